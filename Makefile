@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test test-all check clean
+
+setup: $(READY)
+
+# torch comes first and alone: a range asked for by another package would take a build with gigabytes of CUDA.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "zantara_exp needs Python 3.11 to 3.13; say which: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python -m zantara_exp
+
+test: $(READY)
+	scripts/check
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(READY)
+	scripts/check
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	scripts/check
+
+clean:
+	rm -rf outputs .zantara data models logs reports
