@@ -1,0 +1,174 @@
+"""Finds every mistake in a command line and the YAML it chooses, after Hydra has refused to compose them.
+
+Hydra stops at the first mistake; a person would rather hear of all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config import CONF
+from zantara_exp.config._check import _NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def problems_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Problem]:
+    """All mistakes in `overrides` (`key=value` arguments) and in the files they choose.
+
+    `config_dir` is a further folder of config groups, as given by --config-dir.
+    """
+    folders = [CONF] + ([Path(config_dir)] if config_dir else [])
+    chosen = _default_choices()
+    problems: list[Problem] = []
+    for text in overrides:
+        problems += _override_problems(text, folders, chosen)
+    for group, option in chosen.items():
+        named = chosen.get(option[2:-1], "") if option.startswith("${") else option
+        problems += _file_problems(folders, group, named)
+    return problems
+
+
+def groups_in(folders: Sequence[Path]) -> dict[str, list[str]]:
+    """Config groups and their options."""
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*/*.yaml")):
+            found.setdefault(path.parent.name, []).append(path.stem)
+    return found
+
+
+def _default_choices() -> dict[str, str]:
+    """Group -> option, as `conf/config.yaml` chooses; an option may be `${model}`, another group's choice."""
+    from omegaconf import OmegaConf
+
+    content = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"), resolve=False)
+    entries = content["defaults"] if isinstance(content, dict) else []
+    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    return {
+        str(group).removeprefix("optional "): str(option)
+        for group, option in pairs
+        if option is not None and not str(group).startswith("override ")
+    }
+
+
+def _override_problems(text: str, folders: Sequence[Path], chosen: dict[str, str]) -> Iterator[Problem]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    where = "command line"
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException:
+        what = "is not written as key=value; quote values that hold spaces, commas or brackets"
+        yield Problem(text, _NO_VALUE, what, where)
+        return
+    key = override.key_or_group
+    if key.startswith("hydra"):
+        if "_target_" in key:
+            yield Problem(key, override.value(), "a config names no code here; remove it", where)
+        return
+    values = [str(v) for v in override.sweep_string_iterator()] if override.is_sweep_override() else [override.value()]
+    groups = groups_in(folders)
+    for value in values:
+        if key in groups and not isinstance(value, dict) and override.package is None:
+            if value is not None and str(value) not in groups[key]:
+                yield Problem(key, value, "no such option; " + suggestion(str(value), groups[key]), where)
+            elif value is not None:
+                chosen[key] = str(value)
+        elif not override.is_delete():
+            yield from problems_in(Config, _nested(key, value), where=where)
+
+
+def _nested(dotted: str, value: Any) -> dict[str, Any]:
+    for part in reversed(dotted.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _file_problems(folders: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    group, _, package = group.partition("@")
+    node = package or group
+    for folder in folders:
+        path = folder / group / f"{option}.yaml"
+        if not path.is_file():
+            continue
+        where = f"{folder.name}/{group}/{option}.yaml"
+        try:
+            content = OmegaConf.to_container(OmegaConf.load(path))
+        except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+            yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
+            continue
+        if not isinstance(content, dict):
+            yield Problem(group, option, "must hold keys and values", where)
+            continue
+        plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
+        yield from problems_in(Config, plain if node == "experiment" else {node: plain}, where=where)
+
+
+def _yaml_trouble(error: Exception) -> str:
+    """What is wrong and in which line."""
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return str(error).splitlines()[0]
+
+
+def refusal(error: Exception, overrides: Sequence[str], config_dir: str | None = None) -> ConfigError:
+    """The mistakes behind an exception of Hydra, OmegaConf or YAML."""
+    found = [str(problem) for problem in problems_of(overrides, config_dir)]
+    return _as_error(found or [" ".join(line.strip() for line in str(error).splitlines()[:2])])
+
+
+def _as_error(lines: Sequence[str]) -> ConfigError:
+    count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    message = "\n".join([f"the config has {count}:", *(f"  {line}" for line in lines)])
+    return ConfigError(message, "python -m zantara_exp --help")
+
+
+def typed(composed: DictConfig, overrides: Sequence[str], choices: Mapping[str, str] | None = None) -> Config:
+    """The composed config as dataclasses.
+
+    Raises ConfigError with every value out of range and every broken rule between keys.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    content = OmegaConf.to_container(composed, resolve=False)
+    plain = {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+    unknown = [str(problem) for problem in strangers(Config, plain)]
+    if unknown:
+        raise _as_error(unknown)
+    try:
+        config = OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:  # such as ${oc.env:NAME} of a variable that is not set
+        raise refusal(error, overrides) from error
+    if not isinstance(config, Config):
+        raise ConfigError("the config must list `schema` first in its defaults", "compare conf/config.yaml")
+    problems = composed_problems(config, overrides, choices or {})
+    if problems:
+        raise _as_error([str(problem) for problem in problems])
+    return config
+
+
+def composed_problems(config: Config, overrides: Sequence[str], choices: Mapping[str, str]) -> list[Problem]:
+    """Out-of-range values and broken rules of a config that composed, each with the place it came from."""
+    given = {text.lstrip("+~").split("=", 1)[0] for text in overrides}
+
+    def origin(key: str) -> str:
+        if any(key == name or key.startswith(name + ".") for name in given):
+            return "command line"
+        group = key.split(".", 1)[0]
+        return f"conf/{group}/{choices[group]}.yaml" if choices.get(group) else "conf/config.yaml"
+
+    return [Problem(p.key, p.value, p.what, origin(p.key)) for p in rule_problems(config)]

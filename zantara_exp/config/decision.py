@@ -1,0 +1,104 @@
+"""Schema of analysis and decision: engine, report, review, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from zantara_exp.config._fields import setting
+
+
+@dataclass
+class Engine:
+    """Config group `engine`: what computes the tables, and what counts as similar."""
+
+    name: str = setting("duckdb", "duckdb, in this process.", choices=["duckdb"])
+    similar_chrf: float = setting(
+        50.0, "Two answers are similar from this chrF on (0 to 100, character n-grams of one to six).", gt=0, le=100
+    )
+    scored_per_file: int = setting(
+        20_000, "Comparisons of one log file that get a chrF, drawn by hash of their id; the rest stay unscored.", ge=1
+    )
+
+
+@dataclass
+class Report:
+    """Config group `report`: the HTML page."""
+
+    name: str = setting("daily", "daily or weekly.", choices=["daily", "weekly"])
+    days: int = setting(14, "Days drawn and listed one by one, up to the last.", ge=1, le=400)
+    since: str | None = setting(None, "First UTC day looked at, YYYY-MM-DD; default: the epoch's first.")
+    pairs: int = setting(6, "Pairs of answers shown side by side.", ge=0, le=100)
+    stats_only: bool = setting(False, "Print the tables, write no page.")
+    export: str | None = setting(None, "A further file that the page is written to.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A first day that is a day."""
+        if self.since is not None and not _is_day(self.since):
+            yield "since", f"'{self.since}' is not a day; write it as YYYY-MM-DD"
+
+
+@dataclass
+class Review:
+    """Config group `review`: the blind human review."""
+
+    size: int = setting(50, "Pairs in the sample, at most one per user.", ge=1, le=1000)
+    categories: list[str] = setting(["greeting", "casual"], "Categories the sample is drawn from.")
+    labels: str | None = setting(None, "A filled-in worksheet to read back; default: draw the sample.")
+    reviewer: str = setting("reviewer", "Who filled in the worksheet.")
+    adjudicator: str = setting("adjudicator", "The reviewer whose word settles a pair that others disagree on.")
+    serve: bool = setting(False, "Serve the sample as a page until interrupted.")
+    host: str = setting("127.0.0.1", "Address the page is served at; it has no login, so keep it to this machine.")
+    port: int = setting(8765, "Port the page is served at; 0 takes a free one.", ge=0, le=65535)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Something to draw from, and names."""
+        if not self.categories:
+            yield "categories", "is empty: name at least one category, such as greeting"
+        if not self.reviewer.strip():
+            yield "reviewer", "is empty: name who filled in the worksheet"
+        if self.serve and self.labels is not None:
+            yield "serve", "the page takes labels itself: leave out review.labels, or review.serve"
+
+
+@dataclass
+class Price:
+    """What a provider takes for a million tokens, in US dollars."""
+
+    input: float = setting(0.0, "US dollars for a million tokens read.", ge=0)
+    output: float = setting(0.0, "US dollars for a million tokens written.", ge=0)
+
+
+@dataclass
+class Cost:
+    """Config group `cost`: prices, in US dollars unless said."""
+
+    prices: dict[str, Price] = setting(
+        {
+            "haiku": Price(1.0, 5.0),
+            "3-5-haiku": Price(0.8, 4.0),
+            "3-haiku": Price(0.25, 1.25),
+            "sonnet": Price(3.0, 15.0),
+        },
+        "The primary's price list, by a part of the model's name; the longest part that fits holds.",
+    )
+    candidate_monthly_eur: float = setting(3.78, "What the candidate's endpoint takes a month, flat, in euros.", ge=0)
+    eur_usd: float = setting(1.08, "US dollars per euro.", gt=0)
+    monthly_requests: int = setting(30_000, "Requests a month of the moved segment.", ge=1)
+    moved_categories: list[str] = setting(["greeting", "casual"], "Categories that would move to the candidate.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A price list and a segment."""
+        if not self.prices:
+            yield "prices", "is empty: name at least one model, such as haiku"
+        if not self.moved_categories:
+            yield "moved_categories", "is empty: name at least one category, such as greeting"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == 10

@@ -1,0 +1,205 @@
+"""Schema of a gate: its criteria, what they are judged by, and the traffic it is planned for."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from zantara_exp.config._fields import setting
+
+KINDS = ["proportion", "quantile", "mean", "ratio", "review", "non_inferiority", "paired", "count"]
+METHODS = ["weighted", "strict", "exact", "detector"]
+_METHODS_OF = {
+    "proportion": METHODS,
+    "quantile": METHODS,
+    "mean": ["weighted", "exact"],
+    "ratio": ["weighted", "exact"],
+    "review": ["exact"],
+    "non_inferiority": ["weighted"],
+    "paired": ["weighted", "exact"],
+}
+_WINDOWED = ("proportion", "quantile", "mean", "ratio")
+_SHARES = ("proportion", "review", "paired")
+
+
+@dataclass
+class Threshold:
+    """A bound on a metric: exactly one of the four; counts, known exactly, may also meet their bound."""
+
+    above: float | None = setting(None, "The metric must lie above this.")
+    below: float | None = setting(None, "The metric must lie below this.")
+    at_least: float | None = setting(None, "For counts: the metric must be this or more.")
+    at_most: float | None = setting(None, "For counts: the metric must be this or less.")
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The bounds that are set, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: float(value) for name, value in values.items() if value is not None}
+
+    @property
+    def side(self) -> str:
+        """`above`, `below`, `at_least`, `at_most`, or empty where there is no bound."""
+        return next(iter(self.given), "")
+
+    @property
+    def value(self) -> float:
+        """The bound. Raises StopIteration where there is none."""
+        return next(iter(self.given.values()))
+
+    @property
+    def upwards(self) -> bool:
+        """Whether larger values of the metric meet it."""
+        return self.side in ("above", "at_least")
+
+
+@dataclass
+class Criterion:
+    """One measured condition of a gate."""
+
+    metric: str = setting("", "Name of the metric, as an area's evidence module lists it.")
+    kind: str = setting("proportion", "How the metric is judged.", choices=KINDS)
+    go: Threshold = setting(Threshold(), "Must be shown for GO; without it the criterion passes unless refuted.")
+    no_go: Threshold = setting(Threshold(), "What, once shown, is NO_GO.")
+    method: str = setting(
+        "weighted",
+        "weighted: daily looks, users weighed; strict: each user once, proven; exact: one look; "
+        "detector: a guardrail that reacts to change.",
+        choices=METHODS,
+    )
+    alpha: float | None = setting(None, "False passes, all looks together; default: the gate's.", gt=0, le=0.25)
+    rho0: float | None = setting(None, "Assumed correlation of one user's requests; default: the gate's.", ge=0, le=1)
+    where: dict[str, list[str]] = setting({}, "Only requests of these segments, such as {category: [greeting]}.")
+    window: str | None = setting(None, "Veto: the estimate of the last days, such as 7d, must agree for GO.")
+    window_min_users: int = setting(30, "Users the veto window needs.", ge=1)
+    min_users: int = setting(0, "Distinct users needed for GO, where more than the statistics ask for.", ge=0)
+    quantile: float = setting(0.95, "For kind=quantile: the share of requests that must keep the limit.", gt=0, lt=1)
+    margin: float = setting(0.0, "For kind=non_inferiority: how much worse than the baseline is tolerated.", ge=0, lt=1)
+    looks: int = setting(1, "For method=exact: looks planned per epoch; alpha is divided by them.", ge=1, le=100)
+    first_days: int = setting(3, "For method=strict: a user's days, from the first on, that count.", ge=1, le=60)
+    required: bool = setting(True, "Whether a GO waits for this evidence; only a criterion without go may say false.")
+    expected: float | None = setting(None, "The truth you expect, in the metric's unit; stage=check plans with it.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Thresholds that can be met, on the right side of each other, by a method that fits the kind."""
+        if self.kind not in KINDS or self.method not in METHODS:
+            return  # named already, and nothing can be said about the rest
+        if not self.metric:
+            yield "metric", "is empty; name what is measured, such as success"
+        for name, bound in (("go", self.go), ("no_go", self.no_go)):
+            yield from self._threshold_rules(name, bound)
+        if not self.go.given and not self.no_go.given:
+            yield "go", "neither go nor no_go is given; such as go: {above: 0.98}"
+        if self.kind != "count" and self.method not in _METHODS_OF[self.kind]:
+            yield "method", f"kind={self.kind} takes {' or '.join(_METHODS_OF[self.kind])}"
+        if self.where and self.kind in ("count", "review"):
+            yield "where", f"kind={self.kind} is one number for all requests; remove it"
+        if self.method == "detector" and self.go.given:
+            yield "go", "a detector only ever alarms: give it no_go alone"
+        if self.window is not None and not re.fullmatch(r"[1-9]\d{0,2}d", self.window):
+            yield "window", "is written as days, such as 7d"
+        if self.window is not None and (not self.go.given or self.kind not in _WINDOWED):
+            yield "window", f"withholds a GO of kind {', '.join(_WINDOWED)}; this criterion has none"
+        if self.go.given and not self.required:
+            yield "required", "a criterion with a go threshold cannot be optional; remove go or required=false"
+        yield from self._order_rules()
+        yield from self._expected_rules()
+
+    def _expected_rules(self) -> Iterator[tuple[str, str]]:
+        """An expected truth that the metric can have; stage=check and stage=power simulate it."""
+        if self.expected is None:
+            return
+        problem = self._no_value(self.expected)
+        if not problem and self.kind in _SHARES and not 0 <= self.expected <= 1:
+            problem = f"kind={self.kind} needs a share from 0 to 1"
+        if problem:
+            yield "expected", problem
+
+    def _no_value(self, value: float) -> str:
+        """Why a metric of this kind can never have this value; empty where it can."""
+        if not math.isfinite(value):
+            return f"{value} is no number to compare with"
+        if self.kind in ("mean", "quantile") and value <= 0:
+            return f"kind={self.kind} needs a value above 0, in the metric's unit"
+        if self.kind == "ratio" and value >= 1:
+            return "is the part of the other arm's sum that is saved, below 1"
+        if self.kind == "non_inferiority" and not -1 < value < 1:
+            return "is the difference to the baseline, a share between -1 and 1"
+        return ""
+
+    def _threshold_rules(self, name: str, bound: Threshold) -> Iterator[tuple[str, str]]:
+        sides = list(bound.given)
+        if len(sides) > 1:
+            yield name, f"give exactly one bound, not {' and '.join(sides)}"
+        elif sides and self.kind != "count" and sides[0] in ("at_least", "at_most"):
+            yield f"{name}.{sides[0]}", "only for kind=count; an estimate is shown to lie above or below"
+        elif sides and (problem := self._no_value(bound.value)):
+            yield f"{name}.{sides[0]}", problem
+        elif sides and self.kind in _SHARES and not 0 < bound.value < 1:
+            yield f"{name}.{sides[0]}", f"kind={self.kind} needs a share strictly between 0 and 1"
+        elif sides and self.kind == "review" and (sides[0] == "above") != (name == "go"):
+            yield f"{name}.{sides[0]}", "a review counts good answers: go: {above: share}, no_go: {below: share}"
+        elif sides and self.kind == "quantile" and (sides[0] == "below") != (name == "go"):
+            yield f"{name}.{sides[0]}", "a quantile is judged as go: {below: limit}, no_go: {above: limit}"
+
+    def _order_rules(self) -> Iterator[tuple[str, str]]:
+        if len(self.go.given) != 1 or len(self.no_go.given) != 1:
+            return
+        if self.go.upwards == self.no_go.upwards:
+            yield "no_go", f"go and no_go are both '{self.go.side}': one value would be GO and NO_GO at once"
+            return
+        go, no_go = self.go.value, self.no_go.value
+        if (go < no_go) if self.go.upwards else (go > no_go):
+            yield "go", (
+                f"contradicts no_go: a value between {min(go, no_go):g} and {max(go, no_go):g} "
+                f"would be GO and NO_GO at once"
+            )
+
+
+@dataclass
+class Traffic:
+    """What a gate is planned for: the population that stage=power and stage=check simulate."""
+
+    comparisons_per_day: float = setting(100.0, "Comparisons a day that the criteria look at.", gt=0, le=1e6)
+    population: str = setting(
+        "churning",
+        "churning: users come, ask P(m) ~ m^-1.5 up to 100 over 14 days, and go; pool: always the same, Zipf(1).",
+        choices=["churning", "pool"],
+    )
+    users: int = setting(300, "For population=pool: how many users.", ge=1)
+    icc: float = setting(0.2, "Correlation of one user's outcomes.", ge=0, lt=1)
+    shape: str = setting("beta", "How users' success probabilities are spread.", choices=["beta", "two_point"])
+    variation: float = setting(0.5, "For means, ratios, quantiles: standard deviation over mean.", gt=0, le=10)
+    discordant: float = setting(0.3, "For kind=paired: share of comparisons in which the two differ.", gt=0, le=1)
+    baseline_bad: float = setting(
+        0.05, "For kind=non_inferiority: share of bad outcomes in the baseline, which is as large.", gt=0, lt=1
+    )
+    simulations: int = setting(1000, "Rollouts that stage=power and stage=check simulate.", ge=200, le=100_000)
+
+
+@dataclass
+class Gate:
+    """Config group `gate`: a named set of criteria."""
+
+    name: str = setting("go_no_go", "Name of the gate.")
+    criteria: dict[str, Criterion] = setting({}, "The criteria, by name.")
+    alpha: float = setting(0.05, "Probability of a false GO, and of a false NO_GO, over all looks.", gt=0, le=0.25)
+    rho0: float = setting(0.2, "Assumed correlation of one user's requests.", ge=0, le=1)
+    segments: dict[str, list[str]] = setting({}, "Segments judged one by one for NO_GO, such as {language: [it]}.")
+    max_lost_percent: float = setting(1.0, "More requests lost than this and there is no GO, in percent.", ge=0, lt=100)
+    authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
+    horizon_days: int = setting(14, "Days within which a decision is planned.", ge=1, le=365)
+    planned_users: int = setting(3000, "For method=detector: users the ramp is planned for.", ge=1)
+    traffic: Traffic = setting(Traffic(), "The traffic planned for.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A name that can be part of a file's; at least one criterion; segments that name values."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            yield "name", "is part of a file's name: letters, digits, _ and -, such as go_no_go"
+        if not self.criteria:
+            yield "criteria", "a gate without criteria would decide nothing; choose one by gate=go_no_go"
+        for dimension, values in self.segments.items():
+            if not values:
+                yield f"segments.{dimension}", "names no value, such as [it, en, id]"

@@ -1,0 +1,36 @@
+"""Schema of the gateway that `stage=serve` runs between a product and its primary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zantara_exp.config._fields import setting
+
+
+@dataclass
+class Gateway:
+    """Config node `gateway`: where it listens, whom it forwards to, what it mirrors."""
+
+    host: str = setting("127.0.0.1", "Address it listens at; the default is reached from this machine only.")
+    port: int = setting(8800, "Port it listens at; 0 takes a free one.", ge=0, le=65535)
+    anthropic_url: str = setting("https://api.anthropic.com", "The primary behind /v1/messages, without /v1.")
+    openai_url: str = setting("https://api.openai.com", "The primary behind /v1/chat/completions, without /v1.")
+    token_env: str | None = setting(
+        None, "Environment variable with a token that callers send as X-Zantara-Token; null: none is asked for."
+    )
+    connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)
+    timeout_seconds: float = setting(600.0, "The longest silence of a primary that is answering.", gt=0, le=3600)
+    max_body_bytes: int = setting(33_554_432, "A larger request is refused with 413.", ge=1000)
+    mirrored_bytes: int = setting(2_000_000, "A larger answer is forwarded but not mirrored.", ge=1000)
+    access_log: bool = setting(True, "One JSON line per request on standard output, without content.")
+    drain_seconds: float = setting(30.0, "How long stopping waits for answers under way.", gt=0, le=3600)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Addresses are addresses, and end before the API's version."""
+        for name in ("anthropic_url", "openai_url"):
+            url = getattr(self, name)
+            if not url.startswith(("http://", "https://")):
+                yield name, "must begin with http:// or https://"
+            elif url.rstrip("/").endswith("/v1"):
+                yield name, "must end before /v1, which the app's request brings"

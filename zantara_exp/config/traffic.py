@@ -1,0 +1,115 @@
+"""Schema of shadow mode: the primary, the candidate's endpoint, the mirror and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zantara_exp.config._fields import setting
+
+KINDS = ("local", "openai", "huggingface", "anthropic", "runpod")
+
+
+@dataclass
+class Primary:
+    """Config group `primary`: the model that answers today."""
+
+    name: str = setting(
+        "replay", "replay: the primary's recorded answers; live: it is asked anew.", choices=["replay", "live"]
+    )
+    endpoint: str | None = setting(None, "Option of conf/endpoint that reaches the primary; for live and aa_percent.")
+    aa_percent: float = setting(
+        0.0, "Share of the sample in which the primary is asked again in the candidate's place: the noise floor.",
+        ge=0, le=100,
+    )  # fmt: skip
+    arrivals: str = setting(
+        "at_once", "When requests start: at_once, as recorded, at constant gaps, or poisson.",
+        choices=["at_once", "recorded", "constant", "poisson"],
+    )  # fmt: skip
+    speed: float = setting(1.0, "arrivals=recorded: so many times faster than it was.", gt=0)
+    requests_per_second: float = setting(1.0, "arrivals=constant and poisson.", gt=0, le=10_000)
+    every_turn: bool = setting(
+        False, "Replay every answer of a conversation; false: the last, whose tokens and latency the row records."
+    )
+    held_out_only: bool = setting(True, "Replay only users whose conversations the model was not trained on.")
+    limit: int | None = setting(None, "Replay at most this many requests, the oldest first; null: all.", ge=1)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Who asks the primary must know where it is."""
+        if self.endpoint is None and self.name == "live":
+            yield "endpoint", "primary=live asks the primary: name an option of conf/endpoint, such as anthropic"
+        if self.endpoint is None and self.aa_percent > 0:
+            yield "endpoint", "primary.aa_percent asks the primary again: name an option of conf/endpoint"
+
+
+@dataclass
+class Breaker:
+    """When an endpoint that keeps failing is left alone."""
+
+    failures: int = setting(5, "Consecutive failures that open the breaker.", ge=1, le=1000)
+    cooldown_seconds: float = setting(5.0, "How long it stays open before one call probes the endpoint.", gt=0, le=3600)
+
+
+@dataclass
+class Server:
+    """The HTTP server that `endpoint.kind=local` starts and stops."""
+
+    start_seconds: float = setting(120.0, "How long it may take until it answers.", gt=0, le=3600)
+    port: int = setting(0, "Loopback port; 0 picks a free one.", ge=0, le=65535)
+    threads: int = setting(1, "OMP threads; one is fastest for a small model beside other work.", ge=1, le=256)
+    device: str = setting("cpu", "Device the model runs on, as transformers names it.")
+    dtype: str = setting("float32", "Number format of the weights.", choices=["float32", "bfloat16", "float16", "auto"])
+    cache_blocks: int = setting(64, "Blocks of the key-value cache; unbounded it takes all memory.", ge=1)
+    batch_tokens: int = setting(512, "Tokens per batch at most.", ge=16)
+
+
+@dataclass
+class Endpoint:
+    """Config group `endpoint`: the candidate, something that answers a chat over HTTP."""
+
+    name: str = setting("local", "Short name, used in the log, in tables and as provider.")
+    kind: str = setting("local", "Protocol; local: the trained model, served on loopback.", choices=KINDS)
+    base_url: str | None = setting(None, "Address up to and without the last part, such as https://host/v1.")
+    model: str | None = setting(None, "Model name sent to the server; null: the trained model's folder.")
+    base_url_env: str | None = setting(None, "Environment variable with the address (runpod: or the endpoint's id).")
+    api_key_env: str | None = setting(None, "Environment variable that holds the key; null: no key is sent.")
+    timeout_seconds: float = setting(10.0, "A call that takes longer has failed.", gt=0, le=600)
+    max_tokens: int = setting(256, "Tokens an answer may have.", ge=1, le=32768)
+    temperature: float = setting(0.0, "0 answers the same each time.", ge=0, le=2)
+    stream: bool = setting(True, "Ask for the answer token by token, which gives the time to the first one.")
+    concurrency: int = setting(8, "Calls in flight at once.", ge=1, le=1024)
+    max_answer_bytes: int = setting(1_000_000, "A longer HTTP answer is cut off and has failed.", ge=1000)
+    poll_seconds: float = setting(0.5, "runpod: how often a queued job is asked about.", gt=0, le=10)
+    fallback: list[str] = setting([], "Options of conf/endpoint to ask, in this order, when this one fails.")
+    breaker: Breaker = setting(Breaker(), "When an endpoint that keeps failing is left alone.")
+    server: Server = setting(Server(), "The server that kind=local starts.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A server elsewhere needs an address and a model name."""
+        if self.kind != "local" and not (self.base_url or self.base_url_env):
+            yield "base_url", f"endpoint.kind={self.kind} needs an address, such as http://127.0.0.1:8000/v1"
+        if self.kind != "local" and not self.model:
+            yield "model", f"endpoint.kind={self.kind} needs the model's name as the server knows it"
+        if self.base_url and not self.base_url.startswith(("http://", "https://")):
+            yield "base_url", "must begin with http:// or https://"
+        if self.fallback and self.kind == "local":
+            yield "fallback", "a fallback needs an endpoint that stands elsewhere, not endpoint.kind=local"
+
+
+@dataclass
+class Shadow:
+    """Config group `shadow`: which requests the candidate answers too."""
+
+    traffic_percent: float = setting(10.0, "Share of users whose requests are mirrored, in percent.", ge=0, le=100)
+    categories: list[str] = setting([], "Mirror only these categories; empty: all.")
+    queue_requests: int = setting(1000, "Mirror: requests that may wait; more are dropped and counted.", ge=1)
+    queue_bytes: int = setting(64_000_000, "Mirror: text that may wait, in characters.", ge=10_000)
+    drain_seconds: float = setting(10.0, "Mirror: how long closing waits for calls in flight.", ge=0, le=600)
+
+
+@dataclass
+class Log:
+    """Config group `log`: the comparison log."""
+
+    kind: str = setting("jsonl", "jsonl: daily files under paths.logs.", choices=["jsonl"])
+    flush_seconds: float = setting(1.0, "fsync this often: the most that a power cut loses.", gt=0, le=60)

@@ -1,0 +1,153 @@
+"""Schema of fine-tuning, evaluation and publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zantara_exp.config._fields import setting
+
+
+@dataclass
+class Shape:
+    """A Llama built from random weights, with a tokenizer trained on the train split (`model.kind=scratch`)."""
+
+    hidden_size: int = setting(192, "Width of the residual stream.", ge=8, le=8192)
+    intermediate_size: int = setting(512, "Width of the feed-forward layers.", ge=8)
+    layers: int = setting(4, "Decoder layers.", ge=1, le=128)
+    heads: int = setting(4, "Attention heads.", ge=1)
+    kv_heads: int = setting(2, "Key and value heads, shared among the attention heads.", ge=1)
+    vocab_size: int = setting(2048, "Tokens of the tokenizer at most, special tokens included.", ge=300)
+    max_positions: int = setting(1024, "Longest sequence the model can read, in tokens.", ge=16)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Heads divide the width, key/value heads divide the heads."""
+        if self.hidden_size % (2 * self.heads):
+            yield "heads", f"is {self.heads}; 2 x heads must divide hidden_size={self.hidden_size}"
+        if self.heads % self.kv_heads:
+            yield "kv_heads", f"is {self.kv_heads}; it must divide heads={self.heads}"
+
+
+@dataclass
+class Model:
+    """Config group `model`: what is trained."""
+
+    name: str = setting("tiny", "Short name, used in tables and runs.")
+    kind: str = setting(
+        "scratch",
+        "scratch: random weights of `shape`; pretrained: weights of `base`.",
+        choices=["scratch", "pretrained"],
+    )
+    base: str | None = setting(None, "For pretrained: a local folder or a name on the model hub.")
+    revision: str | None = setting(None, "Commit or tag of `base` on the hub; pin it for a repeatable run.")
+    gated: bool = setting(False, "Whether the hub asks for a token and an accepted licence.")
+    needs_gpu: bool = setting(False, "Training without a GPU is refused.")
+    chat_template: str = setting(
+        "llama3",
+        "llama3, chatml: ours, with assistant tokens marked; own: the tokenizer's; or a path to a .jinja file.",
+    )
+    shape: Shape = setting(Shape(), "For scratch: the architecture.")
+    output: str = setting("zantara-tiny", "Folder under paths.models that the trained model is written to.")
+    hub_name: str | None = setting(None, "Name on the model hub, for publishing.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A pretrained model has a base, and the output is one plain folder name."""
+        if self.kind == "pretrained" and not self.base:
+            yield (
+                "base",
+                "is empty; model.kind=pretrained needs a local folder or a hub name, e.g. model.base=models/my-base",
+            )
+        if not self.output or self.output in {".", ".."} or "/" in self.output:
+            yield "output", f"is '{self.output}'; it names one folder under paths.models"
+
+
+@dataclass
+class Lora:
+    """Low-rank adapters (`trainer.method=lora`)."""
+
+    rank: int = setting(16, "Rank of the update matrices.", ge=1, le=1024)
+    alpha: int = setting(32, "Scale: the update is multiplied by alpha / rank.", ge=1)
+    dropout: float = setting(0.0, "Dropout before the adapter.", ge=0, lt=1)
+    target_modules: list[str] = setting(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], "Layers that get an adapter."
+    )
+    modules_to_save: list[str] = setting([], "Layers trained whole beside the adapters, e.g. embed_tokens, lm_head.")
+    dora: bool = setting(False, "Weight-decomposed adapters (DoRA).")
+    rslora: bool = setting(False, "Scale by alpha / sqrt(rank) (rsLoRA).")
+    load_in_4bit: bool = setting(False, "Keep the base in 4 bits while training (QLoRA); needs a GPU.")
+
+
+@dataclass
+class Trainer:
+    """Config group `trainer`: how it is trained. The defaults are the plan's."""
+
+    name: str = setting(
+        "trl", "trl: TRL's SFTTrainer; unsloth: the same on one GPU, faster.", choices=["trl", "unsloth"]
+    )
+    method: str = setting("lora", "lora: adapters, merged at the end; full: all weights.", choices=["lora", "full"])
+    lora: Lora = setting(Lora(), "For method=lora.")
+    epochs: float = setting(3.0, "Passes over the training split.", gt=0, le=100)
+    learning_rate: float = setting(2e-4, "Peak learning rate.", gt=0, lt=1)
+    schedule: str = setting(
+        "cosine", "How the learning rate falls.", choices=["cosine", "linear", "constant_with_warmup"]
+    )
+    warmup: float = setting(0.05, "Share of the steps in which the learning rate rises.", ge=0, lt=1)
+    weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0, lt=1)
+    beta2: float = setting(0.999, "AdamW's memory of squared gradients; shorter runs want a shorter one.", gt=0, lt=1)
+    max_grad_norm: float = setting(1.0, "Gradients are scaled down to this norm.", gt=0)
+    batch_size: int = setting(4, "Examples per device and step.", ge=1)
+    gradient_accumulation: int = setting(4, "Steps whose gradients are added before an update.", ge=1)
+    max_length: int = setting(1024, "Tokens of an example at most.", ge=8)
+    too_long: str = setting(
+        "cut",
+        "Longer examples are cut at the end, dropped, or refused; counted either way.",
+        choices=["cut", "drop", "refuse"],
+    )
+    group_by_length: bool = setting(True, "Batches of examples of similar length: less padding to compute.")
+    packing: bool = setting(
+        False, "Fill sequences of max_length with several examples; needs flash attention, so a GPU."
+    )
+    precision: str = setting("auto", "auto: bf16 where the GPU has it, else fp32.", choices=["auto", "bf16", "fp32"])
+    gradient_checkpointing: bool = setting(True, "Trade time for memory on a GPU; a CPU run never does.")
+    evaluations_per_epoch: int = setting(1, "Validations, each with a checkpoint, per epoch.", ge=1, le=1000)
+    early_stopping_patience: int = setting(3, "Stop after this many validations without a lower loss; 0: never.", ge=0)
+    max_loss_spike: float = setting(10.0, "Stop when the loss exceeds this many times its recent median.", gt=1)
+    log_every_steps: int = setting(10, "Updates between two points of the training curve.", ge=1)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Unsloth trains adapters here."""
+        if self.name == "unsloth" and self.method == "full":
+            yield (
+                "method",
+                "is full; trainer=unsloth trains adapters (trainer.method=lora), use trainer=trl for all weights",
+            )
+        if self.lora.load_in_4bit and self.method == "full":
+            yield "lora.load_in_4bit", "is true; weights in 4 bits cannot all be trained, use trainer.method=lora"
+
+
+@dataclass
+class Evaluation:
+    """How the trained model is scored on the held-out splits."""
+
+    batch_size: int = setting(32, "Examples scored at once.", ge=1)
+    generate_limit: int = setting(
+        150, "Test examples that are answered by generation at most, spread evenly; 0: none.", ge=0
+    )
+    max_new_tokens: int = setting(128, "Tokens of a generated answer at most.", ge=1, le=8192)
+    train_sample: int = setting(200, "Training examples scored for the gap between train and validation loss.", ge=1)
+
+
+@dataclass
+class Judge:
+    """Config group `judge`: a model that compares answers; off by default."""
+
+    name: str = setting("none", "none: no judge.", choices=["none"])
+
+
+@dataclass
+class Publish:
+    """Config group `publish`: where a trained model goes."""
+
+    name: str = setting("local", "local: this machine.", choices=["local"])
+    registered_name: str = setting("zantara-candidate", "Name in the MLflow model registry; its alias is `candidate`.")
+    even_without_go: bool = setting(False, "Publish although the training gate is not GO; the override is recorded.")
