@@ -1,0 +1,188 @@
+"""`stage=check`: gate configs in CI. Does each gate hold together, keep its error rates, and decide in time?
+
+    python -m zantara_exp stage=check                  # every gate of conf/gate
+    python -m zantara_exp stage=check gate=week1       # this one, as composed
+
+Exit status 0 sound, 2 contradictory (thresholds, unknown keys or metrics), 3 when a gate composes but errs too often,
+cannot decide within its horizon if things are as expected, or asks of a review what its size cannot show. All problems
+are named at once, and in check.junit.xml under paths.reports.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+from zantara_exp.config.gate import Gate
+from zantara_exp.config.schema import Config
+from zantara_exp.gates import intervals
+from zantara_exp.gates.files import gates_to_check
+from zantara_exp.gates.operating import (
+    Case,
+    Plan,
+    as_expected,
+    at_go,
+    at_no_go,
+    ramp_days,
+    simulate,
+    standard_error,
+)
+from zantara_exp.gates.population import users_within
+from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
+
+_SURE = 2.326
+"""Standard errors that a simulated rate must exceed alpha by: one sound gate in a hundred would be blamed."""
+_DECIDED = 0.5
+_DETECTOR_SIMULATIONS = 200
+"""A detector watches thousands of users one by one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    gate: str
+    what: str
+    ok: bool
+    detail: str
+
+
+def check(config: Config, context: Context) -> StageResult:
+    """Check the composed gate, or all; raises ConfigError naming every contradiction in any of them."""
+    gates = gates_to_check(config)
+    findings: list[Finding] = []
+    with context.progress("check", len(gates)) as progress:
+        for gate in gates:
+            findings += findings_of(gate, config.review.size, config.seed)
+            progress.advance(note=gate.name)
+    bad = [finding for finding in findings if not finding.ok]
+    path = context.layout.reports / "check.junit.xml"
+    _write(path, junit(findings))
+    for finding in bad:
+        context.say(f"{finding.gate}: {finding.what}: {finding.detail}")
+    rows = [[f.gate, f.what, "ok" if f.ok else "NO", f.detail] for f in findings]
+    return StageResult(
+        summary={
+            "gates": ", ".join(gate.name for gate in gates),
+            "checks": f"{len(findings)}, {len(bad)} failed" if bad else f"{len(findings)}, all passed",
+            "simulated": f"{gates[0].traffic.simulations} rollouts per rate, seed {config.seed}" if gates else "-",
+        },
+        metrics={"check/checks": float(len(findings)), "check/failed": float(len(bad))},
+        tags={"check": "failed" if bad else "passed"},
+        tables=[Table("what was checked", ["gate", "what", "", "found"], rows)],
+        artifacts=[path],
+        next_command=f"python -m zantara_exp stage=power gate={bad[0].gate}" if bad else "",
+        status=NO_GO if bad else OK,
+    )
+
+
+def findings_of(gate: Gate, review_size: int, seed: int) -> list[Finding]:
+    """Everything checked about one gate."""
+    days, simulations = ramp_days(gate), gate.traffic.simulations
+    if any(criterion.method == "detector" for criterion in gate.criteria.values()):
+        simulations = min(simulations, _DETECTOR_SIMULATIONS)
+    plan = Plan(gate, days, simulations, seed, review_size)
+    findings = [_review(gate, rule, review_size) for rule in resolve(gate).values() if rule.criterion.kind == "review"]
+    findings += _too_few(plan)
+    findings += _error_rates(plan)
+    return findings + _decides(plan)
+
+
+def _review(gate: Gate, rule: Rule, size: int) -> Finding:
+    """Whether the answers planned can show what is asked, and how often they would by chance."""
+    what = f"{rule.name}: {size} reviews can show it"
+    if rule.p0_go is None:
+        return Finding(gate.name, what, True, "no go threshold")
+    wanted = f"{100 * rule.p0_go:g} %"
+    needed = intervals.smallest_pass(size, rule.p0_go, rule.alpha)
+    if needed is None:
+        more = next(n for n in range(size, 100_000) if intervals.smallest_pass(n, rule.p0_go, rule.alpha) is not None)
+        detail = f"{size} of {size} would not show more than {wanted} at alpha {rule.alpha:g}; {more} of {more} would"
+        return Finding(gate.name, what, False, f"{detail}: raise review.size or lower the threshold")
+    by_chance = 10.0 ** (-intervals.exact_log_evidence_go(needed, size - needed, rule.p0_go) / 2.302585092994046)
+    return Finding(gate.name, what, True, f"{needed} of {size} show more than {wanted}; by chance {by_chance:.3f}")
+
+
+def _too_few(plan: Plan) -> Iterator[Finding]:
+    """Criteria that wait for more users than the planned traffic brings by the horizon, with nothing expected too."""
+    gate = plan.gate
+    users = users_within(gate.traffic, gate.horizon_days)
+    for rule in resolve(gate).values():
+        review = rule.criterion.kind == "review"
+        there, unit = (plan.review_size, "reviews") if review else (users, f"users in {gate.horizon_days} days")
+        if rule.criterion.kind != "count" and rule.criterion.go.given and rule.min_users > there:
+            what = f"{rule.name}: there are enough {'reviews' if review else 'users'}"
+            detail = f"it waits for {rule.min_users}, and about {there:.0f} {unit} are planned: it would never pass"
+            yield Finding(gate.name, what, False, detail)
+
+
+def _error_rates(plan: Plan) -> list[Finding]:
+    """False GO of each criterion exactly at its go threshold, false NO_GO with all at theirs."""
+    gate = plan.gate
+    cases = [case for case in at_go(gate) if gate.criteria[case.label].kind != "review"]
+    no_go = at_no_go(gate)
+    curves = simulate(plan, [*cases, *([no_go] if no_go else [])]) if cases or no_go else []
+    findings = [
+        _rate(gate, f"{curve.case.label}: false GO", curve.go_by(plan.days), plan) for curve in curves[: len(cases)]
+    ]
+    if no_go:
+        findings.append(_rate(gate, "false NO_GO", curves[-1].no_go_by(plan.days), plan))
+    return findings
+
+
+def _rate(gate: Gate, what: str, share: float, plan: Plan) -> Finding:
+    error = standard_error(share, plan.simulations)
+    ok = share - _SURE * error <= gate.alpha
+    detail = f"{share:.3f} +- {error:.3f} in {plan.days} days, alpha {gate.alpha:g}"
+    if not ok:
+        rho0s = sorted({rule.rho0 for rule in resolve(gate).values()})
+        detail += f": rho0 {', '.join(f'{rho0:g}' for rho0 in rho0s)} for an ICC of {gate.traffic.icc:g}?"
+    return Finding(gate.name, what, ok, detail)
+
+
+def _decides(plan: Plan) -> list[Finding]:
+    """Whether a decision within the horizon is more likely than not, if things are as declared."""
+    gate, expected = plan.gate, as_expected(plan.gate)
+    what = f"decides within {gate.horizon_days} days"
+    if expected is None:
+        return [Finding(gate.name, what, True, "no criterion declares an expected truth: not checked")]
+    within = replace(plan, days=gate.horizon_days)
+    single = [Case({name: value}, name) for name, value in expected.truths.items()] if len(expected.truths) > 1 else []
+    together, *alone = simulate(within, [expected, *single])
+    share = together.decided_by(gate.horizon_days)
+    truths = ", ".join(f"{name} {value:g}" for name, value in expected.truths.items())
+    detail = f"with probability {share:.2f} if {truths}"
+    if share < _DECIDED:
+        parts = [f"{curve.case.label} {curve.decided_by(gate.horizon_days):.2f}" for curve in alone]
+        detail += f" ({'; '.join(parts)} alone)" if parts else ""
+        detail += ": plan more days, traffic or reviews (stage=power says how much)"
+    return [Finding(gate.name, what, share >= _DECIDED, detail)]
+
+
+def junit(findings: Sequence[Finding]) -> str:
+    """One suite per gate, one case per check."""
+    root = Xml.Element("testsuites")
+    for name in dict.fromkeys(finding.gate for finding in findings):
+        own = [finding for finding in findings if finding.gate == name]
+        failed = sum(not finding.ok for finding in own)
+        counts = {"tests": str(len(own)), "failures": str(failed), "errors": "0"}
+        suite = Xml.SubElement(root, "testsuite", {"name": f"check.{name}", **counts})
+        for finding in own:
+            case = Xml.SubElement(suite, "testcase", classname=f"check.{name}", name=finding.what)
+            if finding.ok:
+                Xml.SubElement(case, "system-out").text = finding.detail
+            else:
+                Xml.SubElement(case, "failure", message=finding.detail)
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

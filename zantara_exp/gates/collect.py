@@ -1,0 +1,96 @@
+"""Asks each area for the evidence a gate needs; the areas are imported when a gate asks them."""
+
+from __future__ import annotations
+
+from datetime import date
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+
+from zantara_exp.config.gate import Criterion
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ConfigError, MissingInputError
+from zantara_exp.gates.criteria import Seen
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing
+from zantara_exp.layout import Layout
+
+AREAS = ("analysis", "evaluation", "dataset", "review")
+_COUNTS = (
+    "comparisons blocking_errors conversations language_share_deviation category_share_deviation generalization_gap "
+    "critical_bugs"
+)
+KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(["success", "similar", "timeout", "quality"], ("proportion",)),
+    **dict.fromkeys(["tickets", "completion", "return_rate"], ("proportion", "non_inferiority")),
+    **dict.fromkeys(["eval_loss", "token_accuracy"], ("mean",)),
+    **dict.fromkeys(_COUNTS.split(), ("count",)),
+    "latency_ms": ("quantile", "mean"),
+    "savings": ("ratio",),
+    "review_equivalent": ("review",),
+}
+"""Metric -> the kinds that its evidence can be judged as: a success is no quantile, whatever a limit would say."""
+
+
+def metrics() -> dict[str, str]:
+    """Every metric a criterion can name, and the area that measures it."""
+    return {metric: area for area in AREAS for metric in _provider(area).METRICS}
+
+
+def misfit(criterion: Criterion) -> str:
+    """Why a criterion's kind does not fit what its metric gives; empty where it fits, or the metric is unknown."""
+    kinds = KINDS.get(criterion.metric, (criterion.kind,))
+    return "" if criterion.kind in kinds else f"{criterion.metric} is judged as kind={' or kind='.join(kinds)}"
+
+
+def _provider(area: str) -> ModuleType:
+    return import_module(f"zantara_exp.{area}.evidence")
+
+
+def collect(config: Config, layout: Layout, until: date | None) -> dict[str, Seen]:
+    """The evidence of each criterion of `config.gate`, up to the UTC day `until`, inclusive.
+
+    An input that is not there makes a criterion's evidence Missing. Raises ConfigError when a criterion names a metric
+    that no area measures, or judges one as a kind that it is not.
+    """
+    known = metrics()
+    asked: dict[tuple[str, float | None], Evidence] = {}
+
+    def ask(name: str, criterion: Criterion, limit: float | None) -> Evidence:
+        key = criterion.metric, limit
+        if key not in asked:
+            request = EvidenceRequest(criterion.metric, limit, until)
+            try:
+                found: Evidence = _provider(_area(name, criterion, known)).evidence(request, config, layout)
+            except MissingInputError as error:
+                found = Missing(f"{error.message}: {error.hint}" if error.hint else error.message)
+            asked[key] = found
+        return asked[key]
+
+    seen = {}
+    for name, criterion in config.gate.criteria.items():
+        if problem := misfit(criterion):
+            raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}")
+        limit, no_go_limit = limits_of(criterion)
+        other = ask(name, criterion, no_go_limit) if no_go_limit not in (None, limit) else None
+        seen[name] = Seen(ask(name, criterion, limit), other, source=_area(name, criterion, known))
+    return seen
+
+
+def limits_of(criterion: Criterion) -> tuple[float | None, float | None]:
+    """The limits that a quantile's requests are counted against, for GO and for NO-GO; none for other kinds."""
+    if criterion.kind != "quantile":
+        return None, None
+    go = criterion.go.value if criterion.go.given else None
+    no_go = criterion.no_go.value if criterion.no_go.given else None
+    return (no_go if go is None else go), no_go
+
+
+def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:
+    if criterion.metric in known:
+        return known[criterion.metric]
+    near = get_close_matches(criterion.metric, known, n=1)
+    raise ConfigError(
+        f"gate.criteria.{name}.metric={criterion.metric}: no area measures it; "
+        + (f"did you mean {near[0]}? " if near else "")
+        + f"(valid: {', '.join(sorted(known))})"
+    )

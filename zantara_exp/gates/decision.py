@@ -1,0 +1,104 @@
+"""What a gate says: the decision about each criterion, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zantara_exp.config.gate import Criterion
+from zantara_exp.gates.rules import Rule
+
+PASS, FAIL, UNDECIDED, MISSING = "PASS", "FAIL", "UNDECIDED", "MISSING"
+GO, NO_GO, INCONCLUSIVE = "GO", "NO_GO", "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class View:
+    """The evidence of one criterion, from all its users, some segment, or another assumption."""
+
+    decision: str
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    requests: float
+    users: int
+    effective: float
+    """Effective sample: requests after weighing users, or users."""
+    log_go: float | None
+    log_no_go: float | None
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """One declared segment of a criterion."""
+
+    segment: str
+    """Such as `language=id`."""
+    view: View
+    thin: bool
+    """Too few users to show anything."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The same evidence under another assumed correlation of one user's requests."""
+
+    rho0: float
+    view: View
+
+
+@dataclass(frozen=True)
+class Window:
+    """The veto of the last days."""
+
+    days: int
+    estimate: float | None
+    users: int
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days until a decision, if the traffic and the candidate stay as they are."""
+
+    low: int
+    high: int | None
+    """None: not within a year."""
+    toward: str
+    """GO or NO_GO; `either` where the range reaches both."""
+
+
+@dataclass(frozen=True)
+class CriterionDecision:
+    """One criterion, decided."""
+
+    name: str
+    criterion: Criterion
+    decision: str
+    """PASS, FAIL (NO-GO is shown), UNDECIDED or MISSING."""
+    reason: str
+    """One plain sentence."""
+    view: View
+    needed_go: float | None
+    """Log evidence that a pass needs."""
+    needed_no_go: float | None
+    """Log evidence that a NO-GO needs."""
+    request_estimate: float | None = None
+    """The estimate if every request counted the same."""
+    lost: float = 0.0
+    """Requests that were sampled but not measured."""
+    window: Window | None = None
+    days: Days | None = None
+    sensitivity: Sequence[Sensitivity] = ()
+    segments: Sequence[SegmentView] = ()
+    evidence_hash: str = ""
+    """Identifies what was looked at."""
+    epoch: str = ""
+
+
+NOTHING = View(MISSING, None, None, None, 0.0, 0, 0.0, None, None)
+
+
+def missing(rule: Rule, reason: str) -> CriterionDecision:
+    """The decision where evidence is not there."""
+    return CriterionDecision(rule.name, rule.criterion, MISSING, reason, NOTHING, None, None)

@@ -1,0 +1,75 @@
+"""A guardrail that reacts: a Shiryaev-Roberts e-detector on the bets for NO-GO.
+
+Cumulative evidence is the wrong guard for a running rollout: after 3,000 good users it would take hundreds of
+failures to turn. A detector restarts at every observation: M_t = (M_{t-1} + 1) L_t for each bet, averaged over the
+bets. As long as users' mean share of good answers stays at or above p0, M_t - t has no drift upwards, so over N
+observations M reaches N/alpha with probability at most alpha. One observation per user keeps users' correlation out: a
+user counts once, with the first day, and a user who turns bad later is not seen.
+
+The order of the observations matters. Evidence per day does not say who of a day came first, so users of one day are
+taken in the order of their codes: near the threshold, another order may alarm a day earlier or later, or not at all.
+The bound on false alarms holds in any order that does not depend on how the users fared.
+
+Source: Shin, Ramdas & Rinaldo 2024 (e-detectors); Shiryaev 1963; Roberts 1966.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, mix, strict_factors_no_go
+
+Floats = NDArray[np.float64]
+
+
+def detector_path(shares: ArrayLike, p0: float) -> Floats:
+    """Log of the detector after each observation; `shares` in [0, 1], shape (..., observations)."""
+    y = np.asarray(shares, dtype=np.float64)
+    state = np.full((*y.shape[:-1], NO_GO_LOG_PRIOR.size), -np.inf)
+    path = np.empty(y.shape)
+    for t in range(y.shape[-1]):
+        state = np.logaddexp(state, 0.0) + strict_factors_no_go(y[..., t], p0)
+        path[..., t] = mix(state, NO_GO_LOG_PRIOR)
+    return path
+
+
+@dataclass
+class Detector:
+    """The same, one observation at a time, for a running rollout.
+
+    `p0` is the share of good answers guarded, `planned` the observations of the whole ramp, `alpha` the probability
+    of a false alarm over the ramp (split it over the guardrails beforehand).
+    """
+
+    p0: float
+    planned: int
+    alpha: float
+    observed: int = 0
+    state: list[float] | None = None
+    """Log of each bet's detector, so that a rollout can be written down and resumed."""
+
+    @property
+    def threshold(self) -> float:
+        """The log value at which it alarms."""
+        return math.log(self.planned / self.alpha)
+
+    @property
+    def log_value(self) -> float:
+        """The detector now; -inf before the first observation."""
+        return -math.inf if self.state is None else float(mix(self.state, NO_GO_LOG_PRIOR))
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the guardrail is breached now; the caller keeps the first alarm."""
+        return self.log_value >= self.threshold
+
+    def observe(self, share: float) -> bool:
+        """Add one user's share of good answers, in [0, 1]; returns whether it alarms."""
+        before = np.full(NO_GO_LOG_PRIOR.size, -np.inf) if self.state is None else np.asarray(self.state)
+        self.state = (np.logaddexp(before, 0.0) + strict_factors_no_go(share, self.p0)).tolist()
+        self.observed += 1
+        return self.alarm

@@ -1,0 +1,86 @@
+"""What a criterion is decided on: numbers per user and day, never rows of a log.
+
+An area that measures something (analysis of the comparison log, evaluation, review) turns it into one of these;
+`zantara_exp.gates` decides on them without knowing where they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class EvidenceRequest:
+    """What a gate asks an area for.
+
+    An area that measures something has a module `evidence` with `METRICS: frozenset[str]`, the names it knows, and
+    `def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence`.
+    """
+
+    metric: str
+    limit: float | None = None
+    """For a quantile: the limit that requests are counted against, in the metric's unit."""
+    until: date | None = None
+    """Last UTC day to look at, inclusive; None is the newest."""
+
+
+@dataclass(frozen=True)
+class UserDays:
+    """One row per user, day and combination of segments; all arrays have the same length.
+
+    For a proportion `total` is the number of successes among `trials`; for a quantile under a limit the number of
+    requests at or under it; for a mean the sum of the values; for a ratio the candidate's sum, with the primary's
+    in `baseline`.
+    """
+
+    user: NDArray[np.int64]
+    """Code of the user; codes need not be contiguous."""
+    day: NDArray[np.int64]
+    """UTC day, as days since 1970-01-01."""
+    trials: NDArray[np.float64]
+    """Requests measured."""
+    total: NDArray[np.float64]
+    """Successes, or the sum of values."""
+    baseline: NDArray[np.float64] | None = None
+    """The other arm's sum over the same requests, where the criterion compares two."""
+    segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    """Column per segment dimension, such as language or category."""
+    lost_per_day: Mapping[int, float] = field(default_factory=dict)
+    """Requests that were sampled but could not be measured (drops, unparsable judge answers), by day."""
+    epoch: str = ""
+    """Hash of model, prompt and endpoint that the evidence is about; a provider returns one epoch only."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A quantity known exactly, such as the number of open critical bugs."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """One adjudicated label per reviewed pair of a random sample, at most one pair per user."""
+
+    equivalent_or_better: int
+    worse: int
+    cannot_judge: int
+    missing: int
+    """Pairs of the sample that nobody has labelled yet."""
+    sample_hash: str = ""
+    """Identifies the sample, so that a second look at it is recognised."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Evidence that is not there, with the reason and what would produce it. It never passes."""
+
+    reason: str
+
+
+Evidence = UserDays | Number | Reviews | Missing

@@ -1,0 +1,154 @@
+"""The gate configs to check: all files of the config group `gate`, or the one a command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.config import CONF
+from zantara_exp.config.data import CATEGORIES
+from zantara_exp.config.gate import Gate
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ConfigError
+
+
+def gates_to_check(config: Config) -> list[Gate]:
+    """The composed gate alone where the command line says anything about it, otherwise every file of the group.
+
+    Raises ConfigError with all that is wrong in any of them: keys, types, ranges, contradicting thresholds, metrics
+    that no area measures or that are of another kind, segments that no request has.
+    """
+    if _named_on_command_line():
+        problems = list(_not_measured(config.gate, config, "the composed gate"))
+        return _unless(problems, [config.gate])
+    gates, problems = [], []
+    for path in gate_files():
+        where = f"{path.parent.parent.name}/gate/{path.name}"
+        found = list(_file_problems(path, where))
+        gate = None if found else load_gate(path)
+        if gate is not None:
+            found = [*_broken_rules(gate, where), *_not_measured(gate, config, where)]
+            gates.append(gate)
+        problems += found
+    return _unless(problems, gates)
+
+
+def _unless(problems: list[str], gates: list[Gate]) -> list[Gate]:
+    if problems:
+        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise ConfigError("\n".join([f"the gate configs have {count}:", *(f"  {line}" for line in problems)]))
+    return gates
+
+
+def _named_on_command_line() -> bool:
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return False
+    keys = [override.lstrip("+~").split("=", 1)[0] for override in HydraConfig.get().overrides.task]
+    return any(key == "gate" or key.startswith("gate.") for key in keys)
+
+
+def gate_files() -> list[Path]:
+    """Files of the config group `gate`: those shipped, and those of --config-dir, which come first."""
+    from hydra.core.hydra_config import HydraConfig
+
+    folders = [CONF]
+    if HydraConfig.initialized():
+        sources = HydraConfig.get().runtime.config_sources
+        folders += [Path(source.path) for source in sources if source.schema == "file" and source.path]
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((folder / "gate").glob("*.yaml")):
+            found[path.stem] = path
+    return sorted(found.values())
+
+
+def _content(path: Path) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+
+
+def _file_problems(path: Path, where: str) -> Iterator[str]:
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from zantara_exp.config._check import problems_in
+
+    try:
+        content = _content(path)
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+        yield f"{where}: cannot be read as YAML: {str(error).splitlines()[0]}"
+        return
+    if not isinstance(content, Mapping):
+        yield f"{where}: must hold keys and values"
+        return
+    plain = {str(key): value for key, value in content.items() if key != "defaults"}
+    yield from map(str, problems_in(Gate, plain, "gate.", where))
+
+
+def load_gate(path: Path) -> Gate:
+    """A gate from its file; the options that its defaults list names come first, as Hydra composes them."""
+    from omegaconf import OmegaConf
+
+    def merged(file: Path) -> Any:
+        own = _content(file)
+        listed = [name for name in own.pop("defaults", None) or [] if isinstance(name, str) and name != "_self_"]
+        return OmegaConf.merge(*(merged(file.with_name(f"{name}.yaml")) for name in listed), own)
+
+    found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Gate), merged(path)))
+    if not isinstance(found, Gate):
+        raise ConfigError(f"{path.name} holds no gate")
+    return found
+
+
+def _broken_rules(gate: Gate, where: str) -> Iterator[str]:
+    from dataclasses import replace
+
+    from zantara_exp.config._check import rule_problems
+
+    for problem in rule_problems(gate, "gate."):
+        yield str(replace(problem, where=where))
+
+
+def _not_measured(gate: Gate, config: Config, where: str) -> Iterator[str]:
+    from zantara_exp.gates.collect import misfit
+
+    yield from _unknown_metrics(gate, where)
+    for name, criterion in gate.criteria.items():
+        if problem := misfit(criterion):
+            yield f"{where}: gate.criteria.{name}.kind={criterion.kind}: {problem}"
+        yield from _unknown_segments(criterion.where, config, f"{where}: gate.criteria.{name}.where")
+    yield from _unknown_segments(gate.segments, config, f"{where}: gate.segments")
+
+
+def _unknown_segments(asked: Mapping[str, Sequence[str]], config: Config, where: str) -> Iterator[str]:
+    """Dimensions and values that no request has: a criterion on them would wait for ever, a segment never fail."""
+    known = {"category": list(CATEGORIES), "language": list(config.dataset.languages)}
+    for dimension, values in asked.items():
+        if dimension not in known:
+            yield f"{where}.{dimension}: no such dimension; {_meant(dimension, known)}"
+            continue
+        if not values:
+            yield f"{where}.{dimension}: names no value; {_meant('', known[dimension])}"
+        for value in values:
+            if value not in known[dimension]:
+                yield f"{where}.{dimension}: no request is {value}; {_meant(value, known[dimension])}"
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + f"(valid: {', '.join(sorted(known))})"
+
+
+def _unknown_metrics(gate: Gate, where: str) -> Iterator[str]:
+    from zantara_exp.gates.collect import metrics
+
+    known = metrics()
+    for name, criterion in gate.criteria.items():
+        if criterion.metric and criterion.metric not in known:
+            ask = _meant(criterion.metric, known)
+            yield f"{where}: gate.criteria.{name}.metric={criterion.metric}: no area measures it; {ask}"

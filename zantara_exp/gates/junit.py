@@ -1,0 +1,48 @@
+"""The verdict as a JUnit file: CI systems show each criterion, and nothing but a pass is green."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as Xml
+
+from zantara_exp.gates.decision import FAIL, MISSING, PASS
+from zantara_exp.gates.verdict import Verdict
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 allows in no form (its production 2, Char): a file with one of them cannot be read."""
+
+
+def junit_xml(verdict: Verdict) -> str:
+    """One test case per criterion: NO-GO is a failure, undecided or missing an error, missing and optional skipped."""
+    counts = {"failure": 0, "error": 0, "skipped": 0}
+    suite = Xml.Element("testsuite", name=f"gate.{verdict.gate}", tests=str(len(verdict.criteria)))
+    for decided in verdict.criteria:
+        case = Xml.SubElement(suite, "testcase", classname=f"gate.{verdict.gate}", name=decided.name)
+        if decided.decision == PASS:
+            Xml.SubElement(case, "system-out").text = decided.reason
+            continue
+        optional = decided.decision == MISSING and not decided.criterion.required
+        tag = "failure" if decided.decision == FAIL else "skipped" if optional else "error"
+        counts[tag] += 1
+        outcome = Xml.SubElement(case, tag, message=decided.reason)
+        if tag != "skipped":
+            outcome.set("type", decided.decision)
+    suite.set("failures", str(counts["failure"]))
+    suite.set("errors", str(counts["error"]))
+    suite.set("skipped", str(counts["skipped"]))
+    properties = Xml.Element("properties")
+    for name in ("verdict", "gate_hash", "epoch", "as_of"):
+        Xml.SubElement(properties, "property", name=name, value=str(getattr(verdict, name)))
+    suite.insert(0, properties)
+    root = Xml.Element("testsuites")
+    root.append(suite)
+    Xml.indent(root)
+    for element in root.iter():
+        element.text = _writable(element.text or "") or None
+        element.attrib.update({name: _writable(value) for name, value in element.attrib.items()})
+    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _writable(text: str) -> str:
+    """The text with what XML forbids written as `\\x00`: a reason may quote an input that was broken."""
+    return _FORBIDDEN.sub(lambda found: ascii(found.group())[1:-1], text)

@@ -1,0 +1,229 @@
+"""The record of looks: one line per look, only ever appended to, under `paths.state`.
+
+It lets a one-look criterion be looked at once, and says what had been seen when a gate was first used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.config.gate import Criterion, Gate
+from zantara_exp.errors import ZantaraError
+from zantara_exp.gates.criteria import Seen, decide, evidence_hash
+from zantara_exp.gates.decision import MISSING, CriterionDecision
+from zantara_exp.gates.evidence import Missing, Reviews, UserDays
+from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.gates.verdict import FirstUse, Verdict
+
+Look = dict[str, Any]
+_LOOK = {"gate", "gate_hash", "epoch", "as_of", "requests", "users", "exact"}
+_ENTRY = {"metric", "where", "terms", "sample", "evidence", "labels", "epoch"}
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Looks recorded in one file. Raises ZantaraError when it cannot be read: forgotten looks would be free looks."""
+
+    file: Path
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Wait until no other process is between refusing and recording: two at once could both have the one look."""
+        import fcntl
+
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def all(self) -> list[Look]:
+        """Every look, oldest first; a last line that a kill cut short is no look."""
+        if not self.file.is_file():
+            return []
+        looks = []
+        for number, line in enumerate(self.file.read_bytes().split(b"\n")[:-1], 1):
+            look = _parsed(line)
+            if look is None:
+                raise ZantaraError(
+                    f"{self.file}: line {number} is no record of a look",
+                    hint="restore the file from a copy; without it one-look criteria could be looked at again",
+                )
+            looks.append(look)
+        return looks
+
+    def lost(self, gate: str, verdict: Path) -> bool:
+        """Whether looks were forgotten: the gate's verdict was written, and no record of the look for it is there."""
+        gone = verdict.is_file() and not self.file.is_file()
+        return gone or any(look["gate"] == gate and look.get("after_loss") for look in self.all())
+
+    def first_use(self, gate_hash: str, epoch: str) -> FirstUse | None:
+        """What had been seen when this gate was first used in this epoch; None before its first look."""
+        for look in self.all():
+            if look["gate_hash"] == gate_hash and look["epoch"] == epoch:
+                return FirstUse(look["as_of"], look["requests"], look["users"])
+        return None
+
+    def refusals(self, gate: Gate, seen: Mapping[str, Seen], recorded: bool = False) -> dict[str, str]:
+        """Criteria that may not be looked at, with the reason: too early, or their looks are spent on other evidence.
+
+        The same evidence may be seen again. With `recorded` only what a look was recorded for may be seen at all.
+        """
+        looks, rules, refused = self.all(), resolve(gate), {}
+        for name, criterion in gate.criteria.items():
+            if criterion.method != "exact" or name not in seen or isinstance(seen[name].go, Missing):
+                continue
+            terms, earlier = _terms(gate, criterion), _earlier(looks, criterion, _epoch(name, seen))
+            reason = _refusal(terms, seen[name], earlier) or _too_early(rules[name], seen[name])
+            if recorded and not reason and identity(seen[name])[1] not in [entry["evidence"] for entry in earlier]:
+                reason = "stage=gate has not looked at this yet; what may be looked at once is not shown before"
+            if reason:
+                refused[name] = reason
+        return refused
+
+    def record(
+        self, gate: Gate, seen: Mapping[str, Seen], verdict: Verdict, run_id: str, after_loss: bool = False
+    ) -> None:
+        """Append one look. A one-look criterion whose numbers are shown has been looked at, whatever was decided."""
+        one_look = [d for d in verdict.criteria if d.criterion.method == "exact" and d.decision != MISSING]
+        look = {
+            "gate": gate.name,
+            "gate_hash": verdict.gate_hash,
+            "epoch": verdict.epoch,
+            "as_of": verdict.as_of,
+            "verdict": verdict.verdict,
+            "requests": verdict.requests,
+            "users": verdict.users,
+            "run_id": run_id,
+            "evidence": {d.name: d.evidence_hash for d in verdict.criteria},
+            "exact": {d.name: _entry(gate, d, seen) for d in one_look},
+            "after_loss": after_loss,
+        }
+        self._append(json.dumps(look, sort_keys=True).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a+b") as file:
+            file.seek(0)
+            # What a kill cut short was never shown to anyone.
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def identity(seen: Seen) -> tuple[str, str]:
+    """Which sample was looked at, and what was seen in it; a review's sample stays while its labels come in."""
+    content = evidence_hash(seen.go, one_look=True)
+    sample = seen.go.sample_hash if isinstance(seen.go, Reviews) else ""
+    return sample or content, content
+
+
+def _entry(gate: Gate, decided: CriterionDecision, seen: Mapping[str, Seen]) -> Look:
+    sample, content = identity(seen[decided.name])
+    return {
+        "metric": decided.criterion.metric,
+        "where": _where(decided.criterion),
+        "terms": _terms(gate, decided.criterion),
+        "sample": sample,
+        "evidence": content,
+        "labels": _labels(seen[decided.name]),
+        "epoch": _epoch(decided.name, seen),
+    }
+
+
+def _where(criterion: Criterion) -> dict[str, list[str]]:
+    return {dimension: sorted(set(values)) for dimension, values in criterion.where.items()}
+
+
+def _terms(gate: Gate, criterion: Criterion) -> Look:
+    """What a criterion was to be judged by when it was first looked at."""
+    return {
+        "kind": criterion.kind,
+        "go": criterion.go.given,
+        "no_go": criterion.no_go.given,
+        "alpha": gate.alpha if criterion.alpha is None else criterion.alpha,
+        "rho0": gate.rho0 if criterion.rho0 is None else criterion.rho0,
+        "quantile": criterion.quantile,
+        "margin": criterion.margin,
+        "looks": criterion.looks,
+    }
+
+
+def _labels(seen: Seen) -> list[int]:
+    """The labels of a review by kind, and its size; nothing for other evidence."""
+    if not isinstance(seen.go, Reviews):
+        return []
+    labels = [seen.go.equivalent_or_better, seen.go.worse, seen.go.cannot_judge]
+    return [*labels, sum(labels) + seen.go.missing]
+
+
+def _earlier(looks: list[Look], criterion: Criterion, epoch: str) -> list[Look]:
+    """The looks at what a criterion measures, whatever gate and name it has; an unknown epoch may be any."""
+    return [
+        {**entry, "as_of": look["as_of"] or "an earlier day"}
+        for look in looks
+        for entry in look["exact"].values()
+        if entry["metric"] == criterion.metric
+        and entry["where"] == _where(criterion)
+        and (entry["epoch"] == epoch or not entry["epoch"] or not epoch)
+    ]
+
+
+def _refusal(terms: Look, seen: Seen, earlier: list[Look]) -> str:
+    if not earlier:
+        return ""
+    spent = {entry["sample"]: entry for entry in earlier if entry["terms"] == terms}
+    if not spent:
+        first = earlier[0]
+        changed = ", ".join(key for key in terms if first["terms"].get(key) != terms[key])
+        return f"looked at on {first['as_of']}, and judged by another {changed} since: only what was declared counts"
+    sample, content = identity(seen)
+    if sample in spent:
+        known = spent[sample]
+        if known["evidence"] == content or _only_arrived(known["labels"], _labels(seen)):
+            return ""
+        return f"what was measured changed after it was looked at on {known['as_of']}"
+    if len(spent) < terms["looks"]:
+        return ""
+    looks = "its one look is" if terms["looks"] == 1 else f"its {terms['looks']} looks are"
+    return f"{looks} spent, last on {list(spent.values())[-1]['as_of']}, and this is other evidence"
+
+
+def _only_arrived(before: list[int], now: list[int]) -> bool:
+    """Whether labels came in and none was taken back: no kind became fewer, and the sample is of the same size."""
+    return bool(before) and before[-1] == now[-1] and all(b <= n for b, n in zip(before, now, strict=True))
+
+
+def _too_early(rule: Rule, seen: Seen) -> str:
+    """Why a criterion is not looked at yet: looks before anything may be decided would let one choose when to stop."""
+    decided, review = decide(rule, seen), rule.criterion.kind == "review"
+    waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given and not review else 0)
+    if decided.decision == MISSING or decided.view.users >= waits:
+        return ""
+    what = "reviewed pairs" if review else "users"
+    return f"waits for {waits} {what}, there are {decided.view.users}; it was not looked at, and no look is spent"
+
+
+def _epoch(name: str, seen: Mapping[str, Seen]) -> str:
+    """The epoch that a criterion's evidence is about; a review does not say, and is of what else the gate sees."""
+    own = [seen[name].go]
+    epochs = [item.epoch for item in own + [other.go for other in seen.values()] if isinstance(item, UserDays)]
+    return epochs[0] if epochs else ""
+
+
+def _parsed(line: bytes) -> Look | None:
+    """A line of the record; None where it is no look."""
+    try:
+        look = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(look, dict) or not look.keys() >= _LOOK or not isinstance(look["exact"], dict):
+        return None
+    entries = look["exact"].values()
+    return look if all(isinstance(entry, dict) and entry.keys() >= _ENTRY for entry in entries) else None

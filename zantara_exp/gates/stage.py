@@ -1,0 +1,150 @@
+"""`stage=gate`: evidence in, verdict out, the look recorded.
+
+    python -m zantara_exp stage=gate gate=go_no_go as_of=2025-11-03
+
+Exit status: 0 GO, 3 NO_GO, 4 INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ConfigError
+from zantara_exp.gates.collect import collect
+from zantara_exp.gates.criteria import Seen
+from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
+from zantara_exp.gates.junit import junit_xml
+from zantara_exp.gates.record import Looks
+from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
+from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
+from zantara_exp.layout import Layout
+from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
+from zantara_exp.stage import NO_GO as NO_GO_STATUS
+from zantara_exp.stage import OK, Context, StageResult
+
+STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
+
+
+def gate(config: Config, context: Context) -> StageResult:
+    """Judge `config.gate` up to `config.as_of`, write the verdict and record the look."""
+    until, looks = day_of(config.as_of), _looks(context.layout)
+    with looks.one_at_a_time():
+        seen = _seen(config, context.layout, looks, until)
+        lost = looks.lost(config.gate.name, verdict_file(context.layout, config.gate.name))
+        verdict = _judged(config, looks, seen, until, lost)
+        # Recorded before anything is shown: a look that was seen cannot be forgotten.
+        looks.record(config.gate, seen, verdict, context.run.run_id, lost)
+    files = write(verdict, context.layout)
+    tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict)
+    return StageResult(
+        summary=summary(verdict),
+        metrics=metrics_of(verdict),
+        tags=tags_of(verdict),
+        tables=[table for table in tables if table],
+        artifacts=files,
+        next_command=_next(verdict),
+        status=STATUS[verdict.verdict],
+    )
+
+
+def judge(config: Config, layout: Layout, until: date | None = None) -> Verdict:
+    """The verdict of `config.gate` on the evidence up to `until`, without recording a look or writing a file.
+
+    A one-look criterion is shown only where stage=gate has recorded the look.
+    """
+    looks = _looks(layout)
+    seen = _seen(config, layout, looks, until, recorded=True)
+    return _judged(config, looks, seen, until, looks.lost(config.gate.name, verdict_file(layout, config.gate.name)))
+
+
+def _looks(layout: Layout) -> Looks:
+    return Looks(layout.state / "looks" / "looks.jsonl")
+
+
+def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> dict[str, Seen]:
+    seen = collect(config, layout, until)
+    refused = looks.refusals(config.gate, seen, recorded)
+    return {name: replace(item, refused=refused.get(name, "")) for name, item in seen.items()}
+
+
+def _judged(config: Config, looks: Looks, seen: Mapping[str, Seen], until: date | None, lost: bool) -> Verdict:
+    verdict = judge_gate(config.gate, seen, until)
+    if lost:
+        why = f"{looks.file.name} was not there although this gate had been used: earlier looks cannot be known"
+        return replace(verdict, first_use=None, reason=f"{verdict.reason.rstrip('.')}; {why}")
+    first = looks.first_use(verdict.gate_hash, verdict.epoch)
+    return replace(verdict, first_use=first or FirstUse(verdict.as_of, verdict.requests, verdict.users))
+
+
+def day_of(as_of: str | None) -> date | None:
+    """`as_of` as a day. Raises ConfigError when it is none."""
+    if as_of is None:
+        return None
+    try:
+        return date.fromisoformat(as_of)
+    except ValueError:
+        raise ConfigError(f"as_of={as_of}: is not a day, such as as_of=2025-11-03") from None
+
+
+def verdict_file(layout: Layout, name: str) -> Path:
+    """Where a gate's verdict lies: verdict.json for go_no_go, the one that authorises; verdict-NAME.json for others."""
+    return layout.verdict if name == "go_no_go" else layout.verdict.with_name(f"verdict-{name}.json")
+
+
+def write(verdict: Verdict, layout: Layout) -> list[Path]:
+    """Write the verdict as JSON and as JUnit beside it; returns both files."""
+    path = verdict_file(layout, verdict.gate)
+    texts = {
+        path: json.dumps(verdict.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+        path.with_suffix(".junit.xml"): junit_xml(verdict),
+    }
+    for file, text in texts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, file)
+    return list(texts)
+
+
+def metrics_of(verdict: Verdict) -> dict[str, float]:
+    """Numbers for MLflow: per criterion estimate, bounds, users and evidence, where they exist."""
+    found: dict[str, float | None] = {"gate/requests": verdict.requests, "gate/users": float(verdict.users)}
+    for d in verdict.criteria:
+        for name in ("estimate", "lower", "upper", "log_go", "log_no_go"):
+            found[f"gate/{d.name}/{name}"] = getattr(d.view, name)
+        found[f"gate/{d.name}/users"] = float(d.view.users)
+    finite = {name: value for name, value in found.items() if value is not None and abs(value) < float("inf")}
+    return {name: value for name, value in finite.items() if value == value}
+
+
+def tags_of(verdict: Verdict) -> dict[str, str]:
+    """Labels for MLflow: verdict, gate, its hash, epoch, the day looked at and what each criterion said."""
+    tags = {
+        "verdict": verdict.verdict,
+        "gate": verdict.gate,
+        "gate_hash": verdict.gate_hash,
+        "epoch": verdict.epoch,
+        "as_of": verdict.as_of,
+    }
+    tags |= {f"decision.{d.name}": d.decision for d in verdict.criteria}
+    return tags | {f"evidence.{d.name}": d.evidence_hash for d in verdict.criteria if d.evidence_hash}
+
+
+def _next(verdict: Verdict) -> str:
+    """The command that brings a decision nearer, of the stages there are."""
+    from zantara_exp.stages import STAGES
+
+    if verdict.verdict == GO:
+        stage, more = ("rollout", "") if verdict.authorises else ("gate", " gate=go_no_go")
+    elif any(d.decision == MISSING and d.criterion.metric == "review_equivalent" for d in verdict.criteria):
+        stage, more = "review", ""
+    else:
+        stage, more = "power", f" gate={verdict.gate}"
+    unclear = verdict.verdict == NO_GO or (stage == "power" and verdict.missing)
+    return "" if unclear or stage not in STAGES else f"python -m zantara_exp stage={stage}{more}"

@@ -1,0 +1,86 @@
+"""The verdict as the tables a person reads on a terminal."""
+
+from __future__ import annotations
+
+from zantara_exp.gates.decision import GO, INCONCLUSIVE, CriterionDecision, Days, View
+from zantara_exp.gates.verdict import Verdict
+from zantara_exp.gates.words import shown, shown_threshold
+from zantara_exp.stage import Table
+
+
+def summary(verdict: Verdict) -> dict[str, str]:
+    """The short table: the verdict, why, on what, and when there should be a decision."""
+    lines = {"verdict": verdict.verdict, "why": verdict.reason}
+    lines["evidence"] = f"{verdict.requests:,.0f} requests of {verdict.users:,} users up to {verdict.as_of or '-'}"
+    lines["epoch"] = verdict.epoch or "-"
+    lines["gate"] = f"{verdict.gate}, {verdict.gate_hash}"
+    if verdict.first_use:
+        first = verdict.first_use
+        lines["gate"] += f"; first used on {first.as_of or '-'} with {first.requests:,.0f} requests seen"
+    if verdict.verdict == INCONCLUSIVE and verdict.days:
+        lines["days to a decision"] = shown_days(verdict.days)
+    if verdict.thin_segments:
+        lines["too thin to judge"] = ", ".join(verdict.thin_segments)
+    if verdict.verdict == GO and not verdict.authorises:
+        lines["note"] = "this gate authorises nothing; gate=go_no_go decides"
+    return lines
+
+
+def shown_days(days: Days | None) -> str:
+    """`3 to 12`, `9 or more`."""
+    if days is None:
+        return "-"
+    if days.high is None:
+        return f"{days.low} or more"
+    return f"{days.low} to {days.high}" if days.high > days.low else f"{days.low}"
+
+
+def criteria_table(verdict: Verdict) -> Table:
+    """One row per criterion."""
+    columns = ["criterion", "estimate", "bounds", "threshold", "n", "users", "decision", "why"]
+    return Table(f"gate {verdict.gate}", columns, [_criterion_row(d) for d in verdict.criteria])
+
+
+def _criterion_row(d: CriterionDecision) -> list[str]:
+    c, view = d.criterion, d.view
+    bounds = [shown_threshold(c, c.go), f"no-go {shown_threshold(c, c.no_go)}" if c.no_go.given else ""]
+    why = d.reason + (f" (days: {shown_days(d.days)})" if d.days else "")
+    return [
+        d.name,
+        shown(view.estimate, c.kind),
+        "" if c.kind == "count" else _bounds(view, c.kind),
+        "; ".join(text for text in bounds if text),
+        f"{view.requests:,.0f}" if view.requests else "",
+        f"{view.users:,}" if view.users else "",
+        d.decision,
+        why,
+    ]
+
+
+def _bounds(view: View, kind: str) -> str:
+    lower, upper = shown(view.lower, kind), shown(view.upper, kind)
+    return "" if lower == upper == "-" else f"{lower} .. {upper}"
+
+
+def segments_table(verdict: Verdict) -> Table | None:
+    """Each declared segment of each criterion; nothing where none is declared."""
+    rows = [
+        [d.name, s.segment, shown(s.view.estimate, d.criterion.kind), _bounds(s.view, d.criterion.kind)]
+        + [f"{s.view.requests:,.0f}", f"{s.view.users:,}", "too thin" if s.thin else s.view.decision]
+        for d in verdict.criteria
+        for s in d.segments
+    ]
+    columns = ["criterion", "segment", "estimate", "bounds", "n", "users", "decision"]
+    return Table("by segment", columns, rows) if rows else None
+
+
+def sensitivity_table(verdict: Verdict) -> Table | None:
+    """What every request on its own (rho0 = 0) and one voice per user (rho0 = 1) would have said."""
+    rows = []
+    for d in verdict.criteria:
+        for s in d.sensitivity:
+            kind = d.criterion.kind
+            row = [d.name, f"{s.rho0:g}", shown(s.view.estimate, kind), _bounds(s.view, kind)]
+            rows.append([*row, f"{s.view.effective:,.0f}", s.view.decision])
+    columns = ["criterion", "rho0", "estimate", "bounds", "effective n", "decision"]
+    return Table("if one user's requests were correlated otherwise", columns, rows) if rows else None
