@@ -1,0 +1,125 @@
+import json
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.dataset.support import config_of, context_of, record
+from zantara_exp.config.data import Splits, Targets
+from zantara_exp.dataset.balance import deviation, missing, quotas
+from zantara_exp.dataset.duplicates import Index, surplus, words_of
+from zantara_exp.dataset.splits import NAMES, held_out_users, known_users, place, save
+from zantara_exp.errors import MissingInputError, ZantaraError
+
+CELLS = list(product(("it", "en", "id"), ("greeting", "casual", "business")))
+
+
+def share(counts: dict[tuple[str, str], int], side: int) -> dict[str, float]:
+    summed: Counter[str] = Counter()
+    for cell, count in counts.items():
+        summed[cell[side]] += count
+    return {name: count / sum(counts.values()) for name, count in summed.items()}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(50, 3000), min_size=9, max_size=9), st.integers(100, 5000))
+def test_quotas_are_available_and_on_target(have: list[int], most: int) -> None:
+    targets, available = Targets(), dict(zip(CELLS, have, strict=True))
+    made = quotas(available, targets, most)
+    assert all(made[cell] <= available[cell] for cell in CELLS)
+    assert sum(made.values()) <= most
+    rounding = 9 / max(1, sum(made.values()))
+    assert deviation(share(made, 0), targets.language) <= targets.tolerance + rounding
+    assert deviation(share(made, 1), targets.category) <= targets.tolerance + rounding
+
+
+def test_the_largest_part_by_hand() -> None:
+    """With a tolerance of nothing the scarcest cell decides: 30 of a 12 % cell allow 250 in all."""
+    available = dict.fromkeys(CELLS, 1000) | {("it", "greeting"): 30}
+    made = quotas(available, Targets(tolerance=0.0), 10_000)
+    assert sum(made.values()) == pytest.approx(250, abs=9)
+
+
+def test_a_missing_cell_leaves_nothing() -> None:
+    assert sum(quotas(dict.fromkeys(CELLS, 100) | {("id", "business"): 0}, Targets(), 1000).values()) == 0
+
+
+def test_what_is_missing_is_said() -> None:
+    there = dict.fromkeys(CELLS, 100) | {("id", "business"): 30, ("it", "business"): 0}
+    lines = missing(there, Targets(), {("id", "business"): 9.0, ("en", "business"): 40.0})
+    assert lines[:2] == [
+        "146 more Italian business conversations, none came of late",
+        "80 more Indonesian business conversations, at today's rate 9 days",
+    ]
+    assert lines[2].endswith("at today's rate 1 day")
+
+
+def examples(users: dict[str, int], prefix: str = "") -> list[dict[str, object]]:
+    made = []
+    for number, (user, count) in enumerate(users.items()):
+        for each in range(count):
+            language, category = CELLS[(number + each) % 9]
+            made.append(
+                record("a", "b", name=f"{user}-{each}", user=prefix + user, language=language, category=category)
+            )
+    return made
+
+
+def test_heavy_tailed_users_are_shared_out_evenly() -> None:
+    rows = examples({f"u{n}": max(1, 200 // (n + 1)) for n in range(300)})
+    placed = place(rows, {}, Splits(), 7)
+    sizes = Counter(placed[str(row["user"])] for row in rows)
+    for name, wanted in {"train": 0.8, "val": 0.1, "test": 0.1}.items():
+        assert sizes[name] / len(rows) == pytest.approx(wanted, abs=0.03)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 30), min_size=3, max_size=40), st.lists(st.integers(1, 30), max_size=40))
+def test_nobody_ever_moves(first: list[int], later: list[int]) -> None:
+    rows = examples({f"u{n}": count for n, count in enumerate(first)})
+    placed = place(rows, {}, Splits(), 7)
+    more = rows + examples({f"n{n}": count for n, count in enumerate(later)})
+    again = place(more, placed, Splits(), 7)
+    assert {user: again[user] for user in placed} == placed
+    assert set(again) == {str(row["user"]) for row in more}
+    assert set(again.values()) <= set(NAMES)
+
+
+def test_splits_are_kept(workdir: Path) -> None:
+    layout = context_of(config_of()).layout
+    with pytest.raises(MissingInputError, match="stage=prepare writes it"):
+        held_out_users(layout)
+    assert known_users(layout) == {}
+    save(layout, {"a": "train", "b": "val", "c": "test"})
+    assert held_out_users(layout) == {"b", "c"}
+    layout.splits.write_text(json.dumps({"users": {"a": "trian"}}))
+    with pytest.raises(ZantaraError, match="trian"):
+        known_users(layout)
+    layout.splits.write_text("{")
+    with pytest.raises(ZantaraError, match="no record of splits"):
+        known_users(layout)
+
+
+def test_near_duplicates() -> None:
+    words = " ".join(f"parola{n}" for n in range(40))
+    first = record(words, "risposta", name="a")
+    near = record(words + " inoltre", "Risposta!", name="b")
+    far = record(words.replace("parola1", "altro1"), "risposta diversa", name="c")
+    assert surplus([first, near, far], 0.9, 1) == {"b": "a"}
+    assert surplus([first, near, far], 0.9, 2) == {}
+    assert surplus([first, near, record(words, "risposta", name="d")], 1.0, 1) == {"d": "a"}
+    assert words_of(record("...", "!!!")) != words_of(record("???", "!!!"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=20))
+def test_the_index_finds_what_a_plain_loop_finds(sets: list[set[int]]) -> None:
+    index, words = Index(0.8), [frozenset(map(str, each)) for each in sets]
+    for number, each in enumerate(words):
+        found = index.near(each)
+        wanted = {str(n) for n, other in enumerate(words[:number]) if len(each & other) / len(each | other) >= 0.8}
+        assert set(found) == wanted
+        index.add(str(number), each)

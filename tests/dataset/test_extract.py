@@ -1,0 +1,155 @@
+"""From rows of every shape to redacted, hashed, labelled records."""
+
+import json
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.dataset.support import config_of, context_of, rows_of
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.extract import advice, extract
+from zantara_exp.dataset.messages import Malformed, Message, parse_json, parse_messages
+from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+
+CHAT = [
+    {"role": "user", "content": "Ciao, sono anna@example.com"},
+    {"role": "assistant", "content": "Benvenuta a Bali!"},
+]
+
+
+def test_the_demo_is_extracted(configured: Callable[..., Config]) -> None:
+    config = configured()
+    context = context_of(config)
+    result = extract(config, context)
+    raw, quarantined = rows_of(context.layout.raw_conversations), rows_of(context.layout.quarantine)
+    facts = json.loads(context.layout.extract_summary.read_text())
+    assert facts["rows_read"] == len(raw) + len(quarantined) == facts["conversations"]
+    assert result.metrics["extract/written"] == len(raw) > 300
+    assert set(raw[0]) == {"conversation_id", "user", "session", "timestamp", "messages", "metadata"}
+    assert {"language", "category", "model", "rating", "tokens_input", "tokens_output", "latency_ms"} == set(
+        raw[0]["metadata"]
+    )
+    assert all(record["timestamp"].endswith("Z") and len(record["user"]) == 16 for record in raw)
+    written = context.layout.raw_conversations.read_text()
+    assert "user-" not in written
+    assert "@example." not in written
+    assert "[EMAIL_1]" in written
+    assert not {"messages"} & set(quarantined[0])
+
+
+def test_stats_only_writes_nothing(configured: Callable[..., Config]) -> None:
+    config = configured("source.stats_only=true")
+    context = context_of(config)
+    assert "conversations" in extract(config, context).summary["in scope"]
+    assert not context.layout.dataset.exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "begins"), [(500, "go on"), (499, "extend"), (200, "extend"), (199, "wait"), (0, "wait")]
+)
+def test_advice(count: int, begins: str) -> None:
+    assert advice(count).startswith(begins)
+
+
+def test_nothing_in_scope_is_an_error_with_a_way_out(configured: Callable[..., Config]) -> None:
+    config = configured("source.models=[llama]")
+    with pytest.raises(ZantaraError, match="no conversation answered by llama from 2025-10-05") as told:
+        extract(config, context_of(config))
+    assert "source.models" in told.value.hint
+
+
+def test_messages_of_every_shape(database: psycopg.Connection, workdir: Path) -> None:
+    """Text, null, objects, nests, megabytes, NUL and lone surrogates: written or quarantined, never a crash."""
+    database.execute(
+        "create table conversations (id int, user_id text, messages text, metadata jsonb, created_at timestamptz)"
+    )
+    shapes: list[tuple[str | None, str]] = [
+        (json.dumps(CHAT), ""),
+        (json.dumps({"messages": CHAT}), ""),
+        (json.dumps(json.dumps(CHAT)), ""),
+        (json.dumps([{"from": "human", "value": "Ciao"}, {"from": "gpt", "value": "Benvenuto a Bali"}]), ""),
+        (json.dumps([CHAT[0], {"role": "assistant", "content": [{"type": "text", "text": "Ecco"}]}]), ""),
+        ('[{"role": "user", "content": "a \\u0000 b \\ud800 c"}, {"role": "assistant", "content": "d"}]', ""),
+        (None, "no_messages"),
+        ("null", "no_messages"),
+        ("[]", "no_messages"),
+        ("{}", "not_a_list"),
+        ("3", "not_a_list"),
+        ("Ciao!", "not_json"),
+        ("[1, 2]", "not_a_message"),
+        ("[" * 3000 + "]" * 3000, "not_json"),
+        ('{"a":' * 100_000, "not_json"),
+        (json.dumps([CHAT[0], {"role": "narrator", "content": "x"}]), "unknown_role"),
+        (json.dumps([CHAT[0], {"role": "assistant", "content": None}]), "no_content"),
+        (json.dumps([CHAT[0], {"role": "assistant", "content": "x" * 5_000_000}]), "too_large"),
+        (json.dumps([{"role": "system", "content": "You are"}]), "no_messages"),
+    ]
+    for number, (messages, _) in enumerate(shapes):
+        database.execute(
+            "insert into conversations values (%s, 'u', %s, '{\"model\": \"haiku\"}', '2025-11-03')", [number, messages]
+        )
+    config = config_of("source=postgres", "source.columns.session=''")
+    context = context_of(config)
+    extract(config, context)
+    written = {record["conversation_id"] for record in rows_of(context.layout.raw_conversations)}
+    refused = {record["conversation_id"]: record["reason"] for record in rows_of(context.layout.quarantine)}
+    assert written == {str(number) for number, (_, reason) in enumerate(shapes) if not reason}
+    assert refused == {str(number): reason for number, (_, reason) in enumerate(shapes) if reason}
+
+
+_KEYS = st.sampled_from(["role", "content", "messages", "x"])
+_LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+
+
+@given(st.recursive(_LEAVES, lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner), max_leaves=12))
+def test_any_json_is_a_chat_or_malformed(value: Any) -> None:
+    messages: list[Message] = []
+    with suppress(Malformed):
+        messages = parse_messages(value)
+    assert all(message["role"] in ("user", "assistant", "system") for message in messages)
+
+
+def test_jsonb_nested_beyond_measure(database: psycopg.Connection, workdir: Path) -> None:
+    database.execute(
+        "create table conversations (id int, user_id text, messages jsonb, metadata jsonb, created_at timestamptz)"
+    )
+    deep = "[" * 4000 + "]" * 4000
+    for number, messages in enumerate((deep, json.dumps(CHAT))):
+        database.execute("insert into conversations values (%s, 'u', %s, null, '2025-11-03')", [number, messages])
+    config = config_of("source=postgres", "source.columns.session=''", "source.models=[]")
+    context = context_of(config)
+    extract(config, context)
+    assert [each["conversation_id"] for each in rows_of(context.layout.raw_conversations)] == ["1"]
+    assert [each["reason"] for each in rows_of(context.layout.quarantine)] == ["not_json"]
+
+
+def test_half_a_surrogate_pair_is_parsed() -> None:
+    assert parse_messages(parse_json('[{"role":"user","content":"x\\ud83d"}]')) == [
+        {"role": "user", "content": "x\ufffd"}
+    ]
+
+
+def test_the_demo_makes_a_key_of_its_own_and_keeps_it(workdir: Path) -> None:
+    config = config_of()
+    key = hash_key(config)
+    file = workdir / ".zantara" / "hash_key"
+    assert hash_key(config) == key
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert hash_user("u1", key) != hash_user("u2", key)
+    assert hash_user("u1", key) != hash_user("u1", b"another key, as long as it must be")
+
+
+def test_real_data_need_a_key(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    with pytest.raises(MissingRequirementError, match="ZANTARA_HASH_KEY is not set"):
+        hash_key(config_of("source=postgres"))
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "short")
+    with pytest.raises(ZantaraError, match="shorter than 16"):
+        hash_key(config_of("source=postgres"))

@@ -1,0 +1,195 @@
+"""From raw conversations to splits: nothing lost, nobody moved, nothing on both sides."""
+
+import json
+import shutil
+from collections import Counter
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.dataset.support import Silent, config_of, context_of, record, rows_of, small_demo, write
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.analyze import analyze, interval
+from zantara_exp.dataset.duplicates import jaccard, words_of
+from zantara_exp.dataset.embedded import Server
+from zantara_exp.dataset.evidence import METRICS, evidence
+from zantara_exp.dataset.extract import extract
+from zantara_exp.dataset.prepare import prepare
+from zantara_exp.dataset.splits import NAMES, held_out_users, known_users
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number, UserDays
+
+
+@pytest.fixture(scope="module")
+def prepared_once(state: Path, server: Server) -> Config:
+    """The small demo, extracted and prepared under the state's folder."""
+    config = config_of(*small_demo(state), f"paths.dataset={state}/dataset")
+    extract(config, context_of(config))
+    prepare(config, context_of(config))
+    return config
+
+
+@pytest.fixture
+def prepared(prepared_once: Config, workdir: Path) -> Config:
+    """A copy of it for one test to change."""
+    shutil.copytree(prepared_once.paths.dataset, workdir / "dataset")
+    config = deepcopy(prepared_once)
+    config.paths.dataset = "dataset"
+    return config
+
+
+def test_in_is_out_and_rejected(prepared: Config) -> None:
+    layout = context_of(prepared).layout
+    names = [each["conversation_id"] for each in rows_of(layout.raw_conversations)]
+    rejected = rows_of(layout.rejected)
+    out = [example for split in NAMES for example in rows_of(layout.dataset / f"{split}.jsonl")]
+    kept = [example["metadata"]["conversation_id"] for example in out]
+    assert Counter(names) == Counter([*kept, *(each["conversation_id"] for each in rejected)])
+    assert all(each["reason"] for each in rejected)
+    assert json.loads(layout.prepare_summary.read_text())["rejected"] == dict(
+        Counter(each["reason"] for each in rejected).most_common()
+    )
+
+
+def test_examples_have_the_shape_of_the_contract(prepared: Config) -> None:
+    for split in NAMES:
+        for example in rows_of(context_of(prepared).layout.dataset / f"{split}.jsonl"):
+            assert set(example["metadata"]) == {"language", "category", "rating", "model", "conversation_id", "user"}
+            roles = [message["role"] for message in example["messages"]]
+            assert roles == ["system", *["user", "assistant"] * (len(roles) // 2)]
+            assert example["messages"][0]["content"].startswith("You are ZANTARA")
+
+
+def test_no_user_and_no_near_duplicate_on_both_sides(prepared: Config) -> None:
+    layout = context_of(prepared).layout
+    parts = {split: rows_of(layout.dataset / f"{split}.jsonl") for split in NAMES}
+    users = {split: {example["metadata"]["user"] for example in rows} for split, rows in parts.items()}
+    assert not users["train"] & (users["val"] | users["test"])
+    assert not users["val"] & users["test"]
+    assert users["val"] | users["test"] <= held_out_users(layout)
+    trained = [words_of(example) for example in parts["train"]]
+    for example in (*parts["val"], *parts["test"]):
+        assert max(jaccard(words_of(example), words) for words in trained) < 0.9
+
+
+def test_shares_and_targets(prepared: Config) -> None:
+    facts = json.loads(context_of(prepared).layout.prepare_summary.read_text())
+    assert facts["deviation"]["language"] <= 0.03
+    assert facts["deviation"]["category"] <= 0.03
+    total = sum(facts["examples"].values())
+    for split, share in {"train": 0.8, "val": 0.1, "test": 0.1}.items():
+        assert abs(facts["examples"][split] / total - share) < 0.03
+
+
+def test_new_data_move_nobody(prepared: Config) -> None:
+    layout = context_of(prepared).layout
+    before = known_users(layout)
+    raw = rows_of(layout.raw_conversations)
+    late = [{**each, "conversation_id": f"late-{n}", "user": f"late-{n % 9}"} for n, each in enumerate(raw[:90])]
+    for number, each in enumerate(late):
+        each["messages"] = [{**m, "content": f"{m['content']} {number} numero {number * 7}"} for m in each["messages"]]
+    write(layout.raw_conversations, [*raw, *late])
+    prepare(prepared, context_of(prepared))
+    after = known_users(layout)
+    assert {user: after[user] for user in before} == before
+    assert set(after) > set(before)
+
+
+def test_it_is_repeatable_and_recorded(prepared: Config) -> None:
+    context = context_of(prepared)
+    files = [*(context.layout.dataset / f"{split}.jsonl" for split in NAMES), context.layout.splits]
+    before = [file.read_bytes() for file in files]
+    prepare(prepared, context)
+    assert [file.read_bytes() for file in files] == before
+    assert isinstance(context.run, Silent)
+    assert context.run.datasets == ["train", "val", "test"]
+
+
+def test_the_training_cap(prepared: Config) -> None:
+    prepared.dataset.max_train_rows = 100
+    prepare(prepared, context_of(prepared))
+    assert len(rows_of(context_of(prepared).layout.train)) <= 100
+
+
+def chats(count: int, users: int) -> list[dict[str, object]]:
+    random, words = Random(1), [f"parola{n}" for n in range(500)]
+    return [
+        record(
+            "Vorrei sapere una cosa su " + " ".join(random.sample(words, 8)),
+            "Certo, ecco la risposta che cercavi su " + " ".join(random.sample(words, 8)),
+            name=f"c{n}",
+            user=f"u{n % users}",
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_mix_that_cannot_be_had_is_reported(workdir: Path) -> None:
+    config = config_of()
+    context = context_of(config)
+    write(context.layout.raw_conversations, chats(60, 30))
+    result = prepare(config, context)
+    assert "OFF" in result.summary["mix"]
+    assert "all kept" in result.summary["balance"]
+    assert sum(len(rows_of(context.layout.dataset / f"{split}.jsonl")) for split in NAMES) == 60
+
+
+def test_copies_on_both_sides_are_rejected_as_such(workdir: Path) -> None:
+    """Where copies are kept, those of training examples may not be held out."""
+    config = config_of("dataset.copies=5", "dataset.balance=none")
+    context = context_of(config)
+    rows = chats(60, 30)
+    twins = [{**each, "conversation_id": f"twin-{n}", "user": f"twin-{n}"} for n, each in enumerate(rows[:30])]
+    write(context.layout.raw_conversations, [*rows, *twins])
+    prepare(config, context)
+    reasons = Counter(each["reason"] for each in rows_of(context.layout.rejected))
+    assert set(reasons) == {"near_duplicate_of_train"}
+
+
+def test_too_little_is_an_error(workdir: Path) -> None:
+    config = config_of()
+    write(context_of(config).layout.raw_conversations, chats(2, 1))
+    with pytest.raises(ZantaraError, match="no example is left for val and test"):
+        prepare(config, context_of(config))
+
+
+def test_before_extract(workdir: Path) -> None:
+    config = config_of()
+    for stage in (prepare, analyze):
+        with pytest.raises(MissingInputError, match="stage=extract writes it"):
+            stage(config, context_of(config))
+
+
+def test_analyze(prepared: Config) -> None:
+    context = context_of(prepared)
+    result = analyze(prepared, context)
+    facts = json.loads(context.layout.analysis.read_text())
+    assert sum(row["count"] for row in facts["language"]["shares"].values()) == facts["conversations"]
+    assert 0.8 < facts["quality"]["share"] < 1
+    assert sum(week["conversations"] for week in facts["weeks"]) == facts["conversations"]
+    assert all(path.exists() for path in result.artifacts)
+
+
+def test_wilson_interval_against_a_published_value() -> None:
+    """Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662."""
+    assert interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert interval(0, 0) == (0.0, 1.0)
+
+
+def test_evidence(prepared: Config) -> None:
+    layout = context_of(prepared).layout
+    found = {metric: evidence(EvidenceRequest(metric), prepared, layout) for metric in METRICS}
+    assert isinstance(found["conversations"], Number)
+    assert found["conversations"].value > 100
+    quality = found["quality"]
+    assert isinstance(quality, UserDays)
+    assert quality.trials.sum() == len(rows_of(layout.raw_conversations))
+    assert (quality.total <= quality.trials).all()
+
+
+def test_no_evidence_before_the_stages_ran(workdir: Path) -> None:
+    config = config_of()
+    for metric in METRICS:
+        assert isinstance(evidence(EvidenceRequest(metric), config, context_of(config).layout), Missing)

@@ -1,0 +1,1 @@
+"""Conversations from a source to a dataset: filter, redact, label, deduplicate, balance, split."""

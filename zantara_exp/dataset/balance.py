@@ -1,0 +1,104 @@
+"""The largest part of the examples that has the mix of languages and categories the plan asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import ceil
+
+from zantara_exp.config.data import Targets
+
+LANGUAGES = {"it": "Italian", "en": "English", "id": "Indonesian"}
+Cell = tuple[str, str]
+"""Language and category."""
+_TOLERANCE_PARTS = (0.0, 0.2, 0.4, 0.6, 0.8)
+"""Tried in this order; the last part is left to rounding and to what is rejected afterwards."""
+
+
+def deviation(shares: Mapping[str, float], targets: Mapping[str, float]) -> float:
+    """Largest distance of a share from its target, 0 to 1."""
+    return max((abs(shares.get(name, 0.0) - targets.get(name, 0.0)) for name in {*shares, *targets}), default=0.0)
+
+
+def shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """Counts as shares of their sum."""
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()} if total else {}
+
+
+def quotas(available: Mapping[Cell, int], targets: Targets, most: int) -> dict[Cell, int]:
+    """How many examples of each cell to keep: as near the targets as still gives `most`, within the tolerance.
+
+    All zero where no mix within the tolerance is possible.
+    """
+    made: dict[Cell, int] = {}
+    for part in _TOLERANCE_PARTS:
+        made = _largest(available, targets, part * targets.tolerance, most)
+        if sum(made.values()) >= most - len(made):  # whole numbers lose less than one per cell
+            break
+    return made
+
+
+def _largest(available: Mapping[Cell, int], targets: Targets, tolerance: float, most: int) -> dict[Cell, int]:
+    """The largest mix by a linear programme.
+
+    Every language's, every category's and every cell's share lies within the tolerance of its target; a cell's
+    target is the product of its language's and its category's.
+    """
+    from scipy.optimize import linprog
+
+    cells = list(product(targets.language, targets.category))
+    bounds = [(0, available.get(cell, 0)) for cell in cells]
+    rows, limits = [[1.0] * len(cells)], [float(most)]
+    for members, target in _groups(cells, targets):
+        for sign in (1, -1):  # sign * (share of the members - target) <= tolerance
+            edge = target + sign * tolerance
+            rows.append([sign * ((cell in members) - edge) for cell in cells])
+            limits.append(0.0)
+    solved = linprog([-1.0] * len(cells), A_ub=rows, b_ub=limits, bounds=bounds, method="highs")
+    counts = [0.0] * len(cells) if solved.x is None else [float(count) for count in solved.x]
+    return {cell: int(count + 1e-6) for cell, count in zip(cells, counts, strict=True)}
+
+
+def _groups(cells: Sequence[Cell], targets: Targets) -> list[tuple[set[Cell], float]]:
+    groups: list[tuple[set[Cell], float]] = []
+    for language, target in targets.language.items():
+        groups.append(({cell for cell in cells if cell[0] == language}, target))
+    for category, target in targets.category.items():
+        groups.append(({cell for cell in cells if cell[1] == category}, target))
+    for cell in cells:
+        groups.append(({cell}, targets.language[cell[0]] * targets.category[cell[1]]))
+    return groups
+
+
+def weights(available: Mapping[Cell, int], targets: Targets, most: float) -> dict[Cell, float]:
+    """How often an example of each cell counts for the mix of the targets, from 1 for the fullest cell up to `most`."""
+    total = sum(available.values())
+    goals = {cell: targets.language.get(cell[0], 0.0) * targets.category.get(cell[1], 0.0) for cell in available}
+    raw = {cell: goals[cell] * total / count for cell, count in available.items() if count and goals[cell]}
+    least = min(raw.values(), default=1.0)
+    return {cell: min(most, weight / least) for cell, weight in raw.items()}
+
+
+def missing(available: Mapping[Cell, int], targets: Targets, daily: Mapping[Cell, float]) -> list[str]:
+    """What each cell lacks for the mix of as many examples as are `available`, the largest lack first.
+
+    `needs 212 more Indonesian business conversations; at today's rate 9 days`: `daily` is that rate.
+    """
+    total, lines = sum(available.values()), []
+    for cell in product(targets.language, targets.category):
+        lack = round(targets.language[cell[0]] * targets.category[cell[1]] * total) - available.get(cell, 0)
+        if lack <= 0:
+            continue
+        rate = daily.get(cell, 0.0)
+        days = ceil(lack / rate) if rate else 0
+        wait = f"at today's rate {days} day{'s' if days > 1 else ''}" if rate else "none came of late"
+        what = f"{LANGUAGES.get(cell[0], cell[0])} {cell[1]} conversation{'s' if lack > 1 else ''}"
+        lines.append((lack, f"{lack} more {what}, {wait}"))
+    return [line for _, line in sorted(lines, reverse=True)]
+
+
+def cells(pairs: Sequence[Cell]) -> Counter[Cell]:
+    """How many examples each cell has."""
+    return Counter(pairs)

@@ -1,0 +1,59 @@
+"""What a gate can ask of the dataset: how much there is, how far its mix is off, how much passes the filters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import numpy as np
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset import records
+from zantara_exp.dataset.filters import Filters
+from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.layout import Layout
+
+METRICS = frozenset({"conversations", "language_share_deviation", "category_share_deviation", "quality"})
+_EPOCH = date(1970, 1, 1)
+
+
+def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+    """Measure one of METRICS.
+
+    `conversations` counts those that became examples of a split, `*_share_deviation` is the largest distance of a share
+    of the balanced examples from its target (0 to 1), `quality` the conversations per user and day that pass the
+    filters.
+    """
+    try:
+        if request.metric == "quality":
+            return _quality(request, config, layout)
+        facts = records.read_json(layout.prepare_summary, "prepare")
+    except MissingInputError as missing:
+        return Missing(f"{missing.message}; run {missing.hint}")
+    if request.metric == "conversations":
+        return Number(float(facts["kept"]))  # repetitions and variants in train are no conversations
+    return Number(float(facts["deviation"][request.metric.removesuffix("_share_deviation")]))
+
+
+def _quality(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+    ask = Filters(config.dataset)
+    trials: Counter[tuple[str, int]] = Counter()
+    passed: Counter[tuple[str, int]] = Counter()
+    for record in records.read(layout.raw_conversations, "extract"):
+        day = date.fromisoformat(record["timestamp"][:10])
+        if request.until is not None and day > request.until:
+            continue
+        key = record["user"], (day - _EPOCH).days
+        trials[key] += 1
+        passed[key] += not ask.refusal(record)
+    if not trials:
+        return Missing(f"{layout.raw_conversations} holds no conversation up to {request.until}")
+    keys = sorted(trials)
+    codes = {user: code for code, user in enumerate(sorted({user for user, _ in keys}))}
+    return UserDays(
+        user=np.array([codes[user] for user, _ in keys], dtype=np.int64),
+        day=np.array([day for _, day in keys], dtype=np.int64),
+        trials=np.array([trials[key] for key in keys], dtype=np.float64),
+        total=np.array([passed[key] for key in keys], dtype=np.float64),
+    )

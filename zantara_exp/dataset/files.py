@@ -1,0 +1,105 @@
+"""`source=jsonl`: conversations from an exported file, as if it were the database's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.importing import export_lines, row
+from zantara_exp.dataset.usage import ModelUsage, usage_of
+from zantara_exp.errors import MissingInputError
+
+_SPREAD_DAYS = 30
+"""Conversations without a time are spread over this many days up to the newest that has one, or the file's own."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An exported file, read line by line; only line numbers and times are held in memory."""
+
+    config: Config
+    path: Path
+    first: datetime
+    end: datetime
+    times: list[datetime]
+    """Of each conversation, given or assumed."""
+    note: str = ""
+    interruptions: int = 0
+
+    def usage(self) -> list[ModelUsage]:
+        """Conversations, users and mean tokens by model, the limit apart."""
+        return usage_of(self._in_scope())
+
+    def fingerprint(self) -> str:
+        """A hash of the file's bytes."""
+        with self.path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the conversations in the file's order; of more than `source.limit`, the newest."""
+        newest = sorted((facts["created_at"] for facts in self._in_scope()), reverse=True)
+        left = self.config.source.limit
+        oldest = newest[left - 1] if left < len(newest) else ""
+        for facts in self._in_scope():
+            if left and facts["created_at"] >= oldest:
+                left -= 1
+                yield facts
+
+    def _in_scope(self) -> Iterator[dict[str, Any]]:
+        source = self.config.source
+        wanted = [name.lower() for name in source.models]
+        for line, moment in zip(export_lines(self.path), self.times, strict=True):
+            facts = _facts(line, moment)
+            model, rating = str(facts["model"] or "").lower(), facts["rating"]
+            if not self.first <= moment < self.end or (wanted and not any(name in model for name in wanted)):
+                continue
+            if source.min_rating is None or rating is None or float(rating) >= source.min_rating:
+                yield facts
+
+
+def open_file(config: Config) -> FileSource:
+    """Open `source.path`.
+
+    Raises MissingInputError where it is not there or empty, ZantaraError for a line that holds no chat.
+    """
+    if not config.source.path:
+        raise MissingInputError("source=jsonl needs a file", "add source.path=chats.jsonl, plain or .gz")
+    path = Path(config.source.path)
+    given = [_given(line) for line in export_lines(path)]
+    if not given:
+        raise MissingInputError(f"{path} holds no conversation", 'one JSON object a line: {"messages": [...]}')
+    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    newest = max((moment for moment in given if moment), default=modified)
+    step = timedelta(days=_SPREAD_DAYS) / len(given)
+    times = [moment or newest - step * (len(given) - 1 - number) for number, moment in enumerate(given)]
+    last = date.fromisoformat(config.as_of) if config.as_of else max(times).date()
+    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
+    assumed = sum(moment is None for moment in given)
+    note = f"{assumed} conversations of {path.name} have no time: spread over {_SPREAD_DAYS} days" if assumed else ""
+    return FileSource(config, path, end - timedelta(days=config.source.days), end, times, note)
+
+
+_NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _given(line: dict[str, Any]) -> datetime | None:
+    moment = row(line, _NO_TIME).created_at
+    return None if moment is _NO_TIME else moment.astimezone(UTC)
+
+
+def _facts(line: dict[str, Any], moment: datetime) -> dict[str, Any]:
+    made = row(line, moment)
+    noted = ("model", "rating", "language", "tokens_input", "tokens_output", "latency_ms")
+    facts = {name: None if made.metadata.get(name) is None else str(made.metadata[name]) for name in noted}
+    return facts | {
+        "id": str(made.id),
+        "user": made.user_id,
+        "session": made.session_id,
+        "messages": made.messages,
+        "created_at": moment.isoformat(),
+    }

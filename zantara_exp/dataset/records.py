@@ -1,0 +1,93 @@
+"""The JSON lines files of the dataset: read as a stream, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from zantara_exp.errors import MissingInputError, ZantaraError
+
+Record = dict[str, Any]
+
+
+class Writer:
+    """Writes JSON lines and counts them."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.count = 0
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one record."""
+        self._file.write(orjson.dumps(record))
+        self._file.write(b"\n")
+        self.count += 1
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[Writer]:
+    """Write a file that replaces the old one only when all of it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            yield Writer(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object, indented, whole or not at all."""
+    _write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all."""
+    _write_whole(path, text.encode())
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def read(path: Path, stage: str) -> Iterator[Record]:
+    """Yield the records of a file that `stage` wrote.
+
+    Raises MissingInputError where it is not there, ZantaraError for a broken line.
+    """
+    if not path.exists():
+        raise MissingInputError(f"{path} is not there: stage={stage} writes it", f"python -m zantara_exp stage={stage}")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as broken:
+                raise ZantaraError(
+                    f"{path}, line {number}: {broken}", f"python -m zantara_exp stage={stage} force=true"
+                ) from broken
+
+
+def read_json(path: Path, stage: str) -> Record:
+    """Return the object in a file that `stage` wrote; raises like `read`."""
+    if not path.exists():
+        raise MissingInputError(f"{path} is not there: stage={stage} writes it", f"python -m zantara_exp stage={stage}")
+    loaded: Record = orjson.loads(path.read_bytes())
+    return loaded
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

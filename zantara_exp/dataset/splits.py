@@ -1,0 +1,90 @@
+"""Which user's examples are for training, validation or test.
+
+`splits.json` holds `{"version": 1, "users": {"<hashed user>": "train" | "val" | "test"}}`. A user who is in it stays
+where he is for good; users who come later join the split that lacks them most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from zantara_exp.config.data import Splits
+from zantara_exp.dataset import records
+from zantara_exp.dataset.duplicates import draw
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.layout import Layout
+
+NAMES = ("train", "val", "test")
+VERSION = 1
+
+
+def known_users(layout: Layout) -> dict[str, str]:
+    """User -> split of all users placed so far; none where there is no file yet.
+
+    Raises ZantaraError where the file cannot be read.
+    """
+    if not layout.splits.exists():
+        return {}
+    try:
+        users = orjson.loads(layout.splits.read_bytes())["users"]
+        wrong = {split for split in users.values() if split not in NAMES}
+    except (ValueError, KeyError, TypeError, AttributeError) as broken:
+        raise ZantaraError(
+            f"{layout.splits} is no record of splits: {broken}", "restore it, or remove it to place every user anew"
+        ) from broken
+    if wrong:
+        raise ZantaraError(f"{layout.splits} names no such splits as {', '.join(map(str, wrong))}", "restore it")
+    return dict(users)
+
+
+def held_out_users(layout: Layout) -> set[str]:
+    """Users no example of whom was trained on: those of validation and test.
+
+    Raises MissingInputError before stage `prepare` has run.
+    """
+    if not layout.splits.exists():
+        raise MissingInputError(
+            f"{layout.splits} is not there: stage=prepare writes it", "python -m zantara_exp stage=prepare"
+        )
+    return {user for user, split in known_users(layout).items() if split != "train"}
+
+
+def save(layout: Layout, users: Mapping[str, str]) -> None:
+    """Write who is where."""
+    records.write_json(layout.splits, {"version": VERSION, "users": dict(sorted(users.items()))})
+
+
+def place(examples: Sequence[records.Record], known: Mapping[str, str], splits: Splits, seed: int) -> dict[str, str]:
+    """Return user -> split for the users of `examples` and all known ones.
+
+    Greedy: the users with most examples first, each to the split that lacks most of what he brings. What a split
+    lacks is counted per language and category, so that all splits get the same mix.
+    """
+    brings: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        brings[example["user"]][f"{example['metadata']['language']}/{example['metadata']['category']}"] += 1
+    wanted = {"train": splits.train, "val": splits.val, "test": splits.test}
+    total: Counter[str] = sum(brings.values(), Counter())
+    have: dict[str, Counter[str]] = {name: Counter() for name in NAMES}
+    for user, mix in brings.items():
+        if user in known:
+            have[known[user]].update(mix)
+    placed = dict(known)
+    fresh = sorted(brings.keys() - known.keys(), key=lambda user: (-brings[user].total(), draw(seed, user)))
+    for user in fresh:
+        placed[user] = max(NAMES, key=lambda name: _lack(brings[user], have[name], total, wanted[name]))
+        have[placed[user]].update(brings[user])
+    return placed
+
+
+def _lack(mix: Mapping[str, int], have: Mapping[str, int], total: Counter[str], share: float) -> float:
+    """How much of what a user brings the split lacks, relative to the split's size; below zero where it is full."""
+    size = share * total.total()
+    overall = 1 - (sum(have.values()) + sum(mix.values())) / size
+    strata = sum(
+        count * (1 - (have.get(stratum, 0) + count) / (share * total[stratum])) for stratum, count in mix.items()
+    ) / sum(mix.values())
+    return 2 * overall + strata

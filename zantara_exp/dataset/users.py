@@ -1,0 +1,56 @@
+"""User ids leave the database only as a keyed hash: the same user stays recognisable, who he is does not."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+
+KEY_VARIABLE = "ZANTARA_HASH_KEY"
+_MIN_BYTES = 16
+
+
+def hash_user(user_id: str, key: bytes) -> str:
+    """HMAC-SHA256 of the user id, its first 64 bits as hexadecimal digits."""
+    return hmac.digest(key, user_id.encode("utf-8", "surrogatepass"), "sha256")[:8].hex()
+
+
+def hash_key(config: Config) -> bytes:
+    """The key of the hash: ZANTARA_HASH_KEY, or for embedded data a key made once under `paths.state`.
+
+    Raises MissingRequirementError where real data are read without a key.
+    """
+    given = os.environ.get(KEY_VARIABLE, "").encode()
+    if given:
+        if len(given) < _MIN_BYTES:
+            raise ZantaraError(f"{KEY_VARIABLE} is shorter than {_MIN_BYTES} characters", _HOW)
+        return given
+    own = Path(config.paths.state) / "hash_key"
+    embedded_log = config.source.kind == "shadow_log" and own.exists()  # the demo's log has the demo's key
+    if config.source.kind != "embedded" and not embedded_log:
+        raise MissingRequirementError(
+            f"{KEY_VARIABLE} is not set: users of source={config.source.kind} are hashed with a key of your own", _HOW
+        )
+    return _own_key(own)
+
+
+_HOW = f'export {KEY_VARIABLE}="$(openssl rand -hex 32)", and keep it: another key makes other users of the same'
+
+
+def _own_key(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        os.link(fresh, path)  # fails where another process was first, and then its key counts
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_bytes().strip()
