@@ -1,0 +1,172 @@
+"""stage=evaluate on a tiny trained model, and what a gate reads from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.chats import write_splits
+from tests.training.support import context_for, tiny_config
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.evaluation.evidence import METRICS, evidence
+from zantara_exp.evaluation.stage import evaluate
+from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.layout import Layout
+from zantara_exp.stage import StageResult
+from zantara_exp.training.stage import train
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Path, StageResult]:
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_splits(folder / "data", 96, 24)
+    config = tiny_config(folder)
+    config.evaluation.generate_limit, config.evaluation.max_new_tokens = 10, 12
+    context, _ = context_for(config, folder)
+    train(config, context)
+    return config, folder, evaluate(config, context)
+
+
+def rows_of(config: Config, split: str) -> list[dict]:
+    lines = Layout(config).evaluation_rows.read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["split"] == split]
+
+
+def test_every_held_out_example_is_scored_once(evaluated):
+    config, _, _ = evaluated
+    assert [row["index"] for row in rows_of(config, "test")] == list(range(24))
+    assert len(rows_of(config, "val")) == 24
+    assert all(row["tokens"] > 0 and row["loss_sum"] > 0 for row in rows_of(config, "test"))
+
+
+def test_scores_do_not_depend_on_the_batch(evaluated, tmp_path: Path):
+    from zantara_exp.training.data import read_split
+    from zantara_exp.training.encode import encode_split
+    from zantara_exp.training.export import load_saved
+    from zantara_exp.training.scoring import score
+
+    config, _, _ = evaluated
+    layout = Layout(config)
+    model, tokenizer = load_saved(layout.model)
+    split = encode_split(tokenizer, read_split(layout.test), config.trainer, "test")
+    alone = dict(score(model, split.examples, 1, tokenizer.pad_token_id))
+    for index, row in enumerate(rows_of(config, "test")):
+        assert row["loss_sum"] == pytest.approx(alone[index].loss_sum, rel=1e-4)
+        assert row["tokens"] == alone[index].tokens
+
+
+def test_answers_are_bounded_spread_and_judged(evaluated):
+    config, _, result = evaluated
+    answered = [row for row in rows_of(config, "test") if "answer" in row]
+    assert [row["index"] for row in answered] == [i * 24 // 10 for i in range(10)]
+    assert all(row["answer_tokens"] <= 12 for row in answered)
+    assert {"chrf", "rouge_l", "exact_match", "language_match", "flaws"} <= set(answered[0])
+    assert result.metrics["test/chrf"] == pytest.approx(np.mean([row["chrf"] for row in answered]))
+    assert not list(Layout(config).models.glob(".*answers*"))
+
+
+def test_the_figures_say_what_they_are_not(evaluated):
+    config, _, result = evaluated
+    assert "not factual accuracy" in result.summary["token accuracy"]
+    assert "not factual accuracy" in json.loads(Layout(config).evaluation.read_text())["note"]
+    assert {"test/token_accuracy", "test/loss", "eval/loss", "test/token_accuracy/it"} <= set(result.metrics)
+
+
+def test_generation_is_what_the_model_would_say_alone(evaluated):
+    """Left padding and batches change nothing."""
+    from zantara_exp.evaluation.generate import _generate, _prompt
+    from zantara_exp.training.data import read_split
+    from zantara_exp.training.export import load_saved
+
+    config, _, _ = evaluated
+    model, tokenizer = load_saved(Layout(config).model)
+    prompts = [_prompt(tokenizer, example) for example in read_split(Layout(config).test)[:6]]
+    together = [a.text for a in _generate(model, tokenizer, prompts, 12)]
+    assert together == [_generate(model, tokenizer, [prompt], 12)[0].text for prompt in prompts]
+
+
+def test_a_killed_evaluation_keeps_its_answers(evaluated, tmp_path: Path):
+    from zantara_exp.evaluation.generate import Answer, AnswerStore
+
+    store = AnswerStore(tmp_path / "answers.jsonl")
+    store.put({"k1": Answer("ciao", 2, True, 0.1)})
+    with (tmp_path / "answers.jsonl").open("ab") as file:
+        file.write(b'{"key":"k2","text":"cut o')
+    again = AnswerStore(tmp_path / "answers.jsonl")
+    assert again.get("k1") == Answer("ciao", 2, True, 0.1)
+    assert again.get("k2") is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "split", "key"), [("eval_loss", "val", "loss_sum"), ("token_accuracy", "test", "correct")]
+)
+def test_evidence_adds_up(evaluated, metric: str, split: str, key: str):
+    config, _, _ = evaluated
+    found = evidence(EvidenceRequest(metric), config, Layout(config))
+    assert isinstance(found, UserDays)
+    rows = rows_of(config, split)
+    assert found.trials.sum() == sum(row["tokens"] for row in rows)
+    assert found.total.sum() == pytest.approx(sum(row[key] for row in rows))
+    assert len(set(found.user.tolist())) == len({row["user"] for row in rows})
+    assert set(found.segments) == {"language", "category"}
+
+
+def test_evidence_stands_on_the_day_looked_at_when_that_is_earlier(evaluated):
+    config, _, _ = evaluated
+    found = evidence(EvidenceRequest("eval_loss", until=date(2025, 11, 3)), config, Layout(config))
+    assert isinstance(found, UserDays)
+    assert set(found.day.tolist()) == {(date(2025, 11, 3) - date(1970, 1, 1)).days}
+
+
+def test_the_gap_is_validation_less_train(evaluated):
+    config, _, result = evaluated
+    found = evidence(EvidenceRequest("generalization_gap"), config, Layout(config))
+    assert isinstance(found, Number)
+    assert found.value == pytest.approx(result.metrics["eval/generalization_gap"])
+
+
+def test_no_evaluation_is_missing_evidence(tmp_path: Path):
+    config = tiny_config(tmp_path)
+    for metric in METRICS:
+        found = evidence(EvidenceRequest(metric), config, Layout(config))
+        assert isinstance(found, Missing)
+        assert "stage=evaluate" in found.reason
+
+
+def test_an_evaluation_of_another_model_is_missing_evidence(evaluated, tmp_path: Path):
+    config, folder, _ = evaluated
+    shutil.copytree(folder / "models", tmp_path / "models")
+    other = tiny_config(tmp_path)
+    path = Layout(other).train_summary
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"epoch": "another"}))
+    found = evidence(EvidenceRequest("eval_loss"), other, Layout(other))
+    assert isinstance(found, Missing)
+    assert "another model" in found.reason
+
+
+def test_without_a_model_the_error_says_which_stage(tmp_path: Path):
+    write_splits(tmp_path / "data", 4, 4)
+    config = tiny_config(tmp_path)
+    context, _ = context_for(config, tmp_path)
+    with pytest.raises(MissingInputError, match=r"train\.json") as caught:
+        evaluate(config, context)
+    assert caught.value.hint == "python -m zantara_exp stage=train"
+
+
+def test_exchanged_weights_are_noticed(evaluated, tmp_path: Path):
+    _, folder, _ = evaluated
+    shutil.copytree(folder, tmp_path / "copy")
+    config = tiny_config(tmp_path / "copy")
+    weights = Layout(config).model / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    context, _ = context_for(config, tmp_path)
+    with pytest.raises(ZantaraError, match="not those that train.json describes"):
+        evaluate(config, context)

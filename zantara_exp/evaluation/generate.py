@@ -1,0 +1,145 @@
+"""Answers of a model to the test split, in batches, kept as they come so that a killed evaluation goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zantara_exp.stage import Progress
+from zantara_exp.training.data import Example
+from zantara_exp.training.encode import without_special_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said."""
+
+    text: str
+    tokens: int
+    """Tokens generated, the end of turn included."""
+    finished: bool
+    """Whether the model ended its turn itself."""
+    batch_seconds: float
+    """Seconds its batch took; not a serving latency."""
+
+
+class AnswerStore:
+    """Answers on disk by what was asked of which model, one JSON line each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Answer] = {}
+        for line in path.read_bytes().splitlines() if path.is_file() else []:
+            try:
+                row = orjson.loads(line)
+                key = row.pop("key")
+                self._known[key] = Answer(**row)
+            except (orjson.JSONDecodeError, KeyError, TypeError):
+                continue  # the line that a kill cut off; its answer is generated again
+
+    def get(self, key: str) -> Answer | None:
+        """The answer to `key`, when it was given before."""
+        return self._known.get(key)
+
+    def put(self, answers: Mapping[str, Answer]) -> None:
+        """Keep a batch."""
+        self._known.update(answers)
+        with self._path.open("ab") as file:
+            file.write(b"".join(orjson.dumps({"key": k} | asdict(a)) + b"\n" for k, a in answers.items()))
+
+    def remove(self) -> None:
+        """Forget all of them."""
+        self._path.unlink(missing_ok=True)
+
+
+def answer_all(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    store: AnswerStore,
+    epoch: str,
+    batch_size: int,
+    max_new_tokens: int,
+    progress: Progress,
+) -> list[Answer]:
+    """Answer the last question of each example, without sampling. `epoch` identifies the model."""
+    prompts = [_prompt(tokenizer, example) for example in examples]
+    keys = [_key(epoch, max_new_tokens, prompt) for prompt in prompts]
+    open_ = [i for i in dict(zip(keys, range(len(keys)), strict=True)).values() if store.get(keys[i]) is None]
+    open_.sort(key=lambda i: len(prompts[i]))
+    progress.advance(len(examples) - len(open_))
+    with _one_thread():
+        for start in range(0, len(open_), batch_size):
+            chunk = open_[start : start + batch_size]
+            answers = _generate(model, tokenizer, [prompts[i] for i in chunk], max_new_tokens)
+            store.put({keys[i]: answer for i, answer in zip(chunk, answers, strict=True)})
+            progress.advance(len(chunk))
+    found = [store.get(key) for key in keys]
+    return [answer for answer in found if answer is not None]
+
+
+def _prompt(tokenizer: PreTrainedTokenizerBase, example: Example) -> list[int]:
+    messages = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in example.prompt]
+    rendered: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    return list(rendered["input_ids"])
+
+
+def _key(epoch: str, max_new_tokens: int, prompt: Sequence[int]) -> str:
+    return hashlib.sha256(f"{epoch} {max_new_tokens} {prompt}".encode()).hexdigest()
+
+
+def _generate(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]], max_new_tokens: int
+) -> list[Answer]:
+    import torch
+
+    any_model: Any = model
+    pad, width = int(tokenizer.pad_token_id or 0), max(len(p) for p in prompts)
+    # Padding stands on the left: what is generated follows the prompt directly.
+    ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    started = time.perf_counter()
+    with torch.inference_mode():
+        out = any_model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=pad,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    seconds = time.perf_counter() - started
+    return [_answer(tokenizer, row, seconds) for row in out[:, width:].tolist()]
+
+
+def _answer(tokenizer: PreTrainedTokenizerBase, ids: list[int], seconds: float) -> Answer:
+    end = tokenizer.eos_token_id
+    finished = end in ids
+    said = ids[: ids.index(end)] if finished else ids
+    # Special tokens stay visible: an answer that holds one leaks the prompt's frame.
+    text = str(tokenizer.decode(said, skip_special_tokens=False)).strip()
+    return Answer(text, len(said) + int(finished), finished, seconds)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small matrices on a CPU are slower on many threads than on one; much slower when other work is running."""
+    import torch
+
+    before = torch.get_num_threads()
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""From a dataset to a fine-tuned model: data, model, trainer, metrics, export."""

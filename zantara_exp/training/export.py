@@ -1,0 +1,114 @@
+"""From a trained model to a folder that transformers loads: merged, reloaded and compared, swapped in whole."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
+from zantara_exp.training.encode import Encoded
+from zantara_exp.training.scoring import score, total
+from zantara_exp.training.unsloth import merge_arguments
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ADAPTER = "adapter"
+
+
+def save_merged(config: Config, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the merged model, its tokenizer and chat template to `folder`, the adapter beside them in `adapter/`."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    any_model: Any = model
+    if config.trainer.name == "unsloth":
+        any_model.save_pretrained(str(folder / ADAPTER))
+        any_model.save_pretrained_merged(**merge_arguments(folder, tokenizer))
+        return
+    if config.trainer.method == "lora":
+        any_model.save_pretrained(str(folder / ADAPTER))
+        any_model = any_model.merge_and_unload()
+        any_model.config.tie_word_embeddings = (
+            False if config.trainer.lora.modules_to_save else any_model.config.tie_word_embeddings
+        )
+    generation = any_model.generation_config
+    generation.eos_token_id, generation.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    any_model.config.use_cache = True
+    any_model.save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+
+
+def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a folder that `save_merged` wrote. Raises ZantaraError when transformers cannot."""
+    import gc
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    gc.collect()  # a model that was just trained may still wait for it, with its optimizer
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True, dtype="auto")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ZantaraError(
+            f"the model in {folder} cannot be loaded: {first}", "python -m zantara_exp stage=train force=true"
+        ) from error
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.eval()
+    return model, tokenizer
+
+
+def refuse_difference(trained: float, saved: float, half_precision: bool) -> None:
+    """The written model scores as the trained one did, or the export went wrong. Losses in nats per token."""
+    tolerance = 0.02 if half_precision else 1e-3
+    if not math.isclose(trained, saved, rel_tol=tolerance, abs_tol=tolerance):
+        raise ZantaraError(
+            f"the written model's loss is {saved:.4f} on examples where the trained one had {trained:.4f}: "
+            "merging changed it",
+            "run again with trainer.precision=fp32 and trainer.lora.load_in_4bit=false",
+        )
+
+
+def loss_on(model: PreTrainedModel, examples: Sequence[Encoded], pad: int, batch_size: int) -> float:
+    """Mean loss per answer token."""
+    return total([s for _, s in score(model, examples, batch_size, pad)]).loss
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over the weights, tokenizer and template: the model's part of an epoch."""
+    hasher = hashlib.sha256()
+    wanted = [*folder.glob("*.safetensors"), folder / "tokenizer.json", folder / "chat_template.jinja"]
+    for path in sorted(p for p in wanted if p.is_file()):
+        with path.open("rb") as file:
+            hasher.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return hasher.hexdigest()
+
+
+def swap_in(fresh: Path, folder: Path) -> None:
+    """Put `fresh` in the place of `folder`; a kill in between leaves the old one beside it as `<name>.old`."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all; NaN and infinities become null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    temporary.replace(path)

@@ -1,0 +1,199 @@
+"""One training run by TRL's SFTTrainer (or Unsloth's, which is the same class patched), from encoded splits."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
+from zantara_exp.stage import Context
+from zantara_exp.training.checkpoints import last_whole, step_of
+from zantara_exp.training.encode import EncodedSplit
+from zantara_exp.training.model import Loaded, adapters, uses_bf16
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from trl import SFTConfig, SFTTrainer
+
+    from zantara_exp.training.watch import Watch
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went."""
+
+    steps: int
+    """Updates, those before a resume included."""
+    epochs: float
+    resumed_from: int
+    """The step of the checkpoint it went on from; 0: from the start."""
+    seconds: float
+    """In this process, validations included."""
+    tokens_per_second: float
+    """In this process, padding not counted."""
+    best_step: int
+    """The step whose weights were kept: the lowest validation loss."""
+    curve: list[dict[str, Any]]
+
+
+def fit(
+    config: Config, context: Context, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path
+) -> tuple[PreTrainedModel, Outcome]:
+    """Train, going on from the last whole checkpoint in `work`. Adapters are still separate.
+
+    Raises ZantaraError on divergence or lack of memory.
+    """
+    from zantara_exp.training.watch import Watch
+
+    work.mkdir(parents=True, exist_ok=True)
+    checkpoint, removed = last_whole(work)
+    for name in removed:
+        context.say(f"train: {name} was cut off while it was written; it is not used")
+    if checkpoint:
+        context.say(f"train: going on from step {step_of(checkpoint)} of an earlier run with the same data and config")
+    steps = total_steps(config, len(train.examples))
+    with context.progress("training", total=steps) as progress:
+        watch = Watch(context.run, progress, config.trainer.max_loss_spike)
+        trainer = build_trainer(config, loaded, train, val, work, watch)
+        _run(trainer, checkpoint)
+    model: PreTrainedModel = trainer.model
+    return model, _outcome(trainer, watch, checkpoint)
+
+
+def _run(trainer: SFTTrainer, checkpoint: Path | None) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (MemoryError, RuntimeError) as error:
+        if (
+            isinstance(error, MemoryError)
+            or "out of memory" in str(error).lower()
+            or "can't allocate memory" in str(error)
+        ):
+            raise out_of_memory(error) from error
+        raise
+
+
+def out_of_memory(error: BaseException) -> ZantaraError:
+    """What to change, in the order in which it costs least."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+    return ZantaraError(
+        f"training ran out of memory ({first})",
+        "halve trainer.batch_size and double trainer.gradient_accumulation (the same update); set "
+        "trainer.gradient_checkpointing=true; lower trainer.max_length",
+    )
+
+
+def _outcome(trainer: SFTTrainer, watch: Watch, checkpoint: Path | None) -> Outcome:
+    state = trainer.state
+    best = Path(state.best_model_checkpoint) if state.best_model_checkpoint else None
+    return Outcome(
+        steps=state.global_step,
+        epochs=float(state.epoch or 0.0),
+        resumed_from=step_of(checkpoint) if checkpoint else 0,
+        seconds=watch.seconds,
+        tokens_per_second=watch.tokens / watch.seconds if watch.seconds else 0.0,
+        best_step=step_of(best) if best else state.global_step,
+        curve=[entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry],
+    )
+
+
+def build_trainer(
+    config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path, watch: Watch
+) -> SFTTrainer:
+    """The trainer over splits that are already tokens and labels, so that both trainers see the same."""
+    from transformers import DataCollatorForSeq2Seq, EarlyStoppingCallback, PrinterCallback
+    from trl import SFTTrainer
+
+    callbacks: list[Any] = [watch]
+    if config.trainer.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.trainer.early_stopping_patience))
+    packing = config.trainer.packing
+    trainer = SFTTrainer(
+        model=loaded.model,
+        args=arguments(config, work, len(train.examples)),
+        train_dataset=_as_dataset(train),
+        eval_dataset=_as_dataset(val, longest_first=True),
+        processing_class=loaded.tokenizer,
+        # Packing needs TRL's own collator; otherwise this one, which both trainers take.
+        data_collator=None if packing else DataCollatorForSeq2Seq(loaded.tokenizer, padding=True),
+        peft_config=adapters(config) if config.trainer.name == "trl" else None,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _as_dataset(split: EncodedSplit, longest_first: bool = False) -> Any:
+    """`longest_first` where the order does not matter: less padding, and memory runs out at once or not at all."""
+    from datasets import Dataset
+
+    examples = sorted(split.examples, key=lambda e: -len(e.input_ids)) if longest_first else split.examples
+    return Dataset.from_dict({"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]})
+
+
+def total_steps(config: Config, examples: int) -> int:
+    """Updates of the whole run, as transformers counts them."""
+    return math.ceil(config.trainer.epochs * steps_per_epoch(config, examples))
+
+
+def steps_per_epoch(config: Config, examples: int) -> int:
+    """Updates per epoch; several processes share an epoch's batches."""
+    batches = math.ceil(examples / (config.trainer.batch_size * int(os.environ.get("WORLD_SIZE", "1"))))
+    return max(1, math.ceil(batches / config.trainer.gradient_accumulation))
+
+
+def arguments(config: Config, work: Path, examples: int) -> SFTConfig:
+    """Our settings in TRL's names."""
+    import torch
+    from trl import SFTConfig
+
+    chosen, gpu = config.trainer, torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(work),
+        num_train_epochs=chosen.epochs,
+        learning_rate=chosen.learning_rate,
+        lr_scheduler_type=chosen.schedule,
+        warmup_steps=chosen.warmup,
+        weight_decay=chosen.weight_decay,
+        adam_beta2=chosen.beta2,
+        max_grad_norm=chosen.max_grad_norm,
+        per_device_train_batch_size=chosen.batch_size,
+        per_device_eval_batch_size=chosen.batch_size,
+        gradient_accumulation_steps=chosen.gradient_accumulation,
+        max_length=chosen.max_length,
+        packing=chosen.packing,
+        eval_packing=False,
+        dataset_kwargs={"skip_prepare_dataset": not chosen.packing},
+        train_sampling_strategy="group_by_length" if chosen.group_by_length else "random",
+        bf16=uses_bf16(config),
+        fp16=False,
+        use_cpu=not gpu,
+        gradient_checkpointing=chosen.gradient_checkpointing and gpu,
+        dataloader_pin_memory=gpu,
+        seed=config.seed,
+        data_seed=config.seed,
+        **_saving_and_logging(config, examples),
+    )
+
+
+def _saving_and_logging(config: Config, examples: int) -> dict[str, Any]:
+    every = max(1, math.ceil(steps_per_epoch(config, examples) / config.trainer.evaluations_per_epoch))
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "save_strategy": "steps",
+        "save_steps": every,
+        "save_total_limit": 2,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+        "logging_steps": config.trainer.log_every_steps,
+        "logging_nan_inf_filter": False,  # a loss that is no number must be seen
+        "include_num_input_tokens_seen": "non_padding",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }

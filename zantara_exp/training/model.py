@@ -1,0 +1,149 @@
+"""The model and tokenizer of a run: built from a shape, loaded by transformers, or loaded by Unsloth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from zantara_exp.config.schema import Config
+from zantara_exp.config.training import Lora, Shape
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.training.data import Example
+from zantara_exp.training.tokenizer import set_template, tokenizer_from_scratch
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Loaded(NamedTuple):
+    """A model ready to be trained, with its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load(config: Config, train: Sequence[Example]) -> Loaded:
+    """Build or load what `config.model` names. Raises ZantaraError when the base cannot be loaded."""
+    import torch
+
+    torch.manual_seed(config.seed)
+    if config.model.kind == "scratch":
+        tokenizer = tokenizer_from_scratch(train, config.model.shape.vocab_size, config.model.shape.max_positions)
+        set_template(tokenizer, config.model)
+        return Loaded(_from_shape(config.model.shape, tokenizer), tokenizer)
+    loaded = _from_unsloth(config) if config.trainer.name == "unsloth" else _from_transformers(config)
+    set_template(loaded.tokenizer, config.model)
+    loaded.model.config.pad_token_id = loaded.tokenizer.pad_token_id
+    return loaded
+
+
+def _from_shape(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden_size,
+        intermediate_size=shape.intermediate_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        max_position_embeddings=shape.max_positions,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+    )
+    return LlamaForCausalLM(config)
+
+
+def _from_transformers(config: Config) -> Loaded:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base, revision = _base(config), config.model.revision
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(
+            base, revision=revision, dtype=_dtype(config), **_quantized(config)
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _cannot_load(base, error) from error
+    return Loaded(model, tokenizer)
+
+
+def _from_unsloth(config: Config) -> Loaded:
+    from zantara_exp.training import unsloth
+
+    base = _base(config)
+    try:
+        return Loaded(*unsloth.load(config, base, None if config.trainer.precision == "auto" else _dtype(config)))
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(base, error) from error
+
+
+def adapters(config: Config) -> LoraConfig | None:
+    """The LoRA configuration for TRL; None when all weights are trained."""
+    if config.trainer.method == "full":
+        return None
+    from peft import LoraConfig
+
+    lora: Lora = config.trainer.lora
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.target_modules),
+        modules_to_save=list(lora.modules_to_save) or None,
+        use_dora=lora.dora,
+        use_rslora=lora.rslora,
+        bias="none",
+    )
+
+
+def _base(config: Config) -> str:
+    base = config.model.base or ""
+    return str(Path(base).expanduser()) if Path(base).expanduser().is_dir() else base
+
+
+def uses_bf16(config: Config) -> bool:
+    """Whether training computes in bf16: asked for, or on a GPU that has it."""
+    import torch
+
+    if config.trainer.precision == "auto":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return config.trainer.precision == "bf16"
+
+
+def _dtype(config: Config) -> Any:
+    import torch
+
+    # All weights in bf16 would lose small updates; adapters are kept in fp32 by peft whatever the base is in.
+    return torch.bfloat16 if uses_bf16(config) and config.trainer.method == "lora" else torch.float32
+
+
+def _quantized(config: Config) -> dict[str, Any]:
+    if not config.trainer.lora.load_in_4bit:
+        return {}
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    }
+
+
+def _cannot_load(base: str, error: Exception) -> ZantaraError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if Path(base).is_dir():
+        return ZantaraError(f"model.base={base} cannot be loaded: {first}", "check that the folder was copied whole")
+    return MissingRequirementError(
+        f"model.base={base} cannot be fetched from the model hub: {first}",
+        "check the name, the network and HF_TOKEN, or set model.base to a local folder",
+    )

@@ -1,0 +1,101 @@
+"""What a configured run needs from the machine, checked before anything heavy is imported and all at once."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def check_requirements(config: Config) -> None:
+    """Raise MissingRequirementError naming everything the machine lacks, ZantaraError for a base that cannot be one."""
+    if config.model.kind == "scratch" and config.trainer.method == "lora":
+        kept = set(config.trainer.lora.modules_to_save)
+        if not {"embed_tokens", "lm_head"} <= kept:
+            # Adapters alone on random weights end near the loss of guessing: the embeddings never learn.
+            raise ZantaraError(
+                "trainer.method=lora on a model from scratch would leave its random embeddings untrained",
+                "use trainer.method=full, or trainer.lora.modules_to_save=[embed_tokens,lm_head]",
+            )
+    missing = [*_packages(config), *_gpu(config), *_weights(config)]
+    if missing:
+        what = "".join(f"\n  - {line}" for line in missing)
+        raise MissingRequirementError(
+            f"model={config.model.name} trainer={config.trainer.name} cannot run on this machine:{what}",
+            "python -m zantara_exp stage=train model=tiny  (runs anywhere)",
+        )
+
+
+def _packages(config: Config) -> list[str]:
+    if config.trainer.name == "unsloth" and find_spec("unsloth") is None:
+        return ["the package unsloth: pip install 'zantara-exp[gpu]' (Linux)"]
+    return []
+
+
+def _gpu(config: Config) -> list[str]:
+    asked = {
+        "trainer=unsloth": config.trainer.name == "unsloth",
+        f"model={config.model.name}": config.model.needs_gpu,
+        "trainer.lora.load_in_4bit": config.trainer.lora.load_in_4bit,
+        "trainer.packing": config.trainer.packing,
+    }
+    by = [name for name, needs in asked.items() if needs]
+    if not by:
+        return []
+    if not gpu_present():
+        return [
+            f"a GPU (asked for by {', '.join(by)}): none is visible here; use a machine with one, 24 GB for an 8B model"
+        ]
+    try:
+        build = version("torch")
+    except PackageNotFoundError:
+        build = "not installed"
+    if build == "not installed" or build.endswith("+cpu"):
+        return [f"a torch build for this GPU (torch is {build}): see https://pytorch.org/get-started/locally"]
+    return []
+
+
+def gpu_present() -> bool:
+    """Whether the kernel shows an NVIDIA or AMD GPU; asks no library."""
+    devices = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg", "/proc/driver/nvidia/version")
+    return sys.platform == "linux" and any(Path(device).exists() for device in devices)
+
+
+def _weights(config: Config) -> list[str]:
+    model = config.model
+    if model.kind == "scratch" or not model.base:
+        return []
+    folder = Path(model.base).expanduser()
+    if folder.is_dir():
+        return _folder_gaps(folder)
+    looks_local = model.base.startswith(("/", "./", "../", "~")) or not _HUB_NAME.fullmatch(model.base)
+    if looks_local:
+        return [f"the weights: model.base={model.base} is no folder here, and not a hub name (owner/model) either"]
+    from huggingface_hub import get_token, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model.base, "config.json", revision=model.revision)
+    if not isinstance(cached, str) and model.gated and not get_token():
+        page = f"https://huggingface.co/{model.base}"
+        return [
+            f"the weights of {model.base}: accept the licence at {page} and export HF_TOKEN, "
+            "or set model.base to a local folder that holds them"
+        ]
+    return []
+
+
+def _folder_gaps(folder: Path) -> list[str]:
+    gaps = []
+    if not (folder / "config.json").is_file():
+        gaps.append("config.json")
+    if not any(folder.glob("*.safetensors")):
+        gaps.append("*.safetensors")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        gaps.append("tokenizer.json")
+    return [f"the weights: model.base={folder} holds no {', no '.join(gaps)}"] if gaps else []

@@ -1,0 +1,101 @@
+"""What is watched while a model trains: progress, curves, and losses that say it has gone wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from zantara_exp.errors import ZantaraError
+from zantara_exp.stage import Progress, RunRecord
+from zantara_exp.training.checkpoints import mark_whole
+
+CURVES = {
+    "loss": "train/loss",
+    "mean_token_accuracy": "train/token_accuracy",
+    "grad_norm": "train/grad_norm",
+    "learning_rate": "train/learning_rate",
+    "eval_loss": "eval/loss",
+    "eval_mean_token_accuracy": "eval/token_accuracy",
+}
+"""The trainer's names -> ours."""
+
+
+class Watch(TrainerCallback):
+    """Reports progress and curves, marks whole checkpoints, and stops a run that diverges."""
+
+    def __init__(self, run: RunRecord, progress: Progress, max_spike: float) -> None:
+        self._run, self._progress, self._max_spike = run, progress, max_spike
+        self._recent: deque[float] = deque(maxlen=20)
+        self._started = time.monotonic()
+        self._first_step = 0
+        self._first_token = 0.0
+        self._note = ""
+        self.tokens = 0.0
+        """Tokens read since this process started training, padding not counted."""
+        self.seconds = 0.0
+        """Since this process started training, validations included."""
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A resumed run tells its curve again, so that the record holds all of it."""
+        self._started = time.monotonic()
+        self._first_step, self._first_token = state.global_step, float(state.num_input_tokens_seen)
+        for entry in state.log_history:
+            self._record(entry, int(entry.get("step", 0)))
+        if state.global_step:
+            self._progress.advance(state.global_step, "resumed")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """One update is done."""
+        self.seconds = time.monotonic() - self._started
+        self.tokens = float(state.num_input_tokens_seen) - self._first_token
+        done = state.global_step - self._first_step
+        left = self.seconds / max(done, 1) * (state.max_steps - state.global_step)
+        self._progress.advance(1, f"{self._note}{_clock(left)} left")
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = True  # the last weights compete for the best, too
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """A point of a curve."""
+        logs = logs or {}
+        self._record(logs, state.global_step)
+        if "loss" in logs:
+            self._refuse_divergence(float(logs["loss"]), state.global_step)
+            self._note = f"loss {logs['loss']:.3f}, {self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, "
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A checkpoint has been written whole."""
+        mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+
+    def _record(self, logs: dict[str, Any], step: int) -> None:
+        points = {CURVES[key]: float(value) for key, value in logs.items() if key in CURVES}
+        if points:
+            self._run.metrics(points, step=step)
+
+    def _refuse_divergence(self, loss: float, step: int) -> None:
+        hint = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
+        if not math.isfinite(loss):
+            raise ZantaraError(f"the training loss is {loss} at step {step}: the run has diverged", hint)
+        if len(self._recent) >= 5 and loss > self._max_spike * max(median(self._recent), 0.05):
+            raise ZantaraError(
+                f"the training loss jumped to {loss:.3g} at step {step}, more than "
+                f"trainer.max_loss_spike={self._max_spike:g} times its recent median of {median(self._recent):.3g}",
+                hint,
+            )
+        self._recent.append(loss)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
