@@ -1,0 +1,77 @@
+"""A real HTTP server on loopback whose answers a test writes byte by byte."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = 0
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return head + await reader.readexactly(length)
+
+
+@contextmanager
+def raw_server(handler: Handler, port: int = 0) -> Iterator[str]:
+    """Answer each connection's first request with `handler`; yields the base URL. Port 0 is a free one."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    address: list[int] = []
+    stop = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(await _request(reader), writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        address.append(server.sockets[0].getsockname()[1])
+        started.set()
+        async with server:
+            await stop.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def run() -> None:
+        loop.run_until_complete(main())
+        loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield f"http://127.0.0.1:{address[0]}/v1"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+
+
+def response(body: bytes, status: str = "200 OK", headers: str = "", content_type: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}{headers}connection: close\r\n\r\n".encode() + body
+
+
+def answering(raw: bytes) -> Handler:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+
+    return handler
+
+
+def events(*data: str) -> bytes:
+    """A whole stream of server-sent events; the body ends with the connection."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    return head + b"".join(f"data: {item}\n\n".encode() for item in data)

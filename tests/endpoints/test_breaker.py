@@ -1,0 +1,139 @@
+import asyncio
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zantara_exp.config.traffic import Breaker as BreakerConfig
+from zantara_exp.endpoints.base import Answer, Message, Reason
+from zantara_exp.endpoints.breaker import Breaker, Guarded, State
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scripted:
+    """An endpoint that answers or fails as told; not a stand-in for HTTP, which the breaker does not know."""
+
+    provider, model = "scripted", "m"
+
+    def __init__(self) -> None:
+        self.working = True
+        self.calls = 0
+        self.retry_after_s: float | None = None
+        self.gate: asyncio.Event | None = None
+
+    async def chat(self, messages: Sequence[Message]) -> Answer:
+        self.calls += 1
+        working = self.working
+        if self.gate is not None:
+            await self.gate.wait()
+        if working:
+            return Answer("ok", "m", "scripted", 1.0)
+        return Answer("", "m", "scripted", 1.0, error=Reason.OVERLOADED, retry_after_s=self.retry_after_s)
+
+    async def close(self) -> None:
+        pass
+
+
+def guarded() -> tuple[Guarded, Scripted, Clock]:
+    clock, endpoint = Clock(), Scripted()
+    return Guarded(endpoint, Breaker(BreakerConfig(failures=5, cooldown_seconds=5.0), clock)), endpoint, clock
+
+
+def errors_of(guard: Guarded, times: int) -> list[Reason | None]:
+    async def go() -> list[Reason | None]:
+        return [(await guard.chat([])).error for _ in range(times)]
+
+    return asyncio.run(go())
+
+
+def test_it_opens_after_five_failures_in_a_row_and_not_before() -> None:
+    guard, endpoint, _ = guarded()
+    endpoint.working = False
+    assert errors_of(guard, 4) == [Reason.OVERLOADED] * 4
+    endpoint.working = True
+    assert errors_of(guard, 1) == [None]
+    endpoint.working = False
+    assert errors_of(guard, 7) == [Reason.OVERLOADED] * 5 + [Reason.BREAKER_OPEN] * 2
+    assert guard.breaker.state is State.OPEN
+    assert guard.breaker.times_opened == 1
+
+
+def test_one_call_probes_after_the_cooldown() -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working = False
+    errors_of(guard, 5)
+    clock.now = 4.9
+    assert errors_of(guard, 1) == [Reason.BREAKER_OPEN]
+    clock.now = 5.0
+    assert errors_of(guard, 2) == [Reason.OVERLOADED, Reason.BREAKER_OPEN]  # the probe failed: open again
+    clock.now = 10.0
+    endpoint.working = True
+    assert errors_of(guard, 3) == [None, None, None]
+    assert guard.breaker.state is State.CLOSED
+
+
+def test_only_one_call_at_a_time_probes_and_a_cancelled_probe_is_replaced() -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working = False
+    errors_of(guard, 5)
+    clock.now = 5.0
+    endpoint.working = True
+
+    async def go() -> None:
+        endpoint.gate = asyncio.Event()
+        probe = asyncio.create_task(guard.chat([]))
+        await asyncio.sleep(0)
+        assert (await guard.chat([])).error is Reason.BREAKER_OPEN
+        probe.cancel()
+        await asyncio.gather(probe, return_exceptions=True)
+        endpoint.gate.set()
+        assert (await guard.chat([])).error is None
+
+    asyncio.run(go())
+
+
+def test_a_late_success_of_before_does_not_close_it() -> None:
+    guard, endpoint, _ = guarded()
+
+    async def go() -> None:
+        endpoint.gate = asyncio.Event()
+        slow = asyncio.create_task(guard.chat([]))
+        await asyncio.sleep(0)
+        gate, endpoint.gate, endpoint.working = endpoint.gate, None, False
+        for _ in range(5):
+            await guard.chat([])
+        gate.set()
+        assert (await slow).error is None
+
+    asyncio.run(go())
+    assert guard.breaker.state is State.OPEN
+
+
+def test_it_waits_as_long_as_the_server_asks() -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working, endpoint.retry_after_s = False, 60.0
+    errors_of(guard, 5)
+    clock.now = 59.0
+    assert errors_of(guard, 1) == [Reason.BREAKER_OPEN]
+    clock.now = 60.0
+    assert errors_of(guard, 1) == [Reason.OVERLOADED]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 3)), max_size=60))
+def test_calls_during_an_outage_fall_to_probes(script: list[tuple[bool, float]]) -> None:
+    guard, endpoint, clock = guarded()
+    for working, pause in script:
+        endpoint.working = working
+        before, was = endpoint.calls, guard.breaker.state
+        (error,) = errors_of(guard, 1)
+        called = endpoint.calls > before
+        assert called == (error is not Reason.BREAKER_OPEN)
+        assert called or was is State.OPEN
+        assert guard.breaker.state is not State.HALF_OPEN  # a probe always ends in one of the other two
+        clock.now += pause

@@ -1,0 +1,165 @@
+import asyncio
+import json
+import os
+import socket
+import time
+
+import pytest
+
+from tests.endpoints.servers import answering, events, raw_server, response
+from zantara_exp.config.traffic import Endpoint
+from zantara_exp.endpoints._http import retry_after
+from zantara_exp.endpoints.base import Answer, Reason
+from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+from zantara_exp.errors import MissingRequirementError
+
+CHAT = [{"role": "user", "content": "ciao"}]
+GOOD = {
+    "choices": [{"message": {"role": "assistant", "content": "Ciao!"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 11, "completion_tokens": 2},
+}
+
+
+def ask(base_url: str, **settings: object) -> Answer:
+    settings = {"kind": "openai", "stream": False, "timeout_seconds": 2.0, **settings}
+    config = Endpoint(name="test", base_url=base_url, model="m", **settings)  # type: ignore[arg-type]
+
+    async def go() -> Answer:
+        endpoint = OpenAICompatible(config, base_url, "m")
+        try:
+            return await endpoint.chat(CHAT)
+        finally:
+            await endpoint.close()
+
+    return asyncio.run(go())
+
+
+def answer_to(raw: bytes, **settings: object) -> Answer:
+    with raw_server(answering(raw)) as url:
+        return ask(url, **settings)
+
+
+def test_a_whole_answer() -> None:
+    answer = answer_to(response(json.dumps(GOOD).encode()))
+    assert (answer.text, answer.tokens_input, answer.tokens_output) == ("Ciao!", 11, 2)
+    assert (answer.error, answer.finish_reason, answer.provider, answer.model) == (None, "stop", "test", "m")
+    assert answer.ttft_ms is None
+    assert answer.latency_ms > 0
+
+
+def test_a_streamed_answer_says_when_its_first_token_came() -> None:
+    chunks = [
+        '{"choices": [{"delta": {"role": "assistant"}}]}',
+        '{"choices": [{"delta": {"content": "Ci"}}]}',
+        '{"choices": [{"delta": {"content": "ao"}}]}',
+        '{"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}',
+    ]
+    for ending in ([], ["[DONE]"]):
+        answer = answer_to(events(*chunks, *ending), stream=True)
+        assert (answer.text, answer.error, answer.tokens_output) == ("Ciao", None, 2)
+        assert answer.ttft_ms is not None
+        assert 0 < answer.ttft_ms <= answer.latency_ms
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (response(b""), Reason.EMPTY_ANSWER),
+        (response(b"   \n"), Reason.EMPTY_ANSWER),
+        (response(b"<html>busy</html>", content_type="text/html"), Reason.BAD_ANSWER),
+        (response(b"[1, 2]"), Reason.BAD_ANSWER),
+        (response(b'{"choices": []}'), Reason.BAD_ANSWER),
+        (response(b'{"choices": [{"message": "text"}]}'), Reason.EMPTY_ANSWER),
+        (response(b'{"choices": [{"message": {"content": 5}}]}'), Reason.BAD_ANSWER),
+        (response(b'{"choices": [{"message": {"content": null}}]}'), Reason.EMPTY_ANSWER),
+        (response(b'{"choices": [{"message": {"content": " \\n"}}]}'), Reason.EMPTY_ANSWER),
+        (response(b'{"error": {"message": "CUDA out of memory"}}'), Reason.SERVER_ERROR),
+        (response(json.dumps(GOOD).encode()[:-20]), Reason.BAD_ANSWER),
+        (response(json.dumps(GOOD).encode())[:-20], Reason.BAD_ANSWER),  # the connection closes early
+        (b"", Reason.BAD_ANSWER),
+        (b"not http at all\r\n\r\n", Reason.BAD_ANSWER),
+        (response(b"{}", "429 Too Many Requests"), Reason.RATE_LIMITED),
+        (response(b"{}", "503 Service Unavailable"), Reason.OVERLOADED),
+        (response(b"{}", "529 Overloaded"), Reason.OVERLOADED),
+        (response(b"{}", "500 Internal Server Error"), Reason.SERVER_ERROR),
+        (response(b"{}", "401 Unauthorized"), Reason.UNAUTHORIZED),
+        (response(b"{}", "422 Unprocessable"), Reason.BAD_REQUEST),
+        (response(b"", "302 Found", "location: http://elsewhere/\r\n"), Reason.BAD_ANSWER),
+    ],
+)
+def test_what_is_no_answer_is_a_typed_failure(raw: bytes, reason: Reason) -> None:
+    answer = answer_to(raw)
+    assert answer.error is reason
+    assert answer.text == ""
+
+
+@pytest.mark.parametrize(
+    ("chunks", "reason"),
+    [
+        (['{"choices": [{"delta": {"content": "Ci"}}]}'], Reason.BAD_ANSWER),  # no finish_reason: cut
+        (['{"choices": [{"delta": {"content": "Ci'], Reason.BAD_ANSWER),
+        (['{"error": "worker died"}'], Reason.SERVER_ERROR),
+        (['{"choices": [{"delta": {}, "finish_reason": "stop"}]}'], Reason.EMPTY_ANSWER),
+        (['{"choices": [3]}', '{"choices": "x"}', '{"usage": 1}'], Reason.BAD_ANSWER),
+        ([], Reason.BAD_ANSWER),
+    ],
+)
+def test_a_broken_stream_is_a_typed_failure(chunks: list[str], reason: Reason) -> None:
+    assert answer_to(events(*chunks), stream=True).error is reason
+
+
+def test_retry_after_is_read() -> None:
+    answer = answer_to(response(b"{}", "429 Too Many Requests", "retry-after: 7\r\n"))
+    assert answer.retry_after_s == 7
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after("soon") is None
+    assert retry_after(None) is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_candidate_that_hangs_or_drips_is_given_up_in_time(stream: bool) -> None:
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(events('{"choices": [{"delta": {"content": "a"}}]}') if stream else b"HTTP/1.1 200 OK\r\n\r\n{")
+        while True:  # each byte comes well within any per-read timeout
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    started = time.perf_counter()
+    with raw_server(drip) as url:
+        answer = ask(url, timeout_seconds=0.5, stream=stream)
+        assert answer.error is Reason.TIMEOUT
+        assert 450 < answer.latency_ms < 1500
+    assert time.perf_counter() - started < 10
+
+
+def test_nobody_there_is_refused() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert ask(f"http://127.0.0.1:{port}/v1").error is Reason.REFUSED
+
+
+def test_a_huge_answer_is_cut_off() -> None:
+    huge = response(json.dumps({"choices": [{"message": {"content": "x" * 2_000_000}}]}).encode())
+    assert answer_to(huge, max_answer_bytes=100_000).error is Reason.TOO_LARGE
+
+
+def test_the_key_comes_from_the_environment_and_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    async def note(request: bytes, writer: asyncio.StreamWriter) -> None:
+        seen.append(request)
+        writer.write(response(json.dumps(GOOD).encode()))
+
+    monkeypatch.setenv("CANDIDATE_KEY", "s3cret")
+    with raw_server(note) as url:
+        answer = ask(url, api_key_env="CANDIDATE_KEY")
+    assert b"authorization: bearer s3cret" in seen[0].lower()
+    assert b'"max_tokens"' in seen[0]
+    assert "s3cret" not in repr(answer)
+
+    monkeypatch.delenv("CANDIDATE_KEY")
+    assert "CANDIDATE_KEY" not in os.environ
+    with pytest.raises(MissingRequirementError, match="CANDIDATE_KEY"):
+        ask("http://127.0.0.1:1/v1", api_key_env="CANDIDATE_KEY")

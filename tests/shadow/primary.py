@@ -1,0 +1,160 @@
+"""A stub of the primary that speaks both APIs, and a gateway in front of it, both on loopback."""
+
+import asyncio
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from zantara_exp.config import compose
+from zantara_exp.shadow.gateway import Gateway
+
+TOKENS = ("Ciao", "! Come", " va?")
+
+
+@dataclass
+class Primary:
+    """What it saw, and how it answers."""
+
+    status: int = 200
+    pause: float = 0.0
+    tool: bool = False
+    zipped: bool = False
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+    given_up: int = 0
+
+    async def answer(self, request: Request) -> Response:
+        self.headers.append(dict(request.headers))
+        self.bodies.append(await request.body())
+        asked = json.loads(self.bodies[-1] or b"{}")
+        anthropic = request.url.path.startswith("/v1/messages")
+        extra = {"request-id": "req_1", "x-ratelimit-remaining": "7"}
+        if self.status != 200:
+            body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+            return JSONResponse(body, self.status, {**extra, "retry-after": "3", "x-should-retry": "false"})
+        if asked.get("stream"):
+            frames = anthropic_frames(self.tool) if anthropic else openai_frames(self.tool)
+            return StreamingResponse(self._frames(frames), 200, extra, "text/event-stream; charset=utf-8")
+        await asyncio.sleep(self.pause)
+        body = json.dumps(anthropic_whole(self.tool) if anthropic else openai_whole(self.tool)).encode()
+        if self.zipped:
+            body, extra = gzip.compress(body), {**extra, "content-encoding": "gzip"}
+        self.sent.append(body)
+        return Response(body, 200, extra, "application/json")
+
+    async def _frames(self, frames: list[bytes]) -> Any:
+        try:
+            for frame in frames:
+                self.sent.append(frame)
+                yield frame
+                await asyncio.sleep(self.pause)
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+
+
+def anthropic_whole(tool: bool) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "text", "text": "".join(TOKENS)}
+    if tool:
+        block = {"type": "tool_use", "id": "toolu_1", "name": "visa", "input": {"country": "it"}}
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-5-haiku-20241022", "content": [block],
+        "stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": 21, "output_tokens": 5},
+    }  # fmt: skip
+
+
+def openai_whole(tool: bool) -> dict[str, Any]:
+    call = {"id": "call_1", "type": "function", "function": {"name": "visa", "arguments": '{"country": "it"}'}}
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(TOKENS)}
+    if tool:
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if tool else "stop"}],
+        "usage": {"prompt_tokens": 21, "completion_tokens": 5, "total_tokens": 26},
+    }  # fmt: skip
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"event: {data['type']}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def anthropic_frames(tool: bool) -> list[bytes]:
+    whole = anthropic_whole(tool)
+    start = {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}
+    block: dict[str, Any] = {"type": "text", "text": ""}
+    deltas: list[dict[str, Any]] = [{"type": "text_delta", "text": token} for token in TOKENS]
+    if tool:
+        block = {"type": "tool_use", "id": "toolu_1", "name": "visa", "input": {}}
+        deltas = [{"type": "input_json_delta", "partial_json": '{"country": "it"}'}]
+    frames = [_event(start), _event({"type": "content_block_start", "index": 0, "content_block": block})]
+    frames += [_event({"type": "content_block_delta", "index": 0, "delta": delta}) for delta in deltas]
+    stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    frames += [
+        _event({"type": "content_block_stop", "index": 0}),
+        _event({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 5}}),
+        _event({"type": "message_stop"}),
+    ]
+    return frames
+
+
+def openai_frames(tool: bool) -> list[bytes]:
+    deltas: list[dict[str, Any]] = [{"content": token} for token in TOKENS]
+    if tool:
+        deltas = [{"tool_calls": [{"index": 0, **openai_whole(True)["choices"][0]["message"]["tool_calls"][0]}]}]
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-mini"}
+    chunks = [{**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    end = "tool_calls" if tool else "stop"
+    chunks.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": end}]})
+    usage = {"prompt_tokens": 21, "completion_tokens": 5, "total_tokens": 26}
+    chunks.append({**base, "choices": [], "usage": usage})
+    return [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    """An ASGI application on loopback, in a thread; yields its address."""
+    settings = uvicorn.Config(
+        app, port=0, log_level="error", server_header=False, date_header=False, ws="none", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(settings)
+    listening = settings.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listening.close()
+        assert not thread.is_alive()
+
+
+@contextmanager
+def primary_at(primary: Primary) -> Iterator[str]:
+    with running(Starlette(routes=[Route("/{path:path}", primary.answer, methods=["GET", "POST"])])) as url:
+        yield url
+
+
+@contextmanager
+def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[str, Gateway]]:
+    settings = [
+        "stage=serve", "shadow=live", "shadow.traffic_percent=100", "endpoint=openai", f"endpoint.base_url={candidate}",
+        "endpoint.model=m", "endpoint.stream=false", f"gateway.anthropic_url={primary}",
+        f"gateway.openai_url={primary}", *overrides,
+    ]  # fmt: skip
+    gateway = Gateway(compose(settings))
+    with running(gateway) as url:
+        yield url, gateway

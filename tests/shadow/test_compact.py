@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.shadow.examples import START, comparison, version_1
+from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow.compact import Compacted, compact_folder
+from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.record import Drops, Side, to_line
+
+
+def write(logs: Path, *lines: bytes, day: str = "2025-10-21") -> None:
+    append_lines(day_file(logs, day), [line if line.endswith(b"\n") else line + b"\n" for line in lines])
+
+
+def compacted(tmp_path: Path) -> Compacted:
+    return compact_folder(tmp_path / "logs", tmp_path / "cache", lambda user: f"h({user})")
+
+
+def test_both_versions_become_one_table(tmp_path: Path) -> None:
+    import duckdb
+
+    failed = comparison(2, candidate=Side(error="timeout", latency_ms=10_000.0))
+    write(tmp_path / "logs", to_line(comparison(1)), to_line(failed), orjson.dumps(version_1()))
+    write(tmp_path / "logs", to_line(Drops("e1", START, {"queue_full": 3, "disk": 1})))
+    found = compacted(tmp_path)
+    assert (len(found.comparisons), len(found.drops), found.malformed, found.quarantine) == (1, 1, 0, None)
+    columns = 'epoch, arm, day::text, "user", candidate_error, candidate_latency_ms, json_array_length(messages)'
+    query = f"select {columns} from read_parquet(?)"
+    assert duckdb.execute(query, [str(found.comparisons[0])]).fetchall() == [
+        ("e1", "candidate", "2025-10-21", "u-1", None, 120.5, 2),
+        ("e1", "candidate", "2025-10-21", "u-2", "timeout", 10_000.0, 2),
+        ("unversioned", "candidate", "2025-10-21", "h(user-77)", None, 143.2, 1),
+    ]
+    drops = duckdb.execute(
+        'select day::text, epoch, reason, "count" from read_parquet(?)', [str(found.drops[0])]
+    ).fetchall()
+    assert drops == [("2025-10-21", "e1", "queue_full", 3), ("2025-10-21", "e1", "disk", 1)]
+
+
+def test_only_a_changed_day_is_written_again(tmp_path: Path) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)))
+    write(tmp_path / "logs", to_line(comparison(2)), day="2025-10-22")
+    first, second = compacted(tmp_path).comparisons
+    before = first.stat().st_mtime_ns, second.stat().st_mtime_ns
+    write(tmp_path / "logs", to_line(comparison(3)), day="2025-10-22")
+    compacted(tmp_path)
+    assert first.stat().st_mtime_ns == before[0]
+    assert second.stat().st_mtime_ns > before[1]
+    day_file(tmp_path / "logs", "2025-10-21").unlink()
+    assert compacted(tmp_path).comparisons == [second]
+    assert not first.exists()
+
+
+def test_bad_lines_are_counted_and_quarantined_once(tmp_path: Path) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)), b"{nonsense", b"x" * 1000)
+    for _ in range(2):
+        found = compacted(tmp_path)
+        assert found.malformed == 2
+        assert found.quarantine is not None
+        entries = [orjson.loads(line) for line in found.quarantine.read_bytes().splitlines()]
+        assert [(entry["line"], entry["reason"], len(entry["text"])) for entry in entries] == [
+            (2, "not JSON", 9),
+            (3, "not JSON", 200),
+        ]
+
+
+def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    write(logs, to_line(comparison(1)))
+    with day_file(logs, "2025-10-21").open("ab") as file:
+        file.write(b'{"torn')
+    log = ComparisonLog(logs, "e1", lambda: str)
+    log.write(comparison(2))
+    log.close()
+    assert compacted(tmp_path).malformed == 1
+    assert compacted(tmp_path).malformed == 1
+
+
+def test_a_log_of_nothing(tmp_path: Path) -> None:
+    assert compacted(tmp_path) == Compacted([], [], 0, None)
+    write(tmp_path / "logs", b"{nonsense")
+    assert compacted(tmp_path).comparisons == []
+
+
+@pytest.mark.parametrize(
+    "name", ["shadow_comparison_2025-10-21.jsonl.bak", "shadow_comparison_today.jsonl", "notes.jsonl"]
+)
+def test_other_files_are_no_logs(tmp_path: Path, name: str) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / name).write_bytes(to_line(comparison(1)))
+    assert compacted(tmp_path).comparisons == []

@@ -1,0 +1,338 @@
+"""The gateway between real clients and a stub of the primary, all over loopback."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.endpoints.servers import answering, raw_server
+from tests.shadow.primary import TOKENS, Primary, gateway_at, primary_at
+from tests.shadow.recorded import Candidate
+from tests.shadow.test_mirror import dropped, logged, wait_for
+from zantara_exp.errors import MissingRequirementError
+from zantara_exp.shadow.gateway import Gateway
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+CHAT = {"role": "user", "content": "Ciao, come stai?"}
+SECRET = "sk-test-0123456789"  # no key: what must not be found anywhere afterwards
+
+
+@pytest.fixture
+def primary() -> Primary:
+    return Primary()
+
+
+@pytest.fixture
+def candidate() -> Candidate:
+    return Candidate()
+
+
+@pytest.fixture
+def served(primary: Primary, candidate: Candidate) -> Iterator[tuple[str, Gateway]]:
+    with raw_server(candidate) as answers, primary_at(primary) as url, gateway_at(url, answers) as gateway:
+        yield gateway
+
+
+def test_anthropics_client_whole_and_streamed(served: tuple[str, Gateway]) -> None:
+    anthropic = pytest.importorskip("anthropic", reason="the official client is not installed")
+    with anthropic.Anthropic(base_url=served[0], api_key=SECRET) as client:
+        asked: dict[str, Any] = {"model": "m", "max_tokens": 50, "messages": [CHAT]}
+        asked |= {"system": "Be short.", "metadata": {"user_id": "user-1"}}
+        whole = client.messages.create(**asked)
+        with client.messages.stream(**asked) as stream:
+            tokens = list(stream.text_stream)
+    assert whole.content[0].text == "".join(tokens) == "".join(TOKENS)
+    assert tokens == list(TOKENS)
+    wait_for(lambda: len(logged()) == 2)
+    for row in logged():
+        assert [(turn["role"], turn["content"]) for turn in row.messages] == [
+            ("system", "Be short."), ("user", "Ciao, come stai?")
+        ]  # fmt: skip
+        assert (row.primary.response, row.primary.model) == ("".join(TOKENS), "claude-3-5-haiku-20241022")
+        assert (row.primary.tokens_input, row.primary.tokens_output, row.primary.finish_reason) == (21, 5, "end_turn")
+        assert (row.primary.provider, row.candidate.response) == ("anthropic", "Ciao a te!")
+        assert row.primary.latency_ms is not None
+        assert row.user != "user-1"
+    assert {row.primary.ttft_ms is None for row in logged()} == {True, False}
+
+
+def test_openais_client_whole_and_streamed(served: tuple[str, Gateway]) -> None:
+    import openai
+
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET) as client:
+        asked: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "Be short."}, CHAT]}
+        whole = client.chat.completions.create(**asked, user="user-1")
+        chunks = list(client.chat.completions.create(**asked, user="user-1", stream=True))
+    assert whole.choices[0].message.content == "".join(TOKENS)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "".join(TOKENS)
+    wait_for(lambda: len(logged()) == 2)
+    assert {(row.primary.response, row.primary.tokens_output) for row in logged()} == {("".join(TOKENS), 5)}
+    assert {row.messages[0]["content"] for row in logged()} == {"Be short."}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools_pass_through_the_official_clients(stream: bool, served: tuple[str, Gateway], primary: Primary) -> None:
+    anthropic = pytest.importorskip("anthropic", reason="the official client is not installed")
+    import openai
+
+    primary.tool = True
+    tool = {"name": "visa", "description": "about a visa", "input_schema": {"type": "object"}}
+    asked = {"model": "m", "max_tokens": 9, "messages": [CHAT], "tools": [tool], "metadata": {"user_id": "u"}}
+    with anthropic.Anthropic(base_url=served[0], api_key=SECRET) as client:
+        if stream:
+            with client.messages.stream(**asked) as events:
+                message = events.get_final_message()
+        else:
+            message = client.messages.create(**asked)
+    assert (message.stop_reason, message.content[0].input) == ("tool_use", {"country": "it"})
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET) as other:
+        found = other.chat.completions.create(model="m", messages=[CHAT], user="u", stream=stream)  # type: ignore[call-overload]
+        first = next(iter(found)).choices[0].delta if stream else found.choices[0].message
+    assert first.tool_calls[0].function.name == "visa"
+    assert json.loads(primary.bodies[0])["tools"] == [tool]
+    wait_for(lambda: served[1].mirror.stats.dropped.get("tool_use", 0) >= (1 if stream else 2))
+    assert logged() == []
+
+
+def test_errors_pass_with_their_headers_and_the_official_clients_type_them(
+    served: tuple[str, Gateway], primary: Primary
+) -> None:
+    anthropic = pytest.importorskip("anthropic", reason="the official client is not installed")
+    import openai
+
+    primary.status = 429
+    with anthropic.Anthropic(base_url=served[0], api_key=SECRET, max_retries=0) as client, \
+            pytest.raises(anthropic.RateLimitError) as caught:  # fmt: skip
+        client.messages.create(model="m", max_tokens=9, messages=[CHAT], metadata={"user_id": "u"})
+    assert caught.value.response.headers["retry-after"] == "3"
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET, max_retries=0) as other, \
+            pytest.raises(openai.RateLimitError):  # fmt: skip
+        other.chat.completions.create(model="m", messages=[CHAT], user="u")  # type: ignore[list-item]
+    primary.status = 400
+    with anthropic.Anthropic(base_url=served[0], api_key=SECRET, max_retries=0) as client, \
+            pytest.raises(anthropic.BadRequestError):  # fmt: skip
+        client.messages.create(model="m", max_tokens=9, messages=[CHAT], metadata={"user_id": "u"})
+    wait_for(lambda: len(logged()) == 2)
+    assert {row.primary.error for row in logged()} == {"rate_limited"}
+    assert served[1].metrics.unmirrored == {"refused": 1}
+
+
+def post(url: str, path: str = "/v1/messages", user: str | None = "user-1", **fields: Any) -> httpx.Response:
+    headers = {"x-api-key": SECRET, "anthropic-version": "2023-06-01"} | ({"x-zantara-user": user} if user else {})
+    body = {"model": "m", "max_tokens": 9, "messages": [CHAT]} | fields
+    return httpx.post(url + path, headers=headers, json=body, timeout=20)
+
+
+def test_the_bytes_and_headers_are_the_primarys(served: tuple[str, Gateway], primary: Primary) -> None:
+    body = b'{"model":"m",  "max_tokens":9,"messages":[{"role":"user","content":"Ci\\u00e0o"}], "unknown": 1e-7}'
+    headers = {"x-api-key": SECRET, "anthropic-beta": "some-beta", "content-type": "application/json"}
+    ours = {"x-zantara-user": "u", "x-zantara-category": "greeting"}
+    found = httpx.post(f"{served[0]}/v1/messages?beta=true&x=%2F", headers={**headers, **ours}, content=body)
+    assert primary.bodies == [body]
+    assert found.content == primary.sent[0]
+    sent = primary.headers[0]
+    assert (sent["x-api-key"], sent["anthropic-beta"]) == (SECRET, "some-beta")
+    assert not any(name.startswith("x-zantara") for name in sent)
+    assert sent["user-agent"].startswith("python-httpx")
+    assert set(found.headers) == {"content-type", "content-length", "request-id", "x-ratelimit-remaining"}
+    wait_for(lambda: len(logged()) == 1)
+    assert logged()[0].category == "greeting"
+
+
+def test_a_compressed_answer_passes_compressed_and_is_read(served: tuple[str, Gateway], primary: Primary) -> None:
+    primary.zipped = True
+    found = post(served[0])
+    assert found.headers["content-encoding"] == "gzip"
+    assert found.json()["content"][0]["text"] == "".join(TOKENS)
+    assert "br" not in primary.headers[0]["accept-encoding"]
+    wait_for(lambda: len(logged()) == 1)
+    assert logged()[0].primary.response == "".join(TOKENS)
+
+
+def test_a_megabyte_passes(served: tuple[str, Gateway], primary: Primary) -> None:
+    long = [{"role": "user", "content": "x" * 1_000_000}]
+    assert post(served[0], messages=long).status_code == 200
+    assert len(primary.bodies[0]) > 1_000_000
+    wait_for(lambda: len(logged()) == 1)
+    assert len(logged()[0].query) == 1_000_000
+
+
+def test_tokens_come_as_they_are_made(served: tuple[str, Gateway], primary: Primary) -> None:
+    import time
+
+    primary.pause = 0.15
+    moments = []
+    body = {"model": "m", "max_tokens": 9, "messages": [CHAT], "stream": True}
+    with httpx.stream("POST", f"{served[0]}/v1/messages", json=body, headers={"x-zantara-user": "u"}) as response:
+        for chunk in response.iter_raw():
+            moments.append((time.perf_counter(), chunk))
+    assert b"".join(chunk for _, chunk in moments) == b"".join(primary.sent)
+    gaps = [later[0] - earlier[0] for earlier, later in zip(moments, moments[1:], strict=False)]
+    assert sum(gap > 0.1 for gap in gaps) >= 5
+
+
+def test_a_client_that_goes_away_ends_the_primarys_work(served: tuple[str, Gateway], primary: Primary) -> None:
+    primary.pause = 0.3
+    body = {"model": "m", "max_tokens": 9, "messages": [CHAT], "stream": True}
+    with httpx.stream("POST", f"{served[0]}/v1/messages", json=body, headers={"x-zantara-user": "u"}) as response:
+        next(response.iter_raw())
+    wait_for(lambda: primary.given_up == 1)
+    wait_for(lambda: served[1].metrics.in_flight == 0)
+    wait_for(lambda: served[1].mirror.stats.dropped.get("cut") == 1)
+    assert served[1].metrics.requests["/v1/messages", 499] == 1
+
+
+def test_a_slow_reader_does_not_fill_the_gateways_memory() -> None:
+    total = 200_000_000
+    sent = [0]
+
+    async def flood(_: bytes, writer: Any) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\nconnection: close\r\n\r\n")
+        while sent[0] < total:
+            writer.write(b"x" * 100_000)
+            sent[0] += 100_000
+            await writer.drain()
+
+    with raw_server(flood) as url, gateway_at(url.removesuffix("/v1"), "http://127.0.0.1:1/v1") as (gate, _), \
+            httpx.stream("POST", f"{gate}/v1/messages", json={}) as response:  # fmt: skip
+        next(response.iter_raw())
+        before = -1
+        while sent[0] != before:  # until the pipe is full
+            before = sent[0]
+            import time
+
+            time.sleep(0.5)
+        assert sent[0] < 20_000_000
+
+
+def test_a_primary_that_breaks_off_breaks_the_answer_off(served: tuple[str, Gateway]) -> None:
+    broken = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\ncontent-type: application/json\r\n\r\n{"
+    with (
+        raw_server(answering(broken)) as url,
+        gateway_at(url.removesuffix("/v1"), "http://127.0.0.1:1/v1") as (gate, g),
+    ):
+        with pytest.raises(httpx.RemoteProtocolError):
+            post(gate)
+        assert g.mirror.stats.dropped == {"cut": 1}
+
+
+def test_a_primary_that_is_away_is_a_502_and_one_that_is_silent_a_504() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with gateway_at(away, "http://127.0.0.1:1/v1") as (gate, _):
+        found = post(gate)
+        assert (found.status_code, found.json()["type"]) == (502, "error")
+    patience = "gateway.timeout_seconds=0.2"
+    with raw_server(Candidate(seconds=30)) as url, \
+            gateway_at(url.removesuffix("/v1"), "http://127.0.0.1:1/v1", patience) as (gate, _):  # fmt: skip
+        assert post(gate).status_code == 504
+    assert {row.primary.error for row in logged()} == {"server_error", "timeout"}
+
+
+def test_what_cannot_be_compared_is_counted(served: tuple[str, Gateway], primary: Primary) -> None:
+    image = [{"role": "user", "content": [{"type": "image", "source": {}}]}]
+    assert post(served[0], messages=image).status_code == 200
+    assert post(served[0], user=None).status_code == 200
+    assert post(served[0], path="/v1/messages/count_tokens").status_code == 200
+    wait_for(lambda: served[1].mirror.stats.dropped.get("not_text") == 1)
+    assert served[1].metrics.unmirrored == {"no_user": 1}
+    assert len(primary.bodies) == 3
+
+
+def test_an_app_whose_candidate_is_dead_notices_nothing(primary: Primary) -> None:
+    with primary_at(primary) as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, gateway):
+        assert [post(gate).status_code for _ in range(20)] == [200] * 20
+        wait_for(lambda: gateway.mirror.stats.breaker == "open")
+    assert {row.candidate.error for row in logged()} == {"refused", "breaker_open"}
+
+
+def test_the_switch_stops_the_mirroring_not_the_traffic(
+    served: tuple[str, Gateway], candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHADOW_MODE_ENABLED", "false")
+    wait_for(lambda: not served[1].mirror.enabled, 2)
+    assert post(served[0]).status_code == 200
+    assert "zantara_mirror_enabled 0" in httpx.get(f"{served[0]}/metrics").text
+    assert (candidate.calls, served[1].mirror.stats.sampled) == (0, 0)
+
+
+def test_its_own_token_is_asked_for_and_kept(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MissingRequirementError, match="GATE_TOKEN"), \
+            gateway_at("http://127.0.0.1:1", "http://127.0.0.1:1/v1", "gateway.token_env=GATE_TOKEN"):  # fmt: skip
+        pass
+    monkeypatch.setenv("GATE_TOKEN", "open sesame")
+    with primary_at(primary) as url, \
+            gateway_at(url, "http://127.0.0.1:1/v1", "gateway.token_env=GATE_TOKEN") as (gate, _):  # fmt: skip
+        refused = post(gate)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (401, "authentication_error")
+        good = httpx.post(f"{gate}/v1/messages", json={"messages": []}, headers={"X-Zantara-Token": "open sesame"})
+        assert good.status_code == 200
+    assert len(primary.bodies) == 1
+    assert "x-zantara-token" not in primary.headers[0]
+
+
+def test_a_body_too_large_is_refused() -> None:
+    with gateway_at("http://127.0.0.1:1", "http://127.0.0.1:1/v1", "gateway.max_body_bytes=2000") as (gate, _):
+        assert post(gate, messages=[{"role": "user", "content": "x" * 3000}]).status_code == 413
+
+
+def test_health_readiness_and_metrics(served: tuple[str, Gateway]) -> None:
+    assert httpx.get(f"{served[0]}/healthz").text == "ok\n"
+    assert httpx.get(f"{served[0]}/readyz").status_code == 200
+    assert httpx.get(f"{served[0]}/elsewhere").status_code == 404
+    assert post(served[0]).status_code == 200
+    wait_for(lambda: len(logged()) == 1)
+    wait_for(lambda: served[1].mirror.stats.compared == 1)
+    text = httpx.get(f"{served[0]}/metrics").text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines['zantara_gateway_requests_total{path="/v1/messages",status="200"}'] == "1"
+    assert (
+        lines["zantara_gateway_added_seconds_count"] == lines['zantara_gateway_added_seconds_bucket{le="+Inf"}'] == "1"
+    )
+    assert lines["zantara_mirror_compared_total"] == "1"
+    assert lines['zantara_mirror_breaker{state="closed"}'] == "1"
+    assert float(lines["zantara_mirror_lag_seconds"]) > 0
+    assert lines["zantara_gateway_in_flight"] == "0"
+
+
+def test_neither_content_nor_keys_are_written_beside_the_log(
+    served: tuple[str, Gateway], workdir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    post(served[0], messages=[{"role": "user", "content": "a secret question"}])
+    post(served[0], messages="a secret that is no chat")
+    wait_for(lambda: len(logged()) == 1)
+    wait_for(_said(capfd, '"path":"/v1/messages"'))
+    text = httpx.get(f"{served[0]}/metrics").text
+    assert "secret" not in text
+    assert SECRET not in text
+    for path in workdir.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes()
+            assert "user-1" not in path.read_text(errors="replace")
+
+
+def _said(capfd: pytest.CaptureFixture[str], words: str) -> Callable[[], bool]:
+    heard: list[str] = []
+
+    def found() -> bool:
+        said = capfd.readouterr()
+        heard.append(said.out + said.err)
+        everything = "".join(heard)
+        assert "secret" not in everything
+        assert SECRET not in everything
+        return words in everything
+
+    return found
+
+
+def test_drops_reach_the_log_when_it_stops(primary: Primary) -> None:
+    primary.tool = True
+    with primary_at(primary) as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
+        post(gate)
+    assert dropped() == {"tool_use": 1}

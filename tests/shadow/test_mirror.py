@@ -1,0 +1,257 @@
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.endpoints.servers import raw_server
+from tests.shadow.recorded import Candidate
+from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError
+from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+from zantara_exp.shadow.reader import read_log
+from zantara_exp.shadow.record import Comparison
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWER = PrimaryAnswer("Ciao! Come va?", model="claude-3-5-haiku", provider="anthropic", latency_ms=800.0)
+
+
+def opened(url: str, *overrides: str) -> ShadowMirror:
+    settings = [f"endpoint.base_url={url}", "endpoint.model=m", "endpoint.stream=false", "shadow.traffic_percent=100"]
+    return ShadowMirror.from_config("endpoint=openai", "shadow=live", *settings, *overrides)
+
+
+def observe(mirror: ShadowMirror, count: int, first: int = 0) -> None:
+    for number in range(first, first + count):
+        mirror.observe(ChatRequest("Ciao, come stai?", user_id=f"user-{number}", request_id=f"r-{number}"), ANSWER)
+
+
+def logged() -> list[Comparison]:
+    return [row for row in read_log(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
+
+
+def dropped() -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in read_log(Path("logs/shadow_mode"), str):
+        total.update(row.dropped)
+    return total
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_three_lines_in_an_app() -> None:
+    async def app(url: str) -> ShadowMirror:
+        shadow = opened(url)
+        history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello! I am anna@example.org"}]
+        request = ChatRequest(
+            "How do I get a KITAS visa?", "user-1", history, memory_context="The user is called Anna."
+        )
+        shadow.observe(request, ANSWER)
+        await shadow.close()
+        return shadow
+
+    with raw_server(Candidate("You apply online.")) as url:
+        mirror = asyncio.run(app(url))
+    (row,) = logged()
+    assert [message["role"] for message in row.messages] == ["system", "user", "assistant", "user"]
+    assert row.messages[0]["content"].endswith("The user is called Anna.")
+    assert row.messages[2]["content"] == "Hello! I am [EMAIL_1]"
+    assert (row.category, row.language) == ("business", "en")
+    assert row.user != "user-1"
+    assert len(row.user) == 16
+    assert (row.primary.response, row.primary.provider, row.primary.latency_ms) == (ANSWER.text, "anthropic", 800.0)
+    assert (row.candidate.response, row.candidate.error) == ("You apply online.", None)
+    stats = mirror.stats
+    assert (stats.observed, stats.sampled, stats.compared, dict(stats.dropped)) == (1, 1, 1, {})
+
+
+def test_what_is_sampled_is_compared_or_dropped_and_says_why() -> None:
+    candidate = Candidate(seconds=0.05)
+    with raw_server(candidate) as url:
+        mirror = opened(url, "shadow.queue_requests=20", "endpoint.concurrency=2")
+        observe(mirror, 300)
+        asyncio.run(mirror.close())
+    drops = dropped()
+    assert drops["queue_full"] > 100
+    assert len(logged()) + drops.total() == 300
+    assert candidate.most_at_once == 2
+    assert mirror.stats.compared == len(logged())
+    assert mirror.stats.dropped == drops
+
+
+def test_sampling_is_sticky_by_user() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url, "shadow.traffic_percent=30", "endpoint.concurrency=32")
+        for _ in range(3):
+            observe(mirror, 200)
+        asyncio.run(mirror.close())
+    counts = Counter(row.user for row in logged())
+    assert set(counts.values()) == {3} or mirror.stats.dropped
+    assert 30 < len(counts) < 90
+
+
+@pytest.mark.parametrize("how", ["variable", "file"])
+def test_a_kill_switch_works_within_a_second_and_back(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = Path(".zantara/shadow_mode")
+
+    def turn(on: bool) -> None:
+        if how == "variable":
+            monkeypatch.setenv("SHADOW_MODE_ENABLED", "true" if on else "false")
+        else:
+            state.write_text("on\n" if on else "off\n")
+
+    candidate = Candidate(seconds=0.3)
+    with raw_server(candidate) as url:
+        mirror = opened(url, "endpoint.concurrency=4")
+        observe(mirror, 60)
+        wait_for(lambda: candidate.calls > 4)
+        turn(on=False)
+        time.sleep(1.0)
+        calls = candidate.calls
+        observe(mirror, 50)
+        time.sleep(0.5)
+        assert candidate.calls == calls
+        assert not mirror.stats.enabled
+        turn(on=True)
+        wait_for(lambda: mirror.stats.enabled, 1)
+        observe(mirror, 5, first=1000)
+        asyncio.run(mirror.close())
+    requests = {row.request_id for row in logged()}
+    assert {f"r-{number}" for number in range(1000, 1005)} <= requests
+    assert dropped()["disabled"] + len(logged()) == 65
+
+
+def test_switched_off_from_the_start_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHADOW_MODE_ENABLED", "False")
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        mirror = opened(url)
+        observe(mirror, 10)
+        asyncio.run(mirror.close())
+    assert candidate.calls == 0
+    assert mirror.stats.observed == 10
+
+
+def test_nothing_that_is_observed_raises() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url)
+        mirror.observe(None, None)  # type: ignore[arg-type]
+        mirror.observe(ChatRequest(5, "u"), ANSWER)  # type: ignore[arg-type]
+        mirror.observe(ChatRequest("a", "u", history=["x"]), ANSWER)  # type: ignore[list-item]
+        mirror.observe(ChatRequest("a", "u", history=[{"role": "user", "content": object()}]), ANSWER)  # type: ignore[dict-item]
+        mirror.observe(ChatRequest("\ud800", "\ud800"), ANSWER)
+        mirror.observe(ChatRequest("x" * 5_000_000, "u"), ANSWER)
+        mirror.observe(ChatRequest("Ciao", "u"), PrimaryAnswer("", error="timeout"))
+        asyncio.run(mirror.close())
+        mirror.observe(ChatRequest("Ciao", "u"), ANSWER)  # after closing
+    assert len(logged()) == 1
+    assert logged()[0].primary.error == "timeout"
+    assert mirror.stats.dropped["too_large"] == 1
+    assert mirror.stats.dropped["shutdown"] == 1
+    assert mirror.stats.dropped["unreadable"] >= 4
+
+
+def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
+    candidate = Candidate(seconds=0.2)
+    with raw_server(candidate) as url:
+        mirror = opened(url, "endpoint.concurrency=4")
+        observe(mirror, 40)
+        wait_for(lambda: candidate.calls >= 4)
+        children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+        (worker,) = {int(pid) for path in children for pid in path.read_text().split() if _is_worker(int(pid))}
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: mirror.stats.restarts == 1)
+        observe(mirror, 5, first=100)
+        asyncio.run(mirror.close())
+    assert {f"r-{number}" for number in range(100, 105)} <= {row.request_id for row in logged()}
+    assert dropped()["worker_died"] > 0
+    # A worker that is killed cannot report its last moments: what it logged in them counts as lost as well.
+    assert 45 <= len(logged()) + dropped().total() <= 45 + 8
+
+
+def _is_worker(pid: int) -> bool:
+    return b"_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+_APP = """
+import sys, time
+from tests.shadow.test_mirror import observe, opened
+mirror = opened(sys.argv[1], "endpoint.concurrency=8")
+observe(mirror, 100)
+time.sleep(float(sys.argv[2]))
+print("observed", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_app_leaves_a_worker_that_finishes_and_ends() -> None:
+    candidate = Candidate(seconds=0.02)
+    with raw_server(candidate) as url:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", _APP, url, "0.1"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as app:
+            assert app.stdout is not None
+            assert app.stdout.readline() == "observed\n"
+            app.kill()
+        wait_for(lambda: len(logged()) == 100)
+
+
+def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
+    with raw_server(Candidate(seconds=60)) as url:
+        mirror = opened(url, "endpoint.concurrency=2")
+        observe(mirror, 30)
+        started = time.monotonic()
+        asyncio.run(mirror.close(deadline_seconds=1.0))
+        assert time.monotonic() - started < 3
+    assert dropped() == {"shutdown": 30}
+    assert mirror.stats.dropped == {"shutdown": 30}
+
+
+def test_a_candidate_that_is_away_is_a_failure_that_the_breaker_cuts_short() -> None:
+    candidate = Candidate(status="503 Service Unavailable")
+    with raw_server(candidate) as url:
+        mirror = opened(url, "endpoint.concurrency=1")
+        observe(mirror, 50)
+        asyncio.run(mirror.close())
+    assert candidate.calls == 5
+    assert Counter(row.candidate.error for row in logged()) == {"overloaded": 5, "breaker_open": 45}
+    assert mirror.stats.breaker == "open"
+
+
+def test_a_config_that_cannot_work_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"shadow\.traffic_percent"):
+        opened("http://127.0.0.1:1/v1", "shadow.traffic_percent=200")
+    with pytest.raises(MissingRequirementError, match="ZANTARA_HASH_KEY"):
+        opened("http://127.0.0.1:1/v1", "source=postgres")
+    with pytest.raises(MissingRequirementError, match="RUNPOD_ENDPOINT"):
+        ShadowMirror.from_config("endpoint=runpod")
+    with pytest.raises(MissingRequirementError, match="HF_TOKEN"):
+        opened("http://127.0.0.1:1/v1", "endpoint.fallback=[huggingface]")
+    with pytest.raises(MissingInputError, match="no trained model"):
+        ShadowMirror.from_config("endpoint=local")
+
+
+def test_no_content_in_what_the_app_prints(capfd: pytest.CaptureFixture[str]) -> None:
+    async def app(url: str) -> None:
+        mirror = opened(url)
+        mirror.observe(ChatRequest("a secret question", "u", history=[{"role": "x"}]), ANSWER)
+        mirror.observe(ChatRequest("a secret question", "u"), ANSWER)
+        await mirror.close()
+
+    with raw_server(Candidate(json.dumps("a secret answer"))) as url:
+        asyncio.run(app(url))
+    said = capfd.readouterr()
+    assert "secret" not in said.out + said.err

@@ -1,0 +1,114 @@
+"""Sampling, the tally, the switch and the epoch: small parts, each on its own."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zantara_exp.config.traffic import Endpoint, Server, Shadow
+from zantara_exp.endpoints.epoch import epoch_of, weights_hash
+from zantara_exp.shadow.record import Sampling, Side
+from zantara_exp.shadow.sampling import Sampler, user_percentile
+from zantara_exp.shadow.switch import Switch
+from zantara_exp.shadow.tally import Tally
+
+
+def test_the_share_of_users_is_the_share_asked_for() -> None:
+    places = [user_percentile(f"user-{number}") for number in range(100_000)]
+    for percent in (1, 10, 50):
+        assert abs(sum(place < percent for place in places) / 1000 - percent) < 1
+
+
+@given(st.text(max_size=20), st.floats(0, 100), st.floats(0, 100))
+def test_raising_the_percentage_loses_nobody(user: str, one: float, other: float) -> None:
+    low, high = sorted([one, other])
+    if Sampler(Shadow(traffic_percent=low)).choose(user, None):
+        assert Sampler(Shadow(traffic_percent=high)).choose(user, None) == Sampling(high, "user_hash")
+    assert Sampler(Shadow(traffic_percent=100)).choose(user, None)
+    assert not Sampler(Shadow(traffic_percent=0)).choose(user, None)
+
+
+def test_categories_leave_out_what_they_do_not_name() -> None:
+    sampler = Sampler(Shadow(traffic_percent=100, categories=["greeting", "casual"]))
+    assert sampler.choose("u", "greeting")
+    assert not sampler.choose("u", "business")
+    assert sampler.choose("u", None)  # sorted later
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=50), st.sampled_from([0.5, 0.95, 0.99]))
+def test_a_quantile_is_the_smallest_latency_that_so_many_do_not_exceed(latencies: list[float], share: float) -> None:
+    tally = Tally()
+    for latency in latencies:
+        tally.add(Side("x", latency_ms=latency))
+    found = tally.latency_ms(share)
+    assert found in latencies
+    assert sum(latency <= found for latency in latencies) >= share * len(latencies)
+    assert sum(latency < found for latency in latencies) < share * len(latencies)
+
+
+def test_failures_count_against_success_and_not_into_latency() -> None:
+    tally = Tally()
+    assert tally.metrics() == {"shadow/comparisons": 0.0}
+    tally.add(Side("x", latency_ms=100.0))
+    tally.add(Side(error="timeout", latency_ms=10_000.0))
+    assert tally.metrics()["shadow/success_rate"] == 0.5
+    assert tally.metrics()["shadow/latency_p95_ms"] == 100.0
+    assert tally.note() == "success 50.0%, p95 100 ms"
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "on"),
+    [
+        (None, None, True),
+        ("true", "on\n", True),
+        ("TRUE ", "", True),
+        ("1", None, True),
+        ("false", None, False),
+        ("0", "on", False),
+        ("", "off", False),
+        (None, "of course not", False),
+        ("maybe", None, False),
+    ],
+)
+def test_either_switch_turns_it_off(
+    variable: str | None, file: str | None, on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("SHADOW_MODE_ENABLED", variable)
+    if file is not None:
+        (tmp_path / "shadow_mode").write_text(file)
+    assert Switch(tmp_path).is_on() is on
+
+
+def test_a_switch_that_cannot_be_read_is_off(tmp_path: Path) -> None:
+    (tmp_path / "shadow_mode").mkdir()
+    assert not Switch(tmp_path).is_on()
+
+
+def test_what_changes_answers_changes_the_epoch_and_what_does_not_does_not(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "tokenizer.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    first = epoch_of(Endpoint(), "You are ZANTARA.", model)
+    assert first == epoch_of(Endpoint(server=Server(port=8123), concurrency=2), "You are ZANTARA.", model)
+    others = {
+        epoch_of(Endpoint(), "You are somebody else.", model),
+        epoch_of(Endpoint(max_tokens=9), "You are ZANTARA.", model),
+        epoch_of(Endpoint(kind="openai", base_url="http://a/v1", model="m"), "You are ZANTARA.", model),
+        epoch_of(Endpoint(kind="openai", base_url="http://b/v1", model="m"), "You are ZANTARA.", model),
+    }
+    (model / "model.safetensors").write_bytes(b"other weights")
+    others.add(epoch_of(Endpoint(), "You are ZANTARA.", model))
+    assert len(others | {first}) == 6
+
+
+def test_the_hash_that_training_wrote_down_is_believed(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    of_files = weights_hash(tmp_path)
+    (tmp_path / "train.json").write_text("not json")
+    assert weights_hash(tmp_path) == of_files
+    (tmp_path / "train.json").write_text('{"weights_sha256": "abc"}')
+    assert weights_hash(tmp_path) == "abc"

@@ -1,0 +1,106 @@
+"""A primary that is asked anew: live, and twice in the A/A arm; and when the requests of a replay start."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+import respx
+
+from tests.endpoints.servers import raw_server
+from tests.shadow.primary import TOKENS, anthropic_frames
+from tests.shadow.recorded import Candidate, against, conversation, record
+from tests.shadow.test_mirror import observe, opened
+from tests.shadow.test_stage import logged
+from zantara_exp.config.traffic import Primary
+from zantara_exp.errors import ConfigError, MissingRequirementError
+from zantara_exp.shadow.arrivals import starts
+from zantara_exp.shadow.sampling import repeated
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+
+@pytest.fixture
+def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
+    """Anthropic's API as far as respx can play it; everything on loopback is real."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+    with respx.mock(assert_all_called=False) as network:
+        network.route(host="127.0.0.1").pass_through()
+        headers = {"content-type": "text/event-stream"}
+        yield network.post("https://api.anthropic.com/v1/messages").respond(
+            200, headers=headers, content=b"".join(anthropic_frames(tool=False))
+        )
+
+
+def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: respx.Route) -> None:
+    record([conversation(number, "Ciao", "an old answer") for number in range(40)], train_users=[])
+    with raw_server(Candidate()) as url:
+        result = against(url, "primary=anthropic", "primary.aa_percent=30")
+        again = against(url, "primary=anthropic", "primary.aa_percent=30")
+    rows = logged()
+    candidate = [row for row in rows if row.arm == "candidate"]
+    noise = [row for row in rows if row.arm == "aa"]
+    assert len(candidate) == 40
+    assert {row.request_id for row in noise} == {f"c-{n}:0" for n in range(40) if repeated(f"c-{n}:0", 30)}
+    assert 3 < len(noise) < 25
+    assert {row.primary.response for row in rows} == {row.candidate.response for row in noise} == {"".join(TOKENS)}
+    assert {row.candidate.response for row in candidate} == {"Ciao a te!"}
+    assert {row.primary.tokens_output for row in rows} == {5}
+    assert claude.call_count == 40 + 2 * len(noise) + 1  # one to warm up
+    assert result.metrics["shadow/comparisons"] == again.metrics["shadow/comparisons"] == 40
+
+
+def test_recorded_answers_have_a_noise_floor_too(claude: respx.Route) -> None:
+    record([conversation(number, "Ciao", "an old answer") for number in range(10)], train_users=[])
+    with raw_server(Candidate()) as url:
+        against(url, "primary.endpoint=anthropic", "primary.aa_percent=100")
+    noise = [row for row in logged() if row.arm == "aa"]
+    assert len(noise) == 10
+    assert {(row.primary.response, row.candidate.response) for row in noise} == {("an old answer", "".join(TOKENS))}
+
+
+def test_who_cannot_reach_the_primary_is_told_at_the_start() -> None:
+    record([conversation(1, "Ciao", "Ciao!")], train_users=[])
+    with pytest.raises(ConfigError, match=r"primary\.endpoint"):
+        against("http://127.0.0.1:1/v1", "primary.aa_percent=10")
+    with pytest.raises(MissingRequirementError, match="ANTHROPIC_API_KEY"):
+        against("http://127.0.0.1:1/v1", "primary=anthropic")
+    with pytest.raises(MissingRequirementError, match="ANTHROPIC_API_KEY"):
+        opened("http://127.0.0.1:1/v1", "primary=anthropic")
+
+
+def test_a_mirror_without_the_arm_asks_only_the_candidate() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url, "primary.endpoint=anthropic")
+        observe(mirror, 5)
+        asyncio.run(mirror.close())
+    assert {row.arm for row in logged()} == {"candidate"}
+
+
+MOMENTS = [datetime(2025, 10, 1, tzinfo=UTC) + timedelta(seconds=seconds) for seconds in (0, 10, 10, 40)]
+
+
+def test_arrivals() -> None:
+    assert starts(MOMENTS, Primary(), 7) is None
+    assert starts(MOMENTS, Primary(arrivals="recorded", speed=10), 7) == [0, 1, 1, 4]
+    assert starts(MOMENTS, Primary(arrivals="constant", requests_per_second=4), 7) == [0, 0.25, 0.5, 0.75]
+    drawn = starts([MOMENTS[0]] * 4001, Primary(arrivals="poisson", requests_per_second=50), 7)
+    assert drawn is not None
+    assert drawn == starts([MOMENTS[0]] * 4001, Primary(arrivals="poisson", requests_per_second=50), 7)
+    gaps = [later - earlier for earlier, later in pairwise(drawn)]
+    mean = sum(gaps) / len(gaps)
+    assert mean == pytest.approx(1 / 50, rel=0.08)
+    variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
+    assert variance == pytest.approx(mean**2, rel=0.15)  # exponential gaps
+
+
+def test_a_replay_keeps_its_pace() -> None:
+    record([conversation(number, "Ciao", "Ciao!") for number in range(10)], train_users=[])
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        began = time.monotonic()
+        against(url, "primary.arrivals=constant", "primary.requests_per_second=10")
+        assert time.monotonic() - began > 0.9
+    assert candidate.most_at_once == 1

@@ -1,0 +1,208 @@
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.endpoints.servers import raw_server, response
+from tests.shadow.recorded import Candidate, against, conversation, record, run
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.shadow.reader import read_log
+from zantara_exp.shadow.record import Comparison
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+
+def logged() -> list[Comparison]:
+    return [row for row in read_log(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
+
+
+def forty() -> None:
+    record([conversation(number, "Ciao", "Ciao! Come va?") for number in range(40)], train_users=["u-0", "u-1"])
+
+
+def test_every_answer_of_a_held_out_user_is_compared_once() -> None:
+    chats = [conversation(number, "Ciao", "Ciao!", "Come va?", "Bene") for number in range(20)]
+    record(chats, train_users=["u-3", "u-4"])
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        result = against(url, "endpoint.concurrency=4", "primary.every_turn=true")
+    rows = {row.request_id: row for row in logged()}
+    assert len(rows) == len(logged()) == 2 * 16
+    assert {row.user for row in rows.values()} == {f"u-{number}" for number in range(10)} - {"u-3", "u-4"}
+    second = rows["c-0:1"]
+    assert [message["role"] for message in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[0]["content"].startswith("You are ZANTARA")
+    assert (second.query, second.primary.response, second.primary.latency_ms) == ("Come va?", "Bene", 900.0)
+    assert (rows["c-0:0"].primary.response, rows["c-0:0"].primary.latency_ms) == ("Ciao!", None)
+    assert second.timestamp.isoformat() == "2025-10-01T12:00:00+00:00"
+    assert (second.candidate.response, second.candidate.tokens_input, second.candidate.error) == ("Ciao a te!", 9, None)
+    assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "user_hash", "candidate")
+    assert candidate.calls == 33  # and one to warm up
+    assert candidate.most_at_once == 4
+    assert result.metrics["shadow/success_rate"] == 1.0
+    assert result.tags["epoch"] == second.epoch
+
+
+def test_a_rerun_adds_nothing_and_a_new_model_adds_its_own() -> None:
+    forty()
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        first = against(url)
+        again = against(url)
+        assert candidate.calls == 33
+        other = against(url, "endpoint.model=m2")
+    assert len(logged()) == 64
+    assert set(Counter(row.epoch for row in logged()).values()) == {32}
+    assert again.metrics["shadow/new_comparisons"] == 0
+    assert again.metrics["shadow/success_rate"] == first.metrics["shadow/success_rate"]
+    assert other.tags["epoch"] != first.tags["epoch"]
+
+
+def test_only_the_share_of_users_that_was_asked_for() -> None:
+    record([conversation(number, "Ciao", "Ciao!") | {"user": f"u-{number}"} for number in range(400)], train_users=[])
+    with raw_server(Candidate()) as url:
+        against(url, "shadow=live", "shadow.traffic_percent=20")
+        some = {row.user for row in logged()}
+        against(url, "shadow=live", "shadow.traffic_percent=50")
+    more = {row.user for row in logged()}
+    assert 50 < len(some) < 110
+    assert some < more  # who was in stays in
+    assert 160 < len(more) < 240
+
+
+def test_errors_of_the_primary_stay_errors() -> None:
+    record([conversation(1, "Ciao", "Si è verificato un errore"), conversation(2, "Ciao", "Ciao!")], train_users=[])
+    with raw_server(Candidate()) as url:
+        against(url)
+    assert {row.request_id: row.primary.error for row in logged()} == {"c-1:0": "recorded_error", "c-2:0": None}
+
+
+def test_personal_data_in_the_candidates_answer_is_redacted() -> None:
+    forty()
+    with raw_server(Candidate("scrivi a anna.rossi@example.org")) as url:
+        against(url)
+    assert {row.candidate.response for row in logged()} == {"scrivi a [EMAIL_1]"}
+
+
+def test_a_failing_candidate_is_logged_and_the_breaker_leaves_it_alone() -> None:
+    forty()
+    candidate = Candidate(status="503 Service Unavailable", seconds=0.01)
+    with raw_server(candidate) as url:
+        result = against(url, "endpoint.concurrency=1")
+    errors = Counter(row.candidate.error for row in logged())
+    assert errors == {"overloaded": 4, "breaker_open": 28}  # the call to warm up failed as well
+    assert candidate.calls == 5
+    assert result.metrics["shadow/success_rate"] == 0.0
+    assert "shadow/latency_p95_ms" not in result.metrics  # nothing was measured: not 0
+    assert result.tables[0].rows == [("breaker_open", "28"), ("overloaded", "4")]
+
+
+def test_a_hanging_candidate_times_out() -> None:
+    record([conversation(number, "Ciao", "Ciao!") for number in range(3)], train_users=[])
+    with raw_server(Candidate(seconds=60)) as url:
+        against(url, "endpoint.timeout_seconds=0.2", "endpoint.concurrency=3")
+    assert [row.candidate.error for row in logged()] == ["timeout"] * 3
+    assert all(190 < (row.candidate.latency_ms or 0) < 2000 for row in logged())
+
+
+def test_a_wrong_address_is_said_and_nothing_is_logged() -> None:
+    forty()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(ZantaraError, match="first call failed: refused"):
+        against(f"http://127.0.0.1:{port}/v1")
+    with raw_server(Candidate(status="401 Unauthorized")) as url, pytest.raises(ZantaraError, match="unauthorized"):
+        against(url)
+    assert logged() == []
+
+
+def test_nobody_in_the_sample_is_said() -> None:
+    forty()
+    with pytest.raises(MissingInputError, match=r"32 recorded requests of users held out.*shadow.traffic_percent=0"):
+        against("http://127.0.0.1:1/v1", "shadow.traffic_percent=0")
+    record([conversation(1, "Ciao", "Ciao!")], train_users=["u-1"])
+    with pytest.raises(MissingInputError, match="0 recorded requests"):
+        against("http://127.0.0.1:1/v1")
+
+
+def test_a_log_that_cannot_be_written_is_an_error() -> None:
+    forty()
+    Path("logs").write_text("not a folder")
+    with raw_server(Candidate()) as url, pytest.raises(ZantaraError, match="32 comparisons could not be written"):
+        against(url)
+
+
+def test_a_missing_model_is_said_before_anything_starts() -> None:
+    forty()
+    with pytest.raises(MissingInputError, match="no trained model") as caught:
+        run()
+    assert caught.value.hint == "python -m zantara_exp stage=train"
+
+
+_RUN = "import sys; from tests.shadow.recorded import against; against(sys.argv[1], 'endpoint.concurrency=4')"
+
+
+def test_a_killed_run_goes_on_without_a_doubled_comparison() -> None:
+    record([conversation(number, "Ciao", "Ciao!") for number in range(300)], train_users=[])
+    root = Path(__file__).resolve().parents[2]
+    candidate = Candidate(seconds=0.02)
+    with raw_server(candidate) as url:
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        with subprocess.Popen([sys.executable, "-c", _RUN, url], env=environment, stdout=subprocess.DEVNULL) as killed:
+            deadline = time.monotonic() + 60
+            while candidate.calls < 100 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            killed.send_signal(signal.SIGKILL)
+        before = len(logged())
+        assert 80 < before < 300
+        result = against(url)
+    assert result.metrics["shadow/new_comparisons"] == 300 - before
+    assert len({row.comparison_id for row in logged()}) == len(logged()) == 300
+
+
+def test_the_trained_model_is_served_and_compared(tiny_model: Path) -> None:
+    record([conversation(number, "ciao come stai", "Ciao!") for number in range(12)], train_users=[])
+    shutil.copytree(tiny_model, "models/zantara-tiny")
+    result = run("endpoint.max_tokens=8", "model.output=zantara-tiny")
+    rows = logged()
+    assert len(rows) == 12
+    assert {row.candidate.error for row in rows} == {None}
+    assert {row.candidate.provider for row in rows} == {"local"}
+    assert all(row.candidate.tokens_output and row.candidate.ttft_ms for row in rows)
+    assert result.metrics["shadow/latency_p95_ms"] > 0
+    assert Path("outputs/test/candidate_server.log").is_file()
+
+
+def test_a_server_that_dies_ends_the_stage_with_its_last_words(tiny_model: Path) -> None:
+    record([conversation(number, "ciao come stai", "Ciao!") for number in range(2000)], train_users=[])
+    shutil.copytree(tiny_model, "models/zantara-tiny")
+    code = "from tests.shadow.recorded import run; run('endpoint.max_tokens=8')"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True) as stage:
+        deadline = time.monotonic() + 60
+        while len(logged()) < 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        server = int(Path(f"/proc/{stage.pid}/task/{stage.pid}/children").read_text().split()[0])
+        os.kill(server, signal.SIGKILL)
+        _, said = stage.communicate(timeout=30)
+    assert "the candidate's server ended with status -9" in said
+    errors = Counter(row.candidate.error for row in logged())
+    assert 1 <= sum(count for error, count in errors.items() if error) <= 32  # what was in flight, and little more
+    assert len(logged()) < 2000
+
+
+def test_garbage_is_a_failure() -> None:
+    forty()
+    candidate = Candidate()
+    candidate.raw = response(b"<html>gateway</html>")
+    with raw_server(candidate) as url:
+        against(url, "endpoint.breaker.failures=1000")
+    assert {row.candidate.error for row in logged()} == {"bad_answer"}

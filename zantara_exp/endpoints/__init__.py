@@ -1,0 +1,1 @@
+"""Clients of things that answer a chat over HTTP."""

@@ -1,0 +1,227 @@
+"""What endpoints over HTTP share: a deadline, a size limit, and typed failures for all that can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
+from zantara_exp.errors import MissingRequirementError
+
+_BY_STATUS = {
+    400: Reason.BAD_REQUEST,
+    401: Reason.UNAUTHORIZED,
+    403: Reason.UNAUTHORIZED,
+    404: Reason.BAD_REQUEST,
+    408: Reason.TIMEOUT,
+    413: Reason.BAD_REQUEST,
+    422: Reason.BAD_REQUEST,
+    429: Reason.RATE_LIMITED,
+    503: Reason.OVERLOADED,
+    504: Reason.TIMEOUT,
+    529: Reason.OVERLOADED,  # Anthropic's overloaded_error
+}
+
+
+def key_from_environment(variable: str | None) -> str | None:
+    """The key that `variable` holds. Raises MissingRequirementError when it is named but not set."""
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise MissingRequirementError(
+            f"endpoint.api_key_env={variable}: this environment variable is not set", hint=f"export {variable}=..."
+        )
+    return key
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header, which is a number or a date; None when there is none or it is garbled."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object. Raises EndpointError for an empty, cut or foreign body."""
+    if not body.strip():
+        raise EndpointError(Reason.EMPTY_ANSWER, "the body is empty")
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise EndpointError(Reason.BAD_ANSWER, "the body is not JSON, or was cut") from error
+    if not isinstance(found, dict):
+        raise EndpointError(Reason.BAD_ANSWER, f"the body is a JSON {type(found).__name__}, not an object")
+    return found
+
+
+def count(value: object) -> int | None:
+    """A token count, or None where the server sent none or nonsense."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def record(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The JSON object under `name`; an empty one where there is none."""
+    found = body.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def parts(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The JSON objects in the list under `name`."""
+    found = body.get(name)
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+
+
+def text_of(part: Mapping[str, Any]) -> str:
+    """The text of a content block, where it has one."""
+    found = part.get("text")
+    return found if isinstance(found, str) else ""
+
+
+class HttpEndpoint(ABC):
+    """One chat endpoint over HTTP; a subclass says what to send and how to read the answer."""
+
+    def __init__(self, config: EndpointConfig, base_url: str, model: str, headers: Mapping[str, str]) -> None:
+        self.provider = config.name
+        self.model = model
+        self._config = config
+        limits = httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency)
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers=dict(headers),
+            limits=limits,
+            timeout=httpx.Timeout(config.timeout_seconds),
+            follow_redirects=False,
+            trust_env=not base_url.startswith("http://127.0.0.1"),  # no proxy between us and our own server
+        )
+
+    @abstractmethod
+    async def _ask(self, messages: Sequence[Message]) -> Reply:
+        """Call the server. Raises EndpointError or httpx.HTTPError."""
+
+    async def chat(self, messages: Sequence[Message]) -> Answer:
+        """Answer the chat, or say why not, within the endpoint's timeout."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._config.timeout_seconds):
+                reply = await self._ask(messages)
+            if not reply.text.strip():
+                raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text")
+        except (EndpointError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            return self._failure(error, started)
+        first = reply.first_token_at
+        return Answer(
+            text=reply.text,
+            model=reply.model or self.model,
+            provider=self.provider,
+            latency_ms=_milliseconds(started),
+            tokens_input=reply.tokens_input,
+            tokens_output=reply.tokens_output,
+            ttft_ms=None if first is None else (first - started) * 1000,
+            finish_reason=reply.finish_reason,
+        )
+
+    def _failure(self, error: Exception, started: float) -> Answer:
+        failed = error if isinstance(error, EndpointError) else self._typed(error)
+        return Answer(
+            text="",
+            model=self.model,
+            provider=self.provider,
+            latency_ms=_milliseconds(started),
+            error=failed.reason,
+            detail=failed.detail[:200],
+            retry_after_s=failed.retry_after_s,
+        )
+
+    def _typed(self, error: Exception) -> EndpointError:
+        if isinstance(error, TimeoutError | httpx.TimeoutException):
+            return EndpointError(Reason.TIMEOUT, f"no whole answer within {self._config.timeout_seconds:g} s")
+        if isinstance(error, httpx.ConnectError):
+            return EndpointError(Reason.REFUSED, "no connection")
+        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.DecodingError):
+            return EndpointError(Reason.BAD_ANSWER, f"the connection broke: {type(error).__name__}")
+        return EndpointError(Reason.OTHER, type(error).__name__)
+
+    @asynccontextmanager
+    async def _sent(self, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[httpx.Response]:
+        """A response whose status is good and whose body is still to be read; GET where there is no body to send."""
+        if body is None:
+            sent = self._client.stream("GET", path)
+        else:
+            headers = {"content-type": "application/json"}
+            sent = self._client.stream("POST", path, content=orjson.dumps(body), headers=headers)
+        async with sent as response:
+            if response.status_code != 200:
+                raise await self._bad_status(response)
+            yield response
+
+    async def _bad_status(self, response: httpx.Response) -> EndpointError:
+        status = response.status_code
+        reason = _BY_STATUS.get(status, Reason.SERVER_ERROR if status >= 500 else Reason.BAD_ANSWER)
+        return EndpointError(reason, f"HTTP {status}", retry_after(response.headers.get("retry-after")))
+
+    async def _limited(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The body's chunks. Raises EndpointError past the size limit."""
+        size = 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > self._config.max_answer_bytes:
+                raise EndpointError(Reason.TOO_LARGE, f"more than {self._config.max_answer_bytes} bytes")
+            yield chunk
+
+    async def _json(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The JSON object that the server answers to `body`."""
+        async with self._sent(path, body) as response:
+            return parsed(b"".join([chunk async for chunk in self._limited(response)]))
+
+    async def _events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """The JSON objects of a stream of server-sent events, up to `[DONE]` or the end of the stream."""
+        async with self._sent(path, body) as response:
+            async for data in _server_sent(self._limited(response)):
+                if data.strip() == b"[DONE]":
+                    return
+                yield parsed(data)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _milliseconds(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+async def _server_sent(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of each event of https://html.spec.whatwg.org/multipage/server-sent-events.html ."""
+    rest, data = b"", []
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            line = line.rstrip(b"\r")
+            if line.startswith(b"data:"):
+                data.append(line[5:].removeprefix(b" "))
+            elif not line and data:
+                yield b"\n".join(data)
+                data = []
+    if rest.startswith(b"data:"):
+        data.append(rest[5:].strip())
+    if data:
+        yield b"\n".join(data)

@@ -1,0 +1,88 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record, text_of
+from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+
+_VERSION = "2023-06-01"
+_BY_TYPE = {
+    "overloaded_error": Reason.OVERLOADED,
+    "rate_limit_error": Reason.RATE_LIMITED,
+    "authentication_error": Reason.UNAUTHORIZED,
+    "permission_error": Reason.UNAUTHORIZED,
+    "invalid_request_error": Reason.BAD_REQUEST,
+    "not_found_error": Reason.BAD_REQUEST,
+    "timeout_error": Reason.TIMEOUT,
+}
+_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
+
+
+class Anthropic(HttpEndpoint):
+    """Asks `POST {base_url}/messages`, token by token where the config says so."""
+
+    def __init__(self, config: EndpointConfig, base_url: str, model: str) -> None:
+        key = key_from_environment(config.api_key_env)
+        headers = {"anthropic-version": _VERSION} | ({"x-api-key": key} if key else {})
+        super().__init__(config, base_url, model, headers)
+
+    async def _ask(self, messages: Sequence[Message]) -> Reply:
+        system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages if message["role"] != "system"],
+            "max_tokens": self._config.max_tokens,
+            "temperature": self._config.temperature,
+        }
+        if system:
+            body["system"] = system
+        if self._config.stream:
+            return await self._streamed(body | {"stream": True})
+        return _whole(await self._json("messages", body))
+
+    async def _streamed(self, body: dict[str, Any]) -> Reply:
+        pieces: list[str] = []
+        first_token_at: float | None = None
+        usage: dict[str, Any] = {}
+        stop, ended = None, False
+        async for event in self._events("messages", body):
+            _raise_error_in(event)
+            kind = event.get("type")
+            if kind == "message_start":
+                usage |= record(record(event, "message"), "usage")
+            elif kind == "content_block_delta":
+                piece = text_of(record(event, "delta"))
+                if piece:
+                    first_token_at = first_token_at or time.perf_counter()
+                    pieces.append(piece)
+            elif kind == "message_delta":
+                usage |= record(event, "usage")
+                stop = record(event, "delta").get("stop_reason") or stop
+            ended = ended or kind == "message_stop"
+        if not ended:
+            raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
+        return _reply("".join(pieces), usage, stop, first_token_at)
+
+
+def _raise_error_in(body: dict[str, Any]) -> None:
+    if body.get("type") == "error":
+        kind = str(record(body, "error").get("type"))
+        raise EndpointError(_BY_TYPE.get(kind, Reason.SERVER_ERROR), f"the server reported {kind[:40]}")
+
+
+def _whole(body: dict[str, Any]) -> Reply:
+    _raise_error_in(body)
+    if not isinstance(body.get("content"), list):
+        raise EndpointError(Reason.BAD_ANSWER, "the body holds no content")
+    text = "".join(text_of(part) for part in parts(body, "content") if part.get("type") == "text")
+    return _reply(text, record(body, "usage"), body.get("stop_reason"))
+
+
+def _reply(text: str, usage: dict[str, Any], stop: object, first_token_at: float | None = None) -> Reply:
+    finish = _FINISH.get(stop, stop) if isinstance(stop, str) else None
+    return Reply(text, count(usage.get("input_tokens")), count(usage.get("output_tokens")), finish, first_token_at)

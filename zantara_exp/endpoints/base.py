@@ -1,0 +1,93 @@
+"""What every endpoint is: something that answers a chat, and says so in one typed answer or one typed failure.
+
+EndpointError   raised inside an endpoint only; `chat` turns it into Answer.error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypedDict
+
+
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: str
+    content: str
+
+
+class Reason(StrEnum):
+    """Why a call failed; the values stand in the comparison log."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
+    UNAUTHORIZED = "unauthorized"
+    BAD_REQUEST = "bad_request"
+    SERVER_ERROR = "server_error"
+    BAD_ANSWER = "bad_answer"
+    EMPTY_ANSWER = "empty_answer"
+    TOO_LARGE = "too_large"
+    BREAKER_OPEN = "breaker_open"
+    OTHER = "other"
+
+
+class EndpointError(Exception):
+    """A call failed for `reason`; `detail` is short and holds neither chat content nor keys."""
+
+    def __init__(self, reason: Reason, detail: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from one call. `error` is None exactly when `text` is a usable answer."""
+
+    text: str
+    model: str
+    provider: str
+    latency_ms: float
+    """Until the answer was whole, or until the failure."""
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    ttft_ms: float | None = None
+    """Until the first token, where the answer was streamed."""
+    finish_reason: str | None = None
+    """Why the model stopped: `stop` or `length`, as the server says."""
+    error: Reason | None = None
+    detail: str | None = None
+    retry_after_s: float | None = None
+    """Seconds the server asks to be left alone for, with a rate limit or overload."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The content of a good answer, before it is timed and named."""
+
+    text: str
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    finish_reason: str | None = None
+    first_token_at: float | None = None
+    """On the clock of time.perf_counter, in seconds."""
+    model: str | None = None
+    """The model as the server names it, where that differs from the one asked for."""
+
+
+class Endpoint(Protocol):
+    """A chat client. `chat` never raises for what the other side does."""
+
+    provider: str
+    model: str
+
+    async def chat(self, messages: Sequence[Message]) -> Answer:
+        """Answer the chat, or say why not, within the endpoint's timeout."""
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -1,0 +1,92 @@
+"""A circuit breaker: leaves an endpoint alone after it failed several times in a row, and probes whether it is back.
+
+closed --failures in a row--> open --cooldown--> half open (one call) --good--> closed
+                                ^------------------------------------bad--'
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from zantara_exp.config.traffic import Breaker as BreakerConfig
+from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
+
+
+class State(StrEnum):
+    """Of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker:
+    """Counts consecutive failures of one endpoint. Not for use from several threads."""
+
+    def __init__(self, config: BreakerConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._failures = 0
+        self._open_until = 0.0
+        self.state = State.CLOSED
+        self.times_opened = 0
+
+    def admits(self) -> bool:
+        """Whether a call may be made now; the call that finds a cooled-down breaker becomes its probe."""
+        if self.state is State.OPEN and self._clock() >= self._open_until:
+            self.state = State.HALF_OPEN
+            return True
+        return self.state is State.CLOSED
+
+    def record(self, answer: Answer, probe: bool) -> None:
+        """Learn how an admitted call ended. A call admitted before the breaker opened no longer moves it."""
+        if self.state is not State.CLOSED and not probe:
+            return
+        if answer.error is None:
+            self._failures = 0
+            self.state = State.CLOSED
+            return
+        self._failures += 1
+        if probe or self._failures >= self._config.failures:
+            self._open(answer.retry_after_s)
+
+    def abandon(self, probe: bool) -> None:
+        """A call was cancelled: its outcome is unknown, and the next one probes instead."""
+        if probe and self.state is State.HALF_OPEN:
+            self.state = State.OPEN
+
+    def _open(self, retry_after_s: float | None) -> None:
+        if self.state is State.CLOSED:
+            self.times_opened += 1
+        self.state = State.OPEN
+        self._open_until = self._clock() + max(self._config.cooldown_seconds, retry_after_s or 0.0)
+
+
+class Guarded:
+    """An endpoint behind its breaker: a refused call is a failed answer, never a silent gap."""
+
+    def __init__(self, endpoint: Endpoint, breaker: Breaker) -> None:
+        self.provider = endpoint.provider
+        self.model = endpoint.model
+        self.breaker = breaker
+        self._endpoint = endpoint
+
+    async def chat(self, messages: Sequence[Message]) -> Answer:
+        """Ask the endpoint unless the breaker is open."""
+        if not self.breaker.admits():
+            detail = f"the breaker is {self.breaker.state.value}"
+            return Answer("", self.model, self.provider, 0.0, error=Reason.BREAKER_OPEN, detail=detail)
+        probe = self.breaker.state is State.HALF_OPEN
+        try:
+            answer = await self._endpoint.chat(messages)
+        except BaseException:
+            self.breaker.abandon(probe)
+            raise
+        self.breaker.record(answer, probe)
+        return answer
+
+    async def close(self) -> None:
+        """Close the endpoint."""
+        await self._endpoint.close()

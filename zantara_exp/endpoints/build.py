@@ -1,0 +1,95 @@
+"""From the config to an endpoint behind its breaker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints._http import key_from_environment
+from zantara_exp.endpoints.anthropic import Anthropic
+from zantara_exp.endpoints.base import Endpoint
+from zantara_exp.endpoints.breaker import Breaker, Guarded
+from zantara_exp.endpoints.fallback import Fallback
+from zantara_exp.endpoints.local import LocalServer, local_server
+from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+from zantara_exp.endpoints.runpod import RunPod
+from zantara_exp.errors import ConfigError, MissingRequirementError
+
+
+def build(config: EndpointConfig, server: LocalServer | None = None, shown_as: str | None = None) -> Endpoint:
+    """The endpoint that `config` names, without breaker or fallback; `shown_as` is a local model's name in the log.
+
+    Raises ConfigError for a local endpoint without its server, MissingRequirementError for a variable that is not set.
+    """
+    if config.kind == "local":
+        if server is None:
+            raise ConfigError("endpoint.kind=local works only where a stage has started the server")
+        return OpenAICompatible(config, server.base_url, server.model, shown_as)
+    base_url, model = base_url_of(config), config.model or ""
+    if config.kind == "anthropic":
+        return Anthropic(config, base_url, model)
+    if config.kind == "runpod":
+        return RunPod(config, base_url, model)
+    return OpenAICompatible(config, base_url, model)
+
+
+def guarded(
+    config: EndpointConfig, server: LocalServer | None = None, shown_as: str | None = None
+) -> Guarded | Fallback:
+    """The endpoint behind its breaker, and before the endpoints that stand in for it. Raises like `build`."""
+    chain = [Guarded(build(config, server, shown_as), Breaker(config.breaker))]
+    for name in config.fallback:
+        other = option(name)
+        chain.append(Guarded(build(other), Breaker(other.breaker)))
+    return chain[0] if len(chain) == 1 else Fallback(chain)
+
+
+def check(config: EndpointConfig) -> None:
+    """Raise ConfigError or MissingRequirementError for what would keep `guarded` from building, without building."""
+    for each in (config, *map(option, config.fallback)):
+        if each.kind != "local":
+            base_url_of(each)
+            key_from_environment(each.api_key_env)
+
+
+def option(name: str) -> EndpointConfig:
+    """What conf/endpoint/NAME.yaml declares. Raises ConfigError where it does not exist or starts a server."""
+    from omegaconf import OmegaConf
+
+    from zantara_exp.config import CONF
+
+    path = CONF / "endpoint" / f"{name}.yaml"
+    if not path.is_file():
+        valid = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
+        raise ConfigError(f"endpoint.fallback: no such option {name!r} (valid: {valid})")
+    found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EndpointConfig), OmegaConf.load(path)))
+    assert isinstance(found, EndpointConfig)  # noqa: S101
+    if found.kind == "local":
+        raise ConfigError(f"endpoint.fallback: {name} starts a server of its own; name one that stands elsewhere")
+    return found
+
+
+def base_url_of(config: EndpointConfig) -> str:
+    """The address: `base_url`, or what its variable holds. Raises MissingRequirementError where that is not set."""
+    if config.base_url:
+        return config.base_url
+    variable = config.base_url_env or ""
+    found = os.environ.get(variable, "").strip()
+    if not found:
+        raise MissingRequirementError(
+            f"endpoint.base_url_env={variable}: this environment variable is not set", hint=f"export {variable}=..."
+        )
+    return found
+
+
+@contextmanager
+def serving(config: EndpointConfig, model: Path, run_dir: Path) -> Iterator[LocalServer | None]:
+    """The server that `config` needs while the block runs; None for an endpoint that stands elsewhere."""
+    if config.kind != "local":
+        yield None
+        return
+    with local_server(config, model, run_dir) as server:
+        yield server

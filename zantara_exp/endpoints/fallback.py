@@ -1,0 +1,47 @@
+"""Endpoints asked one after the other: the first that answers, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zantara_exp.endpoints.base import Answer, Message
+from zantara_exp.endpoints.breaker import Breaker, Guarded
+
+
+class Fallback:
+    """Asks the first endpoint, and the next one where it fails.
+
+    Latency is that of all attempts together, since that is how long a user would wait. Where all fail, the first one's
+    reason is reported: it is the endpoint under test.
+    """
+
+    def __init__(self, endpoints: Sequence[Guarded]) -> None:
+        self._endpoints = endpoints
+        self.provider = endpoints[0].provider
+        self.model = endpoints[0].model
+
+    @property
+    def breaker(self) -> Breaker:
+        """The first endpoint's."""
+        return self._endpoints[0].breaker
+
+    async def chat(self, messages: Sequence[Message]) -> Answer:
+        """The first answer, or the first failure."""
+        first: Answer | None = None
+        spent_ms = 0.0
+        for endpoint in self._endpoints:
+            answer = await endpoint.chat(messages)
+            ttft = None if answer.ttft_ms is None else answer.ttft_ms + spent_ms
+            spent_ms += answer.latency_ms
+            if answer.error is None:
+                return replace(answer, latency_ms=spent_ms, ttft_ms=ttft)
+            first = first or answer
+        if first is None:
+            raise ValueError("no endpoint to ask")
+        return replace(first, latency_ms=spent_ms)
+
+    async def close(self) -> None:
+        """Close all."""
+        for endpoint in self._endpoints:
+            await endpoint.close()

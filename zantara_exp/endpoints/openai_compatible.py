@@ -1,0 +1,77 @@
+"""Any server that speaks OpenAI's chat completions: vLLM, `transformers serve`, llama.cpp, Hugging Face."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record
+from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+
+
+class OpenAICompatible(HttpEndpoint):
+    """Asks `POST {base_url}/chat/completions`, token by token where the config says so."""
+
+    def __init__(self, config: EndpointConfig, base_url: str, model: str, shown_as: str | None = None) -> None:
+        key = key_from_environment(config.api_key_env)
+        super().__init__(config, base_url, shown_as or model, {"authorization": f"Bearer {key}"} if key else {})
+        self._model_sent = model
+
+    async def _ask(self, messages: Sequence[Message]) -> Reply:
+        body: dict[str, Any] = {
+            "model": self._model_sent,
+            "messages": list(messages),
+            "max_tokens": self._config.max_tokens,  # some servers ignore max_completion_tokens
+            "temperature": self._config.temperature,
+            "stream": self._config.stream,
+        }
+        if not self._config.stream:
+            return _whole(await self._json("chat/completions", body))
+        if self._config.kind != "local":  # `transformers serve` sends usage unasked and refuses the option
+            body["stream_options"] = {"include_usage": True}
+        return await self._streamed(body)
+
+    async def _streamed(self, body: dict[str, Any]) -> Reply:
+        pieces: list[str] = []
+        first_token_at: float | None = None
+        finish: str | None = None
+        usage: dict[str, Any] = {}
+        async for event in self._events("chat/completions", body):
+            _raise_error_in(event)
+            usage = record(event, "usage") or usage
+            for choice in parts(event, "choices"):
+                piece = record(choice, "delta").get("content")
+                if isinstance(piece, str) and piece:
+                    first_token_at = first_token_at or time.perf_counter()
+                    pieces.append(piece)
+                finish = choice.get("finish_reason") or finish
+        if finish is None:
+            # The only mark of a whole stream: not every server sends [DONE].
+            raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
+        return _reply("".join(pieces), usage, finish, first_token_at)
+
+
+def _raise_error_in(body: dict[str, Any]) -> None:
+    if body.get("error"):
+        raise EndpointError(Reason.SERVER_ERROR, "the server reported an error inside a good status")
+
+
+def _whole(body: dict[str, Any]) -> Reply:
+    _raise_error_in(body)
+    choices = parts(body, "choices")
+    if not choices or "message" not in choices[0]:
+        raise EndpointError(Reason.BAD_ANSWER, "the body holds no choices[0].message")
+    text = record(choices[0], "message").get("content")
+    if text is not None and not isinstance(text, str):
+        raise EndpointError(Reason.BAD_ANSWER, "the message's content is not text")
+    usage = record(body, "usage")
+    return _reply(text or "", usage, choices[0].get("finish_reason"))
+
+
+def _reply(text: str, usage: dict[str, Any], finish: object, first_token_at: float | None = None) -> Reply:
+    tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    return Reply(
+        text, *tokens, finish_reason=finish if isinstance(finish, str) else None, first_token_at=first_token_at
+    )

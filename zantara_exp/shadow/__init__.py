@@ -1,0 +1,1 @@
+"""The mirror beside the primary, and the comparison log it writes."""

@@ -1,0 +1,244 @@
+"""The app's side of the mirror: a bounded queue, a thread that feeds the worker process, and the counts.
+
+The thread wakes a hundred times a second instead of being woken by `observe`: waking a thread from the app's event
+loop costs more than all the rest of `observe`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import orjson
+
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow._process import WorkerProcess
+from zantara_exp.shadow.record import Drops, Sampling, to_line
+from zantara_exp.shadow.switch import Switch
+
+_TICK_SECONDS = 0.01
+_LOOK_SECONDS = 0.2
+_RESTART_SECONDS = 1.0
+_BATCH = 64
+_LARGEST = 4_000_000
+"""Characters of one request; a chat is never so long."""
+_log = logging.getLogger(__name__)
+
+
+class Item(NamedTuple):
+    """One sampled request on its way to the worker."""
+
+    request: Any
+    history: tuple[Mapping[str, str], ...]
+    answer: Any
+    user: str
+    sampling: Sampling
+    at: float
+    """Seconds since 1970."""
+    size: int
+    """Characters of text."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Where a mirror stands; `sampled` = compared + dropped + what is still on its way."""
+
+    enabled: bool
+    observed: int
+    sampled: int
+    compared: int
+    dropped: Mapping[str, int]
+    queued: int
+    in_flight: int
+    breaker: str
+    restarts: int
+    lag_seconds: float = 0.0
+    """From the newest compared request to its comparison."""
+
+
+class Link:
+    """Carries sampled requests to the worker and counts what is lost on the way."""
+
+    def __init__(self, config: Config, switch: Switch) -> None:
+        self.observed = 0
+        self.enabled = switch.is_on()
+        self._config, self._switch = config, switch
+        self._queue: deque[Item] = deque()
+        # Two counters, each written by one side only: a lock around one is what `observe` would have to wait for.
+        self._offered = self._taken = 0
+        self._sampled = 0
+        self._dropped: Counter[str] = Counter()
+        self._unsent_drops: deque[tuple[str, int]] = deque()
+        self._worker = WorkerProcess(config)
+        self._pending = b""
+        self._pending_drops: list[tuple[str, int]] = []
+        self._next_start = self._next_look = 0.0
+        self._deadline: float | None = None
+        self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=True)
+        self._thread.start()
+
+    def offer(self, item: Item) -> None:
+        """Queue a request, or drop and count it when there is no room."""
+        self._sampled += 1
+        shadow = self._config.shadow
+        if self._deadline is not None:
+            self.drop("shutdown")
+        elif item.size > _LARGEST:
+            self.drop("too_large")
+        elif len(self._queue) >= shadow.queue_requests or self._offered - self._taken + item.size > shadow.queue_bytes:
+            self.drop("queue_full")
+        else:
+            self._offered += item.size
+            self._queue.append(item)
+
+    def lose(self, reason: str) -> None:
+        """Count a sampled request that cannot be compared."""
+        self._sampled += 1
+        self.drop(reason)
+
+    def drop(self, reason: str, amount: int = 1) -> None:
+        """Count sampled requests that were lost, here and in the log."""
+        if amount:
+            self._dropped[reason] += amount
+            self._unsent_drops.append((reason, amount))
+
+    def stats(self) -> Stats:
+        """Where the mirror stands."""
+        said, lost = self._worker.said, Counter(self._dropped)
+        lost.update(said.lost)
+        queued = len(self._queue)
+        return Stats(
+            self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
+            said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds,
+        )  # fmt: skip
+
+    def close(self, deadline_seconds: float | None = None) -> None:
+        """Stop taking requests, hand over what is queued, and wait for the worker to finish until the deadline."""
+        seconds = self._config.shadow.drain_seconds if deadline_seconds is None else deadline_seconds
+        if self._deadline is None:
+            self._deadline = time.monotonic() + seconds
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._deadline is None or (self._unfinished() and time.monotonic() < self._deadline):
+            try:
+                self._tick()
+            except Exception:  # the mirror may break, the app may not; what it holds stays bounded and counted
+                _log.exception("the mirror's thread met an error and goes on")
+                time.sleep(_RESTART_SECONDS)
+            time.sleep(_TICK_SECONDS)
+        self._finish(self._deadline)
+
+    def _unfinished(self) -> bool:
+        return bool(self._queue or self._pending or self._unsent_drops)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_SECONDS
+            self._look_at_switch()
+        if not self._worker.alive:
+            self._restart(now)
+        self._worker.listen()
+        if not self._pending:
+            self._pending = self._next_frames()
+        if self._pending:
+            self._pending = self._pending[self._worker.send(self._pending) :]
+
+    def _look_at_switch(self) -> None:
+        on = self._switch.is_on()
+        if on != self.enabled:
+            _log.warning("shadow mode is switched %s", "on" if on else "off")
+            self.enabled = on
+            self._worker.switch(on)
+        if not on:
+            self._discard("disabled")
+
+    def _discard(self, reason: str) -> None:
+        lost = 0
+        with contextlib.suppress(IndexError):
+            while True:
+                self._taken += self._queue.popleft().size
+                lost += 1
+        self.drop(reason, lost)
+
+    def _restart(self, now: float) -> None:
+        if now < self._next_start:
+            return
+        self._next_start = now + _RESTART_SECONDS
+        if self._pending:
+            self._unsent_drops.extend(self._pending_drops)
+        self._pending = b""
+        if self._worker.unanswered:
+            _log.warning("the mirror's worker died; %d sampled requests are lost", self._worker.unanswered)
+        self.drop("worker_died", self._worker.unanswered)
+        self._worker.start(self.enabled)
+
+    def _next_frames(self) -> bytes:
+        frames = []
+        self._pending_drops = self._summed_drops()
+        if self._pending_drops:
+            frames.append(orjson.dumps({"drops": dict(self._pending_drops)}))
+        with contextlib.suppress(IndexError):
+            while len(frames) < _BATCH:
+                item = self._queue.popleft()
+                self._taken += item.size
+                frame = self._frame(item)
+                if frame is not None:
+                    frames.append(frame)
+        return b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+
+    def _summed_drops(self) -> list[tuple[str, int]]:
+        """Take the drops that the log has not been told of."""
+        drops: Counter[str] = Counter()
+        with contextlib.suppress(IndexError):
+            while True:
+                reason, amount = self._unsent_drops.popleft()
+                drops[reason] += amount
+        return list(drops.items())
+
+    def _frame(self, item: Item) -> bytes | None:
+        request, answer = item.request, item.answer
+        fields = {
+            "request_id": request.request_id or uuid4().hex,
+            "conversation_id": request.conversation_id,
+            "user": item.user,
+            "timestamp": datetime.fromtimestamp(item.at, UTC),
+            "message": request.message,
+            "history": item.history,
+            "memory_context": request.memory_context,
+            "system_prompt": request.system_prompt,
+            "category": request.category,
+            "language": request.language,
+            "sampling": item.sampling,
+            "primary": answer,
+        }
+        try:
+            frame = orjson.dumps(fields)
+        except TypeError:  # texts that are none, numbers that JSON has not
+            self.drop("unreadable")
+            return None
+        self._worker.asked += 1
+        return frame
+
+    def _finish(self, deadline: float) -> None:
+        self._discard("shutdown")
+        self._worker.stop(deadline)
+        self.drop("shutdown", self._worker.unanswered)
+        drops = dict(self._summed_drops())
+        if drops:  # the worker is gone: nobody else can say so
+            layout, now = Layout(self._config), datetime.now(UTC)
+            append_lines(
+                day_file(layout.logs, now.date().isoformat()), [to_line(Drops(self._worker.epoch, now, drops))]
+            )
+            _log.warning("%d sampled requests were lost at shutdown", sum(drops.values()))

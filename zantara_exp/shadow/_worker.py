@@ -1,0 +1,232 @@
+"""The mirror's worker: calls the candidate and writes the comparison log, in a process of its own.
+
+Run by `zantara_exp.shadow.mirror`, never by hand: reads its setup and then requests as frames of JSON from stdin,
+reports on stdout, ends when stdin ends. It reads no faster than it can ask, so that what waits, waits (and is dropped)
+in the app's bounded queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.category import classifier
+from zantara_exp.dataset.redact import Redactor
+from zantara_exp.endpoints.base import Endpoint, Message
+from zantara_exp.endpoints.breaker import Guarded
+from zantara_exp.endpoints.build import guarded, option, serving
+from zantara_exp.endpoints.fallback import Fallback
+from zantara_exp.layout import Layout
+from zantara_exp.shadow.compare import AA, Comparer
+from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.record import Sampling, Side
+from zantara_exp.shadow.replay import Request
+from zantara_exp.shadow.sampling import repeated
+
+_REPORT_SECONDS = 0.2
+_READ_AHEAD_BYTES = 16 * 1024
+
+
+class Pipes(NamedTuple):
+    """File descriptors shared with the app."""
+
+    control: int
+    """`1` and `0`: shadow mode is on, off."""
+    reports: int
+
+
+class Worker:
+    """Takes requests one after the other and has several of them answered at once."""
+
+    def __init__(
+        self,
+        config: Config,
+        endpoint: Guarded | Fallback,
+        log: ComparisonLog,
+        epoch: str,
+        pipes: Pipes,
+        primary: Endpoint | None = None,
+    ) -> None:
+        """`primary` is asked again in a share of the sample, the A/A arm."""
+        self._config, self._endpoint, self._log, self._pipes = config, endpoint, log, pipes
+        self._on = False
+        self._comparer = Comparer(endpoint, log, epoch)
+        self._again = None if primary is None else Comparer(primary, log, epoch, AA)
+        self._slots = asyncio.Semaphore(config.endpoint.concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answered = self._repeated = 0
+        self._lag_seconds = 0.0
+        self._told: Counter[str] = Counter()
+        """Losses that the app has told of, which are not this process's own."""
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        """Work until stdin ends, then finish what is in flight."""
+        loop = asyncio.get_running_loop()
+        self._switch()  # the app has said how it begins
+        loop.add_reader(self._pipes.control, self._switch)
+        reports = asyncio.create_task(self._report_on())
+        while (frame := await _next_frame(reader)) is not None:
+            if "drops" in frame:
+                for reason, amount in frame["drops"].items():
+                    self._told[reason] += amount
+                    self._log.drop(reason, amount)
+                continue
+            await self._take(frame)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._config.shadow.drain_seconds)
+        self._cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        reports.cancel()
+
+    async def _take(self, frame: dict[str, Any]) -> None:
+        await self._slots.acquire()
+        task = asyncio.create_task(self._compare(frame))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _compare(self, frame: dict[str, Any]) -> None:
+        try:
+            if not self._on:
+                self._log.drop("disabled")
+                return
+            request = self._request(frame)
+            if not self._config.shadow.categories or request.category in self._config.shadow.categories:
+                sampling = Sampling(**frame["sampling"])
+                await self._comparer.compare(request, sampling)
+                if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
+                    await self._again.compare(request, sampling)
+                    self._repeated += 1
+                self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
+        except asyncio.CancelledError:
+            self._log.drop("shutdown" if self._on else "disabled")
+        except Exception as error:  # one strange request must not end the worker
+            self._log.drop("unreadable")
+            logging.getLogger(__name__).warning("a request could not be mirrored: %s", type(error).__name__)
+        finally:
+            self._answered += 1
+            self._slots.release()
+
+    def _request(self, frame: dict[str, Any]) -> Request:
+        from zantara_exp.dataset.language import detector
+
+        dataset = self._config.dataset
+        said = dataset.system_prompt if frame["system_prompt"] is None else frame["system_prompt"]
+        system = "\n\n".join(filter(None, [said, frame["memory_context"]]))
+        messages: list[Message] = [{"role": "system", "content": system}]
+        messages += [{"role": turn["role"], "content": turn["content"]} for turn in frame["history"]]
+        messages.append({"role": "user", "content": frame["message"]})
+        return Request(
+            request_id=frame["request_id"],
+            conversation_id=frame["conversation_id"],
+            timestamp=datetime.fromisoformat(frame["timestamp"]),
+            user=frame["user"],
+            messages=messages,
+            category=frame["category"] or classifier(dataset).text(frame["message"]),
+            language=frame["language"] or detector(dataset).detect(frame["message"]),
+            primary=_side(frame["primary"]),
+        )
+
+    def _switch(self) -> None:
+        said = os.read(self._pipes.control, 64)
+        if not said:  # the app is gone; stdin ends as well
+            asyncio.get_running_loop().remove_reader(self._pipes.control)
+            return
+        self._on = said.endswith(b"1")
+        if not self._on:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _report_on(self) -> None:
+        while True:
+            self.report()
+            await asyncio.sleep(_REPORT_SECONDS)
+
+    def report(self) -> None:
+        """Say where the worker stands; an app that is gone hears nothing."""
+        said = {
+            "answered": self._answered,
+            "compared": max(0, self._log.written - self._repeated),
+            "in_flight": len(self._tasks),
+            "breaker": self._endpoint.breaker.state,
+            "lost": self._log.lost - self._told,
+            "lag_seconds": self._lag_seconds,
+        }
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._pipes.reports, orjson.dumps(said) + b"\n")
+
+
+async def _next_frame(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """One frame: its length in four bytes, then JSON. None at the end, or where a killed app stopped in the middle."""
+    try:
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        frame: dict[str, Any] = orjson.loads(await reader.readexactly(size))
+    except asyncio.IncompleteReadError:
+        return None
+    return frame
+
+
+def _side(answer: dict[str, Any]) -> Side:
+    said = {name: value for name, value in answer.items() if name != "text"}
+    error = said.pop("error") or (None if answer["text"].strip() else "empty_answer")
+    return Side(response=answer["text"], error=error, **said)
+
+
+async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    layout, redactor = Layout(config), Redactor()
+    log = ComparisonLog(layout.logs, setup["epoch"], lambda: redactor.conversation().text, config.log.flush_seconds)
+    with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
+        endpoint = guarded(config.endpoint, server, config.model.name if server else None)
+        again = guarded(option(config.primary.endpoint or "")) if config.primary.aa_percent > 0 else None
+        worker = Worker(config, endpoint, log, setup["epoch"], pipes, again)
+        try:
+            await worker.run(reader)
+        finally:
+            await endpoint.close()
+            if again is not None:
+                await again.close()
+            log.close()
+            worker.report()
+
+
+def main() -> None:
+    """Read the setup, then work until stdin ends."""
+    from omegaconf import OmegaConf
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    pipes = Pipes(control=int(sys.argv[1]), reports=os.dup(1))
+    os.dup2(2, 1)  # whatever else prints must not be taken for a report
+    os.set_blocking(pipes.reports, False)
+    setup = orjson.loads(_first_line())
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), setup["config"]))
+    assert isinstance(config, Config)  # noqa: S101
+    asyncio.run(_main(setup, config, pipes))
+
+
+def _first_line() -> bytes:
+    """Byte by byte, so that nothing of what follows is left in a buffer."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            sys.exit(0)
+        line += byte
+    return line
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The comparison log as Parquet: one file per day with flat columns, rewritten only when that day's log has changed.
+
+Run `compact` before every analysis; it costs nothing where nothing is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from zantara_exp.layout import Layout
+from zantara_exp.shadow._append import QUARANTINE
+from zantara_exp.shadow.reader import HashUser, Quarantined, log_files, read_file
+from zantara_exp.shadow.record import Comparison, Drops, Side
+
+_FORMAT = 1
+"""Raise it when the columns or the reader's meaning change, so that older files are written anew."""
+
+_ROWS = 20_000
+_SIDE = tuple(field.name for field in fields(Side))
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """The log, ready for queries."""
+
+    comparisons: list[Path]
+    drops: list[Path]
+    malformed: int
+    quarantine: Path | None
+
+
+def compact(layout: Layout) -> Compacted:
+    """Bring the Parquet files up to date with the log under `layout.logs`."""
+    from zantara_exp.shadow.identity import hash_user
+
+    place = hashlib.sha256(str(layout.logs).encode()).hexdigest()[:8]
+    return compact_folder(layout.logs, layout.state / "comparisons" / place, hash_user(layout))
+
+
+def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
+    """The same for any folder of logs, with its Parquet files in `cache`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    days = [_Day(path, cache) for path in log_files(logs)]
+    for day in days:
+        day.refresh(hash_user)
+    known = {path for day in days for path in (day.rows, day.drops, day.bad)}
+    for stale in set(cache.glob("*.parquet")) | set(cache.glob("*.jsonl")):
+        if stale not in known:
+            stale.unlink(missing_ok=True)
+    quarantine, malformed = _quarantine(logs, [day.bad for day in days])
+    return Compacted(
+        comparisons=[day.rows for day in days if day.rows.is_file()],
+        drops=[day.drops for day in days if day.drops.is_file()],
+        malformed=malformed,
+        quarantine=quarantine,
+    )
+
+
+class _Day:
+    """The files made from one daily log."""
+
+    def __init__(self, source: Path, cache: Path) -> None:
+        self.source = source
+        self.rows = cache / f"{source.stem}.parquet"
+        self.drops = cache / f"{source.stem}.drops.parquet"
+        self.bad = cache / f"{source.stem}.bad.jsonl"
+
+    def refresh(self, hash_user: HashUser) -> None:
+        stat = self.source.stat()
+        mark = f"{_FORMAT}:{stat.st_size}:{stat.st_mtime_ns}".encode()
+        if _lines(self.bad)[:1] == [mark]:
+            return
+        self.bad.unlink(missing_ok=True)  # it carries the mark: first to go, last to come
+        drops: list[tuple[Any, str, str, int]] = []
+        bad: list[Quarantined] = []
+        _write(self.rows, _batches(read_file(self.source, hash_user), drops, bad))
+        _write(self.drops, [_drops_table(drops)] if drops else [])
+        lines = [mark, *(orjson.dumps(item) for item in bad)]
+        _replace(self.bad, b"\n".join(lines) + b"\n")
+
+
+def _batches(
+    items: Iterable[Comparison | Drops | Quarantined], drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
+) -> Iterator[Any]:
+    """Tables of comparisons; what is not one, or what one says was lost, goes to the two lists."""
+    rows: list[Comparison] = []
+    for item in items:
+        if isinstance(item, Quarantined):
+            bad.append(item)
+            continue
+        day = item.timestamp.astimezone(UTC).date()
+        drops += [(day, item.epoch, reason, lost) for reason, lost in item.dropped.items() if lost]
+        if isinstance(item, Comparison):
+            rows.append(item)
+        if len(rows) == _ROWS:
+            yield _table(rows)
+            rows = []
+    if rows:
+        yield _table(rows)
+
+
+def _table(rows: Sequence[Comparison]) -> Any:
+    import pyarrow as pa
+
+    text, whole, real = pa.string(), pa.int64(), pa.float64()
+    moments = [row.timestamp.astimezone(UTC).replace(tzinfo=None) for row in rows]
+    columns: dict[str, Any] = {"schema_version": pa.array([row.schema_version for row in rows], whole)}
+    for name in ("comparison_id", "request_id", "conversation_id", "epoch", "arm"):
+        columns[name] = pa.array([getattr(row, name) for row in rows], text)
+    columns["timestamp"] = pa.array(moments, pa.timestamp("us"))
+    columns["day"] = pa.array([moment.date() for moment in moments], pa.date32())
+    for name in ("user", "query", "category", "language"):
+        columns[name] = pa.array([getattr(row, name) for row in rows], text)
+    columns["messages"] = pa.array([orjson.dumps(list(row.messages)).decode() for row in rows], text)
+    for side in ("primary", "candidate"):
+        answers: list[Side] = [getattr(row, side) for row in rows]
+        for name in _SIDE:
+            kind = whole if name.startswith("tokens") else real if name.endswith("_ms") else text
+            columns[f"{side}_{name}"] = pa.array([getattr(answer, name) for answer in answers], kind)
+    columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
+    columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)
+    return pa.table(columns)
+
+
+def _drops_table(drops: Sequence[tuple[Any, str, str, int]]) -> Any:
+    import pyarrow as pa
+
+    day, epoch, reason, lost = zip(*drops, strict=True)
+    kinds = {"day": pa.date32(), "epoch": pa.string(), "reason": pa.string(), "count": pa.int64()}
+    columns = (pa.array(values, kind) for values, kind in zip((day, epoch, reason, lost), kinds.values(), strict=True))
+    return pa.table(dict(zip(kinds, columns, strict=True)))
+
+
+def _write(target: Path, tables: Iterable[Any]) -> None:
+    """Write tables of one schema as one Parquet file; no tables, no file."""
+    import pyarrow.parquet as pq
+
+    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    writer: Any = None
+    try:
+        for table in tables:
+            writer = writer or pq.ParquetWriter(waiting, table.schema, compression="zstd")
+            writer.write_table(table)
+        if writer is None:
+            target.unlink(missing_ok=True)
+            return
+        writer.close()
+        os.replace(waiting, target)
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def _replace(target: Path, content: bytes) -> None:
+    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    waiting.write_bytes(content)
+    os.replace(waiting, target)
+
+
+def _quarantine(logs: Path, bad: Sequence[Path]) -> tuple[Path | None, int]:
+    """Bring quarantine.jsonl up to date; what the writer set aside there (line 0) stays."""
+    target = logs / QUARANTINE
+    kept = [line for line in _lines(target) if _line_number(line) == 0]
+    found = [line for path in bad for line in _lines(path)[1:]]
+    entries = kept + found
+    if not entries:
+        target.unlink(missing_ok=True)
+        return None, 0
+    content = b"\n".join(entries) + b"\n"
+    if not target.is_file() or target.read_bytes() != content:
+        _replace(target, content)
+    return target, len(entries)
+
+
+def _lines(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().split(b"\n") if line] if path.is_file() else []
+
+
+def _line_number(entry: bytes) -> int:
+    try:
+        return int(orjson.loads(entry)["line"])
+    except (ValueError, TypeError, KeyError):
+        return -1

@@ -1,0 +1,111 @@
+"""Asks the candidate what the primary answered, and writes both down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+
+from zantara_exp.endpoints.base import Answer, Endpoint, Reason
+from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
+from zantara_exp.shadow.replay import Request
+
+CANDIDATE = "candidate"
+AA = "aa"
+"""The arm in which the primary answers in the candidate's place."""
+_PACE_SECONDS = 0.25
+_RECENT = 50
+
+
+class Comparer:
+    """One candidate, one epoch, one arm, one log; `primary` is asked where its answers were not recorded."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        log: ComparisonLog,
+        epoch: str,
+        arm: str = CANDIDATE,
+        primary: Endpoint | None = None,
+    ) -> None:
+        self._endpoint, self._log, self._epoch, self._arm, self._primary = endpoint, log, epoch, arm, primary
+
+    async def compare(self, request: Request, sampling: Sampling) -> Comparison:
+        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does."""
+        primary = request.primary if self._primary is None else side_of(await self._primary.chat(request.messages))
+        answer = await self._endpoint.chat(request.messages)
+        comparison = Comparison(
+            comparison_id=comparison_id(request.request_id, self._epoch, self._arm),
+            request_id=request.request_id,
+            conversation_id=request.conversation_id,
+            epoch=self._epoch,
+            arm=self._arm,
+            timestamp=request.timestamp,
+            messages=request.messages,  # type: ignore[arg-type]  # a TypedDict is a Mapping[str, object] to mypy
+            user=request.user,
+            query=request.messages[-1]["content"],
+            category=request.category,
+            language=request.language,
+            primary=primary,
+            candidate=side_of(answer),
+            sampling=sampling,
+        )
+        self._log.write(comparison)
+        return comparison
+
+
+def side_of(answer: Answer) -> Side:
+    """An answer as it stands in the log."""
+    return Side(
+        response=answer.text,
+        model=answer.model,
+        provider=answer.provider,
+        tokens_input=answer.tokens_input,
+        tokens_output=answer.tokens_output,
+        latency_ms=round(answer.latency_ms, 3),
+        ttft_ms=None if answer.ttft_ms is None else round(answer.ttft_ms, 3),
+        finish_reason=answer.finish_reason,
+        error=answer.error and answer.error.value,
+        detail=answer.detail,
+    )
+
+
+async def compare_all(
+    requests: Iterable[tuple[Request, Sampling]],
+    comparer: Comparer,
+    concurrency: int,
+    done: Callable[[Comparison], None],
+    starts: Sequence[float] | None = None,
+) -> None:
+    """Compare every request, `concurrency` at a time, and call `done` after each; what it raises ends the run.
+
+    `starts` says when each begins, in seconds from now; None: as soon as there is room.
+
+    While the breaker is open a refused request takes as long as an answered one did: an endpoint that is away for a
+    share of the time then fails that share of the requests, not all that a loop can burn through meanwhile.
+    """
+    left = enumerate(requests)
+    began = time.monotonic()
+    recent: list[float] = []
+
+    async def worker() -> None:
+        for place, (request, sampling) in left:
+            if starts is not None:
+                await asyncio.sleep(max(0.0, began + starts[place] - time.monotonic()))
+            comparison = await comparer.compare(request, sampling)
+            done(comparison)
+            if comparison.candidate.error == Reason.BREAKER_OPEN:
+                await asyncio.sleep(median(recent) / 1000 if recent else _PACE_SECONDS)
+            elif comparison.candidate.latency_ms is not None:
+                recent.append(comparison.candidate.latency_ms)
+                del recent[:-_RECENT]
+
+    tasks = [asyncio.create_task(worker()) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,171 @@
+"""`stage=serve`: a gateway that a product joins by changing a base URL.
+
+    python -m zantara_exp stage=serve shadow=live endpoint=runpod
+    ANTHROPIC_BASE_URL=http://127.0.0.1:8800  or  OPENAI_BASE_URL=http://127.0.0.1:8800/v1  in the product
+
+What comes in below /v1/ is forwarded to the primary and its answer returned as it comes; the sample is shown to the
+mirror. Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
+from zantara_exp.shadow.mirror import ShadowMirror
+from zantara_exp.stage import Context, StageResult
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class Gateway:
+    """The ASGI application and what it counts."""
+
+    def __init__(self, config: Config) -> None:
+        """Start the mirror. Raises ZantaraError for a config that cannot work."""
+        from zantara_exp.shadow.gateway_forward import Forwarder
+
+        self.metrics = Metrics()
+        self.ready = False
+        self._config = config
+        token = _token(config.gateway.token_env)
+        self.mirror = ShadowMirror(config)
+        self._access = AccessLog(config.gateway.access_log)
+        self._forwarder = Forwarder(config.gateway, self.mirror, self.metrics, self._access, token)
+        self._pages = self._application()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Forward what is below /v1/ without a detour; everything else is the application's."""
+        forwarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        await (self._forwarder if forwarded else self._pages)(scope, receive, send)
+
+    def _application(self) -> Starlette:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        routes = [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics_text),
+        ]
+        return Starlette(routes=routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self._forwarder.open()
+        noting = asyncio.create_task(self._access.run())
+        self.ready = True
+        try:
+            yield
+        finally:
+            self.ready = False
+            await self._forwarder.close()
+            await self.mirror.close()
+            noting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await noting
+
+    async def _healthz(self, _: Request) -> Response:
+        return _plain("ok\n")
+
+    async def _readyz(self, _: Request) -> Response:
+        return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
+
+    async def _metrics_text(self, _: Request) -> Response:
+        return _plain(self.metrics.text(self.mirror.stats))
+
+
+def serve(config: Config, context: Context) -> StageResult:
+    """Run the gateway until SIGINT or SIGTERM. Raises ZantaraError where it cannot start."""
+    gateway = Gateway(config)
+    server = _server(config, gateway)
+    try:
+        listening = server.config.bind_socket()
+    except SystemExit as error:  # uvicorn has said why
+        asyncio.run(gateway.mirror.close(0.0))
+        where = f"{config.gateway.host}:{config.gateway.port}"
+        raise ZantaraError(
+            f"{where} cannot be listened at", hint="choose another gateway.port; 0 is a free one"
+        ) from error
+    port = listening.getsockname()[1]
+    context.say(
+        f"gateway on http://{config.gateway.host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored"
+    )
+    context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
+    gc.collect()
+    gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
+    with listening:
+        server.run(sockets=[listening])
+    gc.unfreeze()
+    stats = gateway.mirror.stats
+    served = sum(gateway.metrics.requests.values())
+    return StageResult(
+        {
+            "requests": str(served),
+            "sampled": str(stats.sampled),
+            "compared": str(stats.compared),
+            "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
+            "log": str(context.layout.logs),
+        },
+        metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
+        next_command="python -m zantara_exp stage=report",
+    )
+
+
+def _server(config: Config, gateway: Gateway) -> uvicorn.Server:
+    """Uvicorn that answers with the primary's headers alone, and whose stop is the end of the stage, not a signal."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            caught = (signal.SIGINT, signal.SIGTERM)
+            before = {number: signal.signal(number, self.handle_exit) for number in caught}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    settings = uvicorn.Config(
+        gateway,
+        host=config.gateway.host,
+        port=config.gateway.port,
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=int(config.gateway.drain_seconds) or 1,
+        ws="none",
+    )
+    return Server(settings)
+
+
+def _token(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        raise MissingRequirementError(
+            f"gateway.token_env={variable}: this environment variable is not set", hint=f"export {variable}=..."
+        )
+    return token
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse(text, status)

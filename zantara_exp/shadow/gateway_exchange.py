@@ -1,0 +1,96 @@
+"""One HTTP request on its way through the gateway: what is known of it, and which headers go on."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from multidict import CIMultiDict
+
+from zantara_exp.shadow.gateway_dialects import NotText
+from zantara_exp.shadow.mirror import ChatRequest
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+CLIENT_GONE = 499
+"""Status of a request whose client went away, in counts and logs."""
+CONNECTION = {
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
+    b"transfer-encoding", b"upgrade",
+}  # fmt: skip
+_NOT_SENT = CONNECTION | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_READABLE = ("gzip", "deflate", "identity")
+
+
+class Refused(Exception):
+    """A request that is answered here, with a status and a reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+@dataclass
+class Exchange:
+    """One request on its way."""
+
+    path: str
+    headers: list[tuple[bytes, bytes]]
+    began: float = field(default_factory=time.perf_counter)
+    asked: float = 0.0
+    """When the primary was asked, on the clock of time.perf_counter."""
+    status: int = 0
+    bytes_out: int = 0
+    streamed: bool = False
+    coding: str = ""
+    first_byte_ms: float | None = None
+    finished: bool = False
+    chat: ChatRequest | None = None
+    """The request, where it is in the sample."""
+    answer: bytearray | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value."""
+        return next((value.decode("latin-1") for found, value in self.headers if found == name), None)
+
+
+async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
+    """Answer here, in a shape that both APIs' clients read as an error."""
+    exchange.status, exchange.finished = refused.status, True
+    if refused.status == CLIENT_GONE:
+        return
+    kind = "authentication_error" if refused.status == 401 else "api_error"
+    body = orjson.dumps({"type": "error", "error": {"type": kind, "message": f"zantara gateway: {refused.reason}"}})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def request_headers(headers: list[tuple[bytes, bytes]]) -> CIMultiDict[str]:
+    """The headers that go to the primary."""
+    passed: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers:
+        if name == b"accept-encoding":
+            codings = [each.strip() for each in value.decode("latin-1").split(",")]
+            readable = [each for each in codings if each.partition(";")[0].strip() in _READABLE]
+            passed.add("accept-encoding", ", ".join(readable) or "identity")
+        elif name not in _NOT_SENT and not name.startswith(b"x-zantara-"):
+            passed.add(name.decode("latin-1"), value.decode("latin-1"))
+    return passed
+
+
+def decoded(exchange: Exchange, limit: int) -> bytes:
+    """The answer without its content coding, its first `limit` bytes. Raises NotText."""
+    body = bytes(exchange.answer or b"")
+    if exchange.coding == "identity":
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, limit)
+    except zlib.error as error:
+        raise NotText("unreadable") from error

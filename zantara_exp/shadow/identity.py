@@ -1,0 +1,34 @@
+"""User ids as the dataset hashes them, so that the log's users are the dataset's users."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from zantara_exp.dataset.users import KEY_VARIABLE
+from zantara_exp.dataset.users import hash_user as hash_with
+from zantara_exp.errors import MissingRequirementError
+from zantara_exp.layout import Layout
+from zantara_exp.shadow.reader import HashUser
+
+
+def hash_user(layout: Layout) -> HashUser:
+    """The keyed hash of user ids: ZANTARA_HASH_KEY, or the key that embedded data made under `paths.state`.
+
+    The key is looked for when the first id is hashed, which then raises MissingRequirementError where there is none.
+    """
+
+    @cache
+    def key() -> bytes:
+        given = os.environ.get(KEY_VARIABLE, "").encode()
+        own = layout.state / "hash_key"
+        if given:
+            return given
+        if own.is_file():
+            return own.read_bytes().strip()
+        raise MissingRequirementError(
+            f"{KEY_VARIABLE} is not set: the log holds user ids that have to be hashed",
+            hint=f"export {KEY_VARIABLE}=...   (the key that the dataset was extracted with)",
+        )
+
+    return lambda user_id: hash_with(user_id, key())

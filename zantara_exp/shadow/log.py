@@ -1,0 +1,174 @@
+"""The writer of the comparison log: daily files, whole lines, redacted text, one writer per process.
+
+`write` only puts the item into a bounded queue; a thread of its own redacts, appends and syncs. Several processes may
+share a folder: each append holds the file's lock. A process killed inside an append leaves at most a torn last line,
+which the next append, of any process, moves to the quarantine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow.record import Comparison, Drops, to_line
+
+_BATCH = 256
+_log = logging.getLogger(__name__)
+
+Redact = Callable[[str], str]
+NewRedact = Callable[[], Redact]
+"""Makes what redacts the texts of one comparison, so that equal values in them get equal placeholders."""
+
+
+class ComparisonLog:
+    """Appends comparisons. Trouble with the disk is counted and warned about, never raised."""
+
+    def __init__(
+        self, folder: Path, epoch: str, new_redact: NewRedact, flush_seconds: float = 1.0, capacity: int = 10_000
+    ) -> None:
+        self.written = 0
+        self.lost: Counter[str] = Counter()
+        """All that this process lost, by reason."""
+        self._folder, self._epoch, self._new_redact, self._flush_seconds = folder, epoch, new_redact, flush_seconds
+        self._queue: queue.Queue[Comparison] = queue.Queue(capacity)
+        self._unreported: Counter[str] = Counter()
+        self._guard = threading.Lock()
+        self._unsynced: set[Path] = set()
+        self._warned = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="comparison-log", daemon=True)
+        self._thread.start()
+
+    def write(self, item: Comparison) -> bool:
+        """Hand over one comparison without waiting; False when the queue is full, which is counted."""
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            self.drop("log_full")
+            return False
+        return True
+
+    def drop(self, reason: str, amount: int = 1) -> None:
+        """Count sampled requests that never became a comparison; the next line says so."""
+        with self._guard:
+            self.lost[reason] += amount
+            self._unreported[reason] += amount
+
+    def close(self, deadline_seconds: float = 30.0) -> None:
+        """Write and sync what is queued. What is left after the deadline counts as lost."""
+        self._closing.set()
+        self._thread.join(deadline_seconds)
+        left = self._queue.qsize()
+        if left:
+            self.drop("shutdown", left)
+            _log.warning("%d comparisons were not written before the deadline of %g s", left, deadline_seconds)
+
+    def _run(self) -> None:
+        next_sync = time.monotonic() + self._flush_seconds
+        while True:
+            last_round = self._closing.is_set()
+            self._append_all(self._take())
+            if time.monotonic() >= next_sync or last_round:
+                self._report_drops()
+                self._sync()
+                next_sync = time.monotonic() + self._flush_seconds
+            if last_round and self._queue.empty():
+                return
+
+    def _take(self) -> list[Comparison]:
+        """Up to a batch of queued items; waits briefly for the first."""
+        items: list[Comparison] = []
+        with contextlib.suppress(queue.Empty):
+            items.append(self._queue.get(timeout=min(0.05, self._flush_seconds)))
+            while len(items) < _BATCH:
+                items.append(self._queue.get_nowait())
+        return items
+
+    def _append_all(self, items: list[Comparison]) -> None:
+        by_day: dict[str, list[tuple[bytes, Counter[str]]]] = {}
+        for item in items:
+            drops = self._take_drops()
+            line = self._line(replace(item, dropped=dict(drops)))
+            if line is None:
+                self._give_back(drops)
+            else:
+                by_day.setdefault(_day(item.timestamp), []).append((line, drops))
+        for day, lines in by_day.items():
+            done = self._append(day, [line for line, _ in lines])
+            self.written += done
+            for _, drops in lines[done:]:
+                self._give_back(drops)
+                self.drop("disk")
+
+    def _line(self, item: Comparison) -> bytes | None:
+        """The redacted line; None, counted, for an item that cannot be redacted or encoded."""
+        try:
+            return to_line(redacted(item, self._new_redact()))
+        except Exception as error:  # whatever it is, unredacted text must not be written and the writer must go on
+            self.drop("unwritable")
+            _log.warning("a comparison could not be redacted or encoded (%s) and is lost", type(error).__name__)
+            return None
+
+    def _take_drops(self) -> Counter[str]:
+        with self._guard:
+            taken, self._unreported = self._unreported, Counter()
+        return taken
+
+    def _give_back(self, drops: Counter[str]) -> None:
+        with self._guard:
+            self._unreported.update(drops)
+
+    def _report_drops(self) -> None:
+        drops = self._take_drops()
+        if not drops:
+            return
+        now = datetime.now(UTC)
+        if not self._append(_day(now), [to_line(Drops(self._epoch, now, dict(drops)))]):
+            self._give_back(drops)
+
+    def _append(self, day: str, lines: list[bytes]) -> int:
+        """Append to a day's file; the number of lines that are in it now."""
+        path = day_file(self._folder, day)
+        done, why = append_lines(path, lines)
+        if done:
+            self._unsynced.add(path)
+        if why is not None and not self._warned:
+            _log.warning("the comparison log cannot be written (%s); comparisons are being lost", why.strerror)
+        self._warned = why is not None
+        return done
+
+    def _sync(self) -> None:
+        for path in sorted(self._unsynced):
+            with contextlib.suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        self._unsynced.clear()
+
+
+def redacted(item: Comparison, redact: Redact) -> Comparison:
+    """The comparison with personal data taken out of every text."""
+    messages = [{**message, "content": redact(message["content"])} for message in item.messages]
+    return replace(
+        item,
+        messages=messages,
+        query=messages[-1]["content"] if messages else redact(item.query),
+        primary=replace(item.primary, response=redact(item.primary.response)),
+        candidate=replace(item.candidate, response=redact(item.candidate.response)),
+    )
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(UTC).date().isoformat()

@@ -1,0 +1,137 @@
+"""Shadow mode as a library, three lines in an asyncio app:
+
+    shadow = ShadowMirror.from_config("endpoint=runpod", "shadow=live")
+    shadow.observe(ChatRequest(message, user_id=user), PrimaryAnswer(text, model="claude-3-5-haiku"))
+    await shadow.close()
+
+`observe` puts the request into a bounded queue and returns: it never waits, never raises and does no input or output.
+The candidate is called by a process of its own (`_worker.py`), because whatever runs in the app's process, even on
+another thread, takes turns with the app's event loop. A killed app leaves a worker that finishes what it has and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.endpoints.build import check, option
+from zantara_exp.layout import Layout
+from zantara_exp.shadow._link import Item, Link, Stats
+from zantara_exp.shadow.sampling import Sampler
+from zantara_exp.shadow.switch import Switch
+
+__all__ = ["ChatRequest", "PrimaryAnswer", "ShadowMirror", "Stats"]
+
+_USERS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a user asked, as the primary saw it."""
+
+    message: str
+    user_id: str
+    """As the product knows it; hashed before it leaves the process."""
+    history: Sequence[Mapping[str, str]] = ()
+    """Earlier turns, each with `role` and `content`."""
+    memory_context: str | None = None
+    """What the product knows of the user and told the primary."""
+    category: str | None = None
+    """None: sorted as the dataset was."""
+    language: str | None = None
+    """None: detected as in the dataset."""
+    conversation_id: str | None = None
+    request_id: str | None = None
+    """None: a new one."""
+    system_prompt: str | None = None
+    """What the primary was told of its task; None: dataset.system_prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryAnswer:
+    """What the primary answered, which is what the user got."""
+
+    text: str
+    model: str | None = None
+    provider: str | None = None
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    latency_ms: float | None = None
+    error: str | None = None
+    ttft_ms: float | None = None
+    """Until the first token, where the answer was streamed."""
+    finish_reason: str | None = None
+
+
+class ShadowMirror:
+    """Mirrors a sample of an app's requests to the candidate."""
+
+    def __init__(self, config: Config) -> None:
+        """Start the worker. Raises ZantaraError for a config that cannot work, such as a key that is not set."""
+        check(config.endpoint)
+        if config.primary.aa_percent > 0:
+            check(option(config.primary.endpoint or ""))
+        self._sampler = Sampler(config.shadow)
+        self._key = hash_key(config)
+        self._users: dict[str, str] = {}
+        self._link = Link(config, Switch(Layout(config).state))
+
+    @classmethod
+    def from_config(cls, *overrides: str, config_dir: str | None = None) -> ShadowMirror:
+        """A mirror by the declared config with overrides such as `endpoint=runpod`. Raises ConfigError."""
+        from zantara_exp.config import compose
+
+        return cls(compose(overrides, config_dir))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether shadow mode is on."""
+        return self._link.enabled
+
+    def chooses(self, user_id: str, category: str | None = None) -> bool:
+        """Whether the sample holds this user's requests; for those to whom showing a request costs something."""
+        return self._sampler.choose(self._users.get(user_id) or self._hashed(user_id), category) is not None
+
+    def pass_by(self) -> None:
+        """Count a request that is not in the sample."""
+        self._link.observed += 1
+
+    def lose(self, reason: str) -> None:
+        """Count a request that is in the sample and cannot be compared."""
+        self._link.observed += 1
+        self._link.lose(reason)
+
+    def observe(self, request: ChatRequest, answer: PrimaryAnswer) -> None:
+        """Mirror the request if it is in the sample. Returns at once and never raises; a loss is counted."""
+        link = self._link
+        link.observed += 1
+        if not link.enabled:
+            return
+        try:
+            user = self._users.get(request.user_id) or self._hashed(request.user_id)
+            sampling = self._sampler.choose(user, request.category)
+            if sampling is None:
+                return
+            size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
+            link.offer(Item(request, tuple(request.history), answer, user, sampling, time.time(), size))
+        except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
+            link.drop("unreadable")
+
+    def _hashed(self, user_id: str) -> str:
+        if len(self._users) >= _USERS_KEPT:
+            self._users.clear()
+        user = self._users[user_id] = hash_user(user_id, self._key)
+        return user
+
+    @property
+    def stats(self) -> Stats:
+        """Where the mirror stands."""
+        return self._link.stats()
+
+    async def close(self, deadline_seconds: float | None = None) -> None:
+        """Finish what is queued and in flight, up to the deadline (default: shadow.drain_seconds); count the rest."""
+        await asyncio.to_thread(self._link.close, deadline_seconds)

@@ -1,0 +1,85 @@
+"""One line of the comparison log (docs/comparison-log.md), typed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+
+SCHEMA_VERSION = 2
+UNVERSIONED = "unversioned"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one model answered. `error` is None exactly when `response` is a usable answer."""
+
+    response: str = ""
+    model: str | None = None
+    provider: str | None = None
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What put the request into the sample."""
+
+    percent: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One request answered by both models."""
+
+    comparison_id: str
+    request_id: str
+    conversation_id: str | None
+    epoch: str
+    arm: str
+    timestamp: datetime
+    """With a zone, UTC."""
+    messages: Sequence[Mapping[str, str]]
+    user: str
+    query: str
+    category: str | None
+    language: str | None
+    primary: Side
+    candidate: Side
+    sampling: Sampling = Sampling()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Sampled requests that the writing process lost since its previous line, by reason."""
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """Sampled requests that were lost, when no comparison followed to carry the count."""
+
+    epoch: str
+    timestamp: datetime
+    dropped: Mapping[str, int]
+    schema_version: int = SCHEMA_VERSION
+
+
+def comparison_id(request_id: str, epoch: str, arm: str) -> str:
+    """The same request of the same epoch and arm has the same id, so that a rerun cannot double it."""
+    return hashlib.sha256(f"{request_id}\n{epoch}\n{arm}".encode()).hexdigest()[:32]
+
+
+def to_line(item: Comparison | Drops) -> bytes:
+    """The item as one line of JSON, newline included."""
+    kind = "comparison" if isinstance(item, Comparison) else "drops"
+    fields = {name: getattr(item, name) for name in item.__dataclass_fields__ if name != "schema_version"}
+    fields["timestamp"] = item.timestamp.astimezone(UTC)
+    head = {"schema_version": item.schema_version, "record": kind}
+    return orjson.dumps(head | fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

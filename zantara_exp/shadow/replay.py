@@ -1,0 +1,119 @@
+"""`primary=replay`: the primary's recorded answers as requests for the candidate.
+
+An assistant turn of a conversation is one request: the turns before it are its history, its text is the primary's
+answer. A row of the database carries tokens and latency once: they are taken to be of its last answer, so only that one
+is a complete comparison and only that one is replayed, unless `primary.every_turn` asks for the others too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from zantara_exp.endpoints.base import Message
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.shadow.record import Side
+
+RECORDED_ERROR = "recorded_error"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that the primary has answered."""
+
+    request_id: str
+    conversation_id: str
+    timestamp: datetime
+    user: str
+    messages: Sequence[Message]
+    """System prompt, history and the question."""
+    category: str | None
+    language: str | None
+    primary: Side
+
+
+class Replay:
+    """Recorded conversations, read as requests."""
+
+    def __init__(
+        self,
+        path: Path,
+        users: Collection[str] | None,
+        system_prompt: str,
+        error_patterns: Sequence[str],
+        every_turn: bool = False,
+    ) -> None:
+        """`users`: whose conversations to replay, None for everyone's; `every_turn`: not only the last answer."""
+        self._path, self._users, self._system, self._every_turn = path, users, system_prompt, every_turn
+        self._errors = [re.compile(pattern, re.IGNORECASE) for pattern in error_patterns]
+        self.skipped = 0
+        """Assistant turns that answer no user turn, such as a greeting that opens a conversation."""
+
+    def requests(self) -> list[Request]:
+        """All requests, oldest first. Raises MissingInputError, or ZantaraError for a file that is no JSON lines."""
+        self.skipped = 0
+        found = [request for row in self._rows() for request in self._requests_of(row)]
+        return sorted(found, key=lambda request: (request.timestamp, request.request_id))
+
+    def _rows(self) -> Iterator[Mapping[str, Any]]:
+        if not self._path.is_file():
+            raise MissingInputError(f"{self._path} is not there", hint="python -m zantara_exp stage=extract")
+        with self._path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = orjson.loads(line)
+                    row["user"], row["messages"], row["timestamp"], row["conversation_id"]
+                except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+                    raise ZantaraError(
+                        f"{self._path}, line {number}: not a conversation as stage=extract writes them",
+                        hint="python -m zantara_exp stage=extract force=true",
+                    ) from error
+                if self._users is None or row["user"] in self._users:
+                    yield row
+
+    def _requests_of(self, row: Mapping[str, Any]) -> Iterator[Request]:
+        facts = row.get("metadata") or {}
+        turns: list[Message] = [{"role": turn["role"], "content": turn["content"]} for turn in row["messages"]]
+        answered = [i for i, turn in enumerate(turns) if turn["role"] == "assistant"]
+        for place, index in enumerate(answered):
+            if not self._every_turn and index != answered[-1]:
+                continue
+            if index == 0 or turns[index - 1]["role"] != "user":
+                self.skipped += 1
+                continue
+            system: Message = {"role": "system", "content": self._system}
+            yield Request(
+                request_id=f"{row['conversation_id']}:{place}",
+                conversation_id=str(row["conversation_id"]),
+                timestamp=_moment(row["timestamp"]),
+                user=str(row["user"]),
+                messages=[system, *turns[:index]],
+                category=facts.get("category"),
+                language=facts.get("language"),
+                primary=self._recorded(turns[index]["content"], facts, last=index == answered[-1]),
+            )
+
+    def _recorded(self, text: str, facts: Mapping[str, Any], last: bool) -> Side:
+        failed = None if text.strip() else "empty_answer"
+        if any(pattern.search(text) for pattern in self._errors):
+            failed = RECORDED_ERROR
+        return Side(
+            response=text,
+            model=facts.get("model"),
+            provider="replay",
+            tokens_input=facts.get("tokens_input") if last else None,
+            tokens_output=facts.get("tokens_output") if last else None,
+            latency_ms=facts.get("latency_ms") if last else None,
+            error=failed,
+        )
+
+
+def _moment(raw: str) -> datetime:
+    moment = datetime.fromisoformat(raw)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

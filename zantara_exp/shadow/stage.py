@@ -1,0 +1,193 @@
+"""`stage=shadow`: the candidate answers what the primary answered, and both go to the comparison log.
+
+A run that was killed goes on where it stopped: what the log holds of this epoch is not asked again. A new model, prompt
+or endpoint is a new epoch, whose comparisons are added to the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+from zantara_exp.config.schema import Config
+from zantara_exp.endpoints.base import Endpoint, Reason
+from zantara_exp.endpoints.build import check, guarded, option, serving
+from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.endpoints.local import LocalServer
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.shadow.arrivals import starts
+from zantara_exp.shadow.compare import AA, CANDIDATE, Comparer, compare_all
+from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.reader import read_log
+from zantara_exp.shadow.record import Comparison, Sampling, comparison_id
+from zantara_exp.shadow.replay import Replay, Request
+from zantara_exp.shadow.sampling import Sampler, repeated
+from zantara_exp.shadow.tally import Tally
+from zantara_exp.stage import Context, Progress, StageResult, Table
+
+Sampled = list[tuple[Request, Sampling]]
+
+_MISCONFIGURED = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.BAD_REQUEST)
+"""A first call that fails so says that the config is wrong, not how good the candidate is."""
+
+
+class _Todo(NamedTuple):
+    """What is not in the log yet, by arm."""
+
+    candidate: Sampled
+    aa: Sampled
+
+
+def shadow(config: Config, context: Context) -> StageResult:
+    """Compare the candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
+    layout = context.layout
+    check(config.endpoint)
+    if _asks_primary(config):
+        check(option(config.primary.endpoint or ""))
+    epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
+    sampled = _sampled(config, context)
+    tally, done = _logged(context, epoch)
+    todo = [(r, s) for r, s in sampled if comparison_id(r.request_id, epoch, CANDIDATE) not in done]
+    twice = [
+        (r, s)
+        for r, s in sampled
+        if repeated(r.request_id, config.primary.aa_percent) and comparison_id(r.request_id, epoch, AA) not in done
+    ]
+    if todo or twice:
+        _compare(config, context, epoch, _Todo(todo, twice), tally)
+    return _result(config, context, epoch, sampled, tally, new=len(todo))
+
+
+def _sampled(config: Config, context: Context) -> Sampled:
+    """The requests to compare, oldest first."""
+    from zantara_exp.dataset.splits import held_out_users
+
+    layout = context.layout
+    users = held_out_users(layout) if config.primary.held_out_only else None
+    replay = Replay(
+        layout.raw_conversations,
+        users,
+        config.dataset.system_prompt,
+        config.dataset.error_patterns,
+        config.primary.every_turn,
+    )
+    sampler = Sampler(config.shadow)
+    requests = replay.requests()
+    chosen = [(request, sampler.choose(request.user, request.category)) for request in requests]
+    sampled = [(request, sampling) for request, sampling in chosen if sampling is not None]
+    if not sampled:
+        whose = " of users held out from training" if users is not None else ""
+        raise MissingInputError(
+            f"nothing to compare: {len(requests)} recorded requests{whose}, none of them in the sample "
+            f"(shadow.traffic_percent={config.shadow.traffic_percent:g}, shadow.categories={config.shadow.categories})",
+            hint="python -m zantara_exp stage=shadow shadow.traffic_percent=100   or extract more conversations",
+        )
+    return sampled[: config.primary.limit]
+
+
+def _logged(context: Context, epoch: str) -> tuple[Tally, set[str]]:
+    """What the log already holds of this epoch."""
+    tally, done = Tally(), set[str]()
+    for item in read_log(context.layout.logs, hash_user=str):
+        if not isinstance(item, Comparison) or item.epoch != epoch or item.comparison_id in done:
+            continue
+        done.add(item.comparison_id)
+        if item.arm == CANDIDATE:
+            tally.add(item.candidate)
+    return tally, done
+
+
+def _asks_primary(config: Config) -> bool:
+    return config.primary.name == "live" or config.primary.aa_percent > 0
+
+
+def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally) -> None:
+    """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
+    from zantara_exp.dataset.redact import Redactor
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the progress
+    redactor = Redactor()
+    log = ComparisonLog(context.layout.logs, epoch, lambda: redactor.conversation().text, config.log.flush_seconds)
+    shown_as = config.model.name if config.endpoint.kind == "local" else None
+    try:
+        with serving(config.endpoint, context.layout.model, context.run_dir) as server:
+            endpoint = guarded(config.endpoint, server, shown_as)
+            with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
+                asyncio.run(_drive(config, endpoint, log, epoch, todo, tally, progress, server))
+    finally:
+        log.close()
+    if log.lost:
+        lost = ", ".join(f"{reason}: {count}" for reason, count in log.lost.items())
+        raise ZantaraError(
+            f"{log.lost.total()} comparisons could not be written to {context.layout.logs} ({lost})",
+            hint="python -m zantara_exp stage=shadow   (once there is room; it asks only for what is missing)",
+        )
+
+
+async def _drive(
+    config: Config,
+    endpoint: Endpoint,
+    log: ComparisonLog,
+    epoch: str,
+    todo: _Todo,
+    tally: Tally,
+    progress: Progress,
+    server: LocalServer | None,
+) -> None:
+    """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
+    primary = guarded(option(config.primary.endpoint or "")) if _asks_primary(config) else None
+    live = primary if config.primary.name == "live" else None
+
+    def done(comparison: Comparison) -> None:
+        if comparison.arm == CANDIDATE:
+            tally.add(comparison.candidate)
+        progress.advance(1, tally.note())
+        if server is not None and comparison.arm == CANDIDATE and comparison.candidate.error is not None:
+            # A server that refuses connections is dying; the log needs no more of its failures than it was asked.
+            server.check(0.5 if comparison.candidate.error == Reason.REFUSED else 0.0)
+
+    try:
+        for arm, asked, comparer in (
+            (todo.candidate, endpoint, Comparer(endpoint, log, epoch, CANDIDATE, live)),
+            (todo.aa, primary, Comparer(primary or endpoint, log, epoch, AA, live)),
+        ):
+            if arm and asked is not None:
+                await _warm_up(asked, arm[0][0])
+                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed)
+                await compare_all(arm, comparer, config.endpoint.concurrency, done, at)
+    finally:
+        await endpoint.close()
+        if primary is not None:
+            await primary.close()
+
+
+async def _warm_up(endpoint: Endpoint, request: Request) -> None:
+    first = await endpoint.chat(request.messages)
+    if first.error in _MISCONFIGURED:
+        raise ZantaraError(
+            f"endpoint={endpoint.provider}: the first call failed: {first.error} ({first.detail})",
+            hint="check endpoint.base_url, endpoint.model and the key in the environment",
+        )
+
+
+def _result(config: Config, context: Context, epoch: str, sampled: Sampled, tally: Tally, new: int) -> StageResult:
+    p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
+    days = {request.timestamp.date() for request, _ in sampled}
+    summary = {
+        "comparisons": f"{tally.total} in the log for this epoch ({new} new)",
+        "epoch": epoch,
+        "requests": f"{len(sampled)} of {len({request.user for request, _ in sampled})} users over {len(days)} days",
+        "success rate": "none" if tally.success_rate is None else f"{tally.success_rate:.2%}",
+        "candidate latency": "none" if p50 is None or p95 is None else f"p50 {p50:.0f} ms, p95 {p95:.0f} ms",
+        "log": str(context.layout.logs),
+    }
+    failures = [(error, str(count)) for error, count in tally.errors.most_common()]
+    errors = Table("Failures of the candidate", ("error", "requests"), failures)
+    return StageResult(
+        summary=summary,
+        metrics=tally.metrics() | {"shadow/new_comparisons": float(new)},
+        tags={"epoch": epoch, "endpoint": config.endpoint.name},
+        tables=[errors] if tally.errors else [],
+        next_command="python -m zantara_exp stage=report",
+    )
