@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.analysis import logs
+from zantara_exp.analysis.report import report
+from zantara_exp.config import Config
+from zantara_exp.errors import MissingInputError
+from zantara_exp.layout import Layout
+from zantara_exp.stage import Context, StageResult
+
+SMALL = logs.Plan(days=2, per_day=40)
+
+
+class Record:
+    """A run that keeps its metrics; the rest of RunRecord is not used by this stage."""
+
+    run_id = "run-1"
+
+    def __init__(self) -> None:
+        self.curves: dict[int, dict[str, float]] = {}
+
+    def metrics(self, values: dict[str, float], step: int | None = None) -> None:
+        if step is not None:
+            self.curves[step] = dict(values)
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def run(config: Config, record: Record | None = None) -> StageResult:
+    return report(config, Context(config, record or Record(), Path.cwd()))  # type: ignore[arg-type]
+
+
+def test_the_page_stands_alone(layout: Layout, config: Config) -> None:
+    logs.both_versions(layout.logs)
+    result = run(config)
+    page = layout.report.read_text()
+    assert result.artifacts == [layout.report]
+    tags = Tags(page).found
+    assert not {"script", "link", "iframe", "img"} & {tag for tag, _ in tags}
+    assert not [attrs for _, attrs in tags if {"src", "href"} & set(attrs)]
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+    assert page.count("<svg") == 5
+
+
+def test_verdict_numbers_and_reasons_are_on_it(layout: Layout, config: Config) -> None:
+    logs.both_versions(layout.logs)
+    result = run(config)
+    page = layout.report.read_text()
+    assert page.index("INCONCLUSIVE</strong>") < page.index("What the verdict stands on")
+    for said in ("no review: run", "queue_full", "not JSON", "unversioned", "Noise floor", "Savings", "run-1"):
+        assert said in page
+    assert result.metrics["shadow/success_rate"] > 0.9
+    assert {"shadow/latency_p95_ms", "shadow/latency_mean_ms", "shadow/similar_share", "shadow/savings"} <= set(
+        result.metrics
+    )
+    assert result.tags == {"epoch": "e2"}
+    assert result.summary["not measured"] == "4 dropped, 12 lines unreadable"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "</style></p></body>",
+        "{{ 7 * 7 }}{% raw %}",
+        "\u202e right to left \x00 and a bell \x07",
+    ],
+)
+def test_markup_in_a_chat_changes_nothing(layout: Layout, config: Config, text: str) -> None:
+    side = {"response": text, "model": text, "provider": "p", "tokens_input": 1, "tokens_output": 1, "latency_ms": 5.0}
+    extra = {"query": text, "language": text, "candidate": side | {"error": None}}
+    logs.write(layout.logs, replace(SMALL, extra=extra))
+    run(config)
+    page = layout.report.read_text()
+    tags = [tag for tag, _ in Tags(page).found]
+    assert not {"script", "img"} & set(tags)
+    assert tags.count("style") == 1
+    assert tags.count("body") == 1
+    assert page.rstrip().endswith("</html>")
+    assert "7 * 7" not in text or "{{ 7 * 7 }}" in page
+    assert not {"\x00", "\x07", "\u202e"} & set(page)
+
+
+def test_a_megabyte_of_answer_is_not_a_megabyte_of_page(layout: Layout, config: Config) -> None:
+    side = {"response": "bla " * 250_000, "model": "m", "tokens_input": 1, "tokens_output": 1, "latency_ms": 5.0}
+    logs.write(layout.logs, logs.Plan(days=1, per_day=3, extra={"candidate": side | {"error": None}}))
+    run(config)
+    assert layout.report.stat().st_size < 100_000
+    assert "more characters" in layout.report.read_text()
+
+
+def test_version_1_is_shown_without_personal_data(layout: Layout, config: Config) -> None:
+    extra = {"query": "Scrivimi a anna.rossi@example.org, grazie"}
+    logs.write(layout.logs, replace(SMALL, version=1, extra=extra))
+    run(config)
+    assert "anna.rossi" not in layout.report.read_text()
+    assert "[EMAIL_1]" in layout.report.read_text()
+
+
+def test_stats_only_writes_no_page(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, SMALL)
+    config.report.stats_only = True
+    result = run(config)
+    assert (result.artifacts, layout.report.exists()) == ([], False)
+    assert {"By language", "By category", "Last days"} <= {table.title for table in result.tables}
+
+
+def test_days_asked_for(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(SMALL, days=4))
+    config.report.since, config.as_of = "2025-10-21", "2025-10-22"
+    config.report.export = "sent/week 1.html"
+    record = Record()
+    result = run(config, record)
+    assert result.metrics["shadow/requests"] == 80
+    assert [path.name for path in result.artifacts] == ["report.html", "week 1.html"]
+    assert Path("sent/week 1.html").read_text() == layout.report.read_text()
+    assert sorted(record.curves) == [0, 1]
+    config.as_of = "2025-10-20"
+    with pytest.raises(MissingInputError, match="from 2025-10-21 to 2025-10-20"):
+        run(config)
+
+
+def test_a_day_without_traffic_is_shown_as_one(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(SMALL, days=1))
+    logs.write(layout.logs, replace(SMALL, days=1, start=2, seed=5))
+    result = run(config)
+    days = next(table for table in result.tables if table.title == "Last days")
+    assert [row[:3] for row in days.rows][1] == ["2025-10-21", "0", "–"]
+
+
+def test_the_same_log_gives_the_same_pairs(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, SMALL)
+    run(config)
+    first = layout.report.read_text()
+    run(config)
+    assert layout.report.read_text() == first

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.analysis import logs
+from zantara_exp.analysis.log import open_log
+from zantara_exp.analysis.smells import smells
+from zantara_exp.analysis.tables import newest_epoch
+from zantara_exp.config import Config
+from zantara_exp.layout import Layout
+
+CLEAN = logs.Plan(days=2, per_day=150, users=3000, seed=4)
+SIDE = {"model": "m", "provider": "p", "tokens_input": 1, "tokens_output": 1, "error": None}
+
+
+def found(layout: Layout, config: Config) -> list[str]:
+    with open_log(config, layout) as log:
+        epoch, first = newest_epoch(log.facts)
+        facts = log.facts.filter(log.facts.epoch == epoch)
+        # one user of the generator is always busy; that smell has a test of its own
+        return [smell.what for smell in smells(log, facts, first) if "one user" not in smell.what]
+
+
+def test_a_clean_log_does_not_smell(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, CLEAN)
+    assert found(layout, config) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "what"),
+    [
+        (
+            replace(CLEAN, extra={"candidate": {**SIDE, "response": "Ciao!", "latency_ms": None}}),
+            "word for word the same",
+        ),
+        (
+            replace(CLEAN, extra={"candidate": {**SIDE, "response": "Ciao!", "latency_ms": 1000.0}}),
+            "took the same time",
+        ),
+        (replace(CLEAN, alike=1.1), "repeat the primary's"),
+        (replace(CLEAN, alike=1.1), "score the same chrF"),
+        (replace(CLEAN, success=0.8, failures=("", "...")), "empty or dots"),
+        (replace(CLEAN, extra={"candidate": {**SIDE, "response": "Ciao!", "latency_ms": -5.0}}), "no usable latency"),
+        (replace(CLEAN, doubles=20), "stand in the log twice"),
+    ],
+)
+def test_what_smells_is_said(layout: Layout, config: Config, plan: logs.Plan, what: str) -> None:
+    logs.write(layout.logs, plan)
+    assert any(what in said for said in found(layout, config))
+
+
+def test_days_and_sampling_that_change(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, days=1, extra={"sampling": {"percent": 10.0, "reason": "user_hash"}}))
+    logs.write(layout.logs, replace(CLEAN, days=1, start=3, seed=9))
+    said = found(layout, config)
+    assert said == ["the sampled share changed within the epoch: 10 %, 100 %", "2 days without a comparison"]
+
+
+def test_one_user_who_dominates(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, users=2))
+    with open_log(config, layout) as log:
+        assert "one user" in smells(log, log.facts, log.until)[0].what
+
+
+def test_a_handful_is_not_judged(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, logs.Plan(days=1, per_day=5, users=1))
+    assert found(layout, config) == []

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from zantara_exp.config import Config, compose
+from zantara_exp.layout import Layout
+from zantara_exp.review.sample import Sample, blinded
+
+
+@pytest.fixture(scope="session")
+def defaults() -> Config:
+    return compose([])
+
+
+@pytest.fixture
+def config(defaults: Config, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "a key for tests of at least 32 characters")
+    made = copy.deepcopy(defaults)
+    made.review.size = 20
+    return made
+
+
+@pytest.fixture
+def layout(config: Config) -> Layout:
+    return Layout(config)
+
+
+@pytest.fixture
+def sample() -> Sample:
+    """Three pairs; the second holds markup."""
+    texts = [("ciao", "salve"), ("<script>alert(1)</script>", "<b>bold</b>"), ("uno", "due")]
+    rows = [
+        {
+            "comparison_id": f"c{number}",
+            "language": "it",
+            "category": "casual",
+            "query": f"domanda {number}",
+            "messages": None,
+            "primary_response": primary,
+            "candidate_response": candidate,
+        }
+        for number, (primary, candidate) in enumerate(texts)
+    ]
+    return Sample("e1", "2025-11-03", 7, 3, blinded(rows, 7))

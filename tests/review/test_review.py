@@ -1,0 +1,259 @@
+"""From the log to labels to evidence, as reviewers and gate use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.analysis import logs
+from zantara_exp.config import Config
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
+from zantara_exp.layout import Layout
+from zantara_exp.review.evidence import evidence
+from zantara_exp.review.labels import Label, adjudicated, load, merge
+from zantara_exp.review.sample import Sample
+from zantara_exp.review.sample import load as load_sample
+from zantara_exp.review.stage import review
+from zantara_exp.stage import Context, StageResult
+
+Row = dict[str, str]
+PLAN = logs.Plan(days=3, per_day=120, success=0.95)
+
+
+class Record:
+    run_id = "run-1"
+
+
+def run(config: Config) -> StageResult:
+    return review(config, Context(config, Record(), Path.cwd()))  # type: ignore[arg-type]
+
+
+def drawn(config: Config, layout: Layout) -> Sample:
+    if not layout.logs.is_dir():
+        logs.write(layout.logs, PLAN)
+    run(config)
+    return load_sample(layout.review_sample)
+
+
+def filled(layout: Layout, fill: Callable[[int, Row], None], path: str = "filled.csv") -> str:
+    """The worksheet as a reviewer saves it."""
+    rows = list(csv.DictReader(io.StringIO(layout.review_sheet.read_text(encoding="utf-8-sig"), newline="")))
+    for number, row in enumerate(rows):
+        fill(number, row)
+    with Path(path).open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def labelled(config: Config, fill: Callable[[int, Row], None], layout: Layout, reviewer: str = "ayu") -> StageResult:
+    config.review.labels, config.review.reviewer = filled(layout, fill), reviewer
+    try:
+        return run(config)
+    finally:
+        config.review.labels = None
+
+
+def all_same(number: int, row: Row) -> None:
+    row["better"] = "same"
+
+
+def said(config: Config, layout: Layout, metric: str = "review_equivalent", until: date | None = None) -> Evidence:
+    return evidence(EvidenceRequest(metric, until=until), config, layout)
+
+
+def reason(found: Evidence) -> str:
+    assert isinstance(found, Missing)
+    return found.reason
+
+
+def test_the_sample_covers_what_would_move(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    assert len(sample.items) == 20
+    assert {item.category for item in sample.items} == {"greeting", "casual"}
+    assert all(item.answer_a and item.answer_b for item in sample.items)
+    assert sample.epoch == "e2"
+
+
+def test_the_worksheet_does_not_tell_the_sides(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    text = layout.review_sheet.read_text(encoding="utf-8-sig")
+    for word in ("candidate", "primary", "claude", "zantara", *(item.comparison_id for item in sample.items)):
+        assert word not in text
+
+
+def test_a_second_run_keeps_the_sample(config: Config, layout: Layout) -> None:
+    first = drawn(config, layout)
+    logs.write(layout.logs, replace(PLAN, start=3, seed=9))
+    assert drawn(config, layout) == first
+    config.force = True
+    second = drawn(config, layout)
+    assert second != first
+    assert load_sample(layout.review_sample.with_name(f"sample-{first.hash}.json")) == first
+
+
+def test_another_epoch_draws_another_sample(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    labelled(config, all_same, layout)
+    logs.write(layout.logs, replace(PLAN, start=3, seed=9, epoch="e3"))
+    assert "review is of epoch e2, the log is at e3" in reason(said(config, layout))
+    assert drawn(config, layout).epoch == "e3"
+    assert "no review" in reason(said(config, layout))
+
+
+def test_labels_are_unblinded_and_counted(config: Config, layout: Layout) -> None:
+    keys = [item.candidate for item in drawn(config, layout).items]
+
+    def fill(number: int, row: Row) -> None:
+        other = {"A": "B", "B": "A"}[keys[number]]
+        answers = [keys[number].lower(), "same", other, "cannot", ""]
+        row["better"] = answers[number % 5]
+        row["warm"] = "both"
+
+    result = labelled(config, fill, layout)
+    assert result.summary["labelled"] == "16 of 20 pairs, by ayu"
+    assert said(config, layout) == Reviews(8, 4, 4, 4, load_sample(layout.review_sample).hash)
+    assert "4 of 20 pairs have not been read" in reason(said(config, layout, "critical_bugs"))
+    assert load(layout.review_labels)[0].rubric["warm"]
+
+
+def test_a_bug_of_the_candidate_counts_at_once(config: Config, layout: Layout) -> None:
+    keys = [item.candidate for item in drawn(config, layout).items]
+
+    def fill(number: int, row: Row) -> None:
+        if number < 2:
+            row["better"] = "same"
+            # in the first pair the primary has the bug
+            row["critical_bug"] = keys[number] if number else {"A": "B", "B": "A"}[keys[number]]
+
+    labelled(config, fill, layout)
+    assert said(config, layout, "critical_bugs") == Number(1.0)
+
+
+def test_no_bug_is_known_once_all_were_read(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    labelled(config, all_same, layout)
+    assert said(config, layout, "critical_bugs") == Number(0.0)
+    assert said(config, layout) == Reviews(20, 0, 0, 0, load_sample(layout.review_sample).hash)
+
+
+def test_without_a_review_the_reason_says_what_to_run(config: Config, layout: Layout) -> None:
+    for metric in ("review_equivalent", "critical_bugs"):
+        assert "stage=review" in reason(said(config, layout, metric))
+    drawn(config, layout)
+    assert "stage=review" in reason(said(config, layout))
+
+
+def test_an_earlier_day_does_not_know_the_review(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    labelled(config, all_same, layout)
+    assert "after 2025-10-20" in reason(said(config, layout, until=date(2025, 10, 20)))
+
+
+def test_a_changed_sample_and_unblinded_labels_are_no_evidence(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    labelled(config, all_same, layout)
+    whole = layout.review_labels.read_text()
+    layout.review_labels.write_text(whole.replace('"blind": true', '"blind": false', 1))
+    assert "unblinded" in reason(said(config, layout))
+    layout.review_labels.write_text(whole)
+    content = json.loads(layout.review_sample.read_text())
+    content["items"][0]["candidate"] = {"A": "B", "B": "A"}[content["items"][0]["candidate"]]
+    layout.review_sample.write_text(json.dumps(content))
+    assert "changed after it was drawn" in reason(said(config, layout))
+    with pytest.raises(ZantaraError, match="changed after it was drawn"):
+        run(config)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("answer_a", "a nicer answer", "answer_a is not what was drawn"),
+        ("sample", "0123456789abcdef", "belongs to another sample"),
+        ("pair", "99", "belongs to another sample"),
+        ("pair", "2", "is not what was drawn"),
+        ("better", "C", "better='C'; valid are A, B, same, cannot"),
+        ("critical_bug", "yes", "valid are A, B, both, neither"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused(
+    config: Config, layout: Layout, column: str, value: str, message: str
+) -> None:
+    drawn(config, layout)
+
+    def fill(number: int, row: Row) -> None:
+        row["better"] = "same"
+        if number == 0:
+            row[column] = value
+
+    with pytest.raises(ZantaraError, match=message):
+        labelled(config, fill, layout)
+    assert not layout.review_labels.exists()
+
+
+def test_what_spreadsheets_do_to_text_is_forgiven(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+
+    def fill(number: int, row: Row) -> None:
+        row["better"] = " SAME "
+        row["answer_a"] = row["answer_a"].replace(" ", "  ") + "\r\n"
+
+    assert labelled(config, fill, layout).metrics["review/equivalent"] == 20
+
+
+def test_a_formula_in_a_chat_stays_text(config: Config, layout: Layout) -> None:
+    side = {"model": "m", "provider": "p", "tokens_input": 1, "tokens_output": 1, "latency_ms": 5.0, "error": None}
+    logs.write(layout.logs, replace(PLAN, extra={"candidate": side | {"response": "=HYPERLINK(1)"}, "query": "@sum"}))
+    drawn(config, layout)
+    text = layout.review_sheet.read_text(encoding="utf-8-sig")
+    assert "HYPERLINK" in text
+    assert not [cell for row in csv.reader(io.StringIO(text)) for cell in row if cell.startswith(("=", "@"))]
+    assert labelled(config, all_same, layout).metrics["review/equivalent"] == 20
+
+
+def test_no_file_and_no_entry_are_said(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    with pytest.raises(ZantaraError, match="no filled-in row"):
+        labelled(config, lambda number, row: None, layout)
+    config.review.labels = "nowhere.csv"
+    with pytest.raises(MissingInputError, match="nowhere.csv does not exist"):
+        run(config)
+
+
+def label(reviewer: str, verdict: str, pair: int = 1) -> Label:
+    return Label("s", pair, "c", reviewer, verdict, False)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "settled"),
+    [
+        (["better"], "better"),
+        (["worse", "better"], "cannot_judge"),
+        (["better", "equivalent", "worse"], "equivalent"),
+        (["better", "better", "worse"], "better"),
+        (["worse", "worse", "better"], "worse"),
+        (["cannot_judge", "equivalent"], "cannot_judge"),
+    ],
+)
+def test_one_verdict_per_pair(verdicts: list[str], settled: str) -> None:
+    given = [label(f"r{number}", verdict) for number, verdict in enumerate(verdicts)]
+    assert adjudicated(given, "boss") == {1: settled}
+    assert adjudicated([*given, label("boss", "worse")], "boss") == {1: "worse"}
+
+
+def test_a_later_word_replaces_the_earlier(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    merge(path, [label("ayu", "worse"), label("budi", "worse")])
+    merge(path, [label("ayu", "better")])
+    assert [(found.reviewer, found.verdict) for found in load(path)] == [("ayu", "better"), ("budi", "worse")]
+    path.write_text(path.read_text() + '{"torn\n{"sample": 1}\n')
+    assert len(load(path)) == 2

@@ -1,0 +1,1 @@
+"""From the comparison log to tables and the report."""

@@ -1,0 +1,148 @@
+"""What the comparison log says to a gate: numbers per user and day, of the newest epoch only.
+
+success     successes among all sampled requests
+latency_ms  with a limit: requests answered at or under it, among all (a failure counts as not fast);
+            without one: summed latency of the requests that were answered
+similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
+timeout     timeouts among all sampled requests
+savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
+            US dollars, over `cost.moved_categories`
+comparisons how many there are
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zantara_exp.analysis import cost
+from zantara_exp.analysis.incidents import blocking_errors
+from zantara_exp.analysis.log import ComparisonLog, open_log
+from zantara_exp.analysis.tables import newest_epoch, user_days
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.layout import Layout
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_BUSINESS = frozenset({"tickets", "completion", "return_rate"})
+_EPOCH_START = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A metric over some facts: the rows it speaks of, and what is summed per user and day."""
+
+    facts: ir.Table
+    trials: ir.Value
+    total: ir.Value
+    baseline: ir.Value | None = None
+    blind: ir.Table | None = None
+    """Rows that belong to the metric's requests and could not be measured."""
+
+
+_Measure = Callable[["ir.Table", EvidenceRequest, Config], _Measured]
+
+
+def _success(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
+    return _Measured(facts, facts.count(), facts.candidate_ok.sum())
+
+
+def _latency(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
+    unclear = facts.candidate_ok & facts.candidate_latency_ms.isnull()
+    blind, known = facts.filter(unclear), facts.filter(~unclear)
+    if request.limit is None:
+        answered = known.filter(known.candidate_ok)
+        return _Measured(answered, answered.count(), answered.candidate_latency_ms.sum(), blind=blind)
+    fast = (known.candidate_latency_ms <= request.limit).fill_null(False)
+    return _Measured(known, known.count(), fast.sum(), blind=blind)
+
+
+def _similar(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
+    scored = facts.filter(facts.chrf.notnull())
+    return _Measured(scored, scored.count(), (scored.chrf >= config.engine.similar_chrf).sum())
+
+
+def _timeout(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
+    return _Measured(facts, facts.count(), facts.candidate_timeout.sum())
+
+
+def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
+    table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
+    known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
+    share = cost.candidate_usd_per_request(config.cost)
+    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind)
+
+
+_MEASURES: Mapping[str, _Measure] = {
+    "success": _success,
+    "latency_ms": _latency,
+    "similar": _similar,
+    "timeout": _timeout,
+    "savings": _savings,
+}
+METRICS = frozenset(_MEASURES) | _BUSINESS | {"comparisons", "blocking_errors"}
+
+
+def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+    """What the log says about one metric, up to `request.until`; Missing with the reason where it says nothing."""
+    if request.metric in _BUSINESS:
+        return Missing("no business metrics source is configured")
+    try:
+        with open_log(config, layout, request.until) as log:
+            if request.metric == "blocking_errors":
+                return blocking_errors(layout.incidents, log.facts.day.max().to_pyarrow().as_py())
+            return _measured(request, config, log)
+    except MissingInputError as error:
+        return Missing(f"{error.message}: run `{error.hint}`")
+
+
+def _measured(request: EvidenceRequest, config: Config, log: ComparisonLog) -> Evidence:
+    epoch, first = newest_epoch(log.facts)
+    facts = log.facts.filter(log.facts.epoch == epoch)
+    if request.metric == "comparisons":
+        return Number(float(facts.count().to_pyarrow().as_py()))
+    found = _MEASURES[request.metric](facts, request, config)
+    return _user_days(found, _lost(found, log.lost(epoch, first)), epoch, request.metric)
+
+
+def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:
+    """Drops, unreadable lines, and rows that the metric could not measure; by day."""
+    days = {_day(day): float(count) for day, count in lost.items()}
+    if found.blind is not None:
+        for row in found.blind.group_by("day").agg(count=found.blind.count()).to_pyarrow().to_pylist():
+            days[_day(row["day"])] = days.get(_day(row["day"]), 0.0) + row["count"]
+    return days
+
+
+def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: str) -> Evidence:
+    measures = {"trials": found.trials, "total": found.total}
+    if found.baseline is not None:
+        measures["baseline"] = found.baseline
+    rows = user_days(found.facts, **measures)
+    if not rows.num_rows:
+        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
+    return UserDays(
+        user=rows["user"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64),
+        day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),
+        trials=_floats(rows["trials"]),
+        total=_floats(rows["total"]),
+        baseline=_floats(rows["baseline"]) if found.baseline is not None else None,
+        segments={name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in ("language", "category")},
+        lost_per_day=lost,
+        epoch=epoch,
+    )
+
+
+def _floats(column: Any) -> Any:
+    return column.to_numpy().astype(np.float64)
+
+
+def _day(day: date) -> int:
+    return day.toordinal() - _EPOCH_START

@@ -1,0 +1,204 @@
+"""Facts: one narrow row per comparison, with everything a number can be computed from and no text.
+
+The comparison log is compacted to Parquet once (`zantara_exp.shadow.compact`); from each of its files this module
+derives one file of facts and keeps it until the source changes. Deciding here, once, what an answer is means that
+report, gate and MLflow cannot disagree, and that a query reads megabytes instead of gigabytes. Latencies also get an
+integer bucket on a log scale: counts of buckets add up over days and engines, which quantiles do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.analysis.similarity import Scorer
+from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
+from zantara_exp.config.schema import Config
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from zantara_exp.dataset.language import LanguageDetector
+
+_FORMAT = 5
+"""Raise it when a definition below changes, so that cached facts are derived anew."""
+
+BUCKET_RATIO = 1.005
+"""A latency bucket is half a percent wide: quantiles read from buckets are within a quarter of one."""
+
+UNKNOWN = "unknown"
+"""Language, category or model that a line does not name."""
+
+_SIDES = ("primary", "candidate")
+_TEXT = ("primary_response", "candidate_response", "query")
+
+
+def facts_of(connection: Any, source: Path, cache: Path, config: Config) -> Path:
+    """The file of facts for one compacted file, derived on an ibis `connection` unless an up-to-date one is in `cache`.
+
+    A kill leaves the old file or the new one.
+    """
+    import pyarrow.parquet as pq
+
+    stat, scored = source.stat(), config.engine.scored_per_file
+    spoken = config.dataset.languages, config.dataset.language_min_confidence, config.dataset.language_words
+    mark = f"{_FORMAT}:{stat.st_size}:{stat.st_mtime_ns}:{scored}:{_short_hash(repr(spoken))}".encode()
+    target = cache / f"{_short_hash(str(source.parent))}-{source.name}"
+    if target.is_file() and _mark(target) == mark:
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    scorer = Scorer(scored, pq.read_metadata(source).num_rows, _known_scores(target))
+    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    try:
+        _write(waiting, _derived(connection, source), scorer, _Speech(config), mark)
+        os.replace(waiting, target)
+    finally:
+        waiting.unlink(missing_ok=True)
+    return target
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class _Speech:
+    """Names the language of a comparison that does not say it: version 1 never does."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._detector: LanguageDetector | None = None
+
+    def languages(self, batch: Any) -> list[str]:
+        said, asked = batch["language"].to_pylist(), batch["query"].to_pylist()
+        return [language or self._detected(query) for language, query in zip(said, asked, strict=True)]
+
+    def _detected(self, query: str) -> str:
+        if self._detector is None:
+            from zantara_exp.dataset.language import detector
+
+            self._detector = detector(self._config.dataset)
+        return self._detector.detect(query)
+
+
+def _mark(target: Path) -> bytes:
+    import pyarrow.parquet as pq
+
+    written: dict[bytes, bytes] = pq.read_metadata(target).metadata or {}
+    return written.get(b"zantara", b"")
+
+
+def doubles_of(facts: Path) -> int:
+    """How many comparisons of a file of facts stand in it a second time."""
+    import pyarrow.parquet as pq
+
+    return int(dict(pq.read_metadata(facts).metadata or {}).get(b"doubles", b"0"))
+
+
+def _known_scores(target: Path) -> Mapping[str, float]:
+    """Scores of an earlier version of the file: a day that grows is scored once, not again with every look."""
+    import pyarrow.parquet as pq
+
+    if not target.is_file() or not _mark(target).startswith(f"{_FORMAT}:".encode()):
+        return {}
+    old = pq.read_table(target, columns=["comparison_id", "chrf"])
+    pairs = zip(old["comparison_id"].to_pylist(), old["chrf"].to_pylist(), strict=True)
+    return {key: score for key, score in pairs if score is not None}
+
+
+def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech, mark: bytes) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer: Any = None
+    seen: set[str] = set()
+    doubles = 0
+    for batch in batches:
+        first = [_is_new(key, seen) for key in batch["comparison_id"].to_pylist()]
+        doubles += first.count(False)
+        rows = pa.Table.from_batches([batch]).append_column("first", pa.array(first, pa.bool_()))
+        rows = rows.append_column("chrf", pa.array(scorer.scores(batch), pa.float64()))
+        place = rows.schema.get_field_index("language")
+        rows = rows.set_column(place, "language", pa.array(speech.languages(batch), pa.string()))
+        rows = rows.drop_columns(list(_TEXT))
+        if writer is None:
+            schema = rows.schema.with_metadata({b"zantara": mark})
+            writer = pq.ParquetWriter(target, schema, compression="zstd")
+        writer.write_table(rows.cast(writer.schema))
+    if writer is not None:
+        writer.add_key_value_metadata({b"doubles": str(doubles).encode()})
+        writer.close()
+
+
+def _is_new(key: str, seen: set[str]) -> bool:
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+def _derived(connection: Any, source: Path) -> Iterator[Any]:
+    """Batches of facts, still with both answers, for the scorer."""
+    table = derived(connection.read_parquet(source))
+    # ibis 12 streams through a cursor method that DuckDB 2 has no more; DuckDB's own relation can
+    yield from connection.con.sql(connection.compile(table)).to_arrow_reader(20_000)
+
+
+def derived(rows: ir.Table) -> ir.Table:
+    """What one compacted comparison says, as facts; the answers stay for the scorer."""
+    primary, candidate = fault(rows, "primary"), fault(rows, "candidate")
+    return rows.select(
+        "comparison_id",
+        "arm",
+        "epoch",
+        "timestamp",
+        "day",
+        "user",
+        "sampling_percent",
+        language=rows.language.fill_null(""),
+        category=rows.category.fill_null(UNKNOWN),
+        primary_model=rows.primary_model.fill_null(UNKNOWN),
+        candidate_model=rows.candidate_model.fill_null(UNKNOWN),
+        candidate_provider=rows.candidate_provider.fill_null(UNKNOWN),
+        **{f"{side}_answer": rows[f"{side}_response"].fill_null("").strip().hexdigest("md5") for side in _SIDES},
+        primary_ok=primary == "",
+        candidate_ok=candidate == "",
+        candidate_fault=candidate,
+        candidate_timeout=candidate == "timeout",
+        **_latency(rows, "primary", primary == ""),
+        **_latency(rows, "candidate", candidate == ""),
+        **{name: rows[name].cast("float64") for name in _token_columns()},
+        **{name: rows[name].fill_null("") for name in _TEXT},
+    )
+
+
+def _token_columns() -> list[str]:
+    return [f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output")]
+
+
+def fault(rows: ir.Table, side: str) -> ir.StringValue:
+    """Empty where the side answered; else its error, `empty_answer` or `placeholder` ("..." and the like)."""
+    import ibis
+
+    error, response = rows[f"{side}_error"].fill_null("").strip(), rows[f"{side}_response"].fill_null("")
+    short = response.length() <= LONGEST_PLACEHOLDER
+    return ibis.cases(
+        (error != "", error),
+        (response.strip() == "", "empty_answer"),
+        (short & response.re_search(PLACEHOLDER), "placeholder"),
+        else_="",
+    )
+
+
+def _latency(rows: ir.Table, side: str, answered: ir.BooleanValue) -> dict[str, ir.Value]:
+    """Latency of an answer; a failure has none, and neither has a clock that jumped back."""
+    import ibis
+
+    taken = rows[f"{side}_latency_ms"]
+    measured = ibis.ifelse(answered & (taken >= 0), taken, ibis.null("float64"))
+    bucket = (ibis.greatest(measured, 0.001).ln() / math.log(BUCKET_RATIO)).floor().cast("int32")
+    bucket = ibis.ifelse(measured.isnull(), ibis.null("int32"), bucket)
+    return {f"{side}_latency_ms": measured, f"{side}_bucket": bucket}

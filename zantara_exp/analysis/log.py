@@ -1,0 +1,154 @@
+"""The comparison log, opened for queries: facts, drops, and the lines that could not be read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.analysis.facts import doubles_of, facts_of
+from zantara_exp.analysis.tables import SHADOW_COMMAND
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError
+from zantara_exp.layout import Layout
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line of the log that could not be read. Its text stays in the quarantine file."""
+
+    file: str
+    line: int
+    reason: str
+
+    @property
+    def day(self) -> date | None:
+        """The UTC day that the file's name gives."""
+        try:
+            return date.fromisoformat(Path(self.file).stem[-10:])
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class ComparisonLog:
+    """One log, up to a day."""
+
+    facts: ir.Table
+    """One row per comparison of the candidate, doubles left out (`zantara_exp.analysis.facts`)."""
+    noise: ir.Table
+    """The same of the A/A arm: the primary against itself, which no criterion may count."""
+    files: tuple[Path, ...]
+    """Compacted files with the text of every comparison."""
+    drops: Mapping[tuple[date, str, str], int]
+    """Requests the mirror lost, by day, epoch and reason."""
+    bad: tuple[BadLine, ...]
+    """Lines that could not be read."""
+    doubles: int
+    """Comparisons that stood in the log more than once; each is counted once."""
+    until: date
+    """Last UTC day looked at: on which something was compared, or lost."""
+    horizon: date
+    """Tomorrow, in UTC: what is dated later was written by a clock that is wrong, and counts as lost on `until`."""
+
+    def lost(self, epoch: str, first: date) -> dict[date, int]:
+        """Requests of an epoch that were sampled and cannot be measured, by day: drops and unreadable lines.
+
+        An unreadable line does not say its epoch, so it counts against every epoch that was running.
+        """
+        lost: Counter[date] = Counter()
+        for (day, of, _), count in self.drops.items():
+            if of == epoch:
+                lost[self._known(day)] += count
+        lost.update(self._known(line.day) for line in self.bad if line.day is not None and line.day >= first)
+        return {day: count for day, count in lost.items() if day <= self.until}
+
+    def _known(self, day: date) -> date:
+        return self.until if day > self.horizon else day
+
+
+@contextmanager
+def open_log(config: Config, layout: Layout, until: date | None = None) -> Iterator[ComparisonLog]:
+    """Open the comparison log for queries, up to and with UTC day `until` (default: its newest day, be all of it lost).
+
+    Raises MissingInputError when there is no comparison to look at.
+    """
+    import ibis
+
+    from zantara_exp.shadow.compact import compact
+
+    compacted = compact(layout)
+    if not compacted.comparisons:
+        raise MissingInputError(f"{layout.logs} holds no comparison", SHADOW_COMMAND)
+    cache = layout.state / "facts"
+    connection = ibis.duckdb.connect()
+    try:
+        files = [facts_of(connection, path, cache, config) for path in compacted.comparisons]
+        everything = connection.read_parquet([str(path) for path in files], union_by_name=True)
+        horizon = datetime.now(UTC).date() + timedelta(days=1)
+        drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(connection, files, horizon))
+        last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
+        if last is None:
+            raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", SHADOW_COMMAND)
+        last = min(until, last) if until else last
+        once = everything.filter((everything.day <= last) & everything.first)
+        yield ComparisonLog(
+            # views, because ibis takes longer to compile a long expression than DuckDB to run it
+            facts=connection.create_view("facts", once.filter(once.arm != "aa").drop("first")),
+            noise=connection.create_view("noise", once.filter(once.arm == "aa").drop("first")),
+            files=tuple(compacted.comparisons),
+            drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
+            bad=bad,
+            doubles=sum(doubles_of(path) for path in files),
+            until=last,
+            horizon=horizon,
+        )
+    finally:
+        connection.disconnect()
+
+
+def _last_day(
+    known: ir.Table, drops: Mapping[tuple[date, str, str], int], bad: Sequence[BadLine], horizon: date
+) -> date | None:
+    """The last day with a comparison or a loss; None where no comparison is known."""
+    newest: date | None = known.day.max().to_pyarrow().as_py()
+    if newest is None:
+        return None
+    lost = [day for day, _, _ in drops] + [line.day for line in bad if line.day is not None]
+    return max([newest, *(day for day in lost if day <= horizon)])
+
+
+def _future(connection: Any, files: Sequence[Path], horizon: date) -> list[BadLine]:
+    """Comparisons dated after `horizon`, as lines that cannot be read: their day is not known."""
+    everything = connection.read_parquet([str(path) for path in files], union_by_name=True, filename=True)
+    late = everything.filter((everything.day > horizon) & everything.first)
+    found = late.group_by("filename").agg(count=late.count()).order_by("filename").to_pyarrow().to_pylist()
+    # A file of facts is named after its source, behind a hash of where that lies.
+    named = [(Path(row["filename"]).stem.partition("-")[2], row["count"]) for row in found]
+    return [BadLine(f"{name}.jsonl", 0, "timestamp lies in the future") for name, count in named for _ in range(count)]
+
+
+def _drops(files: Sequence[Path]) -> dict[tuple[date, str, str], int]:
+    import pyarrow.parquet as pq
+
+    drops: Counter[tuple[date, str, str]] = Counter()
+    for path in files:
+        for row in pq.read_table(path).to_pylist():
+            drops[row["day"], row["epoch"], row["reason"]] += int(row["count"])
+    return dict(drops)
+
+
+def _bad_lines(quarantine: Path | None) -> tuple[BadLine, ...]:
+    if quarantine is None or not quarantine.is_file():
+        return ()
+    with quarantine.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines if line.strip()]
+    return tuple(BadLine(str(row["file"]), int(row["line"]), str(row["reason"])) for row in rows)

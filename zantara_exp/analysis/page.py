@@ -1,0 +1,161 @@
+"""The report as one HTML page: no script, no outside asset, light and dark, and it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from zantara_exp.analysis import svg, views
+from zantara_exp.analysis.facts import BUCKET_RATIO
+from zantara_exp.analysis.metrics import Counts, Latencies, wilson
+from zantara_exp.analysis.pairs import Pair
+from zantara_exp.analysis.summary import Summary
+from zantara_exp.analysis.verdict import VerdictView
+from zantara_exp.config.schema import Config
+from zantara_exp.stage import Table
+
+_TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment")
+_TONES = {"pass": "passes", "fail": "fails", "undecided": "open", "missing": "open", "too thin": "open"}
+_TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_CONTROLS = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"]
+_UNPRINTABLE = dict.fromkeys([*_TURNS, *_CONTROLS], "\ufffd")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: frozenset[str]
+    """Columns that hold words, set to the left."""
+
+
+def page(
+    found: Summary,
+    verdict: VerdictView,
+    path: Mapping[str, Sequence[svg.Point]],
+    pairs: Sequence[Pair],
+    provenance: Mapping[str, str],
+    config: Config,
+) -> str:
+    """The whole page; `path` is the evidence for GO by criterion and day.
+
+    Everything that came from a chat, a log or a config is escaped by the template.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_printable)
+    source = files("zantara_exp.analysis").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    limit = _latency_limit(config)
+    drawn = partial(_day_plot, found.days)
+    return environment.from_string(source).render(
+        verdict=verdict,
+        first=found.first,
+        last=found.last,
+        epoch=found.epoch,
+        candidate=_names(found.candidates),
+        primaries=_names(found.models),
+        tiles=_tiles(found),
+        days=_grid(views.table("", "day", found.days)),
+        day_plots=[
+            drawn("Success", "%", _success, _bounds(config, "success")),
+            drawn("95th percentile of latency", "ms", _p95, [limit] if limit else []),
+            drawn("Similar answers", "%", _similar, _bounds(config, "similar")),
+        ],
+        smell=[_grid(table) for table in (views.smell(found),) if table is not None],
+        evidence=svg.lines(path) if path else None,
+        distribution=svg.distributions(
+            [("candidate", _spread(found.whole.latency)), ("primary", _spread(found.whole.primary_latency))], limit
+        ),
+        primary_timed=found.whole.primary_latency.count > 0,
+        segments=[_grid(table) for table in views.segments(found)],
+        costs=_grid(views.costs(found, config)),
+        cost_note=views.cost_note(found, config),
+        troubles=[_grid(table) for table in views.troubles(found)],
+        pairs=pairs,
+        provenance=list(provenance.items()),
+        criteria=[_grid(table) for table in (verdict.criteria, verdict.segments) if table is not None and table.rows],
+        tone=lambda cell: _TONES.get(cell.lower(), ""),
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Text without control characters and without marks that turn the writing direction; numbers keep their unit."""
+    if not isinstance(value, str):
+        return value
+    return value.translate(_UNPRINTABLE).replace(" %", "\xa0%").replace(" ms", "\xa0ms").replace("USD ", "USD\xa0")
+
+
+def _grid(table: Table) -> _Grid:
+    return _Grid(table.title, table.columns, table.rows, frozenset(_TEXT_COLUMNS) & set(table.columns))
+
+
+def _names(names: Mapping[str, Any]) -> str:
+    return ", ".join(names)
+
+
+def _tiles(found: Summary) -> list[views.Tile]:
+    whole, spent = found.whole, found.spending
+    between = whole.latency.interval(0.95)
+    spread = f"95 %: {between[0]:,.0f} to {between[1]:,.0f} ms" if between else "nothing answered"
+    return [
+        views.Tile("Success", views.percent(whole.success), f"{whole.answered:,} of {whole.requests:,} requests"),
+        views.Tile("Latency p95", views.milliseconds(whole.latency.quantile(0.95)), spread),
+        views.Tile(
+            "Latency mean",
+            views.milliseconds(whole.latency.mean),
+            f"primary {views.milliseconds(whole.primary_latency.mean)}",
+        ),
+        views.Tile(
+            "Similar answers", views.percent(whole.similar_share), f"{whole.similar:,} of {whole.scored:,} compared"
+        ),
+        views.Tile(
+            "Savings",
+            views.percent(spent.savings),
+            f"{views.dollars(spent.candidate_monthly)} for {views.dollars(spent.primary_monthly)} a month",
+        ),
+        views.Tile("Users", f"{found.users:,}", f"the busiest sent {views.percent(found.largest_user)}"),
+    ]
+
+
+def _day_plot(
+    days: Mapping[date, Counts], title: str, unit: str, point: Any, thresholds: Sequence[float]
+) -> dict[str, Any]:
+    points = [svg.Point(f"{day:%d %b}", *point(counts)) for day, counts in days.items()]
+    return {"title": title, "drawing": svg.days(points, unit, thresholds)}
+
+
+def _success(counts: Counts) -> tuple[float | None, ...]:
+    return counts.success, *(wilson(counts.answered, counts.requests) or (None, None))
+
+
+def _similar(counts: Counts) -> tuple[float | None, ...]:
+    return counts.similar_share, *(wilson(counts.similar, counts.scored) or (None, None))
+
+
+def _p95(counts: Counts) -> tuple[float | None, ...]:
+    return counts.latency.quantile(0.95), *(counts.latency.interval(0.95) or (None, None))
+
+
+def _spread(latency: Latencies) -> list[tuple[float, int]]:
+    return [(float(BUCKET_RATIO ** (bucket + 0.5)), count) for bucket, count in sorted(latency.buckets.items())]
+
+
+def _bounds(config: Config, metric: str) -> list[float]:
+    """The thresholds the gate declares for a share."""
+    criteria = [item for item in config.gate.criteria.values() if item.metric == metric]
+    return [bound for item in criteria for threshold in (item.go, item.no_go) for bound in threshold.given.values()]
+
+
+def _latency_limit(config: Config) -> float | None:
+    """The limit that the gate declares for a latency quantile, in milliseconds."""
+    limits = [
+        item.go.given
+        for item in config.gate.criteria.values()
+        if item.metric == "latency_ms" and item.kind == "quantile"
+    ]
+    return next((value for given in limits for value in given.values()), None)

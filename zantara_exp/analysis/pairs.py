@@ -1,0 +1,97 @@
+"""Some comparisons to read: both answers side by side, what differs marked, everything escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from zantara_exp.analysis.log import ComparisonLog
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from zantara_exp.dataset.redact import Redactor
+
+_SHOWN = 1_200
+"""Characters of a text that are shown; a 1 MB answer must not become a 1 MB page."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison, ready for the page; the answers are marked up, the rest is plain text."""
+
+    about: str
+    query: str
+    primary: Markup
+    candidate: Markup
+
+
+def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pair]:
+    """`count` answered comparisons drawn at random, the same ones for a seed and a log; the least alike first."""
+    if not count:
+        return []
+    import ibis
+
+    both = facts.filter(facts.candidate_ok & facts.primary_ok)
+    order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
+    drawn = both.select("comparison_id", "chrf", order=order).order_by("order").limit(count).to_pyarrow().to_pylist()
+    scores = {row["comparison_id"]: row["chrf"] for row in drawn}
+    rows = sorted(texts(log, list(scores)), key=lambda row: scores[row["comparison_id"]] or 0.0)
+    return [_pair(row, scores[row["comparison_id"]]) for row in rows]
+
+
+def texts(log: ComparisonLog, ids: list[str]) -> list[dict[str, Any]]:
+    """The whole comparisons with these ids, each once, without personal data.
+
+    Version 2 is written redacted; version 1 is not, so all of it is redacted here.
+    """
+    import ibis
+
+    from zantara_exp.dataset.redact import Redactor
+
+    connection = ibis.duckdb.connect()
+    try:
+        table = connection.read_parquet([str(path) for path in log.files], union_by_name=True)
+        rows = table.filter(table.comparison_id.isin(ids)).drop("timestamp").to_pyarrow().to_pylist()
+    finally:
+        connection.disconnect()
+    redactor = Redactor()
+    return [_redacted(row, redactor) for row in {row["comparison_id"]: row for row in rows}.values()]
+
+
+def _redacted(row: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+    clean = redactor.conversation().text
+    said = [message for message in json.loads(row["messages"] or "[]") if isinstance(message, dict)]
+    earlier = [{**message, "content": clean(str(message.get("content", "")))} for message in said]
+    words = {name: clean(row[name] or "") for name in ("query", "primary_response", "candidate_response")}
+    return {**row, **words, "messages": json.dumps(earlier, ensure_ascii=False)}
+
+
+def _pair(row: dict[str, Any], score: float | None) -> Pair:
+    alike = "not scored" if score is None else f"chrF {score:.0f}"
+    about = [row["day"].isoformat(), row["language"] or "unknown", row["category"] or "unknown", alike]
+    primary, candidate = marked(cut(row["primary_response"]), cut(row["candidate_response"]))
+    return Pair(" · ".join(about), cut(row["query"]), primary, candidate)
+
+
+def cut(text: str | None) -> str:
+    """The beginning of a text, and how much more there is."""
+    text = text or ""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} [... {len(text) - _SHOWN:,} more characters]"
+
+
+def marked(left: str, right: str) -> tuple[Markup, Markup]:
+    """Both texts escaped, with the words that only one of them has in <mark>."""
+    ours, theirs = re.findall(r"\s+|\S+", left), re.findall(r"\s+|\S+", right)
+    sides = Markup(), Markup()
+    for kind, a, b, c, d in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        pieces = escape("".join(ours[a:b])), escape("".join(theirs[c:d]))
+        if kind != "equal":
+            pieces = tuple(Markup("<mark>{}</mark>").format(piece) if piece.strip() else piece for piece in pieces)  # type: ignore[assignment]
+        sides = sides[0] + pieces[0], sides[1] + pieces[1]
+    return sides

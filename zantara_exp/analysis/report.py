@@ -1,0 +1,114 @@
+"""Stage `report`: the comparison log measured, on the terminal, in MLflow and as one HTML page."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+from zantara_exp.analysis import pairs, views
+from zantara_exp.analysis.log import ComparisonLog, open_log
+from zantara_exp.analysis.metrics import flat
+from zantara_exp.analysis.page import page
+from zantara_exp.analysis.summary import Summary, summary
+from zantara_exp.analysis.verdict import evidence_path, verdict_view
+from zantara_exp.config.schema import Config
+from zantara_exp.stage import Context, StageResult, Table
+
+_DAYS_PRINTED = 7
+
+
+def report(config: Config, context: Context) -> StageResult:
+    """Measure the log up to `as_of`, print the tables, and write the page to `paths.reports`.
+
+    Raises MissingInputError when the log holds no comparison in the days asked for.
+    """
+    until = date.fromisoformat(config.as_of) if config.as_of else None
+    with open_log(config, context.layout, until) as log:
+        found = summary(log, config)
+        written = [] if config.report.stats_only else _written(log, found, config, context)
+    context.run.metrics(flat(found.whole, found.spending.savings))
+    for number, (_, counts) in enumerate(found.days.items()):
+        if counts.requests:
+            context.run.metrics(
+                {f"daily/{name.split('/')[1]}": value for name, value in flat(counts, None).items()}, number
+            )
+    return StageResult(
+        summary=_in_short(found, written),
+        metrics=flat(found.whole, found.spending.savings),
+        tags={"epoch": found.epoch},
+        tables=_tables(found, config),
+        artifacts=written,
+        next_command="python -m zantara_exp stage=gate",
+    )
+
+
+def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
+    whole, taken = found.whole, found.whole.latency
+    lines = {
+        "comparisons": f"{whole.requests:,} of {found.users:,} users, {found.first} to {found.last}",
+        "epoch": found.epoch,
+        "success": f"{views.percent(whole.success, 2)} ({whole.requests - whole.answered:,} failures)",
+        "latency": ", ".join(
+            f"{name} {views.milliseconds(value)}"
+            for name, value in [
+                ("mean", taken.mean),
+                *((f"p{share:.0%}"[:-1], taken.quantile(share)) for share in (0.5, 0.95, 0.99)),
+            ]
+        ),
+        "similar": f"{views.percent(whole.similar_share)} of {whole.scored:,} compared",
+        "savings": views.percent(found.spending.savings),
+    }
+    if found.unmeasured:
+        lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
+    if written:
+        lines["page"] = ", ".join(_shown(path) for path in written)
+    return lines
+
+
+def _tables(found: Summary, config: Config) -> list[Table]:
+    last = dict(list(found.days.items())[-_DAYS_PRINTED:])
+    smell = views.smell(found)
+    tables = [
+        *([smell] if smell else []),
+        *views.segments(found),
+        views.table("Last days", "day", last),
+        *views.troubles(found),
+    ]
+    return [*tables, views.costs(found, config)]
+
+
+def _written(log: ComparisonLog, found: Summary, config: Config, context: Context) -> list[Path]:
+    """The page under `paths.reports`, and where `report.export` wants it as well."""
+    facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
+    drawn = pairs.draw(log, facts, config.report.pairs, config.seed)
+    verdict = verdict_view(config, context.layout, log.until)
+    path = evidence_path(config, context.layout, list(found.days))
+    text = page(found, verdict, path, drawn, _provenance(log, found, config, context), config)
+    targets = [context.layout.report, *([Path(config.report.export).absolute()] if config.report.export else [])]
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        waiting.write_text(text, encoding="utf-8")
+        os.replace(waiting, target)
+    return targets
+
+
+def _provenance(log: ComparisonLog, found: Summary, config: Config, context: Context) -> dict[str, str]:
+    from importlib.metadata import version
+
+    next_day = found.last + timedelta(days=1)
+    return {
+        "log": f"{_shown(context.layout.logs)}, {len(log.files)} files, read to {next_day} 00:00 UTC",
+        "epoch": f"{found.epoch}, since {found.first}",
+        "gate": f"{config.gate.name}",
+        "similar": f"chrF at or above {config.engine.similar_chrf:g}; {found.whole.scored:,} comparisons scored",
+        "pairs": f"drawn at random with seed {config.seed}",
+        "run": context.run.run_id,
+        "version": f"zantara-exp {version('zantara-exp')}",
+    }
+
+
+def _shown(path: Path) -> str:
+    """Relative to the working directory where it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,127 @@
+"""What smells: patterns that make good numbers worth nothing. None of them decides; each says where to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from zantara_exp.analysis.log import ComparisonLog
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_FEW = 30
+"""Below this many comparisons a pattern is chance."""
+
+
+@dataclass(frozen=True)
+class Smell:
+    """One suspicious pattern."""
+
+    what: str
+    why: str
+    """What it would mean."""
+
+
+def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
+    """Suspicious patterns in `facts`, one epoch of the log from its day `first`; the worst come first."""
+    requests = int(facts.count().to_pyarrow().as_py())
+    if requests < _FEW:
+        return []
+    answered = facts.filter(facts.candidate_ok)
+    found = [
+        _same(
+            answered,
+            "candidate_answer",
+            0.2,
+            "of the answers are word for word the same",
+            "the candidate may not read the question",
+        ),
+        _same(
+            answered,
+            "candidate_bucket",
+            0.4,
+            "of the answers took the same time",
+            "a fixed wait, or a cache, is being measured",
+        ),
+        _same(
+            facts.filter(facts.candidate_ok & facts.chrf.notnull()),
+            "chrf",
+            0.5,
+            "of the pairs score the same chrF",
+            "the scores may not come from the answers",
+        ),
+        _copied(answered),
+        _same(
+            facts,
+            "user",
+            0.2,
+            "of the requests come from one user",
+            "the numbers speak of that user more than of the others",
+        ),
+        _share(
+            facts,
+            facts.candidate_fault.isin(["empty_answer", "placeholder"]),
+            0.02,
+            "of the replies are empty or dots",
+            "the endpoint may cut its answers off",
+        ),
+        _share(
+            answered,
+            answered.candidate_latency_ms.isnull(),
+            0.01,
+            "of the answers have no usable latency",
+            "a clock jumped back, or latency was not logged",
+        ),
+        _doubles(log, requests),
+        _percent(facts),
+        _silent(facts, first, log.until),
+    ]
+    return [smell for smell in found if smell is not None]
+
+
+def _same(rows: ir.Table, column: str, limit: float, what: str, why: str) -> Smell | None:
+    """The most frequent value of a column holds more than `limit` of the rows."""
+    counts = rows.group_by(column).agg(rows=rows.count())
+    row = counts.agg(most=counts.rows.max(), whole=counts.rows.sum()).to_pyarrow().to_pylist()[0]
+    if not row["whole"] or row["whole"] < _FEW or row["most"] / row["whole"] <= limit:
+        return None
+    return Smell(f"{row['most'] / row['whole'] * 100:.0f} % {what}", why)
+
+
+def _share(rows: ir.Table, condition: ir.BooleanValue, limit: float, what: str, why: str) -> Smell | None:
+    share = rows.agg(share=condition.mean()).to_pyarrow()["share"][0].as_py()
+    return Smell(f"{share * 100:.1f} % {what}", why) if share is not None and share > limit else None
+
+
+def _copied(answered: ir.Table) -> Smell | None:
+    same = answered.candidate_answer == answered.primary_answer
+    return _share(
+        answered, same, 0.5, "of the answers repeat the primary's", "the candidate may see what the primary said"
+    )
+
+
+def _doubles(log: ComparisonLog, requests: int) -> Smell | None:
+    if log.doubles <= 0.01 * requests:
+        return None
+    return Smell(
+        f"{log.doubles:,} comparisons stand in the log twice", "a writer was started twice, or files were joined"
+    )
+
+
+def _percent(facts: ir.Table) -> Smell | None:
+    percents = facts.select("sampling_percent").distinct().to_pyarrow()["sampling_percent"].to_pylist()
+    known = sorted(value for value in percents if value is not None)
+    if len(known) < 2:
+        return None
+    listed = ", ".join(f"{value:g} %" for value in known)
+    return Smell(f"the sampled share changed within the epoch: {listed}", "days are not drawn alike")
+
+
+def _silent(facts: ir.Table, first: date, last: date) -> Smell | None:
+    days = facts.day.nunique().to_pyarrow().as_py()
+    silent = (last - first).days + 1 - days
+    return (
+        Smell(f"{silent} days without a comparison", "the mirror was off, or its log was lost") if silent > 0 else None
+    )

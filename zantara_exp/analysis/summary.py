@@ -1,0 +1,149 @@
+"""Everything the report shows, measured once from an open log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from zantara_exp.analysis import cost
+from zantara_exp.analysis.facts import UNKNOWN
+from zantara_exp.analysis.log import BadLine, ComparisonLog
+from zantara_exp.analysis.metrics import Counts, added
+from zantara_exp.analysis.smells import Smell, smells
+from zantara_exp.analysis.tables import SHADOW_COMMAND, Cell, by, cells, faults, newest_epoch
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class Spending:
+    """The moved segment's cost, in US dollars."""
+
+    requests: int
+    priced: int
+    usd_per_request: float | None
+    primary_usd: float
+    """What the primary took for the requests in the log."""
+    primary_monthly: float | None
+    candidate_monthly: float
+    savings: float | None
+    tokens_input: float
+    tokens_output: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of one epoch, from its first day (or `report.since`) to the last day looked at."""
+
+    epoch: str
+    first: date
+    last: date
+    whole: Counts
+    days: Mapping[date, Counts]
+    languages: Mapping[str, Counts]
+    categories: Mapping[str, Counts]
+    models: Mapping[str, Counts]
+    """By the primary's model."""
+    candidates: Mapping[str, Counts]
+    """By the candidate's model and the endpoint that served it."""
+    epochs: Mapping[str, Counts]
+    """All epochs of the log, for comparison only: evidence is never added up over epochs."""
+    faults: Mapping[str, int]
+    users: int
+    largest_user: float
+    """Share of the requests that come from the busiest user."""
+    spending: Spending
+    drops: Mapping[str, int]
+    bad: Sequence[BadLine]
+    doubles: int
+    smells: Sequence[Smell]
+    noise: Counts
+    """The A/A arm: the primary against itself."""
+
+    @property
+    def unmeasured(self) -> int:
+        """Sampled requests that no number speaks of: drops and unreadable lines."""
+        return sum(self.drops.values()) + len(self.bad)
+
+
+def summary(log: ComparisonLog, config: Config) -> Summary:
+    """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""
+    since = date.fromisoformat(config.report.since) if config.report.since else date.min
+    asked = log.facts.filter(log.facts.day >= since)
+    if not asked.count().to_pyarrow().as_py():
+        start = f"from {since} " if config.report.since else ""
+        raise MissingInputError(f"the log holds no comparison {start}to {log.until}", SHADOW_COMMAND)
+    epoch, first = newest_epoch(asked)
+    everything = cells(asked, config)
+    found = [cell for cell in everything if cell.epoch == epoch]
+    facts = asked.filter(asked.epoch == epoch)
+    users, largest = _users(facts)
+    drops: Counter[str] = Counter()
+    for (day, of, reason), count in log.drops.items():
+        if of == epoch and day >= first:
+            drops[reason] += count
+    noise = log.noise.filter((log.noise.epoch == epoch) & (log.noise.day >= first))
+    return Summary(
+        epoch=epoch,
+        first=first,
+        last=log.until,
+        whole=added(cell.counts for cell in found),
+        days=_days(found, first, log.until, config.report.days),
+        languages=by(found, lambda cell: cell.language),
+        categories=by(found, lambda cell: cell.category),
+        models=by(found, lambda cell: cell.primary_model),
+        candidates=by(found, _candidate),
+        epochs=by(everything, lambda cell: cell.epoch),
+        faults=faults(facts),
+        users=users,
+        largest_user=largest,
+        spending=_spending(found, config),
+        drops=dict(drops),
+        bad=[line for line in log.bad if line.day is None or first <= line.day <= log.until],
+        doubles=log.doubles,
+        smells=smells(log, facts, first),
+        noise=added(cell.counts for cell in cells(noise, config)),
+    )
+
+
+def _candidate(cell: Cell) -> str:
+    served = "" if cell.candidate_provider == UNKNOWN else f" at {cell.candidate_provider}"
+    return f"{cell.candidate_model}{served}"
+
+
+def _days(found: Sequence[Cell], first: date, last: date, count: int) -> dict[date, Counts]:
+    """The last `count` days, those without a request too."""
+    measured = by(list(found), lambda cell: cell.day)
+    start = max(first, last - timedelta(days=count - 1))
+    days = [start + timedelta(days=offset) for offset in range((last - start).days + 1)]
+    return {day: measured.get(day, Counts()) for day in days}
+
+
+def _users(facts: ir.Table) -> tuple[int, float]:
+    """How many users, and the busiest one's share of the requests."""
+    per_user = facts.group_by("user").agg(requests=facts.count())
+    row = per_user.agg(users=per_user.count(), most=per_user.requests.max(), all=per_user.requests.sum())
+    found = row.to_pyarrow().to_pylist()[0]
+    return int(found["users"]), float(found["most"]) / float(found["all"])
+
+
+def _spending(found: Sequence[Cell], config: Config) -> Spending:
+    moved = added(cell.counts for cell in found if cell.category in config.cost.moved_categories)
+    each = moved.usd_per_request
+    return Spending(
+        requests=moved.requests,
+        priced=moved.priced,
+        usd_per_request=each,
+        primary_usd=moved.primary_usd,
+        primary_monthly=None if each is None else cost.primary_usd_per_month(each, config.cost),
+        candidate_monthly=cost.candidate_usd_per_month(config.cost),
+        savings=cost.savings(each, config.cost),
+        tokens_input=moved.primary_tokens_input,
+        tokens_output=moved.primary_tokens_output,
+    )

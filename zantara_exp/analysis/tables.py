@@ -1,0 +1,103 @@
+"""The queries: facts summed by day, language, category and model, and per user and day for the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.analysis.cost import priced
+from zantara_exp.analysis.metrics import SUMS, Counts, added
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+SHADOW_COMMAND = "python -m zantara_exp stage=shadow"
+DIMENSIONS = ("epoch", "day", "language", "category", "primary_model", "candidate_model", "candidate_provider")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The counts of one combination of dimensions."""
+
+    epoch: str
+    day: date
+    language: str
+    category: str
+    primary_model: str
+    candidate_model: str
+    candidate_provider: str
+    counts: Counts
+
+
+def cells(facts: ir.Table, config: Config) -> list[Cell]:
+    """Facts summed over every combination of dimensions; all numbers of the report come from these few rows."""
+    table = priced(facts, config.cost)
+    sums = table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf)).order_by(*DIMENSIONS)
+    made: dict[tuple[Any, ...], Counts] = {}
+    for row in sums.to_pyarrow().to_pylist():
+        counts = made[_key(row)] = Counts()
+        for name in SUMS:
+            setattr(counts, name, row[name] or 0)
+    for side, name in (("candidate", "latency"), ("primary", "primary_latency")):
+        bucket, taken = table[f"{side}_bucket"], table[f"{side}_latency_ms"]
+        measured = table.filter(bucket.notnull()).group_by(*DIMENSIONS, f"{side}_bucket")
+        for row in measured.agg(requests=bucket.count(), total=taken.sum()).to_pyarrow().to_pylist():
+            latency = getattr(made[_key(row)], name)
+            latency.buckets[row[f"{side}_bucket"]] += row["requests"]
+            latency.total += row["total"]
+    return [Cell(**dict(zip(DIMENSIONS, key, strict=True)), counts=counts) for key, counts in made.items()]
+
+
+def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
+    tokens = [name for name in SUMS if "tokens" in name]
+    return {
+        "requests": table.count(),
+        "answered": table.candidate_ok.sum(),
+        "timeouts": table.candidate_timeout.sum(),
+        "primary_answered": table.primary_ok.sum(),
+        "scored": table.chrf.count(),
+        "similar": (table.chrf >= similar_chrf).sum(),
+        "chrf": table.chrf.sum(),
+        "unmeasured": (table.candidate_ok & table.candidate_latency_ms.isnull()).sum(),
+        **{name: table[name].sum() for name in tokens},
+        "priced": table.primary_usd.count(),
+        "primary_usd": table.primary_usd.sum(),
+    }
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in DIMENSIONS)
+
+
+def by(found: list[Cell], name: Callable[[Cell], Any]) -> dict[Any, Counts]:
+    """Cells added up by what `name` says of them, in order."""
+    groups: dict[Any, list[Counts]] = {}
+    for cell in found:
+        groups.setdefault(name(cell), []).append(cell.counts)
+    return {key: added(groups[key]) for key in sorted(groups)}
+
+
+def newest_epoch(facts: ir.Table) -> tuple[str, date]:
+    """The epoch of the newest comparison, and that epoch's first day. Raises MissingInputError without comparisons."""
+    epochs = facts.group_by("epoch").agg(last=facts.timestamp.max(), first=facts.day.min()).to_pyarrow().to_pylist()
+    if not epochs:
+        raise MissingInputError("the log holds no comparison of the candidate", SHADOW_COMMAND)
+    newest = max(epochs, key=lambda row: (row["last"], row["epoch"]))
+    return newest["epoch"], newest["first"]
+
+
+def faults(facts: ir.Table) -> dict[str, int]:
+    """Failures of the candidate by kind, the most frequent first."""
+    failed = facts.filter(~facts.candidate_ok)
+    rows = failed.group_by("candidate_fault").agg(requests=failed.count()).to_pyarrow().to_pylist()
+    return {row["candidate_fault"]: row["requests"] for row in sorted(rows, key=lambda row: -row["requests"])}
+
+
+def user_days(facts: ir.Table, **measures: ir.Value) -> Any:
+    """The measures per user, day, language and category, as a pyarrow table in a fixed order."""
+    keys = ("user", "day", "language", "category")
+    return facts.group_by(*keys).agg(**measures).order_by(*keys).to_pyarrow()

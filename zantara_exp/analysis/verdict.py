@@ -1,0 +1,167 @@
+"""The gate's verdict, as the report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from zantara_exp.analysis.svg import Point
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+from zantara_exp.stage import Table
+
+if TYPE_CHECKING:
+    from zantara_exp.gates.decision import CriterionDecision
+    from zantara_exp.gates.verdict import Verdict
+
+COLUMNS = ("criterion", "decision", "estimate", "bounds", "go", "no-go", "requests", "users", "why")
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """A verdict, as the page shows it."""
+
+    word: str
+    """GO, NO_GO or INCONCLUSIVE."""
+    sentence: str
+    reasons: Sequence[str]
+    criteria: Table
+    segments: Table | None
+    """Declared segments that a NO-GO could come from."""
+    note: str
+
+
+def verdict_view(config: Config, layout: Layout, until: date) -> VerdictView:
+    """Judge the configured gate on everything up to `until` and put it into words."""
+    from zantara_exp.gates.stage import judge
+
+    return shown_verdict(judge(config, layout, until))
+
+
+def evidence_path(config: Config, layout: Layout, days: Sequence[date]) -> dict[str, list[Point]]:
+    """Evidence for GO as a share of what a pass needs, by criterion, at the end of each day.
+
+    What has no evidence by day, such as a review, is left out; below none is shown as none.
+    """
+    from zantara_exp.gates.collect import collect
+    from zantara_exp.gates.evidence import UserDays
+    from zantara_exp.gates.verdict import judge_gate
+
+    seen = collect(config, layout, days[-1])
+    daily = {
+        name for name, item in seen.items() if isinstance(item.go, UserDays) and config.gate.criteria[name].go.given
+    }
+    paths: dict[str, list[Point]] = {name: [] for name in sorted(daily)}
+    for day in days if daily else []:
+        for item in judge_gate(config.gate, seen, day).criteria:
+            if item.name in daily:
+                reached = None if item.view.log_go is None or not item.needed_go else item.view.log_go / item.needed_go
+                paths[item.name].append(Point(f"{day:%d %b}", None if reached is None else min(max(reached, 0.0), 1.2)))
+    return paths
+
+
+def shown_verdict(verdict: Verdict) -> VerdictView:
+    """A verdict in words and tables."""
+    open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
+    passed = [item.name for item in verdict.criteria if item.decision == "PASS"]
+    reasons = [f"{item.name}: {item.reason}" for item in open_]
+    if passed and open_:
+        reasons.append(f"{_listed(passed)} {'pass' if len(passed) > 1 else 'passes'}")
+    return VerdictView(
+        word=verdict.verdict,
+        sentence=_sentence(verdict),
+        reasons=reasons,
+        criteria=Table("", COLUMNS, [_row(item) for item in verdict.criteria]),
+        segments=_segments(verdict.criteria),
+        note=_note(verdict),
+    )
+
+
+def _sentence(verdict: Verdict) -> str:
+    if verdict.verdict == "GO":
+        return f"Everything gate {verdict.gate} asks for is shown: {verdict.reason}."
+    if verdict.verdict == "NO_GO":
+        return f"Gate {verdict.gate} says stop. The primary goes on answering."
+    days = ""
+    if verdict.days is not None:
+        span = (
+            f"{verdict.days.low}"
+            if verdict.days.low == verdict.days.high
+            else _range(verdict.days.low, verdict.days.high)
+        )
+        days = f" At this rate a decision takes {span} more days."
+    return f"Gate {verdict.gate} cannot decide yet: {verdict.reason}.{days}"
+
+
+def _range(low: int, high: int | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _row(item: CriterionDecision) -> list[str]:
+    from zantara_exp.gates.words import shown, shown_threshold
+
+    c, view = item.criterion, item.view
+    # a quantile is judged as the share of requests that keep the limit
+    why = item.reason
+    if item.days is not None:
+        why += f" ({_range(item.days.low, item.days.high)} more days)"
+    return [
+        item.name,
+        item.decision.lower(),
+        shown(view.estimate, c.kind),
+        _between(shown(view.lower, c.kind), shown(view.upper, c.kind)),
+        shown_threshold(c, c.go),
+        shown_threshold(c, c.no_go),
+        f"{view.requests:,.0f}" if view.requests else "",
+        f"{view.users:,}" if view.users else "",
+        why,
+    ]
+
+
+def _between(lower: str, upper: str) -> str:
+    if lower == upper:
+        return lower if lower != "-" else ""
+    return f"{lower} to {upper}"
+
+
+def _segments(criteria: Sequence[CriterionDecision]) -> Table | None:
+    from zantara_exp.gates.words import shown
+
+    rows = [
+        [item.name, part.segment, "too thin" if part.thin else part.view.decision.lower()]
+        + [shown(part.view.estimate, item.criterion.kind)]
+        + [_between(shown(part.view.lower, item.criterion.kind), shown(part.view.upper, item.criterion.kind))]
+        + [f"{part.view.users:,}"]
+        for item in criteria
+        if item.criterion.no_go.given
+        for part in item.segments
+    ]
+    return (
+        Table(
+            "Segments that could end in NO-GO",
+            ["criterion", "segment", "decision", "estimate", "bounds", "users"],
+            rows,
+        )
+        if rows
+        else None
+    )
+
+
+def _note(verdict: Verdict) -> str:
+    text = (
+        f"Gate {verdict.gate} ({verdict.gate_hash}), alpha {verdict.alpha:g} over all daily looks, "
+        f"evidence of epoch {verdict.epoch or 'none'} up to {verdict.as_of or 'no day'}. "
+        "A latency quantile is judged as the share of requests that keep its limit; a failed request does not."
+    )
+    if verdict.first_use is not None:
+        seen = f"{verdict.first_use.requests:,.0f} requests of {verdict.first_use.users:,} users"
+        text += f" This gate was first used on {verdict.first_use.as_of}, when {seen} had been seen."
+    return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,156 @@
+"""Numbers as people read them, and the tables that page and terminal share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zantara_exp.analysis.log import BadLine
+from zantara_exp.analysis.metrics import Counts
+from zantara_exp.analysis.summary import Summary
+from zantara_exp.config.schema import Config
+from zantara_exp.stage import Table
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number at the top of the page."""
+
+    name: str
+    value: str
+    note: str
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.987 -> 98.7 %."""
+    return NOTHING if share is None else f"{share * 100:.{digits}f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """1234.5 -> 1,234 ms; below ten with one digit."""
+    if value is None:
+        return NOTHING
+    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def dollars(value: float | None) -> str:
+    """0.0012 -> USD 0.0012; two digits from one dollar on."""
+    if value is None:
+        return NOTHING
+    return f"USD {value:,.2f}" if abs(value) >= 1 else f"USD {value:.2g}"
+
+
+def table(title: str, first: str, groups: Mapping[Any, Counts]) -> Table:
+    """One row of numbers per group."""
+    columns = [first, "requests", "success", "timeouts", "mean", "p50", "p95", "p99", "similar", "chrF"]
+    return Table(title, columns, [[str(name), *_numbers(counts)] for name, counts in groups.items()])
+
+
+def _numbers(counts: Counts) -> list[str]:
+    taken = counts.latency
+    return [
+        f"{counts.requests:,}",
+        percent(counts.success),
+        percent(counts.timeout_share),
+        *(milliseconds(value) for value in (taken.mean, *(taken.quantile(share) for share in (0.5, 0.95, 0.99)))),
+        percent(counts.similar_share),
+        NOTHING if counts.mean_chrf is None else f"{counts.mean_chrf:.0f}",
+    ]
+
+
+def segments(found: Summary) -> list[Table]:
+    """By language, category and primary model; by epoch where the log has more than one."""
+    tables = [
+        table("By language", "language", found.languages),
+        table("By category", "category", found.categories),
+        table("By the model that answered", "primary", found.models),
+    ]
+    if len(found.candidates) > 1:
+        tables.append(table("By candidate and endpoint", "candidate", found.candidates))
+    if len(found.epochs) > 1:
+        tables.append(table("By epoch (only the newest is evidence)", "epoch", found.epochs))
+    if found.noise.requests:
+        tables.append(table("Noise floor: the primary against itself", "arm", {"A/A": found.noise}))
+    return tables
+
+
+def costs(found: Summary, config: Config) -> Table:
+    """The moved segment's cost."""
+    spent = found.spending
+    rows = [
+        [
+            "primary, requests in the log with a known cost",
+            f"{spent.priced:,}",
+            dollars(spent.usd_per_request),
+            dollars(spent.primary_usd),
+        ],
+        [
+            "primary, a month",
+            f"{config.cost.monthly_requests:,}",
+            dollars(spent.usd_per_request),
+            dollars(spent.primary_monthly),
+        ],
+        [
+            f"candidate, a month (EUR {config.cost.candidate_monthly_eur:g} flat)",
+            f"{config.cost.monthly_requests:,}",
+            dollars(spent.candidate_monthly / config.cost.monthly_requests),
+            dollars(spent.candidate_monthly),
+        ],
+        ["saved", "", "", percent(spent.savings)],
+    ]
+    segment = " and ".join(config.cost.moved_categories)
+    return Table(f"The moved segment: {segment}", ["", "requests", "each", "cost"], rows)
+
+
+def cost_note(found: Summary, config: Config) -> str:
+    """What the cost rests on."""
+    spent = found.spending
+    prices = ", ".join(f"{name} {price.input:g}/{price.output:g}" for name, price in config.cost.prices.items())
+    text = (
+        f"Price list in USD per million tokens read/written: {prices}; {config.cost.eur_usd:g} USD per EUR. "
+        f"The segment took {spent.tokens_input:,.0f} tokens in and {spent.tokens_output:,.0f} out. "
+        f"The month assumes {config.cost.monthly_requests:,} requests."
+    )
+    if spent.priced < spent.requests:
+        text += f" {spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing."
+    return text
+
+
+def troubles(found: Summary) -> list[Table]:
+    """Failures, what was lost, and lines that could not be read."""
+    tables = []
+    if found.faults:
+        rows = [[kind, f"{count:,}", percent(count / found.whole.requests, 2)] for kind, count in found.faults.items()]
+        tables.append(Table("Failures of the candidate", ["kind", "requests", "share"], rows))
+    if found.drops or found.doubles:
+        rows = [[reason, f"{count:,}", "sampled, then lost by the mirror"] for reason, count in found.drops.items()]
+        if found.doubles:
+            rows.append(["double", f"{found.doubles:,}", "stood in the log more than once, counted once"])
+        tables.append(Table("Not measured", ["reason", "requests", "meaning"], rows))
+    if found.bad:
+        tables.append(_bad_lines(found.bad))
+    return tables
+
+
+def smell(found: Summary) -> Table | None:
+    """What to look at before believing the numbers."""
+    if not found.smells:
+        return None
+    return Table(
+        "Look at this before you believe the numbers", ["what", "why"], [[item.what, item.why] for item in found.smells]
+    )
+
+
+def _bad_lines(bad: Sequence[BadLine]) -> Table:
+    """Unreadable lines by reason, with where the first of each stands."""
+    first = {line.reason: line for line in reversed(bad)}
+    counts = Counter(line.reason for line in bad)
+    rows = [
+        [reason, f"{count:,}", f"{first[reason].file}, line {first[reason].line}"]
+        for reason, count in counts.most_common()
+    ]
+    return Table("Lines that could not be read (all in quarantine.jsonl)", ["reason", "lines", "first"], rows)

@@ -1,0 +1,1 @@
+"""Blind human review of sampled pairs."""

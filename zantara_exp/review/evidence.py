@@ -1,0 +1,85 @@
+"""What people said to a gate: `review_equivalent`, one adjudicated label per pair, and `critical_bugs`.
+
+A review speaks of the model that was sampled: labels of another epoch, of a sample that was changed, or given
+without blinding are no evidence, and the reason is named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
+from zantara_exp.layout import Layout
+from zantara_exp.review.labels import BETTER, CANNOT, EQUIVALENT, WORSE, Label, adjudicated, load
+from zantara_exp.review.sample import DRAW_COMMAND, Sample
+from zantara_exp.review.sample import load as load_sample
+
+METRICS = frozenset({"review_equivalent", "critical_bugs"})
+_NONE = f"no review: run `{DRAW_COMMAND}`"
+
+
+def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+    """The review of the newest epoch, up to `request.until`; Missing with the reason where there is none."""
+    if not layout.review_labels.is_file():
+        return Missing(_NONE)
+    try:
+        sample = load_sample(layout.review_sample)
+        labels = usable(load(layout.review_labels), sample)
+    except ZantaraError as error:
+        return Missing(error.message)
+    hindrance = _other_days(sample, request.until) or _other_epoch(sample, request.until, config, layout)
+    if hindrance:
+        return Missing(hindrance)
+    if not labels:
+        return Missing(_NONE)
+    if request.metric == "critical_bugs":
+        return _critical_bugs(labels, sample)
+    votes = Counter(adjudicated(labels, config.review.adjudicator).values())
+    return Reviews(
+        equivalent_or_better=votes[BETTER] + votes[EQUIVALENT],
+        worse=votes[WORSE],
+        cannot_judge=votes[CANNOT],
+        missing=len(sample.items) - votes.total(),
+        sample_hash=sample.hash,
+    )
+
+
+def usable(labels: Sequence[Label], sample: Sample) -> list[Label]:
+    """The labels of this sample. Raises ZantaraError when one of them was given without blinding."""
+    items = {item.number: item.comparison_id for item in sample.items}
+    mine = [label for label in labels if label.sample == sample.hash and items.get(label.pair) == label.comparison_id]
+    if not all(label.blind for label in mine):
+        raise ZantaraError("the pairs were reviewed unblinded, which is no evidence", DRAW_COMMAND)
+    return mine
+
+
+def _critical_bugs(labels: Sequence[Label], sample: Sample) -> Evidence:
+    """Pairs whose candidate has a critical bug; none is known only once every pair was read."""
+    found = {label.pair for label in labels if label.critical_bug}
+    unread = len(sample.items) - len({label.pair for label in labels})
+    if not found and unread:
+        return Missing(f"{unread} of {len(sample.items)} pairs have not been read for critical bugs yet")
+    return Number(float(len(found)))
+
+
+def _other_days(sample: Sample, until: date | None) -> str:
+    if until is not None and date.fromisoformat(sample.until) > until:
+        return f"the sample was drawn from days up to {sample.until}, after {until}"
+    return ""
+
+
+def _other_epoch(sample: Sample, until: date | None, config: Config, layout: Layout) -> str:
+    """A sentence when the newest comparisons are of another epoch than the sample."""
+    from zantara_exp.analysis.log import open_log
+    from zantara_exp.analysis.tables import newest_epoch
+
+    try:
+        with open_log(config, layout, until) as log:
+            epoch, _ = newest_epoch(log.facts)
+    except MissingInputError:
+        return ""
+    return "" if epoch == sample.epoch else f"the review is of epoch {sample.epoch}, the log is at {epoch}: review anew"

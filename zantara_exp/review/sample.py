@@ -1,0 +1,144 @@
+"""The sample of pairs that people judge: drawn at random, blinded, and sealed by a hash.
+
+One comparison per user is picked by a seeded hash, so that nobody's chats weigh more than another's; of those the
+sample takes a share of each language and category in proportion. Only pairs that both sides answered are judged:
+failures are counted by the success criterion, and an empty answer would give its side away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.errors import MissingInputError, ZantaraError
+
+DRAW_COMMAND = "python -m zantara_exp stage=review"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One pair, as a reviewer sees it, with the key to its sides."""
+
+    number: int
+    comparison_id: str
+    language: str
+    category: str
+    context: str
+    """What the models saw before the question."""
+    question: str
+    answer_a: str
+    answer_b: str
+    candidate: str
+    """The key: `A` or `B`."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn sample."""
+
+    epoch: str
+    until: str
+    """Last UTC day that was drawn from, YYYY-MM-DD."""
+    seed: int
+    asked: int
+    """How many pairs were asked for; with fewer users the sample is smaller."""
+    items: tuple[Item, ...]
+
+    @property
+    def hash(self) -> str:
+        """Identifies the sample: 16 hex digits over all that was drawn, texts and sides included."""
+        content = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def draw(rows: Sequence[Mapping[str, Any]], size: int, seed: int) -> list[Mapping[str, Any]]:
+    """At most one row per user, `size` in all, proportional over language and category, in a shuffled order.
+
+    Rows have `user`, `comparison_id`, `language`, `category`. The same rows in any order give the same sample.
+    """
+    picked: dict[str, Mapping[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: _lot(seed, "comparison", row["comparison_id"])):
+        picked.setdefault(row["user"], row)
+    # a lot of its own for the user: whoever sent many requests holds the lowest lot among requests
+    ordered = sorted(picked.values(), key=lambda row: _lot(seed, "user", row["user"]))
+    strata: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in ordered:
+        strata.setdefault((row["language"], row["category"]), []).append(row)
+    shares = allocate({stratum: len(members) for stratum, members in strata.items()}, size)
+    chosen = [row for stratum in sorted(strata) for row in strata[stratum][: shares[stratum]]]
+    random.Random(f"{seed}:order").shuffle(chosen)  # noqa: S311  # an order, not a secret
+    return chosen
+
+
+def _lot(seed: int, kind: str, name: str) -> str:
+    return hashlib.sha256(f"{seed}:{kind}:{name}".encode()).hexdigest()
+
+
+def allocate(sizes: Mapping[tuple[str, str], int], total: int) -> dict[tuple[str, str], int]:
+    """Share `total` out in proportion to `sizes` by largest remainders, never more than a stratum holds."""
+    everyone = sum(sizes.values())
+    total = min(total, everyone)
+    exact = {stratum: total * size / everyone for stratum, size in sizes.items()} if everyone else {}
+    shares = {stratum: int(share) for stratum, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda stratum: (shares[stratum] - exact[stratum], stratum))
+    for stratum in by_remainder[: total - sum(shares.values())]:
+        shares[stratum] += 1
+    return shares
+
+
+def blinded(rows: Sequence[Mapping[str, Any]], seed: int) -> tuple[Item, ...]:
+    """The rows as items: sides shuffled by the seed, both answers with the same outward form."""
+    coins = random.Random(f"{seed}:sides")  # noqa: S311  # reproducible on purpose; the key is kept apart
+    items = []
+    for number, row in enumerate(rows, 1):
+        answers = {"candidate": row["candidate_response"].strip(), "primary": row["primary_response"].strip()}
+        candidate = coins.choice("AB")
+        first, second = ("candidate", "primary") if candidate == "A" else ("primary", "candidate")
+        language, category = row["language"] or "unknown", row["category"] or "unknown"
+        question = (row["query"] or "").strip()
+        seen = (row["comparison_id"], language, category, context_of(row["messages"]), question)
+        items.append(Item(number, *seen, answers[first], answers[second], candidate))
+    return tuple(items)
+
+
+def context_of(messages: str | None) -> str:
+    """What was said before the question, one line per message; the system prompt is left out."""
+    try:
+        said = json.loads(messages or "[]")
+    except ValueError:
+        return ""
+    earlier = [message for message in said[:-1] if isinstance(message, dict) and message.get("role") != "system"]
+    return "\n".join(f"{message.get('role')}: {message.get('content')}" for message in earlier)
+
+
+def save(sample: Sample, path: Path) -> None:
+    """Write the sample with its hash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    waiting.write_text(json.dumps({"hash": sample.hash, **asdict(sample)}, ensure_ascii=False), encoding="utf-8")
+    os.replace(waiting, path)
+
+
+def load(path: Path) -> Sample:
+    """The saved sample. Raises MissingInputError without one, ZantaraError when it was changed after the draw."""
+    if not path.is_file():
+        raise MissingInputError("no sample has been drawn for review", DRAW_COMMAND)
+    changed = ZantaraError(
+        f"{path.name} was changed after it was drawn: what was judged is no longer known, so it is no evidence",
+        f"{DRAW_COMMAND} force=true   (draws another sample)",
+    )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        written = content.pop("hash")
+        sample = Sample(**{**content, "items": tuple(Item(**item) for item in content["items"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise changed from error
+    if sample.hash != written:
+        raise changed
+    return sample
