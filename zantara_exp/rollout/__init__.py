@@ -1,0 +1,1 @@
+"""The gradual rollout: ramp, router, guardrails, state."""

@@ -1,0 +1,120 @@
+"""The moves of a rollout: from a state to the next, or a refusal that says why. Nothing is read or written here.
+
+    idle, rolled_back --start--> running --advance--> running ... --advance--> done
+    running, done --pause--> paused --resume--> as it was           anything --rollback--> rolled_back
+
+Only start, advance and resume raise the share of the candidate, and each needs the GO of an Authority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from zantara_exp.config.rollout import Rollout
+from zantara_exp.errors import ZantaraError
+from zantara_exp.rollout.authority import Authority
+from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
+
+GUARDRAILS = "guardrails"
+"""The actor of an automatic rollback."""
+_COMMAND = "python -m zantara_exp stage=rollout rollout.action="
+
+
+class RefusedError(ZantaraError):
+    """A move that the state or the plan does not allow."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who asks for a move, why and when."""
+
+    actor: str
+    reason: str
+    time: datetime
+    """UTC."""
+
+
+def _moved(state: State, order: Order, action: str, new: State) -> State:
+    change = Change(order.time, order.actor, action, order.reason, state.words, new.words)
+    return replace(new, since=order.time, history=(*state.history, change))
+
+
+def start(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
+    """Begin the first step. A GO whose evidence the guardrails have refuted is not taken again."""
+    if state.phase not in (IDLE, ROLLED_BACK):
+        better = "resume" if state.phase == PAUSED else "rollback" if state.phase == DONE else "advance"
+        raise RefusedError(f"a rollout is {state.words} already: it cannot be started", _COMMAND + better)
+    last = state.history[-1] if state.history else None
+    if last is not None and last.actor == GUARDRAILS and granted.as_of <= state.as_of:
+        raise RefusedError(
+            f"the guardrails rolled back what this GO (as of {granted.as_of}) had opened: {last.reason}",
+            "repair the candidate and judge it on new evidence: python -m zantara_exp stage=shadow, then stage=gate",
+        )
+    first = State(RUNNING, 0, plan.steps_percent[0], granted.epoch, granted.gate_hash, granted.as_of)
+    return _moved(state, order, "start", replace(first, version=state.version))
+
+
+def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
+    """Go to the next step, or end the rollout, once this one was held for its time."""
+    if state.phase != RUNNING:
+        better = {PAUSED: "resume", DONE: "status"}.get(state.phase, "start")
+        raise RefusedError(f"the rollout is {state.words}: there is no step to advance from", _COMMAND + better)
+    _same(state, granted)
+    due = due_at(state, plan)
+    if due is None or order.time < due:
+        when = "" if due is None else f" until {due:%Y-%m-%d %H:%M} UTC"
+        raise RefusedError(f"step {state.step + 1} ({state.percent:g} %) is held{when}", _COMMAND + "status")
+    if state.step + 1 >= len(plan.steps_percent):
+        return _moved(state, order, "advance", replace(state, phase=DONE))
+    percent = plan.steps_percent[state.step + 1]
+    return _moved(state, order, "advance", replace(state, step=state.step + 1, percent=percent))
+
+
+def pause(state: State, order: Order) -> State:
+    """Serve the primary only for a while; the step is remembered."""
+    if state.phase not in (RUNNING, DONE):
+        raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", _COMMAND + "status")
+    return _moved(state, order, "pause", replace(state, phase=PAUSED))
+
+
+def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
+    """Serve again what was paused, or less where the plan now allows less there; the step's time begins anew."""
+    if state.phase != PAUSED:
+        raise RefusedError(f"the rollout is {state.words}: only a paused one resumes", _COMMAND + "status")
+    _same(state, granted)
+    step = min(state.step, len(plan.steps_percent) - 1)
+    percent = min(state.percent, plan.steps_percent[step])
+    return _moved(state, order, "resume", replace(state, phase=RUNNING, step=step, percent=percent))
+
+
+def rollback(state: State | None, order: Order) -> State:
+    """Serve the primary only, for good; None is a state that could not be read. Never refused."""
+    state = State() if state is None else state
+    return _moved(state, order, "rollback", replace(state, phase=ROLLED_BACK, step=-1, percent=0.0))
+
+
+def due_at(state: State, plan: Rollout) -> datetime | None:
+    """When the running step will have been held for its time; None where it is no step of the plan."""
+    if state.phase != RUNNING or state.since is None or not 0 <= state.step < len(plan.hold_days):
+        return None
+    return state.since + timedelta(days=plan.hold_days[state.step])
+
+
+def _same(state: State, granted: Authority) -> None:
+    """Refuse to go on with another candidate or by another gate than the rollout began with."""
+    for what, ours, theirs in (
+        ("epoch", state.epoch, granted.epoch),
+        ("gate", state.gate_hash, granted.gate_hash),
+    ):
+        if ours != theirs:
+            raise RefusedError(
+                f"the rollout began with {what} {ours}, and the GO is now of {theirs}: that is another rollout",
+                _COMMAND + "rollback   (then start)",
+            )
+
+
+Move = Callable[[State, Rollout, Order, Authority], State]
+RAISING: dict[str, Move] = {"start": start, "advance": advance, "resume": resume}
+"""Moves that may raise the candidate's share."""

@@ -1,0 +1,127 @@
+"""The router: for each request, whether the candidate answers it. Microseconds, no input or output, never an error.
+
+    router = Router.from_config("endpoint=runpod")          # at start-up, once per process, after any fork
+    if router.decide(user, category).candidate: ...
+
+A thread reads the state every `refresh_seconds`, so that a rollback is seen by every process within that time. A user
+stands at one place in [0, 100) for the whole rollout and has the candidate while the share lies above it: who had it at
+10 % keeps it at 25 %. What is not known for sure is answered by the primary: an unreadable state, a state that was not
+read for `last_known_seconds`, a category not named, another candidate than the one authorised.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.schema import Config
+from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
+from zantara_exp.rollout.store import Store, open_store
+from zantara_exp.rollout.switch import VARIABLE, llama_enabled
+from zantara_exp.shadow.sampling import user_percentile
+
+
+class Route(NamedTuple):
+    """Who answers, and why."""
+
+    candidate: bool
+    reason: str
+
+
+class _View(NamedTuple):
+    """What one reading of the state means; replaced as a whole, so that a decision never sees half of two."""
+
+    share: float
+    salt: str
+    why_not: str
+    """Why nobody has the candidate, where nobody has."""
+    read_at: float
+
+
+_OFF = Route(False, f"{VARIABLE} is off")
+_CATEGORY = Route(False, "category stays with the primary")
+_USER = Route(False, "user is not in the share")
+_NO_TEXT = Route(False, "user id is no text")
+_CANDIDATE = Route(True, "user is in the share")
+
+
+class Router:
+    """Decides by the last state read; `epoch` is what this process would serve, None where it cannot know."""
+
+    def __init__(
+        self, store: Store, plan: Rollout, epoch: str | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._epoch, self._clock = store, epoch, clock
+        self._categories = frozenset(plan.categories)
+        self._trusted, self._every = plan.last_known_seconds, plan.refresh_seconds
+        self._view = _View(0.0, "", "state not read yet", clock())
+        self._stop = threading.Event()
+        self.refresh()
+        self._thread = threading.Thread(target=self._keep_up, name="rollout-router", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_config(cls, *overrides: str) -> Router:
+        """A router on `conf/` with overrides. Raises ConfigError, or MissingInputError without a local model."""
+        from zantara_exp.config import compose
+        from zantara_exp.layout import Layout
+        from zantara_exp.rollout.authority import serving_epoch
+
+        config: Config = compose(list(overrides))
+        layout = Layout(config)
+        return cls(open_store(config.rollout, layout), config.rollout, serving_epoch(config, layout))
+
+    def decide(self, user: str, category: str | None) -> Route:
+        """Who answers a request of `user`, any stable id, best the keyed hash that the log has too."""
+        if not llama_enabled():
+            return _OFF
+        view = self._view
+        if view.why_not:
+            return Route(False, view.why_not)
+        if self._clock() - view.read_at > self._trusted:
+            return Route(False, f"state not read for {self._trusted:g} s")
+        if category not in self._categories:
+            return _CATEGORY
+        try:
+            return _CANDIDATE if user_percentile(user, view.salt) < view.share else _USER
+        except UnicodeEncodeError:
+            return _NO_TEXT
+
+    @property
+    def share(self) -> float:
+        """Percent of users of the routed categories who have the candidate now."""
+        view = self._view
+        fresh = self._clock() - view.read_at <= self._trusted
+        return view.share if fresh and not view.why_not and llama_enabled() else 0.0
+
+    def refresh(self) -> None:
+        """Read the state now. A state that cannot be reached leaves the last known one, and its age."""
+        began = self._clock()
+        try:
+            state = self._store.read()
+        except UnreachableStateError:
+            return
+        except UnreadableStateError:
+            self._view = _View(0.0, "", "state cannot be read", began)
+            return
+        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began)
+
+    def _why_not(self, state: State) -> str:
+        if not state.share:
+            return f"rollout is {state.phase}"
+        if self._epoch is not None and state.epoch != self._epoch:
+            return "another candidate than the one authorised"
+        return ""
+
+    def _keep_up(self) -> None:
+        while not self._stop.wait(self._every):
+            self.refresh()
+
+    def close(self) -> None:
+        """Stop reading; what was read last is trusted until its time is over."""
+        self._stop.set()
+        self._thread.join(timeout=self._every + 1.0)
+        self._store.close()

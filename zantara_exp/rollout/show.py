@@ -1,0 +1,93 @@
+"""A rollout as a person reads it: who is served, the step, its guardrails, the history."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.words import shown
+from zantara_exp.layout import Layout
+from zantara_exp.rollout import ramp
+from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, State, UnreadableStateError
+from zantara_exp.rollout.switch import VARIABLE, llama_enabled
+from zantara_exp.stage import StageResult, Table
+
+_SHOWN_CHANGES = 12
+_AGAIN = "python -m zantara_exp stage=rollout rollout.action="
+
+
+def result(
+    config: Config, layout: Layout, state: State | None, trouble: UnreadableStateError | None, now: datetime
+) -> StageResult:
+    """What a person sees of a state; None is one that cannot be read, for the reason in `trouble`."""
+    share = state.share if state is not None and llama_enabled() else 0.0
+    summary = {"candidate": _served(config.rollout, state, share)}
+    if state is None:
+        summary["state"] = "cannot be read" if trouble is None else trouble.message
+    else:
+        summary |= _described(config.rollout, state, now)
+    return StageResult(
+        summary=summary,
+        metrics={"rollout/percent": share},
+        tags={} if state is None else {"epoch": state.epoch, "rollout": state.phase},
+        tables=[] if state is None else [*_guardrails(config, layout, state), *_history(state)],
+        next_command=_next(config.rollout, state, now),
+    )
+
+
+def _served(plan: Rollout, state: State | None, share: float) -> str:
+    whom = f"{share:g} % of users, {' and '.join(plan.categories)}" if share else "nobody: the primary answers everyone"
+    if not llama_enabled() and state is not None and state.share:
+        return f"{whom} ({VARIABLE}={os.environ.get(VARIABLE)} overrides {state.share:g} %)"
+    return whom
+
+
+def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
+    rows = {"phase": state.words}
+    if state.step >= 0:
+        rows["step"] = f"{state.step + 1} of {len(plan.steps_percent)}: {state.percent:g} %"
+    if state.since is not None:
+        rows["since"] = f"{state.since:%Y-%m-%d %H:%M} UTC"
+    due = ramp.due_at(state, plan)
+    if due is not None:
+        left = max(due - now, timedelta())
+        rows["held until"] = f"{due:%Y-%m-%d %H:%M} UTC" + (f", {left / timedelta(days=1):.1f} days" if left else "")
+    if state.history:
+        last = state.history[-1]
+        rows["last change"] = f"{last.action} by {last.actor}" + (f": {last.reason}" if last.reason else "")
+    if state.epoch:
+        rows["epoch"] = state.epoch
+    return rows
+
+
+def _guardrails(config: Config, layout: Layout, state: State) -> list[Table]:
+    """What the guardrails say of the step that is served, where only that was asked for."""
+    if not state.share or config.rollout.action != "status":
+        return []
+    try:
+        found = look(config, layout, state)
+    except MissingInputError as error:
+        return [Table("Guardrails", [], [["not looked at", error.message]])]
+    rows = []
+    for d in found.decisions:
+        rows.append([d.name, d.decision, shown(d.view.estimate, d.criterion.kind), str(d.view.users), d.reason])
+    return [Table("Guardrails since this step began", ["guardrail", "decision", "measured", "users", "why"], rows)]
+
+
+def _history(state: State) -> list[Table]:
+    changes = state.history[-_SHOWN_CHANGES:]
+    rows = [[f"{c.time:%Y-%m-%d %H:%M:%S}", c.actor, c.action, c.before, c.after, c.reason] for c in changes]
+    return [Table("History", ["time (UTC)", "actor", "action", "from", "to", "reason"], rows)] if rows else []
+
+
+def _next(plan: Rollout, state: State | None, now: datetime) -> str:
+    if state is None:
+        return _AGAIN + "rollback"
+    due = ramp.due_at(state, plan)
+    if due is not None:
+        return _AGAIN + ("advance" if now >= due else "status")
+    return {PAUSED: _AGAIN + "resume", ROLLED_BACK: "", DONE: ""}.get(state.phase, _AGAIN + "start")

@@ -1,0 +1,146 @@
+"""The state of a rollout as a value: what is served now, since when, on whose word.
+
+Only `share` says what a router does. A text that is no whole state raises UnreadableState, and whoever reads it
+then serves the primary only: what cannot be read authorises nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from zantara_exp.errors import ZantaraError
+
+IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE = "idle", "running", "paused", "rolled_back", "done"
+PHASES = (IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE)
+_ROLLBACK = "python -m zantara_exp stage=rollout rollout.action=rollback"
+
+
+class UnreadableStateError(ZantaraError):
+    """The state is there, and is no whole state: the primary answers everyone."""
+
+
+class UnreachableStateError(ZantaraError):
+    """Where the state lies cannot be reached now."""
+
+
+class StateChangedError(ZantaraError):
+    """Somebody else changed the state in between; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the history."""
+
+    time: datetime
+    """UTC."""
+    actor: str
+    action: str
+    reason: str
+    before: str
+    """Such as `running 10 %`; `from` in the file."""
+    after: str
+    """`to` in the file."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A rollout between two changes."""
+
+    phase: str = IDLE
+    step: int = -1
+    """Index into the steps; -1 outside of a rollout."""
+    percent: float = 0.0
+    """Share of users that the step allows, kept while paused."""
+    epoch: str = ""
+    """The candidate that was authorised: hash of model, prompt and endpoint."""
+    gate_hash: str = ""
+    as_of: str = ""
+    """The last day of the evidence behind the GO that started it."""
+    since: datetime | None = None
+    """When this phase and step began, UTC."""
+    history: tuple[Change, ...] = ()
+    """Every change, oldest first."""
+    version: int = 0
+
+    @property
+    def share(self) -> float:
+        """Percent of users whom the candidate answers now."""
+        return self.percent if self.phase in (RUNNING, DONE) else 0.0
+
+    @property
+    def words(self) -> str:
+        """`running 10 %`."""
+        return f"{self.phase} {self.percent:g} %" if self.phase in (RUNNING, PAUSED, DONE) else self.phase
+
+
+def dump(state: State) -> bytes:
+    """The state as JSON, with a checksum over it."""
+    plain = {name: getattr(state, name) for name in State.__dataclass_fields__}
+    plain["history"] = [
+        {
+            "time": change.time,
+            "actor": change.actor,
+            "action": change.action,
+            "reason": change.reason,
+            "from": change.before,
+            "to": change.after,
+        }
+        for change in state.history
+    ]
+    body = orjson.loads(orjson.dumps(plain, option=orjson.OPT_UTC_Z))
+    return orjson.dumps({"checksum": _checksum(body), "state": body}, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def load(text: bytes) -> State:
+    """The state from its JSON. Raises UnreadableStateError when it is cut short, changed by hand or makes no sense."""
+    try:
+        whole = orjson.loads(text)
+        body = whole["state"]
+        if whole["checksum"] != _checksum(body):
+            raise ValueError("its checksum is wrong: it was cut short or changed by hand")
+        return _checked(_state(body))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = str(error) if type(error) is ValueError else "it is no state of a rollout"
+        raise UnreadableStateError(
+            f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone", _ROLLBACK
+        ) from None
+
+
+def _checksum(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _state(body: Mapping[str, Any]) -> State:
+    history = [
+        Change(_time(row["time"]), row["actor"], row["action"], row["reason"], row["from"], row["to"])
+        for row in body["history"]
+    ]
+    since = None if body["since"] is None else _time(body["since"])
+    return State(**{**body, "since": since, "history": tuple(history)})
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _checked(state: State) -> State:
+    """A whole state that contradicts itself was written by something else, and is not believed."""
+    active = state.phase in (RUNNING, PAUSED, DONE)
+    sound = (
+        state.phase in PHASES
+        and isinstance(state.step, int)
+        and isinstance(state.version, int)
+        and math.isfinite(state.percent)
+        and (0 < state.percent <= 100 and state.step >= 0 if active else state.percent == 0)
+        and (not active or bool(state.epoch and state.since))
+    )
+    if not sound:
+        raise ValueError(f"{state.phase} at {state.percent} % in step {state.step} contradicts itself")
+    return state

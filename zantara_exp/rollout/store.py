@@ -1,0 +1,135 @@
+"""Where the state lies: read by anyone, changed by compare-and-swap.
+
+A file under `paths.state` serves the processes of one machine, PostgreSQL those of several. A file is written whole
+and under a lock, so that a kill leaves the old state or the new one, and of two controllers that saw the same state one
+is told that it came too late.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from zantara_exp.config.rollout import Rollout
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.state import State, StateChangedError, UnreachableStateError, UnreadableStateError, dump, load
+
+_LOCK_SECONDS = 10.0
+
+
+class Store(Protocol):
+    """A place for one state."""
+
+    def read(self) -> State:
+        """The state now; an idle one before the first rollout.
+
+        Raises UnreadableStateError when there is no whole state, UnreachableStateError when it cannot be asked for.
+        """
+
+    def swap(self, seen: State | None, new: State) -> State:
+        """Put `new` in place of `seen` and return it with its version; None is a state that cannot be read.
+
+        Raises StateChangedError when another state is there by now, UnreachableStateError when it cannot be written.
+        """
+
+    def close(self) -> None:
+        """Let go of connections; using it again opens them."""
+
+
+class FileStore:
+    """The state in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def read(self) -> State:
+        """See Store."""
+        try:
+            return load(self._file.read_bytes())
+        except FileNotFoundError:
+            return State()
+        except OSError as error:
+            raise _unreachable(self._file, error) from error
+
+    def swap(self, seen: State | None, new: State) -> State:
+        """See Store. A state that cannot be read is kept beside the new one, for whoever wants to know why."""
+        try:
+            with self._locked():
+                if self._now() != seen:
+                    raise changed_meanwhile()
+                if seen is None:
+                    os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
+                written = replace(new, version=(seen.version if seen else 0) + 1)
+                self._write(dump(written))
+                return written
+        except OSError as error:
+            raise _unreachable(self._file, error) from error
+
+    def close(self) -> None:
+        """See Store; a file is open only while it is read or written."""
+
+    def _now(self) -> State | None:
+        try:
+            return self.read()
+        except UnreadableStateError:
+            return None
+
+    def _write(self, text: bytes) -> None:
+        # One name is enough: whoever writes holds the lock, and what a kill left there is overwritten.
+        unfinished = self._file.with_name(f".{self._file.name}.new")
+        with unfinished.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, self._file)
+        folder = os.open(self._file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        import fcntl
+
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + _LOCK_SECONDS
+        with self._file.with_suffix(".lock").open("w") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+            yield
+
+
+def _unreachable(file: Path, error: OSError) -> UnreachableStateError:
+    return UnreachableStateError(
+        f"the state of the rollout, {file.name} under paths.state, cannot be reached: {error.strerror or error}",
+        "check paths.state and its rights; LLAMA_ENABLED=false serves the primary only meanwhile",
+    )
+
+
+def changed_meanwhile() -> StateChangedError:
+    """What a controller is told that comes too late."""
+    return StateChangedError(
+        "the rollout was changed by somebody else in between; nothing was written",
+        "python -m zantara_exp stage=rollout rollout.action=status",
+    )
+
+
+def open_store(plan: Rollout, layout: Layout) -> Store:
+    """Where this config keeps its rollout. Raises MissingRequirementError where the database's URL is not set."""
+    if plan.state == "postgres":
+        from zantara_exp.rollout.postgres import PostgresStore
+
+        return PostgresStore(plan.state_url_env)
+    return FileStore(layout.state / "rollout" / "state.json")
