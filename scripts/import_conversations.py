@@ -1,0 +1,78 @@
+#!/usr/bin/env python
+"""Load exported chats (JSON lines with `messages`, plain or .gz) into a database of production's schema.
+
+    scripts/import_conversations.py chats.jsonl.gz                                # the embedded PostgreSQL
+    scripts/import_conversations.py chats.jsonl --database-url-env DATABASE_URL   # a PostgreSQL of your own
+    python -m zantara_exp source=imported dataset=chats paths.dataset=data/imported   # then the pipeline on them
+
+Users, times, models and token counts that the export does not name are assumed, and marked so in `metadata.assumed`:
+a user per conversation, conversations spread over the last 30 days, `haiku (assumed)`, four characters per token.
+Importing a file twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from zantara_exp import terminal
+from zantara_exp.dataset import embedded
+from zantara_exp.dataset.importing import import_file
+from zantara_exp.errors import MissingRequirementError, ZantaraError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="JSON lines with `messages`")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--database-url-env", metavar="NAME", help="environment variable with the database's URL")
+    where.add_argument("--database", default="imported", help="database of the embedded PostgreSQL (default: imported)")
+    parser.add_argument("--state", type=Path, default=Path(".zantara"), help="paths.state of the pipeline")
+    parser.add_argument(
+        "--last-day", type=date.fromisoformat, default=datetime.now(UTC).date(), help="assumed newest day"
+    )
+    parser.add_argument("--days", type=int, default=30, help="days that conversations without a time are spread over")
+    given = parser.parse_args()
+    try:
+        added, known = _import(given)
+    except ZantaraError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_status
+    terminal.say(f"{given.file.name}: {added} conversations added, {known} were there already")
+    source = "postgres" if given.database_url_env else "imported"
+    if source == "imported" and given.database != "imported":
+        source += f" source.database={given.database}"
+    terminal.say(f"next: python -m zantara_exp source={source} dataset=chats paths.dataset=data/imported")
+    return 0
+
+
+def _import(given: argparse.Namespace) -> tuple[int, int]:
+    import psycopg
+
+    if given.database_url_env:
+        url = os.environ.get(given.database_url_env)
+        if not url:
+            raise MissingRequirementError(
+                f"{given.database_url_env} is not set",
+                f"export {given.database_url_env}=postgresql://user:password@host/app",
+            )
+        try:
+            with psycopg.connect(url, connect_timeout=10) as connection:
+                return import_file(given.file, connection, given.last_day, given.days)
+        except psycopg.Error as broken:
+            said = type(broken).__name__  # its message may quote the URL, and the URL holds the password
+            hint = "check the URL, and that the account may write"
+            raise ZantaraError(f"the database of {given.database_url_env} refuses: {said}", hint) from None
+    with embedded.server(given.state.absolute()) as server:
+        if server.note:
+            terminal.say(server.note)
+        server.create_database(given.database)
+        with psycopg.connect(server.conninfo(given.database)) as connection:
+            return import_file(given.file, connection, given.last_day, given.days)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

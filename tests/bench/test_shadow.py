@@ -1,0 +1,48 @@
+"""The parts that `scripts/bench shadow` measures with, each for a moment."""
+
+import asyncio
+
+import pytest
+
+from zantara_exp.bench.shadow_load import app, flat_out, quantile, steady, streams
+from zantara_exp.bench.shadow_servers import stub
+
+
+def test_quantiles_are_values_that_were_measured() -> None:
+    assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert quantile([float(number) for number in range(1, 101)], 0.99) == 99.0
+    assert quantile([5.0], 0.999) == 5.0
+    assert quantile([], 0.5) != quantile([], 0.5)  # nothing measured is no number
+
+
+def test_an_app_keeps_its_rate_and_counts_what_fails() -> None:
+    def observe(number: int) -> None:
+        if number % 10 == 0:
+            raise RuntimeError
+
+    load = asyncio.run(app(200, 0.5, observe))
+    assert len(load.latency_ms) + load.failed == pytest.approx(100, abs=15)
+    assert load.failed == pytest.approx(10, abs=2)
+    assert min(load.latency_ms) >= 5
+
+
+def test_the_stub_and_its_clients() -> None:
+    with stub("primary") as (address, turn):
+        port = int(address.rsplit(":", 1)[1])
+        rate, failed = asyncio.run(flat_out(port, 4, 0.5))
+        assert (rate > 100, failed) == (True, 0)
+        latency, failed = asyncio.run(steady(port, 50, 0.4))
+        assert (len(latency) > 10, failed) == (True, 0)
+        before = turn("overloaded")
+        assert before >= len(latency)
+        _, failed = asyncio.run(steady(port, 50, 0.2))
+        assert failed > 5
+        assert turn("primary") == before + failed
+
+
+@pytest.mark.slow
+def test_streams_run_at_once() -> None:
+    with stub("primary") as (address, _):
+        first_ms, failed = asyncio.run(streams(int(address.rsplit(":", 1)[1]), 20))
+    assert (len(first_ms), failed) == (20, 0)
+    assert quantile(first_ms, 0.5) < 1000
