@@ -1,0 +1,58 @@
+"""Every YAML in conf/ composes, opens with a comment on what it is, and holds only keys that code reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from zantara_exp.config import CONF, Config, compose
+from zantara_exp.config._fields import doc_of
+
+GROUP_FILES = sorted(path for path in CONF.glob("*/*.yaml"))
+
+
+COMPANIONS = {"model=local": ["model.base=models/base"], "trainer=unsloth": ["model=llama8b"]}
+"""What an option cannot do without, as its header says."""
+
+
+@pytest.mark.parametrize("option", [f"{path.parent.name}={path.stem}" for path in GROUP_FILES])
+def test_every_option_composes(option: str) -> None:
+    assert isinstance(compose([option, *COMPANIONS.get(option, [])]), Config)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def _nodes(node: type) -> list[type]:
+    found = [node]
+    for annotation in get_type_hints(node).values():
+        for part in (annotation, *get_args(annotation)):
+            if is_dataclass(part) and isinstance(part, type):
+                found += _nodes(part)
+    return found
+
+
+def test_every_field_is_documented() -> None:
+    missing = [f"{node.__name__}.{f.name}" for node in _nodes(Config) for f in fields(node) if not doc_of(f)]
+    assert missing == []
+
+
+def test_every_key_is_read_by_code() -> None:
+    package = Path(CONF).parent / "zantara_exp"
+    code = "\n".join(p.read_text() for p in package.rglob("*.py") if p.parent.name != "config")
+    rules = "\n".join("\n".join(re.findall(r"self\.\w+", p.read_text())) for p in (package / "config").glob("*.py"))
+    # A threshold's bounds are read all at once, by `Threshold.given`.
+    rules += " .above .below .at_least .at_most"
+    unread = [
+        f"{node.__name__}.{f.name}"
+        for node in _nodes(Config)
+        for f in fields(node)
+        if not re.search(rf"\.{f.name}\b", code) and not re.search(rf"\.{f.name}\b", rules)
+    ]
+    assert unread == []

@@ -1,0 +1,117 @@
+"""A wrong config ends with exit status 2 and names key, value, file, what is valid and the nearest key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zantara_exp.config import compose
+from zantara_exp.errors import ConfigError
+from zantara_exp.runner import run_overrides
+
+
+def refused(*overrides: str, config_dir: str | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        compose(list(overrides), config_dir)
+    assert caught.value.exit_status == 2
+    return caught.value.message
+
+
+def test_wrong_key_names_the_nearest() -> None:
+    message = refused("trainer.learning_rat=1e-4")
+    assert "command line: trainer.learning_rat: no such key; did you mean learning_rate?" in message
+
+
+def test_wrong_option_lists_the_valid_ones() -> None:
+    message = refused("model=tiy")
+    assert "model=tiy: no such option; did you mean tiny?" in message
+    assert "llama8b" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("trainer.epochs=-3", "trainer.epochs=-3: must be above 0 and at most 100"),
+        ("trainer.epochs=many", "trainer.epochs=many: is not a number"),
+        ("seed=1.5", "seed=1.5: is not a whole number"),
+        ("force=perhaps", "force=perhaps: is not true or false"),
+        ("trainer=3", "trainer=3: no such option"),
+        ("paths=data", "paths=data: is a group of keys"),
+        ("dataset.languages=it", "dataset.languages=it: is not a list"),
+        ("tracking.name=cloud", "tracking.name=cloud: must be one of local, server"),
+        ("+trainer._target_=os.system", "trainer._target_=os.system: a config names no code here"),
+        ("trainer", "is not written as key=value"),
+    ],
+)
+def test_each_kind_of_mistake(override: str, expected: str) -> None:
+    assert expected in refused(override)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    message = refused("trainer.epoch=2", "model=tiy", "trainer.learning_rate=7", "nonsense=1")
+    assert "4 mistakes" in message
+
+
+def test_a_value_out_of_range_is_found_when_everything_composes() -> None:
+    assert "command line: trainer.learning_rate=7: must be above 0" in refused("trainer.learning_rate=7")
+
+
+def test_the_users_own_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ours.yaml").write_text("nam: ours\n")
+    message = refused("model=ours", config_dir=str(tmp_path))
+    assert "model/ours.yaml: model.nam: no such key; did you mean name?" in message
+
+
+def test_yaml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ours.yaml").write_text("name: [tiny\n")
+    assert "model/ours.yaml" in refused("model=ours", config_dir=str(tmp_path))
+
+
+def test_exit_status_and_no_traceback(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_overrides(["trainer.learning_rat=1"]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean learning_rate?" in error
+    assert "Traceback" not in error
+
+
+def test_a_sweep_over_a_wrong_option_is_refused_before_it_starts(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_overrides(["-m", "stage=train", "model=tiny,tiy"]) == 2
+    assert "did you mean tiny?" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_text_is_refused(
+    tmp_path: Path, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ours.yaml").write_bytes(b"\xff\xfe\x00")
+    assert run_overrides(["--config-dir", str(tmp_path), "stage=train", "model=ours"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("name: [tiny\n", "line 2"), ("name: a\nname: b\n", "duplicate key name"), ("a:\n\t- b\n", "line 2")],
+)
+def test_broken_yaml_says_which_line(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ours.yaml").write_text(text)
+    assert expected in refused("model=ours", config_dir=str(tmp_path))
+
+
+def test_a_trainer_of_ones_own_wins_over_what_the_model_likes(tmp_path: Path) -> None:
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer" / "ours.yaml").write_text("name: trl\nlearning_rate: 7e-4\n")
+    trainer = compose(["trainer=ours"], str(tmp_path)).trainer
+    assert (trainer.learning_rate, trainer.epochs) == (7e-4, compose([]).trainer.epochs)
+    assert compose(["model=llama8b"]).trainer.epochs == 3
+    assert compose(["model=llama8b"]).trainer.learning_rate == 2e-4
+
+
+@pytest.mark.parametrize("override", ["paths.dataset=''", "paths.models=' '", "as_of=2025-13-40", "as_of=tomorrow"])
+def test_empty_paths_and_days_that_are_none(override: str) -> None:
+    assert override.split("=")[0] in refused(override)

@@ -1,0 +1,49 @@
+"""What every test shares: an environment of its own, and a working directory that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from absl import logging as absl_logging
+
+# absl (imported by rouge_score) closes its handler's stream when logging is configured anew, unless that is the
+# process's own stderr; under pytest it would be the file that pytest captures into.
+absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+_OURS = (
+    "DATABASE_URL",
+    "ANTHROPIC_API_KEY",
+    "RUNPOD_ENDPOINT",
+    "RUNPOD_API_KEY",
+    "HF_TOKEN",
+    "MLFLOW_TRACKING_URI",
+    "SHADOW_MODE_ENABLED",
+    "LLAMA_ENABLED",
+    "ZANTARA_HASH_KEY",
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the variables of the person who runs it."""
+    for name in _OURS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real chats to measure on; not part of the project."""
+    folder = os.environ.get("ZANTARA_REAL_DATA")
+    if not folder:
+        pytest.skip("ZANTARA_REAL_DATA names no folder of real data")
+    return Path(folder)

@@ -1,0 +1,164 @@
+"""A stage is reused only when nothing it depends on has changed; its record says where it came from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zantara_exp.config import Config, compose
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.reuse import Fingerprint, Records, file_digest
+from zantara_exp.runner import run_overrides
+from zantara_exp.stage import Context, StageResult
+from zantara_exp.stages import STAGES, StageSpec
+
+
+def copy_stage(config: Config, context: Context) -> StageResult:
+    """Copies its input; counts how often it ran."""
+    source, target = context.layout.train, context.layout.val
+    target.write_text(source.read_text())
+    ran = context.layout.dataset / "ran.txt"
+    ran.write_text(ran.read_text() + "x" if ran.exists() else "x")
+    return StageResult({"rows": str(len(source.read_text()))}, next_command="nothing")
+
+
+@pytest.fixture
+def stage(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A stage `prepare` that copies train.jsonl to val.jsonl."""
+    spec = StageSpec(
+        "none", ("dataset", "seed"), ("gates",), lambda at: [at.train], lambda at: [at.val], covers=("extract",)
+    )
+    monkeypatch.setattr(StageSpec, "load", lambda self: copy_stage)
+    monkeypatch.setitem(STAGES, "prepare", spec)
+    layout = Layout(Config())
+    layout.dataset.mkdir(parents=True)
+    layout.train.write_text("one\n")
+    return layout
+
+
+def times_run(layout: Layout) -> int:
+    return len((layout.dataset / "ran.txt").read_text())
+
+
+def test_an_unchanged_stage_is_reused_and_says_why(stage: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_overrides(["stage=prepare"]) == 0
+    assert "rows" in capsys.readouterr().out
+    assert run_overrides(["stage=prepare"]) == 0
+    assert "prepare: reused run " in capsys.readouterr().out
+    assert times_run(stage) == 1
+
+
+@pytest.mark.parametrize("change", ["input", "output", "config", "force"])
+def test_a_change_runs_it_anew(stage: Layout, change: str) -> None:
+    assert run_overrides(["stage=prepare"]) == 0
+    overrides = ["stage=prepare"]
+    if change == "input":
+        stage.train.write_text("two\n")
+    elif change == "output":
+        stage.val.write_text("edited by hand\n")
+    else:
+        overrides.append("seed=8" if change == "config" else "force=true")
+    assert run_overrides(overrides) == 0
+    assert times_run(stage) == 2
+
+
+def test_other_config_does_not_matter(stage: Layout) -> None:
+    assert run_overrides(["stage=prepare"]) == 0
+    assert run_overrides(["stage=prepare", "trainer.learning_rate=0.1"]) == 0
+    assert times_run(stage) == 1
+
+
+def test_a_missing_input_names_the_stage_that_writes_it(stage: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.train.unlink()
+    assert run_overrides(["stage=prepare"]) == 1
+    error = capsys.readouterr().err
+    assert "train.jsonl is not there; stage=extract writes it" in error
+    assert "next: python -m zantara_exp stage=extract" in error
+    assert "Traceback" not in error
+
+
+def test_the_record_says_where_the_run_came_from(stage: Layout, workdir: Path) -> None:
+    assert run_overrides(["stage=prepare"]) == 0
+    (origin,) = workdir.glob("outputs/**/prepare-provenance.json")
+    record = json.loads(origin.read_text())
+    assert record["inputs"] == {"data/llama_ft_dataset/train.jsonl": file_digest(stage.train)}
+    assert record["seed"] == 7
+    assert record["packages"]["hydra-core"]
+
+
+def test_secrets_stay_in_the_environment(
+    stage: Layout, workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "canary-7f31")
+    assert run_overrides(["stage=prepare", "tracking.experiment='${oc.env:RUNPOD_API_KEY}'"]) == 0
+    out = capsys.readouterr()
+    assert "canary-7f31" not in out.out + out.err
+    written = [p for p in (workdir / "outputs").rglob("*") if p.is_file()]
+    assert written
+    assert not [p for p in written if b"canary-7f31" in p.read_bytes()]
+
+
+def test_two_writers_of_the_same_files(stage: Layout) -> None:
+    records = Records("prepare", STAGES["prepare"], stage)
+    with records.only_one(), pytest.raises(ZantaraError, match="another run is writing"):
+        with Records("prepare", STAGES["prepare"], stage).only_one():
+            pass
+    with records.only_one():
+        pass
+
+
+def test_a_stage_that_writes_nothing_has_failed(stage: Layout) -> None:
+    config = compose([])
+    records = Records("prepare", STAGES["prepare"], stage)
+    fingerprint = Fingerprint.of(STAGES["prepare"], config, stage)
+    with pytest.raises(ZantaraError, match="without writing"):
+        records.write(fingerprint, "1", StageResult({}))
+
+
+def test_missing_inputs_raise(stage: Layout) -> None:
+    stage.train.unlink()
+    with pytest.raises(MissingInputError):
+        Fingerprint.of(STAGES["prepare"], compose([]), stage)
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_every_stage_loads_without_heavy_packages(name: str) -> None:
+    heavy = [
+        "torch",
+        "transformers",
+        "datasets",
+        "mlflow",
+        "scipy.stats",
+        "pandas",
+        "duckdb",
+        "ibis",
+        "matplotlib",
+        "psycopg",
+    ]
+    code = (
+        "import sys; from zantara_exp.stages import STAGES; "
+        f"STAGES[{name!r}].load(); print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_is_quick_and_light() -> None:
+    code = (
+        "import atexit, sys\n"
+        "heavy = ('torch', 'mlflow', 'transformers', 'numpy', 'datasets')\n"
+        "atexit.register(lambda: print([m for m in heavy if m in sys.modules]))\n"
+        "from zantara_exp.runner import run_overrides\n"
+        "run_overrides(['--help'])"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "train      Fine-tune" in done.stdout
+    assert time.perf_counter() - began < 20  # it must not hang; how quick it is, scripts/bench says

@@ -1,0 +1,126 @@
+"""Runs reach MLflow, and are kept and sent later when it is away."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zantara_exp.config import Config
+from zantara_exp.errors import MissingRequirementError
+from zantara_exp.layout import Layout
+from zantara_exp.tracking import open_run
+from zantara_exp.tracking._journal import Journal
+from zantara_exp.tracking._store import connect, shown
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def runs(config: Config) -> list[Run]:
+    client = connect(config.tracking, Layout(config).mlruns)
+    experiment = client.get_experiment_by_name(config.tracking.experiment)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"]))
+
+
+@pytest.fixture
+def config(workdir: Path) -> Config:
+    return Config()
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_a_run_with_a_child(config: Config, workdir: Path) -> None:
+    note = workdir / "note.txt"
+    note.write_text("hello")
+    lines = workdir / "train.jsonl"
+    lines.write_text("{}\n{}\n")
+    with open_run(config.tracking, Layout(config), "pipeline", {"stage": "pipeline"}) as parent:
+        with open_run(config.tracking, Layout(config), "train", {"stage": "train"}, parent) as child:
+            child.params({"trainer.learning_rate": 0.1})
+            child.metrics({"train/loss": 2.0}, step=1)
+            child.metrics({"train/loss": 1.0, "broken": float("nan")}, step=2)
+            child.artifact(note, "notes")
+            child.dataset(lines, "train", "training")
+            child.model(workdir, "tiny", {"eval/loss": 0.5})
+    first, second = runs(config)
+    assert second.data.tags["mlflow.parentRunId"] == first.info.run_id == parent.run_id
+    assert second.data.params == {"trainer.learning_rate": "0.1"}
+    assert second.data.metrics["train/loss"] == 1.0
+    assert second.inputs.dataset_inputs[0].dataset.name == "train"
+    assert {run.info.status for run in (first, second)} == {"FINISHED"}
+    client = connect(config.tracking, Layout(config).mlruns)
+    assert [file.path for file in client.list_artifacts(child.run_id, "notes")] == ["notes/note.txt"]
+    assert [point.step for point in client.get_metric_history(child.run_id, "train/loss")] == [1, 2]
+    assert list((Layout(config).state / "pending").iterdir()) == []
+
+
+def test_a_failed_stage_is_a_failed_run(config: Config) -> None:
+    with pytest.raises(RuntimeError), open_run(config.tracking, Layout(config), "train", {}):
+        raise RuntimeError("no")
+    assert [run.info.status for run in runs(config)] == ["FAILED"]
+
+
+def test_a_server_that_is_down_loses_nothing(
+    config: Config, workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:hunter2@127.0.0.1:{closed_port()}")
+    config.tracking.name = "server"
+    plot = workdir / "plot.txt"
+    plot.write_text("as it was")
+    with open_run(config.tracking, Layout(config), "train", {"stage": "train"}) as run:
+        run.metrics({"eval/loss": 0.4})
+        run.artifact(plot)
+    plot.write_text("changed since")
+    said = capsys.readouterr().out
+    assert "kept" in said
+    assert "hunter2" not in said
+
+    config.tracking.name = "local"
+    with open_run(config.tracking, Layout(config), "gate", {"stage": "gate"}):
+        pass
+    kept, _ = runs(config)
+    assert kept.data.metrics == {"eval/loss": 0.4}
+    assert kept.info.status == "FINISHED"
+    client = connect(config.tracking, Layout(config).mlruns)
+    assert (
+        Path(client.download_artifacts(kept.info.run_id, "plot.txt", str(workdir / ".zantara"))).read_text()
+        == "as it was"
+    )
+
+
+def test_a_killed_run_is_closed_by_the_next(config: Config) -> None:
+    pending = Layout(config).state / "pending"
+    with open_run(config.tracking, Layout(config), "gate", {}):
+        pass
+    journal = Journal.new(pending)
+    journal.append({"op": "start", "name": "train", "time": 1, "tags": {}, "parent": None, "parent_run": None})
+    journal.append({"op": "metrics", "values": {"train/loss": 3.0}, "step": 1, "time": 1})
+    with (journal.folder / "operations.jsonl").open("ab") as file:
+        file.write(b'{"op": "metr')  # torn by the kill
+    journal.close(delete=False)
+    with open_run(config.tracking, Layout(config), "gate", {}):
+        pass
+    killed = [run for run in runs(config) if run.info.run_name == "train"]
+    assert [run.info.status for run in killed] == ["KILLED"]
+    assert killed[0].data.metrics == {"train/loss": 3.0}
+
+
+def test_a_server_must_be_named(config: Config) -> None:
+    config.tracking.name = "server"
+    with (
+        pytest.raises(MissingRequirementError, match="MLFLOW_TRACKING_URI"),
+        open_run(config.tracking, Layout(config), "train", {}),
+    ):
+        pass
+
+
+def test_a_shown_uri_holds_no_password() -> None:
+    assert shown("https://me:secret@host:8443/x") == "https://host:8443"

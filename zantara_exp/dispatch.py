@@ -1,0 +1,205 @@
+"""Runs one stage, or a pipeline of them: reuse, record, provenance, table, exit status."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zantara_exp import terminal
+from zantara_exp.config import CONF, Config
+from zantara_exp.errors import ConfigError
+from zantara_exp.layout import Layout
+from zantara_exp.provenance import provenance
+from zantara_exp.reuse import Fingerprint, Records, plain, relative
+from zantara_exp.stage import OK, Context, StageResult, Table
+from zantara_exp.stages import STAGES, StageSpec
+from zantara_exp.tracking import JournaledRun, open_run, send_waiting
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One Hydra run: the config twice (typed, and unresolved for the record) and its folder."""
+
+    config: Config
+    composed: DictConfig
+    folder: Path
+    config_folders: Sequence[Path] = (CONF,)
+    overrides: Sequence[str] = ()
+    """What the user gave on the command line."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    result: StageResult
+    seconds: float
+    reused: bool
+    run_id: str
+
+
+def run_stage(config: Config, composed: DictConfig, hydra: Any) -> int:
+    """Run what `config.stage` names; returns the exit status. `hydra` is Hydra's own config."""
+    from hydra.types import RunMode
+
+    folder = Path(hydra.runtime.output_dir)
+    if hydra.mode == RunMode.MULTIRUN:
+        # Runs of a sweep stand side by side: each writes its model and its verdict into its own folder.
+        if config.stage.name == "train":
+            config.paths.models = str(folder / "models")
+        elif config.stage.name in ("gate", "report", "power"):
+            config.paths.reports = str(folder / "reports")
+    sources = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    job = _Job(config, composed, folder, sources, list(hydra.overrides.task))
+    if config.stage.name == "pipeline":
+        return _pipeline(job)
+    outcome = _one(job, config.stage.name, None)
+    return outcome.result.status
+
+
+def _pipeline(job: _Job) -> int:
+    """Run the steps in order; the last one is a gate, whose verdict the summary repeats."""
+    began = time.monotonic()
+    rows: list[list[str]] = []
+    layout = Layout(job.config)
+    with open_run(job.config.tracking, layout, "pipeline", _tags("pipeline"), None) as parent:
+        parent.params(_flat(plain(job.config)))
+        for number, step in enumerate(job.config.stage.steps, 1):
+            terminal.say(f"\n[{number}/{len(job.config.stage.steps)}] {step}")
+            outcome = _one(_for_step(job, step), step.split("=")[0], parent)
+            how = "reused" if outcome.reused else f"{outcome.seconds:.1f} s"
+            rows.append([step, how, outcome.run_id[:8], _in_short(outcome.result, step)])
+            parent.metrics({**outcome.result.metrics, f"seconds/{step.replace('=', '-')}": outcome.seconds})
+            if outcome.reused:
+                parent.tags({f"reused.{step}": outcome.run_id})
+            if "verdict" in outcome.result.tags:
+                verdict = outcome.result.tags["verdict"]
+                parent.tags({f"verdict.{step.replace('=', '.')}": verdict, "verdict": verdict})
+    terminal.show(Table("pipeline", ["step", "time", "run", "result"], rows))
+    terminal.say(f"in all {time.monotonic() - began:.1f} s; run {parent.run_id[:8]}")
+    _say_next(outcome.result.next_command, job.overrides)
+    return OK
+
+
+def _tags(stage: str) -> dict[str, str]:
+    """What MLflow's UI shows beside a run: who ran what."""
+    who = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    return {"stage": stage, "mlflow.source.name": f"zantara-exp stage={stage}", "mlflow.user": who}
+
+
+def _in_short(result: StageResult, step: str) -> str:
+    if "verdict" in result.tags:
+        return result.tags["verdict"]
+    shown = STAGES[step].headline or tuple(result.summary)[:2]
+    return "; ".join(f"{what} {result.summary[what]}" for what in shown if what in result.summary)
+
+
+def _for_step(job: _Job, step: str) -> _Job:
+    """The job of one step; `gate=NAME` is the gate stage with another gate of conf/gate."""
+    if "=" not in step:
+        return job
+    from omegaconf import DictConfig, OmegaConf
+
+    from zantara_exp.config.gate import Gate
+
+    name = step.split("=", 1)[1]
+    found = [folder / "gate" / f"{name}.yaml" for folder in job.config_folders]
+    path = next((file for file in found if file.is_file()), None)
+    if path is None:
+        raise ConfigError(f"stage.steps names {step}, but there is no gate/{name}.yaml in conf/ or --config-dir")
+    node = OmegaConf.merge(OmegaConf.structured(Gate), OmegaConf.load(path))
+    composed = job.composed.copy()
+    composed["gate"] = node
+    assert isinstance(composed, DictConfig)  # noqa: S101  for the type checker
+    gate = OmegaConf.to_object(node)
+    assert isinstance(gate, Gate)  # noqa: S101  for the type checker
+    return replace(job, config=replace(job.config, gate=gate), composed=composed)
+
+
+def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
+    spec, layout = STAGES[name], Layout(job.config)
+    fingerprint = Fingerprint.of(spec, job.config, layout)
+    records = Records(name, spec, layout)
+    with records.only_one():
+        record = None if job.config.force else records.matching(fingerprint)
+        if record is not None:
+            send_waiting(job.config.tracking, layout)
+            return _reused(name, fingerprint, record)
+        records.forget()
+        began = time.monotonic()
+        with open_run(job.config.tracking, layout, name, _tags(name), parent) as run:
+            result = _recorded(job, name, spec, fingerprint, run)
+        records.write(fingerprint, run.run_id, result)
+    seconds = time.monotonic() - began
+    _print(name, result, seconds, run.run_id)
+    if parent is None:
+        _say_next(result.next_command, job.overrides)
+    return _Outcome(result, seconds, False, run.run_id)
+
+
+def _reused(name: str, fingerprint: Fingerprint, record: Mapping[str, Any]) -> _Outcome:
+    run_id = str(record["run_id"])
+    same = f"same data {fingerprint.data[:4]}, same config, same code"
+    terminal.say(f"{name}: reused run {run_id[:4]}, {same} (force=true runs it anew)")
+    return _Outcome(StageResult(summary=record["summary"], metrics=record["metrics"]), 0.0, True, run_id)
+
+
+def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, run: JournaledRun) -> StageResult:
+    """Run the stage's function with everything around it recorded."""
+    from omegaconf import OmegaConf
+
+    job.folder.mkdir(parents=True, exist_ok=True)
+    config_file = job.folder / f"{name}-config.yaml"
+    # Unresolved, so that what comes from the environment stays there.
+    config_file.write_text(OmegaConf.to_yaml(job.composed, resolve=False), encoding="utf-8")
+    origin = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
+    origin_file = job.folder / f"{name}-provenance.json"
+    origin_file.write_bytes(orjson.dumps(origin, option=orjson.OPT_INDENT_2))
+    run.params(_flat({group: plain(getattr(job.config, group)) for group in spec.groups}))
+    run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
+    run.artifact(config_file, "config")
+    run.artifact(origin_file, "config")
+    result = spec.load()(job.config, Context(job.config, run, job.folder))
+    run.metrics(result.metrics)
+    run.tags(result.tags)
+    for path in result.artifacts:
+        run.artifact(path)
+    return result
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested values with dotted keys; lists as they are written in a config."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat
+
+
+def _say_next(command: str, overrides: Sequence[str]) -> None:
+    """Name the next command, with what the user had set this time: it must not read other data than this one wrote."""
+    if not command:
+        return
+    named = {word.split("=", 1)[0] for word in command.split()} | {"stage", "force"}
+    kept = [text for text in overrides if text.lstrip("+~").split("=", 1)[0] not in named]
+    ours = command.startswith("python -m zantara_exp")
+    terminal.say("next: " + (" ".join([command, *map(shlex.quote, kept)]) if ours else command))
+
+
+def _print(name: str, result: StageResult, seconds: float, run_id: str) -> None:
+    terminal.show(Table(f"{name} ({seconds:.1f} s, run {run_id[:8]})", [], list(result.summary.items())))
+    for table in result.tables:
+        terminal.show(table)
+    for path in result.artifacts:
+        if path.suffix == ".html":
+            terminal.say(f"wrote {relative(path)}")

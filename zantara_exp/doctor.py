@@ -1,0 +1,105 @@
+"""`stage=doctor`: what this machine has, what the configured stages lack, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
+from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
+
+_LEAST_FREE_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `stage` names the stage that cannot run without it; empty for what only warns."""
+
+    what: str
+    good: bool
+    detail: str
+    stage: str = ""
+
+
+def doctor(config: Config, context: Context) -> StageResult:
+    """Look at the machine; fails when one of `stage.steps` cannot run as configured."""
+    findings = [finding for look in _LOOKS for finding in look(config, context)]
+    blocked = sorted({f.stage for f in findings if not f.good and f.stage in config.stage.steps})
+    rows = [[f.what, "ok" if f.good else ("cannot run" if f.stage else "warning"), f.detail] for f in findings]
+    return StageResult(
+        {"looked at": str(len(findings)), "stages that cannot run": ", ".join(blocked) or "none"},
+        tables=[Table("what was found", ["what", "", "detail"], rows)],
+        next_command="" if blocked else "python -m zantara_exp",
+        status=FAILED if blocked else OK,
+    )
+
+
+def _machine(_: Config, context: Context) -> Iterator[Finding]:
+    yield Finding("Python", True, platform.python_version())
+    free = shutil.disk_usage(context.layout.state.parent).free / 1e9
+    detail = f"{free:.1f} GB free; {_LEAST_FREE_GB:.0f} GB are needed"
+    yield Finding("disk", free >= _LEAST_FREE_GB, detail, "train")
+    for name, folder in vars(context.layout).items():
+        if name in ("dataset", "models", "logs", "reports", "state", "mlruns"):
+            yield Finding(f"paths.{name}", _writable(folder), f"{folder}", "extract" if name == "state" else "train")
+
+
+def _writable(folder: Path) -> bool:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)
+
+
+def _source(config: Config, _: Context) -> Iterator[Finding]:
+    from zantara_exp.dataset.sources import fingerprint
+
+    try:
+        fingerprint(config)
+        yield Finding(f"source={config.source.kind}", True, "answers")
+    except ZantaraError as error:
+        yield Finding(f"source={config.source.kind}", False, str(error), "extract")
+
+
+def _training(config: Config, _: Context) -> Iterator[Finding]:
+    from zantara_exp.training.requirements import check_requirements, gpu_present
+
+    yield Finding("GPU", True, "present" if gpu_present() else "none")
+    what = f"model={config.model.name} trainer={config.trainer.name}"
+    try:
+        check_requirements(config)
+        yield Finding(what, True, "can be trained here")
+    except ZantaraError as error:
+        yield Finding(what, False, str(error), "train")
+
+
+def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
+    what = f"endpoint={config.endpoint.name}"
+    if config.endpoint.kind == "local":
+        there = find_spec("openai") is not None
+        yield Finding(what, there, "served on loopback" if there else "pip install openai", "shadow")
+    elif variable := config.endpoint.api_key_env:
+        there = bool(os.environ.get(variable))
+        yield Finding(what, there, f"{variable} is {'set' if there else 'not set: export it'}", "shadow")
+
+
+def _tracking(config: Config, context: Context) -> Iterator[Finding]:
+    from zantara_exp.tracking import reachable
+
+    error = reachable(config.tracking, context.layout)
+    waiting = len(list((context.layout.state / "pending").glob("*-*"))) - 1  # this run's own journal
+    detail = error or "reachable" + (f"; {waiting} earlier run(s) wait to be sent" if waiting > 0 else "")
+    yield Finding(f"MLflow, tracking={config.tracking.name}", not error, detail)
+
+
+_LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
+    _machine,
+    _source,
+    _training,
+    _endpoints,
+    _tracking,
+)

@@ -1,0 +1,52 @@
+"""The files that stages hand to one another. Every path that two stages share is named here, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+
+
+class Layout:
+    """Absolute paths of the data contracts, for one config."""
+
+    def __init__(self, config: Config) -> None:
+        paths = config.paths
+        self.dataset = Path(paths.dataset).absolute()
+        self.models = Path(paths.models).absolute()
+        self.logs = Path(paths.logs).absolute()
+        self.reports = Path(paths.reports).absolute()
+        self.state = Path(paths.state).absolute()
+        self.mlruns = Path(paths.mlruns).absolute()
+
+        # extract
+        self.raw_conversations = self.dataset / "raw_conversations.jsonl"
+        self.quarantine = self.dataset / "quarantine.jsonl"
+        self.extract_summary = self.dataset / "extract.json"
+        # analyze
+        self.analysis = self.dataset / "analysis.json"
+        # prepare
+        self.train = self.dataset / "train.jsonl"
+        self.val = self.dataset / "val.jsonl"
+        self.test = self.dataset / "test.jsonl"
+        self.rejected = self.dataset / "rejected.jsonl"
+        self.splits = self.dataset / "splits.json"
+        self.prepare_summary = self.dataset / "prepare.json"
+        # train: a merged model that transformers loads, with train.json beside its weights
+        self.model = self.models / config.model.output
+        self.train_summary = self.model / "train.json"
+        # shadow: what serving the candidate here needs; an endpoint elsewhere needs no file of ours
+        self.candidate = [self.train_summary] if config.endpoint.kind == "local" else []
+        # evaluate
+        self.evaluation = self.model / "evaluation.json"
+        self.evaluation_rows = self.model / "evaluation.jsonl"
+        # review
+        self.review_labels = self.reports / "review.jsonl"
+        self.review_sheet = self.reports / "review_sheet.csv"
+        # the sample with the key to its sides lies apart from what reviewers open
+        self.review_sample = self.state / "review" / "sample.json"
+        # written by the team: errors that users met, and the days somebody looked
+        self.incidents = self.reports / "incidents.jsonl"
+        # gate, report
+        self.verdict = self.reports / "verdict.json"
+        self.report = self.reports / "report.html"

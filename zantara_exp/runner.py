@@ -1,0 +1,155 @@
+"""Composes the config, dispatches a stage, and turns what happened into an exit status.
+
+0 done (stage=gate: GO), 1 failed, 2 the config is wrong, 3 NO_GO, 4 INCONCLUSIVE
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from zantara_exp import terminal
+from zantara_exp.config import CONF, register
+from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.stage import OK
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+_THE_MACHINES_OWN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Trouble of the disk, which no stage can mend."""
+
+
+class _Status(Exception):
+    """Carries a stage's exit status through Hydra, which has no place for one."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def run_overrides(arguments: Sequence[str]) -> int:
+    """Run one command line (without the program's name), as `python -m zantara_exp` does; returns the exit status."""
+    if "--help" in arguments or "-h" in arguments:
+        return _help(arguments)
+    import hydra
+
+    register()
+    # Hydra would print and exit 1 on every exception; we tell them apart.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    before, sys.argv = sys.argv, ["zantara-exp", *arguments]
+    endings: list[_Status | ZantaraError] = []
+    try:
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(partial(_job, endings))()
+        if endings:
+            raise endings[0]
+    except _Status as how:
+        return how.status
+    except ZantaraError as error:
+        return _explained(error)
+    except KeyboardInterrupt:
+        terminal.complain("interrupted; the same command goes on where this one stopped")
+        return 130
+    except Exception as error:
+        problem = _config_error(error, arguments) or _disk_error(error)
+        if problem is None:
+            raise
+        return _explained(problem)
+    finally:
+        sys.argv = before
+        _close_log_files()
+    return OK
+
+
+def _close_log_files() -> None:
+    """Hydra opens the run's log file and leaves it open, which a program that runs many stages would notice."""
+    import logging
+
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, logging.FileHandler) and handler.baseFilename.endswith("zantara_exp.log"):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+
+def _help(arguments: Sequence[str]) -> int:
+    from zantara_exp.config._help import help_text
+
+    given = dict(zip(arguments, arguments[1:], strict=False))
+    terminal.say(help_text(given.get("--config-dir") or given.get("-cd")))
+    return OK
+
+
+def _explained(error: ZantaraError) -> int:
+    terminal.complain(str(error))
+    return error.exit_status
+
+
+def _disk_error(error: Exception) -> ZantaraError | None:
+    if not isinstance(error, OSError) or error.errno not in _THE_MACHINES_OWN:
+        return None
+    return ZantaraError(f"{error.strerror}: {error.filename}", "python -m zantara_exp stage=doctor")
+
+
+def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | None:
+    """The mistakes behind an exception of Hydra or OmegaConf; None for any other exception."""
+    from hydra._internal.utils import get_args_parser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    composing = isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UnicodeDecodeError)
+    if not composing and not _raised_by_hydra(error):
+        return None
+    from zantara_exp.config._explain import refusal
+
+    parsed = get_args_parser().parse_args(list(arguments))
+    return refusal(error, parsed.overrides, parsed.config_dir)
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Whether a plain ValueError comes from Hydra's own reading of the command line, not from a stage."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
+    return isinstance(error, ValueError) and module.startswith("hydra.")
+
+
+def _job(ended: list[_Status | ZantaraError], composed: DictConfig) -> None:
+    """What Hydra calls, once per run of a sweep.
+
+    Of a single run the ending is put into `ended`; a run of a sweep may be in another process, so it raises, and
+    Hydra says which run it was.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    try:
+        _stage(composed)
+    except (_Status, ZantaraError) as how:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        ended.append(how)
+
+
+def _stage(composed: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from zantara_exp.config._explain import typed
+    from zantara_exp.dispatch import run_stage
+
+    hydra = HydraConfig.get()
+    config = typed(composed, list(hydra.overrides.task), dict(hydra.runtime.choices))
+    status = run_stage(config, composed, hydra)
+    if status != OK:
+        raise _Status(status)
+
+
+def main() -> None:
+    """The console script `zantara-exp`."""
+    sys.exit(run_overrides(sys.argv[1:]))

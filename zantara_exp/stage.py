@@ -1,0 +1,108 @@
+"""What a stage is: a function from a typed config and a context to a result.
+
+    def prepare(config: Config, context: Context) -> StageResult: ...
+
+A stage reads the files an earlier stage wrote (`zantara_exp.layout`), writes its own, records what is worth
+comparing through `context.run`, and returns a short table. It raises ZantaraError for what a user can cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+
+OK, FAILED, BAD_CONFIG, NO_GO, INCONCLUSIVE = 0, 1, 2, 3, 4
+
+
+class RunRecord(Protocol):
+    """The record of a run. Nothing here raises when the tracking server is away: the record is kept and sent later."""
+
+    run_id: str
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record chosen parameters."""
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers, at a step where they form a curve."""
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Record labels to search runs by."""
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keep a copy of a file or folder with the run."""
+
+    def dataset(self, path: Path, name: str, context: str) -> None:
+        """Record a JSON lines file as an MLflow dataset; `context` says what for (training, validation, test)."""
+
+    def model(self, path: Path, name: str, metrics: Mapping[str, float]) -> None:
+        """Record a trained model by reference to its folder, with its metrics."""
+
+    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
+        """Record a new version of the registered model `name` and let `alias` point at it."""
+
+
+class Progress(Protocol):
+    """A task whose advance is shown: a bar on a terminal, plain lines elsewhere."""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Say that `amount` more is done; `note` is shown behind the bar."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table to print."""
+
+    title: str
+    columns: Sequence[str]
+    """Headings; none for a table of what -> how much."""
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did."""
+
+    summary: Mapping[str, str]
+    """The short table at the end: what -> how much."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Numbers for MLflow."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Labels for MLflow."""
+    tables: Sequence[Table] = ()
+    """Further tables to print after the summary."""
+    artifacts: Sequence[Path] = ()
+    """Files to keep with the run."""
+    next_command: str = ""
+    """What a user would run next."""
+    status: int = OK
+    """Exit status; only `stage=gate` and `stage=check` set another than OK."""
+
+
+class Context:
+    """What the runner gives a stage besides the config."""
+
+    def __init__(self, config: Config, run: RunRecord, run_dir: Path) -> None:
+        self.layout = Layout(config)
+        self.run = run
+        self.run_dir = run_dir
+        """Hydra's run directory: scratch files and logs of this run."""
+
+    def say(self, line: str) -> None:
+        """Print one line of what is going on."""
+        from zantara_exp import terminal
+
+        terminal.say(line)
+
+    @contextmanager
+    def progress(self, title: str, total: float | None = None) -> Iterator[Progress]:
+        """Show progress of a long task."""
+        from zantara_exp import terminal
+
+        with terminal.progress(title, total) as task:
+            yield task

@@ -1,0 +1,154 @@
+"""The table of stages: which function runs, what it reads and writes, what it depends on.
+
+The runner decides from this table whether a finished stage can be reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+from zantara_exp.stage import Context, StageResult
+
+Files = Callable[[Layout], Sequence[Path]]
+
+
+def _nothing(_: Layout) -> Sequence[Path]:
+    return ()
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One row of the table."""
+
+    function: str
+    """`module:function`, imported when the stage runs."""
+    groups: tuple[str, ...]
+    """Config nodes that the stage's outcome depends on."""
+    inputs: Files = _nothing
+    """Files or folders it reads; they must exist."""
+    outputs: Files = _nothing
+    """Files or folders it writes. A stage without outputs is never reused."""
+    fingerprint: str = ""
+    """`module:function` from a Config to a text that changes with what the stage reads outside of files."""
+    headline: tuple[str, ...] = ()
+    """Lines of the stage's summary that the pipeline's table repeats."""
+    made_by: tuple[str, ...] = ()
+    """Stages that write the inputs, for the message when they are missing."""
+
+    @property
+    def module(self) -> str:
+        """The module of the stage's function, below this package."""
+        return self.function.split(":")[0]
+
+    def load(self) -> Callable[[Config, Context], StageResult]:
+        """Import the stage's function."""
+        loaded: Callable[[Config, Context], StageResult] = _imported(self.function)
+        return loaded
+
+    def outside(self, config: Config) -> str:
+        """What the stage reads outside of files, as a text that changes when that changes."""
+        return str(_imported(self.fingerprint)(config)) if self.fingerprint else ""
+
+
+def _imported(path: str) -> Callable[..., StageResult]:
+    module, name = path.split(":")
+    found: Callable[..., StageResult] = getattr(import_module(f"zantara_exp.{module}"), name)
+    return found
+
+
+def _splits(at: Layout) -> list[Path]:
+    return [at.train, at.val, at.test]
+
+
+def _model_files(at: Layout) -> list[Path]:
+    return [at.model / name for name in ("config.json", "tokenizer.json", "train.json")]
+
+
+STAGES: dict[str, StageSpec] = {
+    "extract": StageSpec(
+        "dataset.extract:extract",
+        headline=("written",),
+        groups=("source", "demo", "dataset", "as_of", "seed"),
+        outputs=lambda at: [at.raw_conversations, at.extract_summary],
+        fingerprint="dataset.sources:fingerprint",
+    ),
+    "analyze": StageSpec(
+        "dataset.analyze:analyze",
+        headline=("quality",),
+        groups=("dataset",),
+        inputs=lambda at: [at.raw_conversations],
+        outputs=lambda at: [at.analysis],
+        made_by=("extract",),
+    ),
+    "prepare": StageSpec(
+        "dataset.prepare:prepare",
+        headline=("examples out", "mix"),
+        groups=("dataset", "seed"),
+        inputs=lambda at: [at.raw_conversations],
+        outputs=lambda at: [*_splits(at), at.rejected, at.splits],
+        made_by=("extract",),
+    ),
+    "train": StageSpec(
+        "training.stage:train",
+        headline=("validation loss", "train loss"),
+        groups=("model", "trainer", "seed"),
+        inputs=lambda at: [at.train, at.val],
+        outputs=lambda at: [*_model_files(at), *sorted(at.model.glob("*.safetensors"))],
+        made_by=("prepare",),
+    ),
+    "evaluate": StageSpec(
+        "evaluation.stage:evaluate",
+        headline=("test loss", "language"),
+        groups=("dataset", "model", "trainer", "evaluation", "judge", "seed"),
+        inputs=lambda at: [at.train_summary, at.test, at.val],
+        outputs=lambda at: [at.evaluation, at.evaluation_rows],
+        made_by=("train",),
+    ),
+    "publish": StageSpec(
+        "training.publish:publish",
+        groups=("model", "publish"),
+        inputs=lambda at: [at.train_summary],
+        made_by=("train",),
+    ),
+    "shadow": StageSpec(
+        "shadow.stage:shadow",
+        headline=("comparisons", "success rate", "candidate latency"),
+        groups=("dataset", "primary", "endpoint", "shadow", "log"),
+        inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
+        outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
+        made_by=("extract", "prepare", "train"),
+    ),
+    "serve": StageSpec(
+        "shadow.gateway:serve",
+        groups=("dataset", "endpoint", "shadow", "log", "gateway"),
+    ),
+    "report": StageSpec(
+        "analysis.report:report",
+        headline=("page",),
+        groups=("report", "engine", "cost", "gate", "as_of"),
+        inputs=lambda at: [at.logs],
+        made_by=("shadow",),
+    ),
+    "doctor": StageSpec("doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking")),
+    "review": StageSpec(
+        "review.stage:review",
+        groups=("review", "engine", "as_of", "seed"),
+        inputs=lambda at: [at.logs],
+        made_by=("shadow",),
+    ),
+    "gate": StageSpec(
+        "gates.stage:gate",
+        groups=("gate", "engine", "cost", "review", "as_of"),
+    ),
+    "power": StageSpec(
+        "gates.power:power",
+        groups=("gate", "engine", "review", "shadow", "seed"),
+    ),
+    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed")),
+    "rollout": StageSpec("rollout.stage:rollout", groups=("rollout", "gate", "endpoint")),
+}

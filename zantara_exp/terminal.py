@@ -1,0 +1,86 @@
+"""What a person sees: lines, tables, progress. A bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table as RichTable
+
+from zantara_exp.stage import Progress, Table
+
+_PLAIN_LINE_SECONDS = 10.0
+
+
+def console() -> Console:
+    """A console on today's stdout; made anew because tests and Hydra swap it."""
+    made = Console(highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = 140
+    return made
+
+
+def say(line: str) -> None:
+    """Print one line as it is: chat content and config values are never read as markup."""
+    console().print(escape(line), soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    """Print a message about what went wrong on stderr."""
+    Console(stderr=True, highlight=False).print(f"zantara-exp: {message}", markup=False, soft_wrap=True)
+
+
+def show(table: Table) -> None:
+    """Print a small table."""
+    drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=bool(table.columns))
+    for column in table.columns:
+        drawn.add_column(escape(column), overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(escape(cell) for cell in row))
+    out = console()
+    out.print()
+    out.print(escape(table.title), style="bold")
+    out.print(Padding(drawn, (0, 0, 0, 2), expand=False))
+
+
+class _BarProgress:
+    def __init__(self, bar: Bar, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self._bar.update(self._task, advance=amount, note=escape(note))
+
+
+class _PlainProgress:
+    def __init__(self, title: str, total: float | None) -> None:
+        self._title, self._total, self._done = title, total, 0.0
+        self._last = time.monotonic()
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last < _PLAIN_LINE_SECONDS:
+            return
+        self._last = now
+        of = f"/{self._total:.0f}" if self._total else ""
+        say(f"{self._title}: {self._done:.0f}{of} {note}".rstrip())
+
+
+@contextmanager
+def progress(title: str, total: float | None = None) -> Iterator[Progress]:
+    """Show progress of a long task; `total` in whatever unit `advance` is called with."""
+    out = console()
+    if not out.is_terminal:
+        yield _PlainProgress(title, total)
+        return
+    left = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Bar(*left, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=out, transient=True) as bar:
+        yield _BarProgress(bar, bar.add_task(escape(title), total=total, note=""))

@@ -1,0 +1,11 @@
+"""Everything that knows MLflow.
+
+A run is first written to a journal under `paths.state/pending`, then sent. When the server is away the work of a
+stage is not lost: the journal stays and the next run that reaches the server sends it.
+"""
+
+from __future__ import annotations
+
+from zantara_exp.tracking._run import JournaledRun, open_run, reachable, send_waiting
+
+__all__ = ["JournaledRun", "open_run", "reachable", "send_waiting"]

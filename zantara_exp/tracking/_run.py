@@ -1,0 +1,201 @@
+"""A run of a stage: journaled first, then sent to MLflow as it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zantara_exp import terminal
+from zantara_exp.config.project import Tracking
+from zantara_exp.errors import ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.tracking import _send
+from zantara_exp.tracking._journal import Journal
+from zantara_exp.tracking._store import connect, experiment_id, shown, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+class JournaledRun:
+    """The record of one run. No method raises when MLflow is away: the journal keeps what was said."""
+
+    def __init__(self, journal: Journal, client: MlflowClient | None, uri: str) -> None:
+        self._journal = journal
+        self._client = client
+        self._uri = uri
+        self.run_id = journal.id[-8:]
+
+    def begin(self, experiment: str | None, name: str, tags: Mapping[str, str], parent: JournaledRun | None) -> None:
+        """Announce the run; `experiment` is MLflow's id, None when it could not be asked."""
+        journal = parent._journal if parent else None
+        operation = {
+            "op": "start",
+            "name": name,
+            "time": _now(),
+            # The id that the terminal shows while MLflow is away, so that the run can be found by it later.
+            "tags": {**tags, "zantara.id": self.run_id},
+            "parent": journal.id if journal else None,
+            "parent_run": journal.run_id if journal else None,
+        }
+        self._journal.append(operation)
+        if self._client is None or experiment is None:
+            return
+        try:
+            self.run_id = _send.start(self._client, experiment, operation, journal.run_id if journal else None)
+            self._journal.mark_sent(self.run_id)
+        except Exception as error:  # noqa: BLE001  whatever MLflow or its database raises, the stage goes on
+            self._lose(error)
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record chosen parameters."""
+        self._do({"op": "params", "values": {key: str(value) for key, value in values.items()}})
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers, at a step where they form a curve."""
+        plain = {key: float(value) for key, value in values.items()}
+        self._do({"op": "metrics", "values": plain, "step": step, "time": _now()})
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Record labels to search runs by."""
+        self._do({"op": "tags", "values": dict(values)})
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keep a copy of a file or folder with the run."""
+        self._do({"op": "artifact", "path": str(path.absolute()), "folder": folder})
+
+    def dataset(self, path: Path, name: str, context: str) -> None:
+        """Record a JSON lines file as an MLflow dataset; `context`: training, validation or test."""
+        import hashlib
+
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        with path.open("rb") as file:
+            rows = sum(1 for _ in file)
+        source, profile = orjson.dumps({"uri": str(path)}).decode(), orjson.dumps({"num_rows": rows}).decode()
+        operation = {"op": "dataset", "name": name, "digest": digest, "source": source, "profile": profile}
+        self._do({**operation, "context": context})
+
+    def model(self, path: Path, name: str, metrics: Mapping[str, float]) -> None:
+        """Record a trained model by reference to its folder, with its metrics."""
+        self._do({"op": "model", "path": str(path), "name": name, "metrics": dict(metrics)})
+
+    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
+        """Record a new version of the registered model `name`, by reference to its folder, and point `alias` at it."""
+        self._do({"op": "register", "path": str(path), "name": name, "alias": alias, "tags": dict(tags)})
+
+    def end(self, status: str) -> None:
+        """Close the run: FINISHED, FAILED or KILLED."""
+        self._do({"op": "end", "status": status, "time": _now()})
+        complete = self._client is not None
+        self._journal.close(delete=complete)
+        if not complete:
+            terminal.say(f"MLflow at {shown(self._uri)} did not take this run; it is kept and sent with the next one")
+
+    def _do(self, operation: dict[str, Any]) -> None:
+        if self._client is not None and self._journal.run_id is not None:
+            self._journal.append(operation)
+            try:
+                _send.apply(self._client, self._journal.run_id, operation)
+                self._journal.mark_sent(self._journal.run_id)
+                return
+            except Exception as error:  # noqa: BLE001  as above
+                self._lose(error)
+                if operation["op"] == "artifact":
+                    # The journal holds the original path already; files change, so keep today's copy too.
+                    self._journal.append({**operation, "path": str(self._journal.keep(Path(operation["path"])))})
+                return
+        if operation["op"] == "artifact" and Path(operation["path"]).exists():
+            operation = {**operation, "path": str(self._journal.keep(Path(operation["path"])))}
+        self._journal.append(operation)
+
+    def _lose(self, error: Exception) -> None:
+        self._client = None
+        terminal.say(f"MLflow at {shown(self._uri)} failed ({type(error).__name__}); the run is kept under paths.state")
+
+
+def send_pending(client: MlflowClient, experiment: str, pending: Path) -> int:
+    """Send what earlier runs could not; returns how many runs were completed. Raises what MLflow raises."""
+    completed, run_ids = 0, dict[str, str]()
+    for folder in sorted(pending.glob("*-*")) if pending.is_dir() else []:
+        journal = Journal(folder)
+        if not journal.claim():
+            journal.close(delete=False)
+            continue
+        operations = journal.unsent()
+        ended = bool(operations) and operations[-1]["op"] == "end"
+        for operation in operations if ended else [*operations, _send.killed()]:
+            if operation["op"] == "start":
+                parent = operation["parent_run"] or run_ids.get(operation["parent"])
+                journal.mark_sent(_send.start(client, experiment, operation, parent))
+            elif journal.run_id is not None:
+                _send.apply(client, journal.run_id, operation)
+                journal.mark_sent(journal.run_id)
+        if journal.run_id is not None:
+            run_ids[journal.id] = journal.run_id
+        journal.close(delete=True)
+        completed += 1
+    return completed
+
+
+@contextmanager
+def open_run(
+    tracking: Tracking, layout: Layout, name: str, tags: Mapping[str, str], parent: JournaledRun | None = None
+) -> Iterator[JournaledRun]:
+    """Record a run for the length of a `with`; an exception ends it as FAILED, Ctrl-C as KILLED.
+
+    Raises MissingRequirementError when tracking=server and MLFLOW_TRACKING_URI names no server.
+    """
+    uri = tracking_uri(tracking, layout.mlruns)
+    pending = layout.state / "pending"
+    client, experiment = _reach(tracking, layout, pending, uri)
+    run = JournaledRun(Journal.new(pending), client, uri)
+    run.begin(experiment, name, tags, parent)
+    status = "KILLED"
+    try:
+        yield run
+        status = "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
+    finally:
+        run.end(status)
+
+
+def reachable(tracking: Tracking, layout: Layout) -> str:
+    """Why the store cannot be reached; empty when it can."""
+    try:
+        experiment_id(connect(tracking, layout.mlruns), tracking, layout.mlruns)
+    except ZantaraError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  MLflow and its database raise many types
+        return f"{shown(tracking_uri(tracking, layout.mlruns))} does not answer ({type(error).__name__})"
+    return ""
+
+
+def send_waiting(tracking: Tracking, layout: Layout) -> None:
+    """Send the runs that an earlier command could not, where there are any."""
+    pending = layout.state / "pending"
+    if pending.is_dir() and any(pending.iterdir()):
+        _reach(tracking, layout, pending, tracking_uri(tracking, layout.mlruns))
+
+
+def _reach(tracking: Tracking, layout: Layout, pending: Path, uri: str) -> tuple[MlflowClient | None, str | None]:
+    try:
+        client = connect(tracking, layout.mlruns)
+        experiment = experiment_id(client, tracking, layout.mlruns)
+        if sent := send_pending(client, experiment, pending):
+            terminal.say(f"MLflow: {sent} earlier run(s) sent")
+        return client, experiment
+    except Exception as error:  # noqa: BLE001  a stage's work does not depend on the record of it
+        terminal.say(f"MLflow at {shown(uri)} cannot be reached ({type(error).__name__}); the run is kept until it can")
+        return None, None
