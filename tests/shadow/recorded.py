@@ -66,12 +66,20 @@ def against(base_url: str, *overrides: str) -> StageResult:
 
 
 class Candidate:
-    """Answers every call, after `seconds`, as `body` says; counts the calls."""
+    """Answers every call as `text` and `status` say, after `seconds`; counts the calls.
 
-    def __init__(self, text: str = "Ciao a te!", status: str = "200 OK", seconds: float = 0.0) -> None:
+    While `holding` it answers nobody. `together`: from the second call on (one warms it up) it answers nobody before so
+    many wait at once, so that how many are in flight is not left to the machine's load.
+    """
+
+    def __init__(
+        self, text: str = "Ciao a te!", status: str = "200 OK", seconds: float = 0.0, together: int = 0
+    ) -> None:
         body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
         self.raw = response(json.dumps(body).encode(), status)
         self.seconds = seconds
+        self.together = together
+        self.holding = False
         self.calls = 0
         self.at_once = 0
         self.most_at_once = 0
@@ -81,5 +89,7 @@ class Candidate:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(self.seconds)
+        while self.holding or (self.calls > 1 and self.most_at_once < self.together):
+            await asyncio.sleep(0.005)
         writer.write(self.raw)
         self.at_once -= 1
