@@ -1,0 +1,121 @@
+"""What users were served: written without waiting, whole, by several, read back; never content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.dataset.conftest import open_folder
+from tests.shadow.test_mirror import wait_for
+from zantara_exp.config import Config, compose
+from zantara_exp.dataset import embedded
+from zantara_exp.layout import Layout
+from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served, ServedLog
+from zantara_exp.shadow.served_store import FileSink, from_line, open_sink, read_served, to_line
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+NOON = datetime(2025, 11, 3, 12, tzinfo=UTC)
+LINE = Served(
+    NOON, "r-1", "a1b2", "greeting", None, "e1", 10.0, CANDIDATE, PRIMARY, "timeout", None, 3100.5, 3000.25, 3000.0,
+    "claude-3-5-haiku", 20, 9,
+)  # fmt: skip
+
+
+class Moody:
+    """A sink that fails as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.fails = True
+        self.lines: list[Served] = []
+
+    def append(self, lines: Sequence[Served]) -> int:
+        if self.fails:
+            raise OSError("no")
+        self.lines += lines
+        return len(lines)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with open_folder() as place, embedded.server(place) as server:
+        server.create_database("served")
+        yield server.conninfo("served")
+
+
+@pytest.fixture(params=["file", "postgres"])
+def config(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Config:
+    if request.param == "postgres":
+        monkeypatch.setenv("ROLLOUT_DATABASE_URL", request.getfixturevalue("database"))
+        with psycopg.connect(os.environ["ROLLOUT_DATABASE_URL"], autocommit=True) as connection:
+            connection.execute("drop table if exists zantara_served")
+    found: Config = compose([f"rollout.state={request.param}"])
+    return found
+
+
+def test_a_line_is_read_as_it_was_written() -> None:
+    assert from_line(to_line(LINE)) == LINE
+    assert LINE.fallback
+    assert not replace(LINE, answered_by=CANDIDATE).fallback
+    assert not replace(LINE, arm=PRIMARY).fallback
+
+
+def test_written_by_two_and_read_since_a_moment(config: Config) -> None:
+    layout = Layout(config)
+    assert list(read_served(config, layout, NOON)) == []
+    logs = [ServedLog(open_sink(config, layout), lambda _: "it") for _ in range(2)]
+    for number in range(200):
+        line = replace(LINE, request_id=f"r-{number}", timestamp=NOON + timedelta(minutes=10 * number))
+        logs[number % 2].note(line, "Ciao")
+    for log in logs:
+        log.close()
+    found = list(read_served(config, layout, NOON + timedelta(days=1)))
+    assert {line.request_id for line in found} == {f"r-{number}" for number in range(144, 200)}
+    assert {line.language for line in found} == {"it"}
+    assert len(list(read_served(config, layout, NOON))) == 200
+
+
+def test_lines_wait_while_they_cannot_be_written() -> None:
+    sink = Moody()
+    log = ServedLog(sink, lambda _: "it")
+    log.note(LINE, "Ciao")
+    wait_for(lambda: log._troubled)
+    sink.fails = False
+    wait_for(lambda: len(sink.lines) == 1)
+    sink.fails = True
+    log.note(LINE, "Ciao")
+    log.close()
+    assert log.lost == 1
+
+
+def test_a_language_that_is_known_is_kept_and_one_that_cannot_be_told_costs_no_line() -> None:
+    def detect(_: str) -> str:
+        raise ValueError
+
+    sink = Moody()
+    sink.fails = False
+    log = ServedLog(sink, detect)
+    log.note(replace(LINE, language="id"), "Ciao")
+    log.note(LINE, "Ciao")
+    log.close()
+    assert [line.language for line in sink.lines] == ["id", None]
+
+
+def test_unreadable_lines_are_no_evidence_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    config = compose([])
+    layout = Layout(config)
+    sink = FileSink(layout.logs)
+    assert sink.append([LINE]) == 1
+    path = Path("logs/shadow_mode/served_2025-11-03.jsonl")
+    newer = to_line(LINE).replace(b'"schema_version":1', b'"schema_version":7')
+    path.write_bytes(path.read_bytes() + b"no JSON\n{}\n" + newer)
+    assert list(read_served(config, layout, NOON)) == [LINE]
+    assert "3 lines of the served log cannot be read" in caplog.text

@@ -1,0 +1,148 @@
+"""What users were served while a rollout runs: one line per request of a category that is rolled out, both arms.
+
+    <paths.logs>/served_YYYY-MM-DD.jsonl      rollout.state=file
+    table zantara_served                      rollout.state=postgres, for gateways on several machines
+
+The comparison log says how the candidate would have done; this says how it did, beside the users who still have the
+primary at the same time. No content: a text is taken only to tell its language, and dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+CANDIDATE, PRIMARY = "candidate", "primary"
+"""The two arms, and the two that answer."""
+CLIENT_GONE = "client_gone"
+"""`error` of a request whose client did not wait for the answer."""
+SCHEMA_VERSION = 1
+_TICK_SECONDS = 0.25
+_KEPT = 20_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request of a category that is rolled out, and who answered it."""
+
+    timestamp: datetime
+    """When it came in; with a zone, UTC."""
+    request_id: str
+    user: str
+    """Keyed hash, as in the comparison log."""
+    category: str
+    language: str | None
+    epoch: str
+    """The candidate's, as in the comparison log and the rollout's state."""
+    share: float
+    """Percent of users who had the candidate at that moment."""
+    arm: str
+    """`candidate`: the router chose it for this user; `primary`: the control, at the same time."""
+    answered_by: str
+    """In the candidate's arm, `primary` is a fallback."""
+    candidate_error: str | None
+    """Why the candidate did not answer, as in the comparison log; None where it did, and in the control."""
+    error: str | None
+    """Why the user got no answer at all; None where he got one."""
+    latency_ms: float
+    """What the user waited until the answer was whole, or failed; with the candidate's time where that fell back."""
+    ttft_ms: float | None
+    """Until the first byte of the answer."""
+    candidate_ms: float | None
+    """Until the candidate's answer was whole, or given up; None in the control."""
+    model: str | None = None
+    """Of who answered, like the tokens."""
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    conversation_id: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the candidate should have answered and the primary did."""
+        return self.arm == CANDIDATE and self.answered_by == PRIMARY
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line of the served log that is none."""
+
+    where: str
+    reason: str
+
+
+class Sink(Protocol):
+    """Where lines go. Used by one thread."""
+
+    def append(self, lines: Sequence[Served]) -> int:
+        """Append them, oldest first; how many of them are there now. The others are offered again."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class ServedLog:
+    """Takes lines without waiting and appends them by a thread of its own; what it cannot keep is counted in `lost`."""
+
+    def __init__(self, sink: Sink, detect: Callable[[str], str]) -> None:
+        """`detect` tells the language of a text; it runs in the thread."""
+        self.lost = 0
+        self._sink, self._detect = sink, detect
+        self._new: deque[tuple[Served, str]] = deque()
+        self._waiting: list[Served] = []
+        self._troubled = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="served-log", daemon=True)
+        self._thread.start()
+
+    def note(self, line: Served, text: str) -> None:
+        """Hand over one line; `text` is what the user wrote, for its language where that is not known."""
+        if len(self._new) + len(self._waiting) < _KEPT:
+            self._new.append((line, text))
+        else:
+            self.lost += 1
+
+    def close(self, deadline_seconds: float = 10.0) -> None:
+        """Append what is left, tried once more; what cannot be kept is lost, and said to be."""
+        self._closing.set()
+        self._thread.join(deadline_seconds)
+
+    def _run(self) -> None:
+        while not self._closing.wait(_TICK_SECONDS):
+            self._append()
+        self._append()
+        self.lost += len(self._waiting)
+        if self.lost:
+            _log.warning("%d lines of the served log were lost", self.lost)
+        self._sink.close()
+
+    def _append(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._waiting.append(self._with_language(*self._new.popleft()))
+        if not self._waiting:
+            return
+        why = "no room"
+        try:
+            done = self._sink.append(self._waiting)
+        except Exception as error:  # whatever the disk or the database does, users go on being answered
+            done, why = 0, type(error).__name__
+        del self._waiting[:done]
+        if self._waiting and not self._troubled:
+            _log.warning("the served log cannot be written (%s); up to %d lines wait", why, _KEPT)
+        self._troubled = bool(self._waiting)
+
+    def _with_language(self, line: Served, text: str) -> Served:
+        if line.language is not None or not text:
+            return line
+        try:
+            return replace(line, language=self._detect(text))
+        except Exception:  # a text of any shape; the line is worth more than its language
+            return line

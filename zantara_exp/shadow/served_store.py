@@ -1,0 +1,162 @@
+"""Where the served log lies: daily files for the gateways of one machine, a table for those of several."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+from zantara_exp.shadow._append import append_lines
+from zantara_exp.shadow.served import SCHEMA_VERSION, Served, Sink
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_CONNECT_SECONDS = 3
+_STATEMENT_MS = 5000
+_NAMES = tuple(Served.__dataclass_fields__)
+_CREATE = """
+create table if not exists zantara_served (at timestamptz not null, line text not null);
+create index if not exists zantara_served_at on zantara_served (at);
+"""
+_log = logging.getLogger(__name__)
+
+
+def open_sink(config: Config, layout: Layout) -> Sink:
+    """Where this config keeps what was served: beside the state of the rollout."""
+    if config.rollout.state == "postgres":
+        return PostgresSink(config.rollout.state_url_env)
+    return FileSink(layout.logs)
+
+
+def read_served(config: Config, layout: Layout, since: datetime) -> Iterator[Served]:
+    """What was served since a moment, UTC days apart oldest first; a line that cannot be read is counted and warned of.
+
+    Raises OSError or psycopg.Error where the log cannot be reached: that is no evidence, not an empty log.
+    """
+    lines = _lines_of_table(config, since) if config.rollout.state == "postgres" else _lines_of_files(layout, since)
+    unreadable = 0
+    for line in lines:
+        try:
+            found = from_line(line)
+        except (ValueError, KeyError, TypeError):
+            unreadable += 1
+            continue
+        if found.timestamp >= since:
+            yield found
+    if unreadable:
+        _log.warning("%d lines of the served log cannot be read", unreadable)
+
+
+def to_line(served: Served) -> bytes:
+    """One line of JSON, newline included."""
+    fields = {name: getattr(served, name) for name in _NAMES} | {"timestamp": served.timestamp.astimezone(UTC)}
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def from_line(line: bytes | str) -> Served:
+    """The line's record. Raises ValueError, KeyError or TypeError where it is none."""
+    body: Mapping[str, Any] = orjson.loads(line)
+    if body["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema_version {body['schema_version']} is not known")
+    known = {name: body[name] for name in _NAMES if name in body}
+    return Served(**{**known, "timestamp": datetime.fromisoformat(body["timestamp"]).astimezone(UTC)})
+
+
+def served_files(folder: Path) -> list[Path]:
+    """The daily files, oldest first."""
+    return sorted(folder.glob("served_????-??-??.jsonl"))
+
+
+class FileSink:
+    """Daily files by UTC, which several processes of one machine may share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def append(self, lines: Sequence[Served]) -> int:
+        """See Sink."""
+        done = 0
+        for day, group in groupby(lines, _day):
+            batch = [to_line(line) for line in group]
+            written, _ = append_lines(self._folder / f"served_{day}.jsonl", batch)
+            done += written
+            if written < len(batch):
+                break
+        return done
+
+    def close(self) -> None:
+        """See Sink; a file is open only while it is appended to."""
+
+
+class PostgresSink:
+    """A table in the database that holds the rollout's state; one connection, opened again when it was lost."""
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable
+        self._connection: Connection | None = None
+
+    def append(self, lines: Sequence[Served]) -> int:
+        """See Sink. All or nothing; raises psycopg.Error, and connects anew the next time."""
+        import psycopg
+
+        rows = [(line.timestamp, to_line(line).decode()) for line in lines]
+        try:
+            if self._connection is None:
+                self._connection = _connected(self._variable)
+                self._connection.execute(_CREATE)
+            with self._connection.transaction():
+                self._connection.cursor().executemany("insert into zantara_served (at, line) values (%s, %s)", rows)
+        except psycopg.Error:
+            self.close()
+            raise
+        return len(lines)
+
+    def close(self) -> None:
+        """See Sink."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _connected(variable: str) -> Connection:
+    import psycopg
+
+    return psycopg.connect(
+        os.environ.get(variable, ""),
+        autocommit=True,
+        connect_timeout=_CONNECT_SECONDS,
+        options=f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_STATEMENT_MS}",
+        tcp_user_timeout=_STATEMENT_MS,
+        application_name="zantara-exp served log",
+    )
+
+
+def _lines_of_files(layout: Layout, since: datetime) -> Iterator[bytes]:
+    first = f"served_{since.astimezone(UTC).date()}.jsonl"
+    for path in served_files(layout.logs):
+        if path.name >= first:
+            with path.open("rb") as lines:
+                yield from lines
+
+
+def _lines_of_table(config: Config, since: datetime) -> Iterator[str]:
+    with _connected(config.rollout.state_url_env) as connection:
+        found = connection.execute("select to_regclass('zantara_served')").fetchone()
+        if found is None or found[0] is None:
+            return
+        with connection.transaction(), connection.cursor(name="served") as cursor:
+            for row in cursor.execute("select line from zantara_served where at >= %s order by at", [since]):
+                yield row[0]
+
+
+def _day(served: Served) -> str:
+    return served.timestamp.astimezone(UTC).date().isoformat()
