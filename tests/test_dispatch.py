@@ -32,7 +32,7 @@ def copy_stage(config: Config, context: Context) -> StageResult:
 def stage(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A stage `prepare` that copies train.jsonl to val.jsonl."""
     spec = StageSpec(
-        "none", ("dataset", "seed"), ("gates",), lambda at: [at.train], lambda at: [at.val], covers=("extract",)
+        "stage:none", ("dataset", "seed"), lambda at: [at.train], lambda at: [at.val], made_by=("extract",)
     )
     monkeypatch.setattr(StageSpec, "load", lambda self: copy_stage)
     monkeypatch.setitem(STAGES, "prepare", spec)
@@ -162,3 +162,31 @@ def test_help_is_quick_and_light() -> None:
     assert done.stdout.strip().endswith("[]")
     assert "train      Fine-tune" in done.stdout
     assert time.perf_counter() - began < 20  # it must not hang; how quick it is, scripts/bench says
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("stage.name=trian", "stage.name=trian: no such stage; did you mean train?"),
+        ("stage.steps=[extract,trian]", "stage.steps: trian: no such step; did you mean train?"),
+        ("stage.steps=['train=week1']", "stage.steps: train=week1: no such step"),
+        ("stage.steps=['gate=wek1']", "gate=wek1: no such gate in conf/ or --config-dir; did you mean week1?"),
+        ("stage.steps=[]", "names no stage"),
+    ],
+)
+def test_a_step_that_is_none(override: str, words: str, workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_overrides([override]) == 2
+    assert words in capsys.readouterr().err
+    assert not (workdir / "mlruns").exists()  # said before anything ran
+
+
+def test_a_gate_step_is_checked_like_any_gate(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = workdir / "own" / "gate"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text(
+        "name: mine\ncriteria:\n  success: {metric: success_rate, kind: proportion, go: {above: 1.7}, alpha: 3}\n"
+    )
+    assert run_overrides(["--config-dir", str(workdir / "own"), "stage.steps=[extract,'gate=mine']"]) == 2
+    error = capsys.readouterr().err
+    assert "alpha" in error
+    assert "mine.yaml" in error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -15,8 +15,11 @@ _NO_OUTCOME = ("config", "tracking", "terminal", "errors")
 
 def code_digest(module: str) -> str:
     """Hash of the source of `module` (`dataset.extract`) and of all of this package that it imports, at any depth."""
+    sources = sources_of(module)
+    # Templates, schemas and phrase tables lie beside the code that uses them.
+    beside = {p for folder in {path.parent for path in sources} for p in folder.iterdir() if p.suffix != ".py"}
     hasher = hashlib.sha256()
-    for path in sources_of(module):
+    for path in sorted({*sources, *filter(Path.is_file, beside)}):
         hasher.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
     return hasher.hexdigest()[:16]
 
@@ -33,7 +36,7 @@ def sources_of(module: str) -> list[Path]:
     return sorted(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imported(path: Path) -> tuple[str, ...]:
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_bytes())):

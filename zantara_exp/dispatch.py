@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp import terminal
-from zantara_exp.config import CONF, Config
+from zantara_exp.config import Config
+from zantara_exp.config._check import suggestion
 from zantara_exp.errors import ConfigError
 from zantara_exp.layout import Layout
 from zantara_exp.provenance import provenance
@@ -33,7 +34,6 @@ class _Job:
     config: Config
     composed: DictConfig
     folder: Path
-    config_folders: Sequence[Path] = (CONF,)
     overrides: Sequence[str] = ()
     """What the user gave on the command line."""
 
@@ -57,24 +57,28 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any) -> int:
             config.paths.models = str(folder / "models")
         elif config.stage.name in ("gate", "report", "power"):
             config.paths.reports = str(folder / "reports")
-    sources = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
-    job = _Job(config, composed, folder, sources, list(hydra.overrides.task))
+    job = _Job(config, composed, folder, list(hydra.overrides.task))
     if config.stage.name == "pipeline":
         return _pipeline(job)
+    if config.stage.name not in STAGES:
+        raise ConfigError(f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}")
     outcome = _one(job, config.stage.name, None)
     return outcome.result.status
 
 
 def _pipeline(job: _Job) -> int:
     """Run the steps in order; the last one is a gate, whose verdict the summary repeats."""
+    steps = [(step, _for_step(job, step)) for step in job.config.stage.steps]  # wrong ones are refused before the first
+    if not steps:
+        raise ConfigError("stage.steps=[]: names no stage; conf/stage/pipeline.yaml shows the usual ones")
     began = time.monotonic()
     rows: list[list[str]] = []
     layout = Layout(job.config)
     with open_run(job.config.tracking, layout, "pipeline", _tags("pipeline"), None) as parent:
         parent.params(_flat(plain(job.config)))
-        for number, step in enumerate(job.config.stage.steps, 1):
-            terminal.say(f"\n[{number}/{len(job.config.stage.steps)}] {step}")
-            outcome = _one(_for_step(job, step), step.split("=")[0], parent)
+        for number, (step, its_job) in enumerate(steps, 1):
+            terminal.say(f"\n[{number}/{len(steps)}] {step}")
+            outcome = _one(its_job, _stage_of(step), parent)
             how = "reused" if outcome.reused else f"{outcome.seconds:.1f} s"
             rows.append([step, how, outcome.run_id[:8], _in_short(outcome.result, step)])
             parent.metrics({**outcome.result.metrics, f"seconds/{step.replace('=', '-')}": outcome.seconds})
@@ -98,29 +102,29 @@ def _tags(stage: str) -> dict[str, str]:
 def _in_short(result: StageResult, step: str) -> str:
     if "verdict" in result.tags:
         return result.tags["verdict"]
-    shown = STAGES[step].headline or tuple(result.summary)[:2]
+    shown = STAGES[_stage_of(step)].headline or tuple(result.summary)[:2]
     return "; ".join(f"{what} {result.summary[what]}" for what in shown if what in result.summary)
 
 
+def _stage_of(step: str) -> str:
+    return step.split("=", 1)[0]
+
+
 def _for_step(job: _Job, step: str) -> _Job:
-    """The job of one step; `gate=NAME` is the gate stage with another gate of conf/gate."""
-    if "=" not in step:
+    """The job of one step; `gate=NAME` is the gate stage with another gate. Raises ConfigError for any other word."""
+    name = _stage_of(step)
+    if name not in STAGES or step not in (name, f"gate={step.partition('=')[2]}"):
+        raise ConfigError(f"stage.steps: {step}: no such step; {suggestion(step, [*STAGES, 'gate=NAME'])}")
+    if step == name:
         return job
     from omegaconf import DictConfig, OmegaConf
 
-    from zantara_exp.config.gate import Gate
+    from zantara_exp.gates.files import gate_named
 
-    name = step.split("=", 1)[1]
-    found = [folder / "gate" / f"{name}.yaml" for folder in job.config_folders]
-    path = next((file for file in found if file.is_file()), None)
-    if path is None:
-        raise ConfigError(f"stage.steps names {step}, but there is no gate/{name}.yaml in conf/ or --config-dir")
-    node = OmegaConf.merge(OmegaConf.structured(Gate), OmegaConf.load(path))
+    gate = gate_named(step.partition("=")[2], job.config)
     composed = job.composed.copy()
-    composed["gate"] = node
+    composed["gate"] = OmegaConf.structured(gate)
     assert isinstance(composed, DictConfig)  # noqa: S101  for the type checker
-    gate = OmegaConf.to_object(node)
-    assert isinstance(gate, Gate)  # noqa: S101  for the type checker
     return replace(job, config=replace(job.config, gate=gate), composed=composed)
 
 

@@ -21,7 +21,6 @@ from zantara_exp.stage import StageResult
 from zantara_exp.stages import StageSpec
 
 
-
 def digest(*parts: bytes) -> str:
     """First 16 hexadecimal digits of the SHA-256 of `parts`."""
     hasher = hashlib.sha256()

@@ -73,7 +73,7 @@ STAGES: dict[str, StageSpec] = {
     "extract": StageSpec(
         "dataset.extract:extract",
         headline=("written",),
-        groups=("source", "demo", "dataset", "as_of", "seed"),
+        groups=("source", "demo", "dataset", "review", "as_of", "seed"),
         outputs=lambda at: [at.raw_conversations, at.extract_summary],
         fingerprint="dataset.sources:fingerprint",
     ),
@@ -118,7 +118,7 @@ STAGES: dict[str, StageSpec] = {
     "shadow": StageSpec(
         "shadow.stage:shadow",
         headline=("comparisons", "success rate", "candidate latency"),
-        groups=("dataset", "primary", "endpoint", "shadow", "log"),
+        groups=("dataset", "model", "primary", "endpoint", "shadow", "log", "seed"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
         made_by=("extract", "prepare", "train"),

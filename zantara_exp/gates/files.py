@@ -25,14 +25,28 @@ def gates_to_check(config: Config) -> list[Gate]:
         return _unless(problems, [config.gate])
     gates, problems = [], []
     for path in gate_files():
-        where = f"{path.parent.parent.name}/gate/{path.name}"
-        found = list(_file_problems(path, where))
-        gate = None if found else load_gate(path)
-        if gate is not None:
-            found = [*_broken_rules(gate, where), *_not_measured(gate, config, where)]
-            gates.append(gate)
+        gate, found = _checked(path, config)
+        gates += [gate] if gate else []
         problems += found
     return _unless(problems, gates)
+
+
+def gate_named(name: str, config: Config) -> Gate:
+    """The gate of `gate/NAME.yaml`, checked like `gates_to_check`. Raises ConfigError with all that is wrong in it."""
+    files = {path.stem: path for path in gate_files()}
+    if name not in files:
+        raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}")
+    gate, problems = _checked(files[name], config)
+    return _unless(problems, [gate] if gate else [])[0]
+
+
+def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
+    where = f"{path.parent.parent.name}/gate/{path.name}"
+    problems = list(_file_problems(path, where))
+    if problems:
+        return None, problems
+    gate = load_gate(path)
+    return gate, [*_broken_rules(gate, where), *_not_measured(gate, config, where)]
 
 
 def _unless(problems: list[str], gates: list[Gate]) -> list[Gate]:

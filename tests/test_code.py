@@ -1,0 +1,67 @@
+"""What a stage's code is, and which config it reads, follow from its source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from zantara_exp import code
+from zantara_exp.config import Config
+from zantara_exp.layout import Layout
+from zantara_exp.stages import STAGES
+
+REUSABLE = sorted(name for name, spec in STAGES.items() if spec.outputs(Layout(Config())))
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of four modules, of which `area.stage` needs two."""
+    root = tmp_path / "zantara_exp"
+    (root / "area").mkdir(parents=True)
+    (root / "area" / "__init__.py").write_text("")
+    (root / "area" / "stage.py").write_text("def run():\n    from zantara_exp.shared import value\n")
+    (root / "area" / "page.html").write_text("<p>")
+    (root / "shared.py").write_text("value = 1\n")
+    (root / "other.py").write_text("value = 1\n")
+    monkeypatch.setattr(code, "_PACKAGE", root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [("area/stage.py", True), ("shared.py", True), ("area/page.html", True), ("other.py", False)],
+)
+def test_the_digest_follows_imports(package: Path, changed: str, differs: bool) -> None:
+    before = code.code_digest("area.stage")
+    (package / changed).write_text((package / changed).read_text() + "\n")
+    assert (code.code_digest("area.stage") != before) == differs
+
+
+def test_sources_reach_into_other_rooms() -> None:
+    names = {str(path.relative_to(Path(code.__file__).parent)) for path in code.sources_of("shadow.stage")}
+    assert {"shadow/stage.py", "shadow/log.py", "dataset/splits.py", "endpoints/local.py"} <= names
+    assert not [name for name in names if name.startswith(("gates/", "training/", "tracking/", "config/"))]
+
+
+def read_of_config(path: Path) -> Iterator[str]:
+    """Names of the config's groups that a file reads as `config.<group>`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and "config" in (
+            getattr(node.value, "id", ""),
+            getattr(node.value, "attr", ""),
+        ):
+            yield node.attr
+
+
+@pytest.mark.parametrize("name", REUSABLE)
+def test_a_reusable_stage_declares_every_group_that_it_reads(name: str) -> None:
+    """A group read but not declared would let a changed value reuse the old outcome."""
+    groups = {field.name for field in fields(Config)}
+    # Where files lie is part of the record's name and of the hashed inputs.
+    sources = [path for path in code.sources_of(STAGES[name].module) if path.name != "layout.py"]
+    read = {group for path in sources for group in read_of_config(path)} & groups
+    assert read - {"paths", "tracking", "force"} <= set(STAGES[name].groups)
