@@ -20,13 +20,17 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m zantara_exp
 
+# A worker per core, at most four: each may hold a model, a browser or a database. A file stays with one worker.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(READY)
 	scripts/check
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-all: $(READY)
 	scripts/check
-	$(BIN)/python -m pytest
+	$(PYTEST) -m 'not slow'
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY)
 	scripts/check
