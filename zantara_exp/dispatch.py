@@ -51,13 +51,15 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any) -> int:
     from hydra.types import RunMode
 
     folder = Path(hydra.runtime.output_dir)
+    overrides = list(hydra.overrides.task)
     if hydra.mode == RunMode.MULTIRUN:
         # Runs of a sweep stand side by side: each writes its model and its verdict into its own folder.
         if config.stage.name == "train":
             config.paths.models = str(folder / "models")
+            overrides.append(f"paths.models={relative(folder / 'models')}")
         elif config.stage.name in ("gate", "report", "power"):
             config.paths.reports = str(folder / "reports")
-    job = _Job(config, composed, folder, list(hydra.overrides.task))
+    job = _Job(config, composed, folder, overrides)
     if config.stage.name == "pipeline":
         return _pipeline(job)
     if config.stage.name not in STAGES:
