@@ -1,6 +1,7 @@
 """A real HTTP server on loopback whose answers a test writes byte by byte."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,20 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextmanager
-def raw_server(handler: Handler, port: int = 0) -> Iterator[str]:
-    """Answer each connection's first request with `handler`; yields the base URL. Port 0 is a free one."""
+def closed_port() -> Iterator[socket.socket]:
+    """A port of one's own that refuses connections until something listens at it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+def address_of(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+
+
+@contextmanager
+def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[str]:
+    """Answer each connection's first request with `handler`, at a port of its own or `at` one; yields the base URL."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
     address: list[int] = []
@@ -36,7 +49,8 @@ def raw_server(handler: Handler, port: int = 0) -> Iterator[str]:
             writer.close()
 
     async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        where = {"sock": at} if at is not None else {"host": "127.0.0.1", "port": 0}
+        server = await asyncio.start_server(serve, **where)  # type: ignore[call-overload]
         address.append(server.sockets[0].getsockname()[1])
         started.set()
         async with server:
@@ -51,12 +65,12 @@ def raw_server(handler: Handler, port: int = 0) -> Iterator[str]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield f"http://127.0.0.1:{address[0]}/v1"
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
 
 
 def response(body: bytes, status: str = "200 OK", headers: str = "", content_type: str = "application/json") -> bytes:

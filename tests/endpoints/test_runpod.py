@@ -34,7 +34,7 @@ class Service:
         writer.write(response(job if isinstance(job, bytes) else json.dumps(job).encode()))
 
 
-def ask(service: Service, timeout_seconds: float = 5.0) -> Answer:
+def ask(service: Service, timeout_seconds: float = 60.0) -> Answer:
     async def go(url: str) -> Answer:
         config = Endpoint(
             name="runpod", kind="runpod", base_url=url, model="m", timeout_seconds=timeout_seconds, poll_seconds=0.02
@@ -72,14 +72,14 @@ def test_a_queued_job_is_polled() -> None:
         {"id": "j1", "status": "COMPLETED", "output": OPENAI},
     )
     assert ask(service).text == "Ciao!"
-    assert service.paths == ["POST /v1/runsync?wait=4000", "GET /v1/status/j1", "GET /v1/status/j1"]
+    assert service.paths == ["POST /v1/runsync?wait=48000", "GET /v1/status/j1", "GET /v1/status/j1"]
 
 
 def test_a_job_that_is_not_over_in_time_is_cancelled() -> None:
     service = Service({"id": "j1", "status": "IN_PROGRESS"})
-    answer = ask(service, timeout_seconds=0.3)
+    answer = ask(service, timeout_seconds=2.0)
     assert answer.error is Reason.TIMEOUT
-    assert answer.latency_ms < 2000
+    assert answer.latency_ms > 1900
     assert service.paths[-1] == "POST /v1/cancel/j1"
 
 

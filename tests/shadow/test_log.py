@@ -1,7 +1,6 @@
 import logging
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import orjson
 import pytest
 
 from tests.shadow.examples import START, comparison
+from tests.shadow.waiting import wait_for
 from zantara_exp.shadow._append import append_lines, day_file
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.reader import parse_line, read_log
@@ -114,9 +114,7 @@ def test_a_folder_that_cannot_be_written_counts_and_warns_and_recovers(
     with caplog.at_level(logging.WARNING):
         log.write(comparison(1))
         log.write(comparison(2))
-        deadline = time.monotonic() + 5
-        while log.lost["disk"] < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda: log.lost["disk"] == 2)
     assert log.lost == {"disk": 2}
     assert caplog.text.count("cannot be written") == 1
     blocked.unlink()
@@ -185,7 +183,7 @@ def test_four_processes_write_one_file(tmp_path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(300)
         assert writer.exitcode == 0
     found = [row for row in rows(tmp_path) if isinstance(row, Comparison)]
     assert len({row.comparison_id for row in found}) == len(found) == 2000
@@ -203,12 +201,13 @@ while True:
     log.write(comparison(number))
     number += 1
     if number % 20 == 0:
-        print(number, flush=True)
+        print(log.written, flush=True)
         time.sleep(max(0, start + number / 1000 - time.monotonic()))
 """
 
 
-def test_kill_9_at_a_thousand_a_second_tears_nothing_and_loses_less_than_a_flush(tmp_path: Path) -> None:
+def test_kill_9_tears_no_line_and_takes_none_that_was_written(tmp_path: Path) -> None:
+    """How much is lost of what was waiting: `scripts/bench shadow`, at 1,000 a second."""
     for attempt in range(3):
         folder = tmp_path / str(attempt)
         with subprocess.Popen(
@@ -222,11 +221,12 @@ def test_kill_9_at_a_thousand_a_second_tears_nothing_and_loses_less_than_a_flush
                     break
             os.kill(writer.pid, signal.SIGKILL)
         path = day_file(folder, START.date().isoformat())
-        lines = path.read_bytes().splitlines(keepends=True)
-        assert [parse_line(line, str) for line in lines]
-        assert last - len(lines) <= 100  # a tenth of a flush interval at this rate
-        opened(folder).close()
-        assert re.fullmatch(rb"(\{.*\}\n)+", path.read_bytes())
+        log = opened(folder)  # the next start
+        log.write(comparison(0, request_id="next"))
+        log.close()
+        found = [parse_line(line, str) for line in path.read_bytes().splitlines(keepends=True)]
+        assert len(found) > last
+        assert found[-1].request_id == "next"
 
 
 def test_utc_now_is_what_a_drop_is_dated(tmp_path: Path) -> None:

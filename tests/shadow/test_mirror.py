@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.endpoints.servers import raw_server
 from tests.shadow.recorded import Candidate
+from tests.shadow.waiting import wait_for
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.reader import read_log
@@ -25,7 +25,9 @@ ANSWER = PrimaryAnswer("Ciao! Come va?", model="claude-3-5-haiku", provider="ant
 
 
 def opened(url: str, *overrides: str) -> ShadowMirror:
+    """A mirror of everybody's requests, with patience for a machine that does much else."""
     settings = [f"endpoint.base_url={url}", "endpoint.model=m", "endpoint.stream=false", "shadow.traffic_percent=100"]
+    settings += ["endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
     return ShadowMirror.from_config("endpoint=openai", "shadow=live", *settings, *overrides)
 
 
@@ -43,13 +45,6 @@ def dropped() -> Counter[str]:
     for row in read_log(Path("logs/shadow_mode"), str):
         total.update(row.dropped)
     return total
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_three_lines_in_an_app() -> None:
@@ -79,14 +74,24 @@ def test_three_lines_in_an_app() -> None:
 
 
 def test_what_is_sampled_is_compared_or_dropped_and_says_why() -> None:
-    candidate = Candidate(seconds=0.05)
+    candidate = Candidate()
+    candidate.holding = True
+    observed = 0
+
+    def enough() -> bool:
+        nonlocal observed
+        observe(mirror, 100, first=observed)
+        observed += 100
+        return candidate.calls == 2 and mirror.stats.dropped.get("queue_full", 0) > 100
+
     with raw_server(candidate) as url:
         mirror = opened(url, "shadow.queue_requests=20", "endpoint.concurrency=2")
-        observe(mirror, 300)
+        wait_for(enough)
+        candidate.holding = False
         asyncio.run(mirror.close())
     drops = dropped()
-    assert drops["queue_full"] > 100
-    assert len(logged()) + drops.total() == 300
+    assert set(drops) == {"queue_full"}
+    assert len(logged()) + drops.total() == observed
     assert candidate.most_at_once == 2
     assert mirror.stats.compared == len(logged())
     assert mirror.stats.dropped == drops
@@ -104,7 +109,7 @@ def test_sampling_is_sticky_by_user() -> None:
 
 
 @pytest.mark.parametrize("how", ["variable", "file"])
-def test_a_kill_switch_works_within_a_second_and_back(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_switch_gives_up_what_is_in_flight_and_lets_in_again(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     state = Path(".zantara/shadow_mode")
 
     def turn(on: bool) -> None:
@@ -113,25 +118,25 @@ def test_a_kill_switch_works_within_a_second_and_back(how: str, monkeypatch: pyt
         else:
             state.write_text("on\n" if on else "off\n")
 
-    candidate = Candidate(seconds=0.3)
+    candidate = Candidate()
+    candidate.holding = True
     with raw_server(candidate) as url:
         mirror = opened(url, "endpoint.concurrency=4")
         observe(mirror, 60)
-        wait_for(lambda: candidate.calls > 4)
+        wait_for(lambda: candidate.calls == 4)
         turn(on=False)
-        time.sleep(1.0)
-        calls = candidate.calls
-        observe(mirror, 50)
-        time.sleep(0.5)
-        assert candidate.calls == calls
+        wait_for(lambda: mirror.stats.dropped == {"disabled": 60} and mirror.stats.in_flight == 0)
         assert not mirror.stats.enabled
+        observe(mirror, 50)
+        assert candidate.calls == 4
+        candidate.holding = False
         turn(on=True)
-        wait_for(lambda: mirror.stats.enabled, 1)
+        wait_for(lambda: mirror.stats.enabled)
         observe(mirror, 5, first=1000)
         asyncio.run(mirror.close())
-    requests = {row.request_id for row in logged()}
-    assert {f"r-{number}" for number in range(1000, 1005)} <= requests
-    assert dropped()["disabled"] + len(logged()) == 65
+    assert {row.request_id for row in logged()} == {f"r-{number}" for number in range(1000, 1005)}
+    assert (candidate.calls, mirror.stats.sampled) == (9, 65)
+    assert dropped() == {"disabled": 60}
 
 
 def test_switched_off_from_the_start_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +170,8 @@ def test_nothing_that_is_observed_raises() -> None:
 
 
 def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
-    candidate = Candidate(seconds=0.2)
+    candidate = Candidate()
+    candidate.holding = True
     with raw_server(candidate) as url:
         mirror = opened(url, "endpoint.concurrency=4")
         observe(mirror, 40)
@@ -174,12 +180,12 @@ def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
         (worker,) = {int(pid) for path in children for pid in path.read_text().split() if _is_worker(int(pid))}
         os.kill(worker, signal.SIGKILL)
         wait_for(lambda: mirror.stats.restarts == 1)
+        candidate.holding = False
         observe(mirror, 5, first=100)
         asyncio.run(mirror.close())
     assert {f"r-{number}" for number in range(100, 105)} <= {row.request_id for row in logged()}
-    assert dropped()["worker_died"] > 0
-    # A worker that is killed cannot report its last moments: what it logged in them counts as lost as well.
-    assert 45 <= len(logged()) + dropped().total() <= 45 + 8
+    assert dropped()["worker_died"] >= 4
+    assert len(logged()) + dropped().total() == 45
 
 
 def _is_worker(pid: int) -> bool:
@@ -191,31 +197,36 @@ import sys, time
 from tests.shadow.test_mirror import observe, opened
 mirror = opened(sys.argv[1], "endpoint.concurrency=8")
 observe(mirror, 100)
-time.sleep(float(sys.argv[2]))
-print("observed", flush=True)
-time.sleep(60)
+while mirror.stats.queued or mirror.stats.in_flight < 8:
+    time.sleep(0.05)
+print("handed over", flush=True)
+time.sleep(600)
 """
 
 
 def test_a_killed_app_leaves_a_worker_that_finishes_and_ends() -> None:
-    candidate = Candidate(seconds=0.02)
+    candidate = Candidate()
+    candidate.holding = True
     with raw_server(candidate) as url:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", _APP, url, "0.1"]
+        command = [sys.executable, "-c", _APP, url]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as app:
             assert app.stdout is not None
-            assert app.stdout.readline() == "observed\n"
+            assert app.stdout.readline() == "handed over\n"
             app.kill()
+        candidate.holding = False
         wait_for(lambda: len(logged()) == 100)
 
 
 def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
-    with raw_server(Candidate(seconds=60)) as url:
-        mirror = opened(url, "endpoint.concurrency=2")
+    candidate = Candidate()
+    candidate.holding = True
+    with raw_server(candidate) as url:
+        mirror = opened(url, "endpoint.concurrency=2", "endpoint.timeout_seconds=600", "shadow.drain_seconds=600")
         observe(mirror, 30)
         started = time.monotonic()
         asyncio.run(mirror.close(deadline_seconds=1.0))
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 300  # half of what the call in flight would take
     assert dropped() == {"shutdown": 30}
     assert mirror.stats.dropped == {"shutdown": 30}
 
@@ -223,7 +234,7 @@ def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
 def test_a_candidate_that_is_away_is_a_failure_that_the_breaker_cuts_short() -> None:
     candidate = Candidate(status="503 Service Unavailable")
     with raw_server(candidate) as url:
-        mirror = opened(url, "endpoint.concurrency=1")
+        mirror = opened(url, "endpoint.concurrency=1", "endpoint.breaker.cooldown_seconds=3600")
         observe(mirror, 50)
         asyncio.run(mirror.close())
     assert candidate.calls == 5

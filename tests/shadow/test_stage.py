@@ -2,7 +2,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.endpoints.servers import raw_server, response
+from tests.endpoints.servers import address_of, closed_port, raw_server, response
 from tests.shadow.recorded import Candidate, against, conversation, record, run
 from tests.shadow.waiting import wait_for
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -117,11 +116,8 @@ def test_a_hanging_candidate_times_out() -> None:
 
 def test_a_wrong_address_is_said_and_nothing_is_logged() -> None:
     forty()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(ZantaraError, match="first call failed: refused"):
-        against(f"http://127.0.0.1:{port}/v1")
+    with closed_port() as port, pytest.raises(ZantaraError, match="first call failed: refused"):
+        against(address_of(port))
     with raw_server(Candidate(status="401 Unauthorized")) as url, pytest.raises(ZantaraError, match="unauthorized"):
         against(url)
     assert logged() == []
