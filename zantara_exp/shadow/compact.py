@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,13 @@ _FORMAT = 1
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _ROWS = 20_000
+_THREADS = 2
+"""Days read at once; each holds some blocks of its file in memory."""
+_REPEATED = (
+    *("epoch", "arm", "user", "category", "language", "sampling_reason"),
+    *(f"{side}_{name}" for side in ("primary", "candidate") for name in ("model", "provider", "error")),
+)
+"""Columns of few values; a dictionary of texts that never come again would only take time."""
 _SIDE = tuple(field.name for field in fields(Side))
 
 
@@ -49,8 +58,9 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
     """The same for any folder of logs, with its Parquet files in `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
     days = [_Day(path, cache) for path in log_files(logs)]
-    for day in days:
-        day.refresh(hash_user)
+    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow reads and compresses without the interpreter's lock
+        for _ in pool.map(lambda day: day.refresh(hash_user), days):
+            pass
     known = {path for day in days for path in (day.rows, day.drops, day.bad)}
     for stale in set(cache.glob("*.parquet")) | set(cache.glob("*.jsonl")):
         if stale not in known:
@@ -81,10 +91,21 @@ class _Day:
         self.bad.unlink(missing_ok=True)  # it carries the mark: first to go, last to come
         drops: list[tuple[Any, str, str, int]] = []
         bad: list[Quarantined] = []
-        _write(self.rows, _batches(read_file(self.source, hash_user), drops, bad))
+        _write(self.rows, self._tables(hash_user, drops, bad))
         _write(self.drops, [_drops_table(drops)] if drops else [])
         lines = [mark, *(orjson.dumps(item) for item in bad)]
         _replace(self.bad, b"\n".join(lines) + b"\n")
+
+    def _tables(
+        self, hash_user: HashUser, drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
+    ) -> Iterator[Any]:
+        for block in blocks(self.source):
+            table = plain(block)
+            if table is not None:
+                yield table
+                continue
+            lines = BytesIO(block.content)
+            yield from _batches(read_lines(lines, self.source.name, block.first, hash_user), drops, bad)
 
 
 def _batches(
@@ -147,7 +168,8 @@ def _write(target: Path, tables: Iterable[Any]) -> None:
     writer: Any = None
     try:
         for table in tables:
-            writer = writer or pq.ParquetWriter(waiting, table.schema, compression="zstd")
+            repeated = [name for name in table.schema.names if name in _REPEATED]
+            writer = writer or pq.ParquetWriter(waiting, table.schema, compression="zstd", use_dictionary=repeated)
             writer.write_table(table)
         if writer is None:
             target.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,14 +44,21 @@ def log_files(folder: Path) -> list[Path]:
 def read_file(path: Path, hash_user: HashUser) -> Iterator[Comparison | Drops | Quarantined]:
     """Every line of one daily file as a record, or as quarantined with its reason. Blank lines are none."""
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield parse_line(line, hash_user)
-            except BadLine as error:
-                beginning = line[:_TEXT_KEPT].decode(errors="replace").rstrip("\n")
-                yield Quarantined(path.name, number, str(error), beginning)
+        yield from read_lines(lines, path.name, 1, hash_user)
+
+
+def read_lines(
+    lines: Iterable[bytes], name: str, first: int, hash_user: HashUser
+) -> Iterator[Comparison | Drops | Quarantined]:
+    """The same for some lines of the file called `name`, the first of which has the number `first`."""
+    for number, line in enumerate(lines, start=first):
+        if not line.strip():
+            continue
+        try:
+            yield parse_line(line, hash_user)
+        except BadLine as error:
+            beginning = line[:_TEXT_KEPT].decode(errors="replace").rstrip("\n")
+            yield Quarantined(name, number, str(error), beginning)
 
 
 def read_log(folder: Path, hash_user: HashUser) -> Iterator[Comparison | Drops]:
