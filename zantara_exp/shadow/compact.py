@@ -19,7 +19,8 @@ import orjson
 
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._append import QUARANTINE
-from zantara_exp.shadow.reader import HashUser, Quarantined, log_files, read_file
+from zantara_exp.shadow.columns import blocks, plain
+from zantara_exp.shadow.reader import HashUser, Quarantined, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
 _FORMAT = 1
