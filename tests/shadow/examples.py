@@ -23,7 +23,9 @@ def comparison(number: int = 0, **changes: Any) -> Comparison:
         "category": "greeting",
         "language": "it",
         "primary": Side("Ciao!", "haiku", "replay", 10, 3, 800.0),
-        "candidate": Side("Ciao a te!", "tiny", "local", 9, 4, 120.5, 30.25, "stop"),
+        "candidate": Side(
+            "Ciao a te!", "tiny", "local", 9, 4, 120.5, 30.25, "stop", cost_usd=0.0001, cost_basis="EUR 3 a month"
+        ),
         "sampling": Sampling(100.0, "user_hash"),
     }
     return Comparison(**fields | changes)

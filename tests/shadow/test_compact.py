@@ -26,12 +26,13 @@ def test_both_versions_become_one_table(tmp_path: Path) -> None:
     write(tmp_path / "logs", to_line(Drops("e1", START, {"queue_full": 3, "disk": 1})))
     found = compacted(tmp_path)
     assert (len(found.comparisons), len(found.drops), found.malformed, found.quarantine) == (1, 1, 0, None)
-    columns = 'epoch, arm, day::text, "user", candidate_error, candidate_latency_ms, json_array_length(messages)'
+    columns = 'epoch, arm, day::text, "user", candidate_error, candidate_latency_ms, candidate_cost_usd'
+    columns += ", json_array_length(messages)"
     query = f"select {columns} from read_parquet(?)"
     assert duckdb.execute(query, [str(found.comparisons[0])]).fetchall() == [
-        ("e1", "candidate", "2025-10-21", "u-1", None, 120.5, 2),
-        ("e1", "candidate", "2025-10-21", "u-2", "timeout", 10_000.0, 2),
-        ("unversioned", "candidate", "2025-10-21", "h(user-77)", None, 143.2, 1),
+        ("e1", "candidate", "2025-10-21", "u-1", None, 120.5, 0.0001, 2),
+        ("e1", "candidate", "2025-10-21", "u-2", "timeout", 10_000.0, None, 2),
+        ("unversioned", "candidate", "2025-10-21", "h(user-77)", None, 143.2, None, 1),
     ]
     drops = duckdb.execute(
         'select day::text, epoch, reason, "count" from read_parquet(?)', [str(found.drops[0])]

@@ -44,6 +44,10 @@ def test_every_answer_of_a_held_out_user_is_compared_once() -> None:
     assert second.timestamp.isoformat() == "2025-10-01T12:00:00+00:00"
     assert (second.candidate.response, second.candidate.tokens_input, second.candidate.error) == ("Ciao a te!", 9, None)
     assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "user_hash", "candidate")
+    assert second.candidate.cost_usd == pytest.approx(3.78 * 1.08 / 30_000)
+    assert second.candidate.cost_basis == "EUR 3.78 a month over 30000 requests"
+    assert second.primary.cost_usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)
+    assert rows["c-0:0"].primary.cost_usd is None  # its tokens were not recorded
     assert candidate.calls == 33  # and one to warm up
     assert candidate.most_at_once == 4
     assert result.metrics["shadow/success_rate"] == 1.0

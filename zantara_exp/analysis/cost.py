@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zantara_exp.config.decision import Cost, Price
+from zantara_exp.config.decision import Cost
+from zantara_exp.prices import candidate_usd_per_month, candidate_usd_per_request, price_of, usd_of_tokens
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-
-def price_of(model: str, cost: Cost) -> Price | None:
-    """The price that holds for a model: that of the longest part which its name contains; None if none does."""
-    name = model.lower().replace(".", "-")
-    parts = [part for part in cost.prices if part.lower().replace(".", "-") in name]
-    return cost.prices[max(parts, key=len)] if parts else None
+__all__ = ["candidate_usd_per_month", "candidate_usd_per_request", "primary_usd_per_month", "priced", "savings"]
 
 
 def priced(facts: ir.Table, cost: Cost) -> ir.Table:
@@ -30,21 +26,8 @@ def priced(facts: ir.Table, cost: Cost) -> ir.Table:
     if not known:
         return facts.mutate(primary_usd=ibis.null("float64"))
     read, written = facts.primary_tokens_input, facts.primary_tokens_output
-    branches = [
-        (facts.primary_model == model, (read * price.input + written * price.output) / 1e6)
-        for model, price in known.items()
-    ]
+    branches = [(facts.primary_model == model, usd_of_tokens(price, read, written)) for model, price in known.items()]
     return facts.mutate(primary_usd=ibis.cases(*branches, else_=ibis.null("float64")))
-
-
-def candidate_usd_per_month(cost: Cost) -> float:
-    """The flat fee in US dollars."""
-    return cost.candidate_monthly_eur * cost.eur_usd
-
-
-def candidate_usd_per_request(cost: Cost) -> float:
-    """The flat fee spread over the declared monthly requests, in US dollars."""
-    return candidate_usd_per_month(cost) / cost.monthly_requests
 
 
 def primary_usd_per_month(usd_per_request: float, cost: Cost) -> float:

@@ -80,6 +80,10 @@ class Endpoint:
     concurrency: int = setting(8, "Calls in flight at once.", ge=1, le=1024)
     max_answer_bytes: int = setting(1_000_000, "A longer HTTP answer is cut off and has failed.", ge=1000)
     poll_seconds: float = setting(0.5, "runpod: how often a queued job is asked about.", gt=0, le=10)
+    billing: str = setting(
+        "flat", "flat: cost.candidate_monthly_eur spread over cost.monthly_requests; tokens: by cost.prices.",
+        choices=["flat", "tokens"],
+    )  # fmt: skip
     fallback: list[str] = setting([], "Options of conf/endpoint to ask, in this order, when this one fails.")
     breaker: Breaker = setting(Breaker(), "When an endpoint that keeps failing is left alone.")
     server: Server = setting(Server(), "The server that kind=local starts.")

@@ -60,6 +60,10 @@ class Answer:
     """Until the first token, where the answer was streamed."""
     finish_reason: str | None = None
     """Why the model stopped: `stop` or `length`, as the server says."""
+    cost_usd: float | None = None
+    """None where it is not known (`zantara_exp.prices`)."""
+    cost_basis: str | None = None
+    """What the cost rests on: prices, or a fee and the volume that it is spread over."""
     error: Reason | None = None
     detail: str | None = None
     retry_after_s: float | None = None

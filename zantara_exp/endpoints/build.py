@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._http import key_from_environment
 from zantara_exp.endpoints.anthropic import Anthropic
@@ -15,15 +16,27 @@ from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.endpoints.local import LocalServer, local_server
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
 from zantara_exp.errors import ConfigError, MissingRequirementError
 
 
-def build(config: EndpointConfig, server: LocalServer | None = None, shown_as: str | None = None) -> Endpoint:
+def build(
+    config: EndpointConfig,
+    server: LocalServer | None = None,
+    shown_as: str | None = None,
+    cost: Cost | None = None,
+) -> Endpoint:
     """The endpoint that `config` names, without breaker or fallback; `shown_as` is a local model's name in the log.
 
-    Raises ConfigError for a local endpoint without its server, MissingRequirementError for a variable that is not set.
+    Its answers say what they cost where `cost` is given. Raises ConfigError for a local endpoint without its server,
+    MissingRequirementError for a variable that is not set.
     """
+    client = _client(config, server, shown_as)
+    return client if cost is None else Priced(client, config.billing, cost)
+
+
+def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | None) -> Endpoint:
     if config.kind == "local":
         if server is None:
             raise ConfigError("endpoint.kind=local works only where a stage has started the server")
@@ -37,13 +50,16 @@ def build(config: EndpointConfig, server: LocalServer | None = None, shown_as: s
 
 
 def guarded(
-    config: EndpointConfig, server: LocalServer | None = None, shown_as: str | None = None
+    config: EndpointConfig,
+    server: LocalServer | None = None,
+    shown_as: str | None = None,
+    cost: Cost | None = None,
 ) -> Guarded | Fallback:
     """The endpoint behind its breaker, and before the endpoints that stand in for it. Raises like `build`."""
-    chain = [Guarded(build(config, server, shown_as), Breaker(config.breaker))]
+    chain = [Guarded(build(config, server, shown_as, cost), Breaker(config.breaker))]
     for name in config.fallback:
         other = option(name)
-        chain.append(Guarded(build(other), Breaker(other.breaker)))
+        chain.append(Guarded(build(other, cost=cost), Breaker(other.breaker)))
     return chain[0] if len(chain) == 1 else Fallback(chain)
 
 

@@ -59,8 +59,8 @@ class Worker:
         """`primary` is asked again in a share of the sample, the A/A arm."""
         self._config, self._endpoint, self._log, self._pipes = config, endpoint, log, pipes
         self._on = False
-        self._comparer = Comparer(endpoint, log, epoch)
-        self._again = None if primary is None else Comparer(primary, log, epoch, AA)
+        self._comparer = Comparer(endpoint, log, epoch, config.cost)
+        self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered = self._repeated = 0
@@ -190,8 +190,9 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     layout, redactor = Layout(config), Redactor()
     log = ComparisonLog(layout.logs, setup["epoch"], lambda: redactor.conversation().text, config.log.flush_seconds)
     with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
-        endpoint = guarded(config.endpoint, server, config.model.name if server else None)
-        again = guarded(option(config.primary.endpoint or "")) if config.primary.aa_percent > 0 else None
+        endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
+        asked_again = config.primary.aa_percent > 0
+        again = guarded(option(config.primary.endpoint or ""), cost=config.cost) if asked_again else None
         worker = Worker(config, endpoint, log, setup["epoch"], pipes, again)
         try:
             await worker.run(reader)

@@ -23,7 +23,7 @@ from zantara_exp.shadow.columns import blocks, plain
 from zantara_exp.shadow.reader import HashUser, Quarantined, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
-_FORMAT = 1
+_FORMAT = 2
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _ROWS = 20_000
@@ -145,7 +145,7 @@ def _table(rows: Sequence[Comparison]) -> Any:
     for side in ("primary", "candidate"):
         answers: list[Side] = [getattr(row, side) for row in rows]
         for name in _SIDE:
-            kind = whole if name.startswith("tokens") else real if name.endswith("_ms") else text
+            kind = whole if name.startswith("tokens") else real if name.endswith(("_ms", "_usd")) else text
             columns[f"{side}_{name}"] = pa.array([getattr(answer, name) for answer in answers], kind)
     columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
     columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)

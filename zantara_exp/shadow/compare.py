@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from statistics import median
 
+from zantara_exp.config.decision import Cost
 from zantara_exp.endpoints.base import Answer, Endpoint, Reason
+from zantara_exp.prices import charge_by_tokens
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
 from zantara_exp.shadow.replay import Request
@@ -27,14 +30,19 @@ class Comparer:
         endpoint: Endpoint,
         log: ComparisonLog,
         epoch: str,
+        cost: Cost,
         arm: str = CANDIDATE,
         primary: Endpoint | None = None,
     ) -> None:
         self._endpoint, self._log, self._epoch, self._arm, self._primary = endpoint, log, epoch, arm, primary
+        self._cost = cost
 
     async def compare(self, request: Request, sampling: Sampling) -> Comparison:
         """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does."""
-        primary = request.primary if self._primary is None else side_of(await self._primary.chat(request.messages))
+        if self._primary is None:
+            primary = priced(request.primary, self._cost)
+        else:
+            primary = side_of(await self._primary.chat(request.messages))
         answer = await self._endpoint.chat(request.messages)
         comparison = Comparison(
             comparison_id=comparison_id(request.request_id, self._epoch, self._arm),
@@ -69,7 +77,17 @@ def side_of(answer: Answer) -> Side:
         finish_reason=answer.finish_reason,
         error=answer.error and answer.error.value,
         detail=answer.detail,
+        cost_usd=answer.cost_usd,
+        cost_basis=answer.cost_basis,
     )
+
+
+def priced(side: Side, cost: Cost) -> Side:
+    """An answer of the primary that was recorded or observed, with its cost by the price list."""
+    charge = charge_by_tokens(side.model, side.tokens_input, side.tokens_output, cost)
+    if side.error is not None or charge is None:
+        return side
+    return replace(side, cost_usd=charge.usd, cost_basis=charge.basis)
 
 
 async def compare_all(

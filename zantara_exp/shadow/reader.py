@@ -123,6 +123,8 @@ def _side(body: Mapping[str, Any]) -> Side:
         finish_reason=_text(body, "finish_reason"),
         error=_text(body, "error"),
         detail=_text(body, "detail"),
+        cost_usd=_number(body, "cost_usd"),
+        cost_basis=_text(body, "cost_basis"),
     )
 
 

@@ -27,6 +27,8 @@ class Side:
     finish_reason: str | None = None
     error: str | None = None
     detail: str | None = None
+    cost_usd: float | None = None
+    cost_basis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

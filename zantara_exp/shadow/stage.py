@@ -112,7 +112,7 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:
         with serving(config.endpoint, context.layout.model, context.run_dir) as server:
-            endpoint = guarded(config.endpoint, server, shown_as)
+            endpoint = guarded(config.endpoint, server, shown_as, config.cost)
             with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
                 asyncio.run(_drive(config, endpoint, log, epoch, todo, tally, progress, server))
     finally:
@@ -136,7 +136,7 @@ async def _drive(
     server: LocalServer | None,
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
-    primary = guarded(option(config.primary.endpoint or "")) if _asks_primary(config) else None
+    primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None
     live = primary if config.primary.name == "live" else None
 
     def done(comparison: Comparison) -> None:
@@ -149,8 +149,8 @@ async def _drive(
 
     try:
         for arm, asked, comparer in (
-            (todo.candidate, endpoint, Comparer(endpoint, log, epoch, CANDIDATE, live)),
-            (todo.aa, primary, Comparer(primary or endpoint, log, epoch, AA, live)),
+            (todo.candidate, endpoint, Comparer(endpoint, log, epoch, config.cost, CANDIDATE, live)),
+            (todo.aa, primary, Comparer(primary or endpoint, log, epoch, config.cost, AA, live)),
         ):
             if arm and asked is not None:
                 await _warm_up(asked, arm[0][0])
