@@ -8,7 +8,7 @@ import pytest
 from tests.gates.evidence import above, below, crowd, gate_of, user_days
 from tests.gates.test_config import shipped
 from zantara_exp.config.gate import Criterion, Threshold
-from zantara_exp.gates import Missing, Number, Reviews, judge_gate, junit_xml
+from zantara_exp.gates import Missing, Number, Reviews, Seen, judge_gate, junit_xml
 
 
 def verdict(evidence, **criteria):
@@ -135,3 +135,11 @@ def test_epochs_of_one_source_are_not_mixed():
     judged = judge_gate(gate_of(a=above(0.98), b=above(0.98)), evidence)
     assert judged.verdict == "INCONCLUSIVE"
     assert "epochs are not mixed" in judged.criteria[1].reason
+
+
+def test_the_two_limits_of_one_quantile_are_of_one_epoch():
+    latency = Criterion("latency_ms", "quantile", go=Threshold(below=1500), no_go=Threshold(above=3000))
+    seen = Seen(crowd(300, 2, 1.0, epoch="new"), crowd(300, 2, 0.2, epoch="old"))
+    judged = judge_gate(gate_of(latency=latency), {"latency": seen})
+    assert judged.verdict == "INCONCLUSIVE"
+    assert "epochs are not mixed" in judged.criteria[0].reason

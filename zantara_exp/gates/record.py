@@ -23,7 +23,8 @@ from zantara_exp.gates.verdict import FirstUse, Verdict
 
 Look = dict[str, Any]
 _LOOK = {"gate", "gate_hash", "epoch", "as_of", "requests", "users", "exact"}
-_ENTRY = {"metric", "where", "terms", "sample", "evidence", "labels", "epoch"}
+_NOT_SPENT = "it was not looked at, and no look is spent"
+_ENTRY = {"metric", "where", "terms", "sample", "evidence", "epoch"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Looks:
 
 
 def identity(seen: Seen) -> tuple[str, str]:
-    """Which sample was looked at, and what was seen in it; a review's sample stays while its labels come in."""
+    """Which sample was looked at, and what was seen in it."""
     content = evidence_hash(seen.go, one_look=True)
     sample = seen.go.sample_hash if isinstance(seen.go, Reviews) else ""
     return sample or content, content
@@ -132,7 +133,6 @@ def _entry(gate: Gate, decided: CriterionDecision, seen: Mapping[str, Seen]) -> 
         "terms": _terms(gate, decided.criterion),
         "sample": sample,
         "evidence": content,
-        "labels": _labels(seen[decided.name]),
         "epoch": _epoch(decided.name, seen),
     }
 
@@ -153,14 +153,6 @@ def _terms(gate: Gate, criterion: Criterion) -> Look:
         "margin": criterion.margin,
         "looks": criterion.looks,
     }
-
-
-def _labels(seen: Seen) -> list[int]:
-    """The labels of a review by kind, and its size; nothing for other evidence."""
-    if not isinstance(seen.go, Reviews):
-        return []
-    labels = [seen.go.equivalent_or_better, seen.go.worse, seen.go.cannot_judge]
-    return [*labels, sum(labels) + seen.go.missing]
 
 
 def _earlier(looks: list[Look], criterion: Criterion, epoch: str) -> list[Look]:
@@ -186,28 +178,27 @@ def _refusal(terms: Look, seen: Seen, earlier: list[Look]) -> str:
     sample, content = identity(seen)
     if sample in spent:
         known = spent[sample]
-        if known["evidence"] == content or _only_arrived(known["labels"], _labels(seen)):
-            return ""
-        return f"what was measured changed after it was looked at on {known['as_of']}"
+        unchanged = known["evidence"] == content
+        return "" if unchanged else f"what was measured changed after it was looked at on {known['as_of']}"
     if len(spent) < terms["looks"]:
         return ""
     looks = "its one look is" if terms["looks"] == 1 else f"its {terms['looks']} looks are"
     return f"{looks} spent, last on {list(spent.values())[-1]['as_of']}, and this is other evidence"
 
 
-def _only_arrived(before: list[int], now: list[int]) -> bool:
-    """Whether labels came in and none was taken back: no kind became fewer, and the sample is of the same size."""
-    return bool(before) and before[-1] == now[-1] and all(b <= n for b, n in zip(before, now, strict=True))
-
-
 def _too_early(rule: Rule, seen: Seen) -> str:
-    """Why a criterion is not looked at yet: looks before anything may be decided would let one choose when to stop."""
+    """Why a criterion is not looked at yet: looks before anything may be decided would let one choose when to stop.
+
+    A review is looked at once every pair is labelled: of labels seen while others come in, no count shows a change.
+    """
+    if isinstance(seen.go, Reviews) and seen.go.missing:
+        return f"{seen.go.missing} pairs are not labelled yet (`cannot judge` is a label); {_NOT_SPENT}"
     decided, review = decide(rule, seen), rule.criterion.kind == "review"
     waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given and not review else 0)
     if decided.decision == MISSING or decided.view.users >= waits:
         return ""
     what = "reviewed pairs" if review else "users"
-    return f"waits for {waits} {what}, there are {decided.view.users}; it was not looked at, and no look is spent"
+    return f"waits for {waits} {what}, there are {decided.view.users}; {_NOT_SPENT}"
 
 
 def _epoch(name: str, seen: Mapping[str, Seen]) -> str:

@@ -134,9 +134,10 @@ def _one_epoch(seen: dict[str, Seen]) -> dict[str, Seen]:
     first: dict[str, str] = {}
     checked = {}
     for name, item in seen.items():
-        if isinstance(item.go, UserDays) and item.go.epoch != first.setdefault(item.source, item.go.epoch):
-            wrong = f"it is of epoch {item.go.epoch}, other evidence of {first[item.source]}: epochs are not mixed"
-            item = replace(item, refused=wrong)
+        for evidence in (item.go, item.no_go):
+            if isinstance(evidence, UserDays) and evidence.epoch != first.setdefault(item.source, evidence.epoch):
+                wrong = f"it is of epoch {evidence.epoch}, other evidence of {first[item.source]}: epochs are not mixed"
+                item = replace(item, refused=wrong)
         checked[name] = item
     return checked
 
