@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from zantara_exp.config.schema import Config
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from zantara_exp.analysis.engine import Engine
     from zantara_exp.dataset.language import LanguageDetector
 
 _FORMAT = 5
@@ -37,8 +39,8 @@ _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
 
 
-def facts_of(connection: Any, source: Path, cache: Path, config: Config) -> Path:
-    """The file of facts for one compacted file, derived on an ibis `connection` unless an up-to-date one is in `cache`.
+def facts_of(engine: Engine, source: Path, cache: Path, config: Config) -> Path:
+    """The file of facts for one compacted file, derived by `engine` unless an up-to-date one is in `cache`.
 
     A kill leaves the old file or the new one.
     """
@@ -54,7 +56,7 @@ def facts_of(connection: Any, source: Path, cache: Path, config: Config) -> Path
     scorer = Scorer(scored, pq.read_metadata(source).num_rows, _known_scores(target))
     waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        _write(waiting, _derived(connection, source), scorer, _Speech(config), mark)
+        _write(waiting, engine.batches(derived(engine.read([source]))), scorer, _Speech(config), mark)
         os.replace(waiting, target)
     finally:
         waiting.unlink(missing_ok=True)
@@ -72,9 +74,16 @@ class _Speech:
         self._config = config
         self._detector: LanguageDetector | None = None
 
-    def languages(self, batch: Any) -> list[str]:
+    def languages(self, batch: Any) -> Any:
+        """The column of languages."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not pc.any(pc.equal(batch["language"], "")).as_py():
+            return batch["language"]
         said, asked = batch["language"].to_pylist(), batch["query"].to_pylist()
-        return [language or self._detected(query) for language, query in zip(said, asked, strict=True)]
+        named = [language or self._detected(query) for language, query in zip(said, asked, strict=True)]
+        return pa.array(named, pa.string())
 
     def _detected(self, query: str) -> str:
         if self._detector is None:
@@ -98,6 +107,16 @@ def doubles_of(facts: Path) -> int:
     return int(dict(pq.read_metadata(facts).metadata or {}).get(b"doubles", b"0"))
 
 
+def newest_day(facts: Path) -> date:
+    """The last day in a file of facts, from its statistics."""
+    import pyarrow.parquet as pq
+
+    written = pq.read_metadata(facts)
+    place = written.schema.names.index("day")
+    groups = [written.row_group(number).column(place).statistics for number in range(written.num_row_groups)]
+    return max((group.max for group in groups if group is not None and group.has_min_max), default=date.min)
+
+
 def _known_scores(target: Path) -> Mapping[str, float]:
     """Scores of an earlier version of the file: a day that grows is scored once, not again with every look."""
     import pyarrow.parquet as pq
@@ -117,12 +136,12 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
     seen: set[str] = set()
     doubles = 0
     for batch in batches:
-        first = [_is_new(key, seen) for key in batch["comparison_id"].to_pylist()]
+        first = _first(batch["comparison_id"].to_pylist(), seen)
         doubles += first.count(False)
         rows = pa.Table.from_batches([batch]).append_column("first", pa.array(first, pa.bool_()))
         rows = rows.append_column("chrf", pa.array(scorer.scores(batch), pa.float64()))
         place = rows.schema.get_field_index("language")
-        rows = rows.set_column(place, "language", pa.array(speech.languages(batch), pa.string()))
+        rows = rows.set_column(place, "language", speech.languages(batch))
         rows = rows.drop_columns(list(_TEXT))
         if writer is None:
             schema = rows.schema.with_metadata({b"zantara": mark})
@@ -133,18 +152,17 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
         writer.close()
 
 
-def _is_new(key: str, seen: set[str]) -> bool:
-    if key in seen:
-        return False
-    seen.add(key)
-    return True
-
-
-def _derived(connection: Any, source: Path) -> Iterator[Any]:
-    """Batches of facts, still with both answers, for the scorer."""
-    table = derived(connection.read_parquet(source))
-    # ibis 12 streams through a cursor method that DuckDB 2 has no more; DuckDB's own relation can
-    yield from connection.con.sql(connection.compile(table)).to_arrow_reader(20_000)
+def _first(keys: Sequence[str], seen: set[str]) -> list[bool]:
+    """Which of the keys come for the first time; they are seen from then on."""
+    fresh = set(keys)
+    if len(fresh) == len(keys) and seen.isdisjoint(fresh):
+        seen |= fresh
+        return [True] * len(keys)
+    first = []
+    for key in keys:
+        first.append(key not in seen)
+        seen.add(key)
+    return first
 
 
 def derived(rows: ir.Table) -> ir.Table:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zantara_exp.analysis.facts import doubles_of, facts_of
+from zantara_exp.analysis.engine import Engine, open_engine
+from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day
 from zantara_exp.analysis.tables import SHADOW_COMMAND
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
@@ -19,6 +20,8 @@ from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from zantara_exp.shadow.compact import Compacted
 
 
 @dataclass(frozen=True)
@@ -81,38 +84,35 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
 
     Raises MissingInputError when there is no comparison to look at.
     """
-    import ibis
-
     from zantara_exp.shadow.compact import compact
 
     compacted = compact(layout)
     if not compacted.comparisons:
         raise MissingInputError(f"{layout.logs} holds no comparison", SHADOW_COMMAND)
-    cache = layout.state / "facts"
-    connection = ibis.duckdb.connect()
-    try:
-        files = [facts_of(connection, path, cache, config) for path in compacted.comparisons]
-        everything = connection.read_parquet([str(path) for path in files], union_by_name=True)
-        horizon = datetime.now(UTC).date() + timedelta(days=1)
-        drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(connection, files, horizon))
-        last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
-        if last is None:
-            raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", SHADOW_COMMAND)
-        last = min(until, last) if until else last
-        once = everything.filter((everything.day <= last) & everything.first)
-        yield ComparisonLog(
-            # views, because ibis takes longer to compile a long expression than DuckDB to run it
-            facts=connection.create_view("facts", once.filter(once.arm != "aa").drop("first")),
-            noise=connection.create_view("noise", once.filter(once.arm == "aa").drop("first")),
-            files=tuple(compacted.comparisons),
-            drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
-            bad=bad,
-            doubles=sum(doubles_of(path) for path in files),
-            until=last,
-            horizon=horizon,
-        )
-    finally:
-        connection.disconnect()
+    with open_engine(config.engine) as engine:
+        yield _opened(engine, compacted, config, layout, until)
+
+
+def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout, until: date | None) -> ComparisonLog:
+    files = [facts_of(engine, path, layout.state / "facts", config) for path in compacted.comparisons]
+    everything = engine.read(files)
+    horizon = datetime.now(UTC).date() + timedelta(days=1)
+    drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(files, horizon))
+    last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
+    if last is None:
+        raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", SHADOW_COMMAND)
+    last = min(until, last) if until else last
+    once = everything.filter((everything.day <= last) & everything.first)
+    return ComparisonLog(
+        facts=engine.view("facts", once.filter(once.arm != "aa").drop("first")),
+        noise=engine.view("noise", once.filter(once.arm == "aa").drop("first")),
+        files=tuple(compacted.comparisons),
+        drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
+        bad=bad,
+        doubles=sum(doubles_of(path) for path in files),
+        until=last,
+        horizon=horizon,
+    )
 
 
 def _last_day(
@@ -126,14 +126,20 @@ def _last_day(
     return max([newest, *(day for day in lost if day <= horizon)])
 
 
-def _future(connection: Any, files: Sequence[Path], horizon: date) -> list[BadLine]:
+def _future(files: Sequence[Path], horizon: date) -> list[BadLine]:
     """Comparisons dated after `horizon`, as lines that cannot be read: their day is not known."""
-    everything = connection.read_parquet([str(path) for path in files], union_by_name=True, filename=True)
-    late = everything.filter((everything.day > horizon) & everything.first)
-    found = late.group_by("filename").agg(count=late.count()).order_by("filename").to_pyarrow().to_pylist()
-    # A file of facts is named after its source, behind a hash of where that lies.
-    named = [(Path(row["filename"]).stem.partition("-")[2], row["count"]) for row in found]
-    return [BadLine(f"{name}.jsonl", 0, "timestamp lies in the future") for name, count in named for _ in range(count)]
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found = []
+    for path in files:
+        if newest_day(path) > horizon:
+            rows = pq.read_table(path, columns=["day", "first"])
+            late = pc.sum(pc.and_(pc.greater(rows["day"], horizon), rows["first"])).as_py() or 0
+            # A file of facts is named after its source, behind a hash of where that lies.
+            name = f"{path.stem.partition('-')[2]}.jsonl"
+            found += [BadLine(name, 0, "timestamp lies in the future")] * late
+    return found
 
 
 def _drops(files: Sequence[Path]) -> dict[tuple[date, str, str], int]:

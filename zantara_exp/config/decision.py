@@ -13,7 +13,8 @@ from zantara_exp.config._fields import setting
 class Engine:
     """Config group `engine`: what computes the tables, and what counts as similar."""
 
-    name: str = setting("duckdb", "duckdb, in this process.", choices=["duckdb"])
+    name: str = setting("duckdb", "duckdb, in this process, or spark.", choices=["duckdb", "spark"])
+    master: str = setting("local[2]", "spark: where it runs, such as local[2] or spark://host:7077.")
     similar_chrf: float = setting(
         50.0, "Two answers are similar from this chrF on (0 to 100, character n-grams of one to six).", gt=0, le=100
     )

@@ -1,0 +1,86 @@
+"""The same numbers on DuckDB and on Spark. Spark needs Java and pyspark; without them its test skips, saying so."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, replace
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.analysis import logs
+from zantara_exp.analysis import engine
+from zantara_exp.analysis.engine import spark_lacks
+from zantara_exp.analysis.evidence import evidence
+from zantara_exp.analysis.log import open_log
+from zantara_exp.analysis.summary import summary
+from zantara_exp.config import Config, compose
+from zantara_exp.errors import MissingRequirementError
+from zantara_exp.gates.evidence import EvidenceRequest, UserDays
+from zantara_exp.layout import Layout
+
+
+def flattened(value: Any, path: str = "") -> dict[str, Any]:
+    """Nested values by their path, so that numbers can be compared one by one."""
+    if isinstance(value, dict):
+        return {name: found for key in value for name, found in flattened(value[key], f"{path}.{key}").items()}
+    if isinstance(value, list | tuple):
+        return {name: found for n, item in enumerate(value) for name, found in flattened(item, f"{path}.{n}").items()}
+    return {path: value}
+
+
+def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one.keys() == other.keys()
+    for path, value in one.items():
+        if isinstance(value, float):
+            assert other[path] == pytest.approx(value, rel=1e-9, abs=1e-12), path
+        else:
+            assert other[path] == value, path  # counts, histograms, names: identical
+
+
+@pytest.mark.skipif(bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+def test_spark_gives_the_same_numbers(config: Config, layout: Layout) -> None:
+    logs.both_versions(layout.logs)
+    odd = {"response": " \t...\n", "model": "m", "tokens_input": 1, "tokens_output": None, "latency_ms": -3.0}
+    logs.write(layout.logs, logs.Plan(days=1, start=4, per_day=3, seed=77, extra={"candidate": odd}))
+    on_spark = copy.deepcopy(config)
+    on_spark.engine = compose(["engine=spark"]).engine
+    on_spark.paths.state = "spark"  # so that it derives the facts itself
+    place = Layout(on_spark)
+    asked = [EvidenceRequest("latency_ms", 1500.0), EvidenceRequest("similar"), EvidenceRequest("savings")]
+    with open_log(config, layout) as ours, open_log(on_spark, place) as theirs:
+        assert ours.bad == theirs.bad
+        assert len(ours.bad) == 12
+        assert_same(flattened(asdict(summary(ours, config))), flattened(asdict(summary(theirs, on_spark))))
+    for mine, other in zip(*(sorted((at.state / "facts").iterdir()) for at in (layout, place)), strict=True):
+        assert_same(flattened(pq.read_table(mine).to_pylist()), flattened(pq.read_table(other).to_pylist()))
+    for request in asked:
+        mine, other = evidence(request, config, layout), evidence(request, on_spark, place)
+        assert type(mine) is type(other)
+        if isinstance(mine, UserDays) and isinstance(other, UserDays):
+            assert_same(columns(mine), columns(other))
+
+
+def columns(days: UserDays) -> dict[str, Any]:
+    arrays = {name: getattr(days, name) for name in ("day", "trials", "total", "baseline")} | dict(days.segments)
+    return flattened({name: array.tolist() for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    ("found", "java", "lacking"),
+    [(None, "/usr/bin/java", "the package pyspark"), (object(), None, "Java (17 or newer)")],
+)
+def test_what_spark_lacks_is_said(
+    monkeypatch: pytest.MonkeyPatch, config: Config, layout: Layout, found: object, java: str | None, lacking: str
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(engine, "find_spec", lambda _: found)
+    monkeypatch.setattr(engine.shutil, "which", lambda _: java)
+    logs.write(layout.logs, replace(logs.Plan(), days=1, per_day=3))
+    config.engine.name = "spark"
+    with pytest.raises(MissingRequirementError, match=r"engine=spark needs") as raised:
+        with open_log(config, layout):
+            pass
+    assert lacking in str(raised.value)

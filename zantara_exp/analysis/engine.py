@@ -1,0 +1,126 @@
+"""What computes the tables: DuckDB in this process, or Spark. The ibis expressions are the same on both.
+
+Both read the Parquet files that compaction wrote, never JSON: engines infer JSON differently, and a line that one of
+them drops silently must be quarantined, not lost.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config.decision import Engine as EngineConfig
+from zantara_exp.errors import MissingRequirementError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_BATCH = 20_000
+
+
+class DuckDB:
+    """Tables by DuckDB in this process."""
+
+    def __init__(self) -> None:
+        import ibis
+
+        self._ibis = ibis.duckdb.connect()
+
+    def read(self, paths: Sequence[Path]) -> ir.Table:
+        """Parquet files as one table; a column that a file lacks is null in its rows."""
+        return self._ibis.read_parquet([str(path) for path in paths], union_by_name=True)
+
+    def view(self, name: str, table: ir.Table) -> ir.Table:
+        """A name for an expression: ibis takes longer to compile a long one again than DuckDB to run it."""
+        return self._ibis.create_view(name, table, overwrite=True)
+
+    def batches(self, table: ir.Table) -> Iterator[Any]:
+        """The rows of an expression, in the files' order, without holding all of them."""
+        # ibis 12 streams through a cursor method that DuckDB 2 has no more; DuckDB's own relation can
+        yield from self._ibis.con.sql(self._ibis.compile(table)).to_arrow_reader(_BATCH)
+
+    def close(self) -> None:
+        """Let go of memory."""
+        self._ibis.disconnect()
+
+
+class Spark:
+    """Tables by Apache Spark: local, or the cluster that `engine.master` names."""
+
+    def __init__(self, master: str) -> None:
+        import ibis
+
+        self._session = _session(master)
+        self._ibis = ibis.pyspark.connect(self._session)
+        self._tables = 0
+
+    def read(self, paths: Sequence[Path]) -> ir.Table:
+        """As DuckDB's."""
+        self._tables += 1
+        name = f"zantara_{self._tables}"
+        rows = self._session.read.option("mergeSchema", "true").parquet(*(path.as_uri() for path in paths))
+        rows.createOrReplaceTempView(name)
+        return self._ibis.table(name)
+
+    def view(self, name: str, table: ir.Table) -> ir.Table:
+        """As DuckDB's."""
+        return self._ibis.create_view(name, table, overwrite=True)
+
+    def batches(self, table: ir.Table) -> Iterator[Any]:
+        """As DuckDB's; Spark holds the rows of one file of a day while it hands them out."""
+        yield from table.to_pyarrow_batches(chunk_size=_BATCH)
+
+    def close(self) -> None:
+        """Leave the session to the next one who asks: starting it takes seconds."""
+
+
+Engine = DuckDB | Spark
+
+
+@contextmanager
+def open_engine(config: EngineConfig) -> Iterator[Engine]:
+    """The configured engine. Raises MissingRequirementError where Spark cannot run here."""
+    engine: Engine = DuckDB() if config.name == "duckdb" else Spark(config.master)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def spark_lacks() -> str:
+    """What engine=spark lacks on this machine; empty where it can run."""
+    if find_spec("pyspark") is None:
+        return "the package pyspark"
+    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if os.environ.get("JAVA_HOME") else None
+    return "" if (java and java.is_file()) or shutil.which("java") else "Java (17 or newer)"
+
+
+def _session(master: str) -> Any:
+    if lacking := spark_lacks():
+        raise MissingRequirementError(
+            f"engine=spark needs {lacking}",
+            "pip install 'zantara-exp[spark]' and a Java 17 runtime, or take engine=duckdb",
+        )
+    quiet = files("zantara_exp.analysis").joinpath("log4j2.properties")
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        # a few groups come out of every query: two hundred partitions of them would only cost time
+        "spark.sql.shuffle.partitions": "4",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet}",
+    }
+    builder = SparkSession.builder.appName("zantara_exp").master(master)
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
