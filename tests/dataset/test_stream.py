@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.dataset.support import config_of, context_of, rows_of
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.sources import Database, open_database
-from zantara_exp.dataset.stream import _escaped, _unescaped, _unseen
+from zantara_exp.dataset.stream import _ESCAPED, Position, _unescaped, _unseen
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 
@@ -88,8 +88,10 @@ def test_what_changes_meanwhile_is_read_once(database: psycopg.Connection, workd
             if number == 2_000:
                 cut(database)
                 database.execute("update conversations set session_id = 'new'")
-                database.execute("insert into conversations select 'late', 'u', 's', messages, metadata, "
-                                 "timestamptz '2025-11-03 12:00+00' from conversations limit 1")
+                database.execute(
+                    "insert into conversations select 'late', 'u', 's', messages, metadata, "
+                    "timestamptz '2025-11-03 12:00+00' from conversations limit 1"
+                )
         assert source.interruptions
     assert Counter(found) == Counter(f"c{n}" for n in range(1, ROWS + 1))
 
@@ -148,8 +150,20 @@ def _once(real: Any) -> Any:
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_escapes_of_copy(text: str) -> None:
-    assert _unescaped(_escaped(text)) == text
-    assert "\t" not in _escaped(text)
+    escaped = text.replace("\\", "\\\\")
+    for letter, control in _ESCAPED.items():
+        escaped = escaped.replace(control, f"\\{letter}")
+    assert _unescaped(escaped) == text
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1), min_size=1))
+def test_a_position_knows_the_lines_that_share_the_last_ones_key(blocks: list[list[str]]) -> None:
+    lines = [f"{id}\tnoon\t{number}" for number, id in enumerate(sorted(id for block in blocks for id in block))]
+    position, rest = Position(), iter(lines)
+    for block in blocks:
+        position.move([next(rest) for _ in block])
+    assert (position.rows, position.id, position.created_at) == (len(lines), lines[-1][0], "noon")
+    assert sorted(position.tied) == sorted(line for line in lines if line.startswith(position.key))
 
 
 @given(st.lists(st.sampled_from("abc")), st.integers(0, 9))

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Copy
+    from psycopg.abc import Buffer
+    from psycopg.pq.abc import PGconn
     from psycopg.sql import Composed
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -30,8 +33,19 @@ class Position:
     rows: int = 0
     id: str = ""
     created_at: str = ""
+    key: str = ""
+    """What the last line read begins with: its id and time."""
     tied: list[str] = field(default_factory=list)
-    """The lines read so far that share the last one's id and time."""
+    """The lines read so far that have this key."""
+
+    def move(self, lines: Sequence[str]) -> None:
+        """Go on behind lines that were read."""
+        self.rows += len(lines)
+        id, self.created_at, _ = lines[-1].split("\t", 2)
+        key = f"{id}\t{self.created_at}\t"
+        tied = list(takewhile(lambda line: line.startswith(key), reversed(lines)))
+        self.tied = [*self.tied, *tied] if key == self.key else tied
+        self.id, self.key = _unescaped(id), key
 
 
 class Stream:
@@ -46,7 +60,7 @@ class Stream:
         say: Callable[[str], None],
     ) -> None:
         """`connect` gives the connection to use, a new one where the last was lost; `statement` is a COPY in text
-        format with `null ''` of what comes after a position; `columns` begin with `id`, `created_at`."""
+        format with `null ''` of what comes after a position; `columns` begin with `id`, `created_at` and go on."""
         self._connect, self._statement, self._columns = connect, statement, columns
         self._attempts, self._say = attempts, say
 
@@ -62,7 +76,9 @@ class Stream:
             connection = None
             try:
                 connection = self._connect()
-                yield from self._read(connection, position)
+                for lines in self._unread(connection, position):
+                    yield from self._parsed(lines)
+                    position.move(lines)
                 return
             except psycopg.OperationalError as lost:
                 if connection is not None and not connection.closed:
@@ -76,40 +92,62 @@ class Stream:
                 self._say(f"connection lost after {position.rows} rows ({said}); going on there in {wait:g} s")
                 time.sleep(wait)
 
-    def _read(self, connection: Connection, position: Position) -> Iterator[dict[str, Any]]:
-        columns, tied = self._columns, position.tied
-        for line in self._unread(connection, position):
-            fields = line.split("\t")
-            if "\\" in line:
-                fields = [_unescaped(text) for text in fields]
-            # A million times: no call, no new list for a row that has its key for itself.
-            if fields[0] != position.id or fields[1] != position.created_at:
-                position.id, position.created_at = fields[0], fields[1]
-                tied.clear()
-            tied.append(line)
-            position.rows += 1
-            yield dict(zip(columns, fields))  # noqa: B905 - COPY sends as many fields as it was asked for
+    def _parsed(self, lines: Sequence[str]) -> list[dict[str, Any]]:
+        columns = self._columns
+        return [
+            # COPY sends as many fields as it was asked for; most lines have nothing escaped
+            dict(zip(columns, map(_unescaped, line.split("\t")) if "\\" in line else line.split("\t")))  # noqa: B905
+            for line in lines
+        ]
 
-    def _unread(self, connection: Connection, position: Position) -> Iterator[str]:
-        """The lines after the position, those that share its key and were not read first."""
-        seen, tied = Counter(position.tied), list[str]()
-        key = f"{_escaped(position.id)}\t{position.created_at}\t" if seen else None
-        lines = self._lines(connection, position)
-        for line in lines:
-            if key is None or not line.startswith(key):
-                yield from _unseen(tied, seen)
-                yield line
-                break
-            tied.append(line)
-        else:
-            yield from _unseen(tied, seen)
-        yield from lines
+    def _unread(self, connection: Connection, position: Position) -> Iterator[list[str]]:
+        """The lines after the position, block by block; of those that share its key, the ones that were not read."""
+        blocks = self._blocks(connection, position)
+        if position.tied:
+            tied, others = list[str](), list[str]()
+            for lines in blocks:
+                same = sum(1 for _ in takewhile(lambda line: line.startswith(position.key), lines))
+                tied, others = [*tied, *lines[:same]], lines[same:]
+                if others:
+                    break
+            if first := [*_unseen(tied, Counter(position.tied)), *others]:
+                yield first
+        yield from blocks
 
-    def _lines(self, connection: Connection, position: Position) -> Iterator[str]:
-        """PostgreSQL sends one line a message."""
+    def _blocks(self, connection: Connection, position: Position) -> Iterator[list[str]]:
         with connection.cursor() as cursor, cursor.copy(*self._statement(position)) as copy:
-            for block in copy:
-                yield str(block, "utf-8")[:-1]
+            for messages in _arrivals(copy, connection.pgconn):
+                yield str(b"".join(messages), "utf-8")[:-1].split("\n")  # each message is a line
+
+
+def _arrivals(copy: Copy, pgconn: PGconn) -> Iterator[list[Buffer]]:
+    """All that has arrived, again and again to the end: psycopg's loop over `copy`, which waits anew for every row,
+    takes twice the time."""
+    while message := copy.read():
+        messages, size = [message], 1
+        while size > 0:
+            size, message = pgconn.get_copy_data(1)
+            messages.append(message)
+        yield messages
+        if size < 0:
+            _end(pgconn)
+            return
+
+
+def _end(pgconn: PGconn) -> None:
+    """Take the outcome of a COPY whose last row was read without psycopg.
+
+    Raises the psycopg.Error of what went wrong.
+    """
+    from psycopg import OperationalError, errors, pq
+
+    outcome = pgconn.get_result()
+    while pgconn.get_result():
+        pass  # the connection takes its next statement after the last outcome
+    if outcome is None:
+        raise OperationalError("the server sent rows and no outcome")
+    if outcome.status != pq.ExecStatus.COMMAND_OK:
+        raise errors.error_from_result(outcome)
 
 
 def _unseen(tied: list[str], seen: Counter[str]) -> list[str]:
@@ -122,10 +160,3 @@ def _unescaped(text: str) -> str:
     if "\\" not in text:
         return text
     return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), text)
-
-
-def _escaped(text: str) -> str:
-    text = text.replace("\\", "\\\\")
-    for letter, control in _ESCAPED.items():
-        text = text.replace(control, f"\\{letter}")
-    return text

@@ -3,6 +3,7 @@
 
 from zantara_exp.dataset.demo.phrases import Phrases, Topic
 
+# fmt: off
 ENGLISH = Phrases(
     names=(
         "James", "Emma", "Oliver", "Sophie", "Liam", "Hannah", "Noah", "Grace", "Ethan", "Lucy",

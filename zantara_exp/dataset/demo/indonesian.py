@@ -3,6 +3,7 @@
 
 from zantara_exp.dataset.demo.phrases import Phrases, Topic
 
+# fmt: off
 INDONESIAN = Phrases(
     names=(
         "Wayan", "Made", "Komang", "Ketut", "Putu", "Dewi", "Agus", "Sari", "Budi", "Rina",

@@ -3,6 +3,7 @@
 
 from zantara_exp.dataset.demo.phrases import Phrases, Topic
 
+# fmt: off
 ITALIAN = Phrases(
     names=(
         "Marco", "Giulia", "Luca", "Francesca", "Matteo", "Chiara", "Davide", "Elena", "Simone", "Paola",
