@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from tests.analysis import logs
+import numpy as np
+
 from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
 from zantara_exp.gates.rules import gate_hash
@@ -16,15 +17,17 @@ from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import Authority, serving_epoch
 from zantara_exp.rollout.ramp import Order
 from zantara_exp.rollout.stage import rollout
+from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served
+from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context, StageResult
 
 SERVED = (
-    "engine.scored_per_file=1",
     "endpoint=openai",
     "endpoint.base_url=http://127.0.0.1:9/v1",
     "endpoint.model=zantara",
+    "rollout.probe.enabled=false",
 )
-"""A candidate that stands elsewhere: its epoch needs no file; similarity, which is slow, is not asked for here."""
+"""A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step."""
 MONDAY = datetime(2025, 11, 3, 9, tzinfo=UTC)
 GRANTED = Authority("e1", "go_no_go", "g1", "2025-11-02")
 
@@ -57,20 +60,64 @@ def write_verdict(config: Config, **changed: object) -> Path:
     return layout.verdict
 
 
-def write_log(**plan: object) -> None:
-    """Five weeks of comparisons from the Monday on, of a candidate that is good unless `plan` says otherwise."""
+@dataclass(frozen=True)
+class Traffic:
+    """What users were served. Defaults: a step of a candidate that is as good as the primary."""
+
+    days: float = 7
+    start: float = 0
+    """Days after Monday on which it begins."""
+    per_day: int = 100
+    """Requests of each arm."""
+    users: int = 250
+    """Of each arm."""
+    failed: float = 0.0
+    """Share of the candidate's requests that fell back."""
+    failed_in: str | None = None
+    """The only language in which they did."""
+    lost: float = 0.0
+    """Share of the candidate's requests that nobody answered."""
+    control_lost: float = 0.0
+    latency_ms: float = 400.0
+    tokens: int = 40
+    epoch: str | None = None
+    """None: of what would serve."""
+    arms: tuple[str, ...] = (CANDIDATE, PRIMARY)
+    share: float = 10.0
+    seed: int = 1
+
+
+def traffic(**facts: object) -> list[Served]:
+    """Requests at even gaps, of users drawn at random, a third in each language."""
+    plan = Traffic(**facts)  # type: ignore[arg-type]
     config = config_of()
-    layout = Layout(config)
-    began = (MONDAY.date() - logs.FIRST_DAY.date()).days
-    facts = {
-        "epoch": serving_epoch(config, layout),
-        "days": 36,
-        "per_day": 110,
-        "users": 400,
-        "success": 1.0,
-        "start": began,
-    }
-    logs.write(layout.logs, logs.Plan(**{**facts, **plan}))
+    epoch = plan.epoch or serving_epoch(config, Layout(config))
+    rng = np.random.default_rng(plan.seed)
+    lines = []
+    for place in range(round(plan.days * plan.per_day)):
+        moment = MONDAY + timedelta(days=plan.start + (place + 0.5) / plan.per_day)
+        for arm in plan.arms:
+            number = int(rng.integers(plan.users))
+            language = ("it", "en", "id")[number % 3]
+            draw = rng.random()
+            ours = arm == CANDIDATE
+            lost = draw < (plan.lost if ours else plan.control_lost)
+            failed = ours and not lost and draw > 1 - plan.failed and plan.failed_in in (None, language)
+            lines.append(
+                Served(
+                    moment, f"r-{place}-{arm}", f"{arm}-{number}", "casual", language, epoch, plan.share, arm,
+                    PRIMARY if failed or not ours else CANDIDATE, "server_error" if failed or (lost and ours) else None,
+                    "server_error" if lost else None, plan.latency_ms if ours else 400.0, None,
+                    plan.latency_ms if ours else None, "zantara" if ours and not failed else "claude-3-5-haiku",
+                    60, plan.tokens,
+                )
+            )  # fmt: skip
+    return lines
+
+
+def write_served(**facts: object) -> None:
+    """The same, in the served log."""
+    FileSink(Layout(config_of()).logs).append(traffic(**facts))
 
 
 def act(action: str, *overrides: str, days: float = 0.0) -> StageResult:

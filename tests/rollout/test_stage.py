@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rollout.support import act, config_of, write_log, write_verdict
+from tests.rollout.support import act, config_of, write_served, write_verdict
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.store import FileStore
@@ -26,7 +26,7 @@ def state():
 
 
 def test_a_ramp_to_the_end(at: Path):
-    write_log(days=29)
+    write_served(days=29, share=100)
     assert act("status").summary["candidate"] == "nobody: the primary answers everyone"
     assert act("start", "rollout.reason=week 1").summary["candidate"] == "10 % of users, greeting and casual"
     for day, percent in ((7, 25), (14, 50), (21, 100)):
@@ -113,7 +113,7 @@ def test_a_step_is_held_for_its_time(at: Path):
 
 
 def test_pause_serves_nobody_and_resume_what_was(at: Path):
-    write_log(days=7)
+    write_served(days=7)
     act("start")
     act("advance", days=7)
     assert act("pause", days=8).metrics == {"rollout/percent": 0}

@@ -1,4 +1,4 @@
-"""Schema of the gradual rollout: its steps, who is routed, and how a router keeps up with it."""
+"""Schema of the gradual rollout: its steps, who is routed, what it is watched by, and how a router keeps up with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,57 @@ from dataclasses import dataclass
 from zantara_exp.config._fields import setting
 
 ACTIONS = ("status", "start", "advance", "pause", "resume", "rollback")
+MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost")
+EVENTS = ("verdict", "step", "pause", "rollback")
+
+
+@dataclass
+class Guardrail:
+    """What of a user's requests counts as bad, and how much of it ends the rollout."""
+
+    measure: str = setting("error", "What counts as bad (docs/rollout.md).", choices=MEASURES)
+    limit: float | None = setting(None, "Users' mean share of bad requests beyond which the rollout ends.", gt=0, lt=1)
+    over_control: float | None = setting(
+        None, "How much more of it than users of the primary at the same time; null: not compared.", ge=0, lt=1
+    )
+    slower_ms: float = setting(1500.0, "measure=slow: a request is bad from this on, in ms; so is a failed one.", gt=0)
+    unit_usd: float = setting(0.01, "measure=cost: a request that costs this or more counts as wholly bad.", gt=0)
+    by_language: bool = setting(False, "Whether each of rollout.languages is held to the limit as well.")
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Something to compare with."""
+        if self.limit is None and self.over_control is None:
+            yield "limit", "neither limit nor over_control is given; such as limit: 0.05"
+        if self.by_language and self.limit is None:
+            yield "by_language", "holds each language to the limit: give it one"
+
+
+@dataclass
+class Notify:
+    """Config node `rollout.notify`: a webhook that hears of verdicts, steps and rollbacks."""
+
+    url_env: str | None = setting(
+        None, "Environment variable with the webhook's URL, which may hold its secret; null: nobody is told."
+    )
+    events: list[str] = setting(list(EVENTS), "What it hears of.", choices=EVENTS)
+    timeout_seconds: float = setting(5.0, "How long one attempt may take.", gt=0, le=60)
+    attempts: int = setting(4, "Attempts, with growing waits in between.", ge=1, le=10)
+    allow_insecure: bool = setting(False, "Allow http:// to other machines, and addresses of private networks.")
+
+
+@dataclass
+class Probe:
+    """Config node `rollout.probe`: the load and cold-start test of the candidate before each step."""
+
+    enabled: bool = setting(True, "Whether start, advance and resume test the candidate first.")
+    cold_seconds: float = setting(10.0, "How long the first answer may take, as after a cold start.", gt=0, le=600)
+    seconds: float = setting(20.0, "How long the load lasts, after the first answer.", gt=0, le=600)
+    peak_factor: float = setting(
+        4.0, "Load of the busiest minutes over the mean of cost.monthly_requests.", ge=1, le=1000
+    )
+    requests: int = setting(20, "Requests at least, however little traffic the step has.", ge=5, le=10_000)
+    max_failed: float = setting(0.05, "Share of failed answers above which the step is held.", ge=0, lt=1)
+    p95_ms: float = setting(1500.0, "95 % of the answers must be faster, in ms.", gt=0)
 
 
 @dataclass
@@ -20,11 +71,12 @@ class Rollout:
     )
     hold_days: list[float] = setting([7.0, 7.0, 7.0, 7.0], "How long each step is held, in days.", ge=0, le=365)
     categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
+    languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history.")
     state: str = setting(
         "file",
-        "Where the state lies: file, under paths.state; postgres, for processes on several machines.",
+        "Where state and served log lie: file, under paths.state and paths.logs; postgres, for several machines.",
         choices=["file", "postgres"],
     )
     state_url_env: str = setting("ROLLOUT_DATABASE_URL", "state=postgres: environment variable with the URL.")
@@ -33,17 +85,29 @@ class Rollout:
         30.0, "How long a router trusts the last state it read; then the primary answers everyone.", ge=1, le=3600
     )
 
-    guardrails: str = setting("guardrails", "Option of conf/gate whose no_go, once shown, rolls back.")
+    guardrails: dict[str, Guardrail] = setting(
+        {"error": Guardrail("error", 0.05), "fallback": Guardrail("fallback", 0.05)}, "What ends the rollout, by name."
+    )
+    critical_bugs: bool = setting(True, "Whether a blocking error noted in reports/incidents.jsonl ends it as well.")
+    alpha: float = setting(
+        0.05, "Probability of a false rollback over the planned ramp, all guardrails together.", gt=0, le=0.25
+    )
     min_users: int = setting(
-        100, "Users whom every required guardrail must have seen in a step before the next one.", ge=1, le=1_000_000
+        100, "Users of the candidate whom a step must have served before the next one.", ge=1, le=1_000_000
     )
     watch: bool = setting(False, "Look at the guardrails again and again, and roll back when one is breached.")
+    auto_advance: bool = setting(False, "watch: go to the next step by itself once nothing stands against it.")
     every_seconds: float = setting(60.0, "watch: time from look to look.", gt=0, le=3600)
     looks: int | None = setting(None, "watch: stop after so many looks; null: watch until interrupted.", ge=1)
     blind_looks: int = setting(5, "watch: pause after so many looks in a row that could not be made.", ge=1, le=1000)
+    silent_hours: float = setting(
+        24.0, "watch: a time without any request, in either arm, that counts as a look not made.", gt=0, le=8760
+    )
+    notify: Notify = setting(Notify(), "The webhook.")
+    probe: Probe = setting(Probe(), "The test before each step.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """Steps that grow, a time for each, and categories without business."""
+        """Steps that grow, a time for each, something to be watched by, and categories without business."""
         steps = self.steps_percent
         if not steps or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
             yield "steps_percent", f"{steps} must grow from step to step, such as [10, 25, 50, 100]"
@@ -53,7 +117,13 @@ class Rollout:
             yield "categories", "is empty: name at least one category, such as greeting"
         if "business" in self.categories:
             yield "categories", "business stays with the primary; remove it"
+        if not self.guardrails:
+            yield "guardrails", "is empty: a rollout that nothing watches is refused"
+        if any(guardrail.by_language for guardrail in self.guardrails.values()) and not self.languages:
+            yield "languages", "is empty, and a guardrail looks at each language; such as [it, en, id]"
         if self.watch and self.action != "status":
-            yield "watch", f"moves nothing but back: leave out rollout.action={self.action}"
+            yield "watch", f"moves by itself: leave out rollout.action={self.action}"
+        if self.auto_advance and not self.watch:
+            yield "auto_advance", "is what a watching controller does: add rollout.watch=true"
         if self.actor is not None and not self.actor.strip():
             yield "actor", "is empty: name who changes the rollout, or leave it out"

@@ -1,6 +1,6 @@
 """The controller: looks at the guardrails every `rollout.every_seconds`, and rolls back by itself.
 
-    python -m zantara_exp stage=rollout rollout.watch=true
+    python -m zantara_exp stage=rollout rollout.watch=true [rollout.auto_advance=true]
 
 Several may run at once: each change is a compare-and-swap, and what one has rolled back the other finds rolled back.
 """
@@ -9,29 +9,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError
+from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.guardrails import Look, look
 from zantara_exp.rollout.moves import Clock, rolled_back
-from zantara_exp.rollout.state import State
+from zantara_exp.rollout.notify import Notifier
+from zantara_exp.rollout.raising import raised
+from zantara_exp.rollout.state import ROLLED_BACK, RUNNING, State
 from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
+
+CONTROLLER = "controller"
+"""The actor of a step that nobody asked for but the plan."""
+_TRY_AGAIN = timedelta(hours=1)
+
+
+class UnseenError(ZantaraError):
+    """A look at a log that holds nothing, although the candidate should be answering."""
 
 
 class Controller:
     """Watches one rollout. A look that could not be made is no good news: `blind_looks` of them in a row pause."""
 
-    def __init__(self, config: Config, context: Context, store: Store, clock: Clock) -> None:
+    def __init__(self, config: Config, context: Context, store: Store, clock: Clock, notifier: Notifier) -> None:
         self._config, self._context, self._store, self._clock = config, context, store, clock
+        self._notifier = notifier
         self._blind = 0
         self._said = ""
+        self._not_before: datetime | None = None
+        """When a step that was refused is tried again."""
 
     def watch(self, sleep: Callable[[float], object] = time.sleep) -> None:
         """Look until interrupted, or as often as `rollout.looks` says."""
         plan, made = self._config.rollout, 0
-        self._context.say(f"watching gate={plan.guardrails} every {plan.every_seconds:g} s   (Ctrl-C ends it)")
+        self._context.say(
+            f"watching {len(plan.guardrails)} guardrails every {plan.every_seconds:g} s   (Ctrl-C ends it)"
+        )
         try:
             while True:
                 self.look_once()
@@ -51,11 +67,7 @@ class Controller:
                 self._blind = 0
                 self._say(f"{state.words}: nothing to watch")
                 return
-            found = look(self._config, self._context.layout, state)
-            if found.breach:
-                self._roll_back(found.breach)
-            else:
-                self._say(f"{state.words}: no breach" + (f"; too few users yet: {found.thin}" if found.thin else ""))
+            self._follow(state, look(self._config, self._context.layout, state, self._clock()))
             self._blind = 0
         except ConfigError:
             raise
@@ -63,9 +75,40 @@ class Controller:
             # Whatever it was: a controller that ended here would leave the candidate unwatched.
             self._missed(state, error)
 
+    def _follow(self, state: State, found: Look) -> None:
+        if found.breach:
+            self._roll_back(found.breach)
+            return
+        if found.silent_hours >= self._config.rollout.silent_hours:
+            raise UnseenError(f"no request of either arm was logged for {found.silent_hours:.0f} hours")
+        self._say(f"{state.words}: no breach" + (f"; too little seen yet: {found.thin}" if found.thin else ""))
+        if self._config.rollout.auto_advance and not found.thin:
+            self._advance(state)
+
     def _roll_back(self, why: str) -> None:
-        rolled_back(self._store, ramp.Order(ramp.GUARDRAILS, why, self._clock()))
+        new = rolled_back(self._store, ramp.Order(ramp.GUARDRAILS, why, self._clock()))
         self._say(f"rolled back: {why}")
+        if new.phase == ROLLED_BACK and new.history[-1].reason == why:
+            self._notifier.changed(new)
+
+    def _advance(self, state: State) -> None:
+        """Go to the next step where it is due; what refuses it is said, and it is tried again later."""
+        now, due = self._clock(), ramp.due_at(state, self._config.rollout)
+        if state.phase != RUNNING or due is None or now < due or (self._not_before and now < self._not_before):
+            return
+        order = ramp.Order(CONTROLLER, "held for its time, and no guardrail is breached", now)
+        try:
+            new = raised(self._config, self._context, self._store, state, "advance", order)
+        except ConfigError:
+            raise
+        except ZantaraError as refused:
+            self._not_before = now + _TRY_AGAIN
+            self._say(f"{state.words}: the next step is held: {refused.message}")
+            self._notifier.tell("step", f"the next step is held: {refused.message}", now, {"epoch": state.epoch})
+            return
+        self._not_before = None
+        self._say(f"advanced: {new.words}")
+        self._notifier.changed(new)
 
     def _missed(self, state: State | None, error: Exception) -> None:
         self._blind += 1
@@ -75,7 +118,8 @@ class Controller:
             return
         reason = f"the guardrails could not be looked at {self._blind} times in a row: {why}"
         try:
-            self._store.swap(state, ramp.pause(state, ramp.Order(ramp.GUARDRAILS, reason, self._clock())))
+            order = ramp.Order(ramp.GUARDRAILS, reason, self._clock())
+            self._notifier.changed(self._store.swap(state, ramp.pause(state, order)))
             self._say(f"paused: {reason}")
         except Exception as unwritten:
             self._say(f"could not be paused either: {unwritten}")

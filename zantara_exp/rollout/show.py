@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.words import shown
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.guardrails import began_at, look
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, State, UnreadableStateError
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
@@ -34,7 +32,7 @@ def result(
         summary=summary,
         metrics={"rollout/percent": share},
         tags={} if state is None else {"epoch": state.epoch, "rollout": state.phase},
-        tables=[] if state is None else [*_guardrails(config, layout, state), *_history(state)],
+        tables=[] if state is None else [*_guardrails(config, layout, state, now), *_history(state)],
         next_command=_next(config.rollout, state, now),
     )
 
@@ -64,18 +62,18 @@ def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
     return rows
 
 
-def _guardrails(config: Config, layout: Layout, state: State) -> list[Table]:
-    """What the guardrails say of the step that is served, where only that was asked for."""
+def _guardrails(config: Config, layout: Layout, state: State, now: datetime) -> list[Table]:
+    """What the guardrails say of what is served, where only that was asked for."""
     if not state.share or config.rollout.action != "status":
         return []
     try:
-        found = look(config, layout, state)
-    except MissingInputError as error:
-        return [Table("Guardrails", [], [["not looked at", error.message]])]
-    rows = []
-    for d in found.decisions:
-        rows.append([d.name, d.decision, shown(d.view.estimate, d.criterion.kind), str(d.view.users), d.reason])
-    return [Table("Guardrails since this step began", ["guardrail", "decision", "measured", "users", "why"], rows)]
+        found = look(config, layout, state, now)
+    except Exception as error:  # a status is wanted most when something is broken
+        return [Table("Guardrails", [], [["not looked at", getattr(error, "message", type(error).__name__)]])]
+    rows = [[d.name, d.decision, d.bound, d.measured, d.control, str(d.users), d.reason] for d in found.decisions]
+    head = ["guardrail", "decision", "breached", "candidate", "primary", "users", "why"]
+    tables = [Table(f"Guardrails since {began_at(state):%Y-%m-%d %H:%M}", head, rows)]
+    return [*tables, Table("Next step", [], [["held", found.thin]])] if found.thin else tables
 
 
 def _history(state: State) -> list[Table]:

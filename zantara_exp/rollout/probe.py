@@ -1,0 +1,122 @@
+"""A short test of the candidate before a step: does it start from cold, and does it bear the step's traffic.
+
+One request first, as after a cold start; then as many as the busiest minutes of the step would bring, at even gaps. The
+step is held where the candidate is too late or fails too often. No user's text is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from zantara_exp.config.decision import Cost
+from zantara_exp.config.rollout import Probe
+from zantara_exp.config.schema import Config
+from zantara_exp.endpoints.base import Answer, Endpoint, Message
+from zantara_exp.endpoints.build import build, serving
+from zantara_exp.layout import Layout
+
+_ASKED = (
+    "Ciao! Come stai oggi?",
+    "Hi there, how are you?",
+    "Halo, apa kabar?",
+    "Buongiorno, che mi racconti?",
+    "Good morning! Any plans for the weekend?",
+    "Selamat pagi, lagi sibuk apa?",
+)
+_MONTH_SECONDS = 30 * 86400.0
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test found."""
+
+    cold_ms: float
+    """Until the first answer."""
+    requests: int
+    """Of the load, without the first."""
+    per_second: float
+    failed: int
+    p95_ms: float
+    """Of all requests of the load; a failed one took forever."""
+    trouble: str
+    """Why the step is held; empty where it is not."""
+
+    @property
+    def words(self) -> str:
+        """One line of figures."""
+        p95 = f"{self.p95_ms:.0f} ms" if math.isfinite(self.p95_ms) else "not reached"
+        load = f"{self.requests} requests at {self.per_second:.2g}/s: {self.failed} failed, p95 {p95}"
+        return f"first answer {self.cold_ms:.0f} ms; {load}"
+
+
+def load_of(probe: Probe, cost: Cost, percent: float) -> tuple[int, float]:
+    """Requests, and requests a second, that test a step of `percent` of the declared monthly requests."""
+    mean = cost.monthly_requests * percent / 100 / _MONTH_SECONDS
+    requests = max(probe.requests, math.ceil(mean * probe.peak_factor * probe.seconds))
+    return requests, requests / probe.seconds
+
+
+def tested(config: Config, layout: Layout, percent: float, run_dir: Path) -> Tested:
+    """Test the configured candidate. Raises like `endpoints.build`, such as for a key that is not set."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the result
+    with serving(config.endpoint, layout.model, run_dir) as server:
+        return asyncio.run(_tested(build(config.endpoint, server), config, percent))
+
+
+async def _tested(endpoint: Endpoint, config: Config, percent: float) -> Tested:
+    probe = config.rollout.probe
+    requests, per_second = load_of(probe, config.cost, percent)
+    try:
+        first, cold_ms = await _first(endpoint, config)
+        if first is None or first.error is not None:
+            why = (
+                f"no first answer within {probe.cold_seconds:g} s" if first is None else f"first answer: {_why(first)}"
+            )
+            return Tested(cold_ms, 0, per_second, 0, math.inf, why)
+        answers = await asyncio.gather(
+            *(_later(endpoint, config, place, place / per_second) for place in range(requests))
+        )
+    finally:
+        await endpoint.close()
+    return _weighed(probe, cold_ms, per_second, answers)
+
+
+async def _first(endpoint: Endpoint, config: Config) -> tuple[Answer | None, float]:
+    began = asyncio.get_running_loop().time()
+    limit = config.rollout.probe.cold_seconds
+    try:
+        answer: Answer | None = await asyncio.wait_for(endpoint.chat(_chat(config, 0)), limit)
+    except TimeoutError:
+        answer = None
+    return answer, (asyncio.get_running_loop().time() - began) * 1000
+
+
+async def _later(endpoint: Endpoint, config: Config, place: int, seconds: float) -> Answer:
+    await asyncio.sleep(seconds)
+    return await endpoint.chat(_chat(config, place))
+
+
+def _chat(config: Config, place: int) -> list[Message]:
+    asked = _ASKED[place % len(_ASKED)]
+    return [{"role": "system", "content": config.dataset.system_prompt}, {"role": "user", "content": asked}]
+
+
+def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answer]) -> Tested:
+    bad = [answer for answer in answers if answer.error is not None]
+    times = sorted(math.inf if answer.error is not None else answer.latency_ms for answer in answers)
+    p95 = times[math.ceil(0.95 * len(times)) - 1]
+    troubles = []
+    if len(bad) > probe.max_failed * len(answers):
+        troubles.append(f"{len(bad)} of {len(answers)} requests failed ({_why(bad[0])})")
+    elif p95 > probe.p95_ms:
+        reached = f"{p95:.0f} ms" if math.isfinite(p95) else "not reached"
+        troubles.append(f"p95 is {reached}, above {probe.p95_ms:g} ms")
+    return Tested(cold_ms, len(answers), per_second, len(bad), p95, "; ".join(troubles))
+
+
+def _why(answer: Answer) -> str:
+    return f"{answer.error}" + (f": {answer.detail}" if answer.detail else "")
