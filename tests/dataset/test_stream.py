@@ -77,6 +77,21 @@ def test_a_limit_holds_over_cuts(database: psycopg.Connection, workdir: object) 
     assert len({row["id"] for row in found}) == len(found) == 12_345
 
 
+def test_a_statement_that_takes_too_long_is_followed_by_another(
+    database: psycopg.Connection, workdir: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.execute(FILL.format(id="'c' || n", step="n", rows=ROWS))
+    config, found = config_of(*WIDE), []
+    with open_database(config, Layout(config)) as source:
+        for row in source.rows():
+            found.append(row["id"])
+            if len(found) == 5_000:  # as statement_timeout does
+                database.execute("select pg_cancel_backend(%s)", [source.connection.info.backend_pid])
+        assert source.interruptions == 1
+    assert Counter(found) == Counter(f"c{n}" for n in range(1, ROWS + 1))
+    assert "canceling statement" in capsys.readouterr().out
+
+
 def test_what_changes_meanwhile_is_read_once(database: psycopg.Connection, workdir: object) -> None:
     """The last row read is rewritten, older ones go and newer ones come while the line is down."""
     database.execute(FILL.format(id="'c' || n", step="n", rows=ROWS))
@@ -107,7 +122,7 @@ def test_extract_goes_on_and_says_so(
     result = extract(config, context)
     assert len(rows_of(context.layout.raw_conversations)) == 8_000
     assert json.loads(context.layout.extract_summary.read_text())["interruptions"] == 1
-    assert "1 time" in result.summary["connection lost"]
+    assert "1 time" in result.summary["interrupted"]
     assert "going on there" in capsys.readouterr().out
 
 

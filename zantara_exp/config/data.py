@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zantara_exp.config._fields import setting
+from zantara_exp.config.business import Business
 
 CATEGORIES = ("greeting", "casual", "business")
 FILTERS = (
@@ -72,11 +73,14 @@ class Source:
         None, "Read no conversation rated below this; unrated ones are read.", ge=1, le=5
     )
     connect_timeout_seconds: int = setting(10, "How long to try to reach the database.", ge=1, le=300)
-    statement_timeout_seconds: int = setting(600, "A query that takes longer is stopped.", ge=1, le=86400)
+    statement_timeout_seconds: int = setting(
+        600, "A query that takes longer is stopped; where it gave rows, another goes on behind them.", ge=1, le=86400
+    )
     reconnect_attempts: int = setting(
         6, "How often a lost connection is opened again before giving up; reading goes on where it stopped.", ge=0
     )
     stats_only: bool = setting(False, "Count and advise, write no dataset.")
+    business: Business = setting(Business(), "Support tickets, completion and return rate, from the same database.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Names that end up in a command line or an identifier."""

@@ -203,7 +203,7 @@ def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) 
             "redacted": _listed(redacted),
         }
         if lost := facts["interruptions"]:
-            summary["connection lost"] = f"{lost} time{'s' if lost > 1 else ''}; reading went on where it stopped"
+            summary["interrupted"] = f"{lost} time{'s' if lost > 1 else ''}; reading went on where it stopped"
         metrics |= {
             "extract/written": float(facts["rows_written"]),
             "extract/quarantined": float(sum(quarantined.values())),

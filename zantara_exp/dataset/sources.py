@@ -54,7 +54,7 @@ class Database:
     """The period: from `first` to before `end`, whole UTC days."""
     note: str = ""
     interruptions: int = 0
-    """How often the connection was lost and reading went on."""
+    """How often the connection was lost, or the statement cancelled, and reading went on."""
 
     def _composed(self, statement: str, **parts: Composable) -> tuple[Composed, dict[str, Any]]:
         from psycopg import sql

@@ -1,4 +1,5 @@
-"""Rows of a table as a stream, newest first, that goes on where it stopped when the connection was lost.
+"""Rows of a table as a stream, newest first, that goes on where it stopped when the connection was lost, or when the
+server cancelled a statement that had been giving rows for longer than it may.
 
 The order is total but for rows that share both time and id, so a lost stream is resumed by key: rows up to the last
 one read are asked for again, and of those that share its key the ones already read are left out. Rows that came
@@ -67,7 +68,8 @@ class Stream:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows; an absent value is "".
 
-        Raises psycopg.OperationalError where the connection is lost and does not come back.
+        Raises psycopg.OperationalError where the connection is lost and does not come back, or where the statement
+        is cancelled before it gives a row.
         """
         import psycopg
 
@@ -82,14 +84,16 @@ class Stream:
                 return
             except psycopg.OperationalError as lost:
                 if connection is not None and not connection.closed:
-                    raise  # the server refused the statement; asking again would not help
+                    if not isinstance(lost, psycopg.errors.QueryCanceled) or position.rows == reached:
+                        raise  # the server refuses the statement; asking again would not help
+                    connection.close()
                 failures = 1 if position.rows > reached else failures + 1
                 reached = position.rows
                 if failures > self._attempts or not position.rows:
                     raise
                 wait = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (failures - 1))
                 said = (str(lost).splitlines() or [""])[0]
-                self._say(f"connection lost after {position.rows} rows ({said}); going on there in {wait:g} s")
+                self._say(f"interrupted after {position.rows} rows ({said}); going on there in {wait:g} s")
                 time.sleep(wait)
 
     def _parsed(self, lines: Sequence[str]) -> list[dict[str, Any]]:
