@@ -8,6 +8,8 @@ timeout     timeouts among all sampled requests
 savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
             US dollars, over `cost.moved_categories`
 comparisons how many there are
+
+Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zantara_exp.analysis import cost
+from zantara_exp.analysis.business import business
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.tables import newest_epoch, user_days
+from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
@@ -31,7 +35,6 @@ from zantara_exp.layout import Layout
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_BUSINESS = frozenset({"tickets", "completion", "return_rate"})
 _EPOCH_START = date(1970, 1, 1).toordinal()
 
 
@@ -87,14 +90,14 @@ _MEASURES: Mapping[str, _Measure] = {
     "timeout": _timeout,
     "savings": _savings,
 }
-METRICS = frozenset(_MEASURES) | _BUSINESS | {"comparisons", "blocking_errors"}
+METRICS = frozenset(_MEASURES) | frozenset(BUSINESS_METRICS) | {"comparisons", "blocking_errors"}
 
 
 def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
     """What the log says about one metric, up to `request.until`; Missing with the reason where it says nothing."""
-    if request.metric in _BUSINESS:
-        return Missing("no business metrics source is configured")
     try:
+        if request.metric in BUSINESS_METRICS:
+            return business(request, config, layout)
         with open_log(config, layout, request.until) as log:
             if request.metric == "blocking_errors":
                 return blocking_errors(layout.incidents, log.facts.day.max().to_pyarrow().as_py())
