@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import sys
@@ -13,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zantara_exp import terminal
-from zantara_exp.config import CONF, register
+from zantara_exp.config import folders, register
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
 
@@ -42,10 +43,14 @@ def run_overrides(arguments: Sequence[str]) -> int:
     register()
     # Hydra would print and exit 1 on every exception; we tell them apart.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    before, sys.argv = sys.argv, ["zantara-exp", *arguments]
+    before = sys.argv
     endings: list[_Status | ZantaraError] = []
     try:
-        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(partial(_job, endings))()
+        # Hydra looks into the main folder first: a folder of one's own is the main one, so that its files win.
+        own, others = _own_folder(arguments)
+        first, *more = folders(own)
+        sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
+        hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
         if endings:
             raise endings[0]
     except _Status as how:
@@ -79,9 +84,19 @@ def _close_log_files() -> None:
 def _help(arguments: Sequence[str]) -> int:
     from zantara_exp.config._help import help_text
 
-    given = dict(zip(arguments, arguments[1:], strict=False))
-    terminal.say(help_text(given.get("--config-dir") or given.get("-cd")))
+    try:
+        terminal.say(help_text(_own_folder(arguments)[0]))
+    except ZantaraError as error:
+        return _explained(error)
     return OK
+
+
+def _own_folder(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The folder that --config-dir names, and the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    known, others = parser.parse_known_args(list(arguments))
+    return known.config_dir, others
 
 
 def _explained(error: ZantaraError) -> int:
@@ -107,8 +122,8 @@ def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | N
         return None
     from zantara_exp.config._explain import refusal
 
-    parsed = get_args_parser().parse_args(list(arguments))
-    return refusal(error, parsed.overrides, parsed.config_dir)
+    own, others = _own_folder(arguments)
+    return refusal(error, get_args_parser().parse_args(others).overrides, own)
 
 
 def _raised_by_hydra(error: Exception) -> bool:

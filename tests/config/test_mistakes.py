@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zantara_exp.config import compose
+from zantara_exp.config import CONF, compose
 from zantara_exp.errors import ConfigError
 from zantara_exp.runner import run_overrides
 
@@ -84,9 +84,7 @@ def test_a_sweep_over_a_wrong_option_is_refused_before_it_starts(
     assert "did you mean tiny?" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_text_is_refused(
-    tmp_path: Path, workdir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "ours.yaml").write_bytes(b"\xff\xfe\x00")
     assert run_overrides(["--config-dir", str(tmp_path), "stage=train", "model=ours"]) == 2
@@ -115,3 +113,23 @@ def test_a_trainer_of_ones_own_wins_over_what_the_model_likes(tmp_path: Path) ->
 @pytest.mark.parametrize("override", ["paths.dataset=''", "paths.models=' '", "as_of=2025-13-40", "as_of=tomorrow"])
 def test_empty_paths_and_days_that_are_none(override: str) -> None:
     assert override.split("=")[0] in refused(override)
+
+
+def test_a_file_of_ones_own_stands_for_the_shipped_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "gate"
+    own.mkdir()
+    shipped = (CONF / "gate" / "go_no_go.yaml").read_text()
+    (own / "go_no_go.yaml").write_text(shipped.replace("\nalpha: 0.05", "\nalpha: 0.01"))
+    assert compose([], str(tmp_path)).gate.alpha == 0.01
+    for given in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"], ["-cd", str(tmp_path)]):
+        assert run_overrides([*given, "--cfg", "job", "--package", "gate"]) == 0
+        assert "\nalpha: 0.01" in capsys.readouterr().out
+    (own / "go_no_go.yaml").write_text(shipped.replace("\nalpha: 0.05", "\nalpha: 7"))
+    message = refused(config_dir=str(tmp_path))
+    assert "gate.alpha=7: must be above 0" in message
+
+
+def test_a_folder_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["stage=gate"], ["--help"]):
+        assert run_overrides(["--config-dir=nowhere", *command]) == 2
+        assert "--config-dir=nowhere: is no folder" in capsys.readouterr().err

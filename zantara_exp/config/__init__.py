@@ -6,12 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
+from zantara_exp.errors import ConfigError
 
-__all__ = ["CONF", "Config", "compose", "register"]
+__all__ = ["CONF", "Config", "compose", "folders", "register"]
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "conf"
 """The shipped YAML: inside the package in a wheel, at the top level of a checkout."""
+
+
+def folders(config_dir: str | Path | None = None) -> list[Path]:
+    """Where config groups lie: a folder of one's own first, whose files stand for shipped ones of the same name.
+
+    Raises ConfigError when `config_dir` is no folder.
+    """
+    if config_dir is None:
+        return [CONF]
+    if not Path(config_dir).is_dir():
+        raise ConfigError(f"--config-dir={config_dir}: is no folder", f"zantara-exp init {config_dir}")
+    return [Path(config_dir).absolute(), CONF]
 
 
 def register() -> None:
@@ -36,9 +49,10 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     from zantara_exp.config._explain import refusal, typed
 
     register()
-    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
+    first, *more = folders(config_dir)
+    search = [f"hydra.searchpath=[file://{folder}]" for folder in more]
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(first), version_base="1.3"):
         try:
             composed = hydra_compose("config", overrides=[*search, *overrides])
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.config import CONF
+from zantara_exp.config import CONF, folders
 from zantara_exp.config._check import _NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
@@ -23,24 +23,23 @@ def problems_of(overrides: Sequence[str], config_dir: str | None = None) -> list
 
     `config_dir` is a further folder of config groups, as given by --config-dir.
     """
-    folders = [CONF] + ([Path(config_dir)] if config_dir else [])
+    searched = folders(config_dir)
     chosen = _default_choices()
     problems: list[Problem] = []
     for text in overrides:
-        problems += _override_problems(text, folders, chosen)
+        problems += _override_problems(text, searched, chosen)
     for group, option in chosen.items():
         named = chosen.get(option[2:-1], "") if option.startswith("${") else option
-        problems += _file_problems(folders, group, named)
+        problems += _file_problems(searched, group, named)
     return problems
 
 
-def groups_in(folders: Sequence[Path]) -> dict[str, list[str]]:
+def groups_in(searched: Sequence[Path]) -> dict[str, list[str]]:
     """Config groups and their options."""
-    found: dict[str, list[str]] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*/*.yaml")):
-            found.setdefault(path.parent.name, []).append(path.stem)
-    return found
+    found: dict[str, set[str]] = {}
+    for path in (path for folder in searched for path in folder.glob("*/*.yaml")):
+        found.setdefault(path.parent.name, set()).add(path.stem)
+    return {group: sorted(options) for group, options in sorted(found.items())}
 
 
 def _default_choices() -> dict[str, str]:
@@ -57,7 +56,7 @@ def _default_choices() -> dict[str, str]:
     }
 
 
-def _override_problems(text: str, folders: Sequence[Path], chosen: dict[str, str]) -> Iterator[Problem]:
+def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, str]) -> Iterator[Problem]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -74,7 +73,7 @@ def _override_problems(text: str, folders: Sequence[Path], chosen: dict[str, str
             yield Problem(key, override.value(), "a config names no code here; remove it", where)
         return
     values = [str(v) for v in override.sweep_string_iterator()] if override.is_sweep_override() else [override.value()]
-    groups = groups_in(folders)
+    groups = groups_in(searched)
     for value in values:
         if key in groups and not isinstance(value, dict) and override.package is None:
             if value is not None and str(value) not in groups[key]:
@@ -91,28 +90,27 @@ def _nested(dotted: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _file_problems(folders: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
+def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     group, _, package = group.partition("@")
     node = package or group
-    for folder in folders:
-        path = folder / group / f"{option}.yaml"
-        if not path.is_file():
-            continue
-        where = f"{folder.name}/{group}/{option}.yaml"
-        try:
-            content = OmegaConf.to_container(OmegaConf.load(path))
-        except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-            yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
-            continue
-        if not isinstance(content, dict):
-            yield Problem(group, option, "must hold keys and values", where)
-            continue
-        plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
-        yield from problems_in(Config, plain if node == "experiment" else {node: plain}, where=where)
+    folder = next((folder for folder in searched if (folder / group / f"{option}.yaml").is_file()), None)
+    if folder is None:
+        return
+    where = f"{folder.name}/{group}/{option}.yaml"
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(folder / group / f"{option}.yaml"))
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+        yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
+        return
+    if not isinstance(content, dict):
+        yield Problem(group, option, "must hold keys and values", where)
+        return
+    plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
+    yield from problems_in(Config, plain if node == "experiment" else {node: plain}, where=where)
 
 
 def _yaml_trouble(error: Exception) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zantara_exp.config import CONF
+from zantara_exp.config import CONF, folders
+from zantara_exp.config._explain import groups_in
 
 _HEAD = """\
 zantara_exp: from production chats to a GO / NO-GO on a fine-tuned model, and through its rollout.
@@ -23,17 +24,16 @@ Exit status: 0 done (stage=gate: GO), 1 failed, 2 the config is wrong, 3 NO_GO, 
 """
 
 
+_OWN = ("stage", "hydra")
+"""Groups that the page shows elsewhere, or not at all."""
+
+
 def help_text(config_dir: str | None = None) -> str:
     """The help page; `config_dir` is a further folder of config groups."""
-    folders = [CONF] + ([Path(config_dir)] if config_dir else [])
     stages = {p.stem: _purpose(p) for p in sorted((CONF / "stage").glob("*.yaml"))}
     lines = [f"  {name:<10} {purpose}" for name, purpose in stages.items()]
-    groups: dict[str, list[str]] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*/*.yaml")):
-            if path.parent.name not in ("stage", "hydra"):
-                groups.setdefault(path.parent.name, []).append(path.stem)
-    chosen = [f"  {name + '=':<12}{' | '.join(options)}" for name, options in sorted(groups.items())]
+    groups = groups_in(folders(config_dir))
+    chosen = [f"  {name + '=':<12}{' | '.join(options)}" for name, options in groups.items() if name not in _OWN]
     return "\n".join([_HEAD.rstrip("\n"), *lines, "", "Config groups (group=option):", *chosen, "", _TAIL.rstrip("\n")])
 
 

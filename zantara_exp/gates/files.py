@@ -66,17 +66,17 @@ def _named_on_command_line() -> bool:
 
 
 def gate_files() -> list[Path]:
-    """Files of the config group `gate`: those shipped, and those of --config-dir, which come first."""
+    """Files of the config group `gate`: those shipped, and those of --config-dir, which win over shipped ones."""
     from hydra.core.hydra_config import HydraConfig
 
-    folders = [CONF]
+    searched = [CONF]
     if HydraConfig.initialized():
         sources = HydraConfig.get().runtime.config_sources
-        folders += [Path(source.path) for source in sources if source.schema == "file" and source.path]
+        searched = [Path(source.path) for source in sources if source.schema == "file" and source.path]
     found: dict[str, Path] = {}
-    for folder in folders:
+    for folder in searched:
         for path in sorted((folder / "gate").glob("*.yaml")):
-            found[path.stem] = path
+            found.setdefault(path.stem, path)
     return sorted(found.values())
 
 
