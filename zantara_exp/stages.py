@@ -83,6 +83,7 @@ STAGES: dict[str, StageSpec] = {
         groups=("dataset",),
         inputs=lambda at: [at.raw_conversations],
         outputs=lambda at: [at.analysis],
+        fingerprint="dataset.labels:fingerprint",
         made_by=("extract",),
     ),
     "prepare": StageSpec(

@@ -12,6 +12,7 @@ from zantara_exp.dataset.labels import confusion
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.stages import STAGES
 
 HOSTILE = "<script>alert(1)</script> \u202e "
 LABELLED = [
@@ -70,6 +71,16 @@ def test_labels_beside_those_by_hand(workdir: Path) -> None:
     assert found["category"]["matrix"]["casual"] == {"business": 1}
     assert found["category"]["accuracy"] == pytest.approx(2 / 3)
     assert "by hand (rows), as labelled (columns)" in text
+
+
+def test_another_file_of_labels_runs_it_anew(workdir: Path) -> None:
+    write(workdir / "labelled.jsonl", LABELLED)
+    config, analyze = config_of("dataset.labelled=labelled.jsonl"), STAGES["analyze"]
+    before = analyze.outside(config)
+    assert analyze.outside(config) == before
+    write(workdir / "labelled.jsonl", LABELLED[1:])
+    assert analyze.outside(config) != before
+    assert analyze.outside(config_of()) != before
 
 
 def test_a_wrong_file_of_labels(workdir: Path) -> None:

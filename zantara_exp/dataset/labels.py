@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.data import CATEGORIES, Dataset
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset import records
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.importing import json_lines
 from zantara_exp.dataset.language import detector
 from zantara_exp.errors import ZantaraError
 
 _NAMES = {"language": ("language", "lang"), "category": ("category",)}
+
+
+def fingerprint(config: Config) -> str:
+    """Hash of the file of `dataset.labelled`; "" where there is none."""
+    path = Path(config.dataset.labelled or "")
+    return records.digest(path) if path.is_file() else ""
 
 
 def confusion(path: Path, dataset: Dataset) -> dict[str, Any]:
