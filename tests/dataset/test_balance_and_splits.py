@@ -12,6 +12,7 @@ from zantara_exp.config.data import Splits, Targets
 from zantara_exp.dataset.balance import deviation, missing, quotas
 from zantara_exp.dataset.duplicates import Index, surplus, words_of
 from zantara_exp.dataset.splits import NAMES, held_out_users, known_users, place, save
+from zantara_exp.dataset.users import hash_user
 from zantara_exp.errors import MissingInputError, ZantaraError
 
 CELLS = list(product(("it", "en", "id"), ("greeting", "casual", "business")))
@@ -49,12 +50,32 @@ def test_a_missing_cell_leaves_nothing() -> None:
 
 def test_what_is_missing_is_said() -> None:
     there = dict.fromkeys(CELLS, 100) | {("id", "business"): 30, ("it", "business"): 0}
-    lines = missing(there, Targets(), {("id", "business"): 9.0, ("en", "business"): 40.0})
+    came = {("id", "business"): 126, ("en", "business"): 560}
+    lines = missing(there, Targets(), came, 14)
     assert lines[:2] == [
-        "146 more Italian business conversations, none came of late",
-        "80 more Indonesian business conversations, at today's rate 9 days",
+        "146 more Italian business conversations, none came in the last 14 days: too few to tell how long that takes",
+        "80 more Indonesian business conversations, at today's rate 9 days (8 to 11)",
     ]
     assert lines[2].endswith("at today's rate 1 day")
+
+
+@pytest.mark.parametrize(
+    ("came", "said"),
+    [
+        (4, "4 came in the last 14 days: too few to tell"),
+        (5, "at today's rate 264 days (113 to 811)"),
+        (2000, "at today's rate 1 day"),
+    ],
+)
+def test_a_wait_is_a_range_or_not_told(came: int, said: str) -> None:
+    there = dict.fromkeys(CELLS, 100) | {("id", "business"): 30}
+    line = next(line for line in missing(there, Targets(), {("id", "business"): came}, 14) if "Indonesian bus" in line)
+    assert said in line
+
+
+def test_a_wait_of_years_is_not_counted_in_days() -> None:
+    there = {("en", "casual"): 100_000, ("it", "business"): 5}
+    assert "more than 365 days" in missing(there, Targets(), {("it", "business"): 5}, 14)[0]
 
 
 def examples(users: dict[str, int], prefix: str = "") -> list[dict[str, object]]:
@@ -74,6 +95,13 @@ def test_heavy_tailed_users_are_shared_out_evenly() -> None:
     sizes = Counter(placed[str(row["user"])] for row in rows)
     for name, wanted in {"train": 0.8, "val": 0.1, "test": 0.1}.items():
         assert sizes[name] / len(rows) == pytest.approx(wanted, abs=0.03)
+
+
+def test_another_hash_key_gives_the_same_splits() -> None:
+    rows = examples({f"u{n}": 1 + n % 7 for n in range(90)})
+    rehashed = [{**row, "user": hash_user(str(row["user"]), b"another key")} for row in rows]
+    one, other = ([place(each, {}, Splits(), 7)[str(row["user"])] for row in each] for each in (rows, rehashed))
+    assert one == other
 
 
 @settings(deadline=None, max_examples=30)

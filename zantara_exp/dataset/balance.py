@@ -12,6 +12,9 @@ from zantara_exp.config.data import Targets
 LANGUAGES = {"it": "Italian", "en": "English", "id": "Indonesian"}
 Cell = tuple[str, str]
 """Language and category."""
+_FEWEST_TO_TELL = 5
+"""From fewer conversations no rate is told: its interval would span a factor of eight and more."""
+_LONGEST_WAIT_DAYS = 365
 _TOLERANCE_PARTS = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Tried in this order; the last part is left to rounding and to what is rejected afterwards."""
 
@@ -81,22 +84,34 @@ def weights(available: Mapping[Cell, int], targets: Targets, most: float) -> dic
     return {cell: min(most, weight / least) for cell, weight in raw.items()}
 
 
-def missing(available: Mapping[Cell, int], targets: Targets, daily: Mapping[Cell, float]) -> list[str]:
+def missing(available: Mapping[Cell, int], targets: Targets, recent: Mapping[Cell, int], days: int) -> list[str]:
     """What each cell lacks for the mix of as many examples as are `available`, the largest lack first.
 
-    `needs 212 more Indonesian business conversations; at today's rate 9 days`: `daily` is that rate.
+    `212 more Indonesian business conversations, at today's rate 9 days (7 to 12)`: `recent` is how many came within
+    the last `days`.
     """
     total, lines = sum(available.values()), []
     for cell in product(targets.language, targets.category):
         lack = round(targets.language[cell[0]] * targets.category[cell[1]] * total) - available.get(cell, 0)
-        if lack <= 0:
-            continue
-        rate = daily.get(cell, 0.0)
-        days = ceil(lack / rate) if rate else 0
-        wait = f"at today's rate {days} day{'s' if days > 1 else ''}" if rate else "none came of late"
-        what = f"{LANGUAGES.get(cell[0], cell[0])} {cell[1]} conversation{'s' if lack > 1 else ''}"
-        lines.append((lack, f"{lack} more {what}, {wait}"))
+        if lack > 0:
+            what = f"{LANGUAGES.get(cell[0], cell[0])} {cell[1]} conversation{'s' if lack > 1 else ''}"
+            lines.append((lack, f"{lack} more {what}, {_wait(lack, recent.get(cell, 0), days)}"))
     return [line for _, line in sorted(lines, reverse=True)]
+
+
+def _wait(lack: int, came: int, days: int) -> str:
+    """How long `lack` conversations take where `came` came within `days`, with the exact 95 % interval of a Poisson
+    rate (Garwood 1936). Conversations of one user come together, so the truth may lie outside it more often."""
+    if came < _FEWEST_TO_TELL:
+        return f"{came or 'none'} came in the last {days} days: too few to tell how long that takes"
+    from scipy.special import gammaincinv
+
+    rates = (came, gammaincinv(came + 1, 0.975), gammaincinv(came, 0.025))
+    expected, soonest, latest = (ceil(lack * days / rate) for rate in rates)
+    if expected > _LONGEST_WAIT_DAYS:
+        return f"at today's rate more than {_LONGEST_WAIT_DAYS} days"
+    span = f" ({soonest} to {latest})" if soonest < latest else ""
+    return f"at today's rate {expected} day{'s' if expected > 1 else ''}{span}"
 
 
 def cells(pairs: Sequence[Cell]) -> Counter[Cell]:

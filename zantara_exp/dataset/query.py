@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.config.data import Columns, Source
+from zantara_exp.config.data import Source
 from zantara_exp.errors import ZantaraError
 
 if TYPE_CHECKING:
@@ -56,44 +57,45 @@ def find_table(connection: Connection, source: Source) -> Table:
     found = connection.execute(_FIND_TABLE, {"table": name, "schema": schema or None}).fetchone()
     if found is None:
         there = [str(row[0]) for row in connection.execute(_LIST_TABLES).fetchall()]
+        shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
+        near = _near(name, (each.rpartition(".")[2] for each in there))
+        has = f"it has the tables {shown}" if there else "it has none that this account may see"
         raise ZantaraError(
-            f"source.table={source.table}: the database has no such table; {_there_are('tables', there, name)}",
+            f"source.table={source.table}: the database has no such table{near or ';'} {has}",
             "set source.table, and source.columns where its columns have other names",
         )
     types = {str(column): str(kind) for column, kind in connection.execute(_LIST_COLUMNS, {"oid": found[0]}).fetchall()}
-    facts = {
-        name: _as_fact(name, path, *_expression(f"source.columns.{name}", path, types))
-        for name, path in _mapping(source.columns).items()
-    }
-    return Table(sql.SQL("{}.{}").format(sql.Identifier(found[1]), sql.Identifier(found[2])), facts)
+    return Table(sql.SQL("{}.{}").format(*map(sql.Identifier, found[1:])), _facts(source, types))
 
 
-def _mapping(columns: Columns) -> dict[str, str]:
-    return {
-        "id": columns.id,
-        "user": columns.user,
-        "session": columns.session,
-        "messages": columns.messages,
-        "created_at": columns.created_at,
-        "model": columns.model,
-        "rating": columns.rating,
-        "language": columns.language,
-        "tokens_input": columns.tokens_input,
-        "tokens_output": columns.tokens_output,
-        "latency_ms": columns.latency_ms,
-    }
+class _Unmapped(Exception):
+    """Why the table cannot give a fact."""
 
 
-def _there_are(what: str, names: list[str], wanted: str) -> str:
-    if not names:
-        return f"it has no {what} that this account may see"
-    near = get_close_matches(wanted, [name.rpartition(".")[2] for name in names], n=1)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    ask = f"did you mean {near[0]}? " if near else ""
-    return f"{ask}it has the {what} {', '.join(names[:_SHOWN])}{more}"
+def _facts(source: Source, types: Mapping[str, str]) -> dict[str, Composable]:
+    """The SQL of every fact; raises ZantaraError that names all that cannot be had, and what the table has."""
+    facts, wrong = {}, list[str]()
+    for name, path in asdict(source.columns).items():
+        try:
+            facts[name] = _as_fact(name, *_expression(path, types))
+        except _Unmapped as why:
+            wrong.append(f"source.columns.{name}={path}: {why}")
+    if wrong:
+        has = ", ".join(f"{column} ({kind})" for column, kind in types.items())
+        raise ZantaraError(
+            "\n".join([f"source.table={source.table} has the columns {has}", *(f"  {line}" for line in wrong)]),
+            f'set {wrong[0].split("=")[0]} to a column, to a JSON path such as metadata.model, or to "" where it is '
+            "not kept",
+        )
+    return facts
 
 
-def _expression(key: str, path: str, types: dict[str, str]) -> tuple[Composable, str]:
+def _near(wanted: str, names: Iterable[str]) -> str:
+    near = get_close_matches(wanted, list(names), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _expression(path: str, types: Mapping[str, str]) -> tuple[Composable, str]:
     """The SQL of a column or JSON path, and its type."""
     from psycopg import sql
 
@@ -103,22 +105,16 @@ def _expression(key: str, path: str, types: dict[str, str]) -> tuple[Composable,
         return sql.SQL("t.{}").format(sql.Identifier(path)), types[path]
     column, *steps = path.split(".")
     if column not in types:
-        raise ZantaraError(
-            f"{key}={path}: the table has no such column; {_there_are('columns', list(types), column)}",
-            f'set {key} to a column, to a JSON path such as metadata.model, or to "" where it is not kept',
-        )
+        raise _Unmapped(f"no such column{_near(column, types)}")
     if types[column] not in ("json", "jsonb"):
-        raise ZantaraError(
-            f"{key}={path}: column {column} is {types[column]}, not JSON, so there is no path into it",
-            f"set {key} to a column of its own: {', '.join(types)}",
-        )
+        raise _Unmapped(f"column {column} is {types[column]}, not JSON, so there is no path into it")
     # A JSON null counts as absent: both make it an SQL null; ->> takes half the time.
     if len(steps) == 1:
         return sql.SQL("t.{} ->> {}").format(sql.Identifier(column), sql.Literal(steps[0])), "path"
     return sql.SQL("t.{} #>> {}").format(sql.Identifier(column), sql.Literal(steps)), "path"
 
 
-def _as_fact(name: str, path: str, expression: Composable, kind: str) -> Composable:
+def _as_fact(name: str, expression: Composable, kind: str) -> Composable:
     from psycopg import sql
 
     if name != "created_at":  # messages too: a chat nested beyond measure then spoils no more than itself
@@ -132,9 +128,7 @@ def _as_fact(name: str, path: str, expression: Composable, kind: str) -> Composa
     if kind in ("bigint", "integer", "numeric", "double precision"):
         seconds = sql.SQL("case when {0} > 1e11 then {0} / 1000.0 else {0} end").format(expression)
         return sql.SQL("to_timestamp({})").format(seconds)
-    raise ZantaraError(
-        f"source.columns.created_at={path} is {kind}, which is no time", "set it to the column that holds the time"
-    )
+    raise _Unmapped(f"it is {kind}, which is no time")
 
 
 def scope(source: Source, first: object, end: object) -> tuple[Composed, dict[str, Any]]:

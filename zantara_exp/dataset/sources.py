@@ -6,6 +6,7 @@ with open_source(config, layout) as source:
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.dataset import connect, query
 from zantara_exp.dataset.stream import Position, Stream
 from zantara_exp.dataset.usage import Conversations, ModelUsage
+from zantara_exp.dataset.users import hash_key
 from zantara_exp.errors import MissingInputError
 from zantara_exp.layout import Layout
 
@@ -153,9 +155,10 @@ def open_database(config: Config, layout: Layout) -> Iterator[Database]:
 
 
 def fingerprint(config: Config) -> str:
-    """Hash of the conversations in scope; changes when any of them does."""
+    """Hash of the conversations in scope; changes when any of them does, or the key that users are hashed with."""
+    key = hash_key(config)
     with open_source(config, Layout(config)) as source:
-        return source.fingerprint()
+        return hmac.digest(key, source.fingerprint().encode(), "sha256").hex()
 
 
 def _period(connection: Connection, table: query.Table, config: Config) -> tuple[datetime, datetime]:

@@ -14,6 +14,7 @@ import orjson
 from zantara_exp.config.data import Splits
 from zantara_exp.dataset import records
 from zantara_exp.dataset.duplicates import draw
+from zantara_exp.dataset.selection import cell_of, name_of
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 
@@ -61,11 +62,15 @@ def place(examples: Sequence[records.Record], known: Mapping[str, str], splits: 
     """Return user -> split for the users of `examples` and all known ones.
 
     Greedy: the users with most examples first, each to the split that lacks most of what he brings. What a split
-    lacks is counted per language and category, so that all splits get the same mix.
+    lacks is counted per language and category, so that all splits get the same mix. Users with as many examples are
+    drawn by their first conversation, not by their name, which is a hash: another key gives the same splits.
     """
     brings: dict[str, Counter[str]] = defaultdict(Counter)
+    first: dict[str, str] = {}
     for example in examples:
-        brings[example["user"]][f"{example['metadata']['language']}/{example['metadata']['category']}"] += 1
+        user, name = example["user"], name_of(example)
+        first[user] = min(name, first.get(user, name))
+        brings[user]["/".join(cell_of(example))] += 1
     wanted = {"train": splits.train, "val": splits.val, "test": splits.test}
     total: Counter[str] = sum(brings.values(), Counter())
     have: dict[str, Counter[str]] = {name: Counter() for name in NAMES}
@@ -73,7 +78,7 @@ def place(examples: Sequence[records.Record], known: Mapping[str, str], splits: 
         if user in known:
             have[known[user]].update(mix)
     placed = dict(known)
-    fresh = sorted(brings.keys() - known.keys(), key=lambda user: (-brings[user].total(), draw(seed, user)))
+    fresh = sorted(brings.keys() - known.keys(), key=lambda user: (-brings[user].total(), draw(seed, first[user])))
     for user in fresh:
         placed[user] = max(NAMES, key=lambda name: _lack(brings[user], have[name], total, wanted[name]))
         have[placed[user]].update(brings[user])

@@ -53,7 +53,7 @@ def facts_of(
         "balance": note,
         "mix": mix,
         "deviation": {name: balance.deviation(each["after"], each["target"]) for name, each in mix.items()},
-        "missing": balance.missing(available, dataset.targets, _daily(clean)),
+        "missing": balance.missing(available, dataset.targets, *_recent(clean)),
         "tolerance": dataset.targets.tolerance,
     }
 
@@ -91,15 +91,13 @@ def result(facts: dict[str, Any], layout: Layout, card: Path) -> StageResult:
     )
 
 
-def _daily(clean: Sequence[Record]) -> dict[balance.Cell, float]:
-    """Clean conversations a day of each cell, over the last days of the data."""
+def _recent(clean: Sequence[Record]) -> tuple[Counter[balance.Cell], int]:
+    """Clean conversations of each cell over the last days of the data, and how many days these are."""
     if not clean:
-        return {}
+        return Counter(), _RATE_DAYS
     last = max(_day(each) for each in clean)
     first = max(min(_day(each) for each in clean), last - timedelta(days=_RATE_DAYS - 1))
-    days = (last - first).days + 1
-    recent = balance.cells([cell_of(each) for each in clean if _day(each) >= first])
-    return {name: count / days for name, count in recent.items()}
+    return balance.cells([cell_of(each) for each in clean if _day(each) >= first]), (last - first).days + 1
 
 
 def _day(record: Record) -> date:
