@@ -37,6 +37,9 @@ class Layout:
         self.train_summary = self.model / "train.json"
         # shadow: what serving the candidate here needs; an endpoint elsewhere needs no file of ours
         self.candidate = [self.train_summary] if config.endpoint.kind == "local" else []
+        # log=postgres: lines on their way to the database; readers then need no file to be there
+        self.log_spool = self.state / "log_spool"
+        self.comparisons = [self.logs] if config.log.kind == "jsonl" else []
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"

@@ -73,7 +73,7 @@ STAGES: dict[str, StageSpec] = {
     "extract": StageSpec(
         "dataset.extract:extract",
         headline=("written",),
-        groups=("source", "demo", "dataset", "review", "as_of", "seed"),
+        groups=("source", "demo", "dataset", "log", "review", "as_of", "seed"),
         outputs=lambda at: [at.raw_conversations, at.extract_summary],
         fingerprint="dataset.sources:fingerprint",
     ),
@@ -119,32 +119,32 @@ STAGES: dict[str, StageSpec] = {
     "shadow": StageSpec(
         "shadow.stage:shadow",
         headline=("comparisons", "success rate", "candidate latency"),
-        groups=("dataset", "model", "primary", "endpoint", "shadow", "log", "seed"),
+        groups=("dataset", "model", "primary", "endpoint", "shadow", "log", "cost", "seed"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
         made_by=("extract", "prepare", "train"),
     ),
     "serve": StageSpec(
         "shadow.gateway:serve",
-        groups=("dataset", "endpoint", "shadow", "log", "gateway"),
+        groups=("dataset", "endpoint", "shadow", "log", "cost", "gateway"),
     ),
     "report": StageSpec(
         "analysis.report:report",
         headline=("page",),
-        groups=("report", "engine", "cost", "gate", "as_of"),
-        inputs=lambda at: [at.logs],
+        groups=("log", "report", "engine", "cost", "gate", "as_of"),
+        inputs=lambda at: at.comparisons,
         made_by=("shadow",),
     ),
     "doctor": StageSpec("doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking")),
     "review": StageSpec(
         "review.stage:review",
-        groups=("review", "engine", "as_of", "seed"),
-        inputs=lambda at: [at.logs],
+        groups=("log", "review", "engine", "as_of", "seed"),
+        inputs=lambda at: at.comparisons,
         made_by=("shadow",),
     ),
     "gate": StageSpec(
         "gates.stage:gate",
-        groups=("gate", "engine", "cost", "review", "as_of"),
+        groups=("log", "gate", "engine", "cost", "review", "as_of"),
     ),
     "power": StageSpec(
         "gates.power:power",

@@ -5,6 +5,7 @@ import pytest
 
 from tests.shadow.examples import START, comparison, version_1
 from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow._files import DailyFiles
 from zantara_exp.shadow.compact import Compacted, compact_folder
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Drops, Side, to_line
@@ -72,7 +73,7 @@ def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> No
     write(logs, to_line(comparison(1)))
     with day_file(logs, "2025-10-21").open("ab") as file:
         file.write(b'{"torn')
-    log = ComparisonLog(logs, "e1", lambda: str)
+    log = ComparisonLog(DailyFiles(logs, 10**9), "e1", lambda: str)
     log.write(comparison(2))
     log.close()
     assert compacted(tmp_path).malformed == 1

@@ -9,20 +9,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
 from tests.shadow.examples import START, comparison
 from tests.shadow.waiting import wait_for
 from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow._files import DailyFiles
+from zantara_exp.shadow.compact import compact_folder
 from zantara_exp.shadow.log import ComparisonLog
-from zantara_exp.shadow.reader import parse_line, read_log
+from zantara_exp.shadow.reader import log_files, parse_line, read_log
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def opened(folder: Path, **settings: object) -> ComparisonLog:
-    return ComparisonLog(folder, "e1", lambda: str, **{"flush_seconds": 0.05, **settings})  # type: ignore[arg-type]
+    files = DailyFiles(folder, 10**9)
+    return ComparisonLog(files, "e1", lambda: str, **{"flush_seconds": 0.05, **settings})  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[Comparison | Drops]:
@@ -50,11 +54,30 @@ def test_the_day_is_the_utc_day_of_the_timestamp(tmp_path: Path) -> None:
     assert b"2025-10-21T23:30:00Z" in day_file(tmp_path, "2025-10-21").read_bytes()
 
 
+def test_a_day_that_grows_large_goes_on_in_further_parts_and_is_one_table(tmp_path: Path) -> None:
+    for process in range(2):  # the second finds the first one's parts
+        log = ComparisonLog(DailyFiles(tmp_path / "logs", 20_000), "e1", lambda: str, flush_seconds=0.05)
+        for number in range(60):
+            log.write(comparison(60 * process + number))
+            wait_for(lambda: log.written == number + 1)  # noqa: B023  called at once
+        log.close()
+    files = log_files(tmp_path / "logs")
+    day = "shadow_comparison_2025-10-21"
+    assert [path.name for path in files] == [
+        f"{day}.jsonl", *(f"{day}.part{n}.jsonl" for n in range(2, len(files) + 1))
+    ]  # fmt: skip
+    assert len(files) > 2
+    assert all(20_000 <= path.stat().st_size < 22_000 for path in files[:-1])
+    assert [row.request_id for row in rows(tmp_path / "logs")] == [f"c-{number}:0" for number in range(120)]
+    found = compact_folder(tmp_path / "logs", tmp_path / "cache", str)
+    assert [pq.read_metadata(path).num_rows for path in found.comparisons] == [120]
+
+
 def test_personal_data_is_out_of_every_text(tmp_path: Path) -> None:
     from zantara_exp.dataset.redact import Redactor
 
     redactor = Redactor()
-    log = ComparisonLog(tmp_path, "e1", lambda: redactor.conversation().text)
+    log = ComparisonLog(DailyFiles(tmp_path, 10**9), "e1", lambda: redactor.conversation().text)
     secret = "write to anna.rossi@example.org"
     chat = [
         {"role": "user", "content": secret},
@@ -74,7 +97,7 @@ def test_a_text_that_cannot_be_redacted_is_lost_and_counted_not_written(
     def fail(text: str) -> str:
         raise RuntimeError(text)
 
-    log = ComparisonLog(tmp_path, "e1", lambda: fail, flush_seconds=0.05)
+    log = ComparisonLog(DailyFiles(tmp_path, 10**9), "e1", lambda: fail, flush_seconds=0.05)
     log.write(comparison())
     log.close()
     assert log.lost == {"unwritable": 1}

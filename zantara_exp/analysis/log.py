@@ -36,7 +36,7 @@ class BadLine:
     def day(self) -> date | None:
         """The UTC day that the file's name gives."""
         try:
-            return date.fromisoformat(Path(self.file).stem[-10:])
+            return date.fromisoformat(self.file.removeprefix("shadow_comparison_")[:10])
         except ValueError:
             return None
 
@@ -85,7 +85,9 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
     Raises MissingInputError when there is no comparison to look at.
     """
     from zantara_exp.shadow.compact import compact
+    from zantara_exp.shadow.fetch import fetch
 
+    fetch(config, layout)
     compacted = compact(layout)
     if not compacted.comparisons:
         raise MissingInputError(f"{layout.logs} holds no comparison", SHADOW_COMMAND)

@@ -21,10 +21,11 @@ _WRITER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+from zantara_exp.shadow._files import DailyFiles
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Comparison, Side, comparison_id
 folder, run = Path(sys.argv[1]), sys.argv[2]
-log, began, number = ComparisonLog(folder, "e1", lambda: str), time.monotonic(), 0
+log, began, number = ComparisonLog(DailyFiles(folder, 10**9), "e1", lambda: str), time.monotonic(), 0
 while True:
     while number < (time.monotonic() - began) * int(sys.argv[3]):
         name, turns = f"{run}-{number}", [{"role": "user", "content": "Ciao, come stai? " * 30}]

@@ -115,5 +115,13 @@ class Shadow:
 class Log:
     """Config group `log`: the comparison log."""
 
-    kind: str = setting("jsonl", "jsonl: daily files under paths.logs.", choices=["jsonl"])
+    kind: str = setting(
+        "jsonl", "jsonl: daily files under paths.logs; postgres: a table, for replicas on several machines.",
+        choices=["jsonl", "postgres"],
+    )  # fmt: skip
     flush_seconds: float = setting(1.0, "fsync this often: the most that a power cut loses.", gt=0, le=60)
+    rotate_mb: int = setting(256, "jsonl: a day's file goes on in a further part beyond this size.", ge=1)
+    url_env: str = setting("LOG_DATABASE_URL", "postgres: environment variable with the database's URL.")
+    spool_mb: int = setting(
+        1000, "postgres: what one process may keep on its disk while the database is away; more is dropped.", ge=1
+    )

@@ -52,9 +52,11 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
 
     Raises MissingInputError where there is no log.
     """
+    from zantara_exp.shadow.fetch import fetch
     from zantara_exp.shadow.reader import log_files, read_log
     from zantara_exp.shadow.record import Comparison
 
+    fetch(config, layout)
     if not log_files(layout.logs):
         raise MissingInputError(f"{layout.logs} holds no comparison log", "python -m zantara_exp stage=shadow")
     key = hash_key(config)

@@ -24,7 +24,10 @@ from zantara_exp.config.traffic import Server
 from zantara_exp.errors import MissingInputError, ZantaraError
 
 _TETHER = Path(__file__).with_name("_tether.py")
-_SECRETS = ("DATABASE_URL", "ANTHROPIC_API_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY")
+_SECRETS = (
+    *("DATABASE_URL", "LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"),
+    *("ANTHROPIC_API_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY"),
+)
 """Of the environment; the server has no use for them."""
 _STOP_SECONDS = 3.0
 _LOG_LINES = 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
-from zantara_exp.prices import charge_by_flat_fee, charge_by_tokens
+from zantara_exp.prices import Charge, charge_by_flat_fee, charge_by_tokens
 
 
 class Priced:
@@ -25,7 +25,7 @@ class Priced:
         if answer.error is not None:
             return answer
         if self._billing == "flat":
-            charge = charge_by_flat_fee(self._cost)
+            charge: Charge | None = charge_by_flat_fee(self._cost)
         else:
             charge = charge_by_tokens(answer.model, answer.tokens_input, answer.tokens_output, self._cost)
         return answer if charge is None else replace(answer, cost_usd=charge.usd, cost_basis=charge.basis)

@@ -13,9 +13,9 @@ QUARANTINE = "quarantine.jsonl"
 _TEXT_KEPT = 200
 
 
-def day_file(folder: Path, day: str) -> Path:
-    """The log of a UTC day, YYYY-MM-DD."""
-    return folder / f"shadow_comparison_{day}.jsonl"
+def day_file(folder: Path, day: str, part: int = 1) -> Path:
+    """The log of a UTC day, YYYY-MM-DD; it goes on in further parts when it is large."""
+    return folder / f"shadow_comparison_{day}{f'.part{part}' if part > 1 else ''}.jsonl"
 
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, OSError | None]:

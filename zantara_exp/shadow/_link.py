@@ -20,15 +20,17 @@ from uuid import uuid4
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
-from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow._process import WorkerProcess
+from zantara_exp.shadow.log import destination_of
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.switch import Switch
 
 _TICK_SECONDS = 0.01
 _LOOK_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
+_SLOWEST_RESTART_SECONDS = 60.0
+_LAST_WORDS_SECONDS = 2.0
 _BATCH = 64
 _LARGEST = 4_000_000
 """Characters of one request; a chat is never so long."""
@@ -64,6 +66,8 @@ class Stats:
     restarts: int
     lag_seconds: float = 0.0
     """From the newest compared request to its comparison."""
+    spooled: int = 0
+    """log=postgres: lines that are safe on this machine and not in the database yet."""
 
 
 class Link:
@@ -83,6 +87,7 @@ class Link:
         self._pending = b""
         self._pending_drops: list[tuple[str, int]] = []
         self._next_start = self._next_look = 0.0
+        self._pause = _RESTART_SECONDS / 2
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=True)
         self._thread.start()
@@ -119,7 +124,7 @@ class Link:
         queued = len(self._queue)
         return Stats(
             self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
-            said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds,
+            said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds, said.spooled,
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
@@ -175,7 +180,10 @@ class Link:
     def _restart(self, now: float) -> None:
         if now < self._next_start:
             return
-        self._next_start = now + _RESTART_SECONDS
+        # One that dies again and again would keep a core busy: the next one waits twice as long.
+        died_soon = now - self._next_start < _SLOWEST_RESTART_SECONDS
+        self._pause = min(2 * self._pause, _SLOWEST_RESTART_SECONDS) if died_soon else _RESTART_SECONDS
+        self._next_start = now + self._pause
         if self._pending:
             self._unsent_drops.extend(self._pending_drops)
         self._pending = b""
@@ -237,8 +245,9 @@ class Link:
         self.drop("shutdown", self._worker.unanswered)
         drops = dict(self._summed_drops())
         if drops:  # the worker is gone: nobody else can say so
-            layout, now = Layout(self._config), datetime.now(UTC)
-            append_lines(
-                day_file(layout.logs, now.date().isoformat()), [to_line(Drops(self._worker.epoch, now, drops))]
-            )
+            now = datetime.now(UTC)
+            with contextlib.suppress(ZantaraError, OSError):
+                log = destination_of(self._config)
+                log.append(now.date().isoformat(), [to_line(Drops(self._worker.epoch, now, drops))])
+                log.close(_LAST_WORDS_SECONDS)
             _log.warning("%d sampled requests were lost at shutdown", sum(drops.values()))

@@ -31,6 +31,7 @@ class Said:
     breaker: str = "closed"
     lost: Mapping[str, int] = field(default_factory=dict)
     lag_seconds: float = 0.0
+    spooled: int = 0
 
 
 class WorkerProcess:
@@ -110,7 +111,7 @@ class WorkerProcess:
         now, before = Said(**said), self._before  # type: ignore[arg-type]
         lost = {reason: now.lost.get(reason, 0) + before.lost.get(reason, 0) for reason in {*now.lost, *before.lost}}
         answered, compared = now.answered + before.answered, now.compared + before.compared
-        return Said(answered, compared, now.in_flight, now.breaker, lost, now.lag_seconds)
+        return Said(answered, compared, now.in_flight, now.breaker, lost, now.lag_seconds, now.spooled)
 
     def switch(self, on: bool) -> None:
         """Tell it that shadow mode is on or off."""

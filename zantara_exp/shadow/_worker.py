@@ -20,14 +20,13 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import classifier
-from zantara_exp.dataset.redact import Redactor
 from zantara_exp.endpoints.base import Endpoint, Message
 from zantara_exp.endpoints.breaker import Guarded
 from zantara_exp.endpoints.build import guarded, option, serving
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.compare import AA, Comparer
-from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.sampling import repeated
@@ -162,6 +161,7 @@ class Worker:
             "breaker": self._endpoint.breaker.state,
             "lost": self._log.lost - self._told,
             "lag_seconds": self._lag_seconds,
+            "spooled": self._log.waiting,
         }
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._pipes.reports, orjson.dumps(said) + b"\n")
@@ -187,8 +187,7 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    layout, redactor = Layout(config), Redactor()
-    log = ComparisonLog(layout.logs, setup["epoch"], lambda: redactor.conversation().text, config.log.flush_seconds)
+    layout, log = Layout(config), log_of(config, setup["epoch"])
     with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
         asked_again = config.primary.aa_percent > 0

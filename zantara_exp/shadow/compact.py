@@ -12,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from zantara_exp.layout import Layout
-from zantara_exp.shadow._append import QUARANTINE
+from zantara_exp.shadow._append import QUARANTINE, day_file
 from zantara_exp.shadow.columns import blocks, plain
-from zantara_exp.shadow.reader import HashUser, Quarantined, log_files, read_lines
+from zantara_exp.shadow.reader import HashUser, Quarantined, day_of, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
 _FORMAT = 2
@@ -58,7 +59,7 @@ def compact(layout: Layout) -> Compacted:
 def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
     """The same for any folder of logs, with its Parquet files in `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
-    days = [_Day(path, cache) for path in log_files(logs)]
+    days = [_Day(day, list(sources), cache) for day, sources in groupby(log_files(logs), key=day_of)]
     with ThreadPoolExecutor(_THREADS) as pool:  # Arrow reads and compresses without the interpreter's lock
         for _ in pool.map(lambda day: day.refresh(hash_user), days):
             pass
@@ -76,17 +77,18 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
 
 
 class _Day:
-    """The files made from one daily log."""
+    """The files made from one day's log."""
 
-    def __init__(self, source: Path, cache: Path) -> None:
-        self.source = source
-        self.rows = cache / f"{source.stem}.parquet"
-        self.drops = cache / f"{source.stem}.drops.parquet"
-        self.bad = cache / f"{source.stem}.bad.jsonl"
+    def __init__(self, day: str, sources: Sequence[Path], cache: Path) -> None:
+        self.sources = sources
+        name = day_file(cache, day).stem
+        self.rows = cache / f"{name}.parquet"
+        self.drops = cache / f"{name}.drops.parquet"
+        self.bad = cache / f"{name}.bad.jsonl"
 
     def refresh(self, hash_user: HashUser) -> None:
-        stat = self.source.stat()
-        mark = f"{_FORMAT}:{stat.st_size}:{stat.st_mtime_ns}".encode()
+        stats = [source.stat() for source in self.sources]
+        mark = ":".join([str(_FORMAT), *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)]).encode()
         if _lines(self.bad)[:1] == [mark]:
             return
         self.bad.unlink(missing_ok=True)  # it carries the mark: first to go, last to come
@@ -100,13 +102,14 @@ class _Day:
     def _tables(
         self, hash_user: HashUser, drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
     ) -> Iterator[Any]:
-        for block in blocks(self.source):
-            table = plain(block)
-            if table is not None:
-                yield table
-                continue
-            lines = BytesIO(block.content)
-            yield from _batches(read_lines(lines, self.source.name, block.first, hash_user), drops, bad)
+        for source in self.sources:
+            for block in blocks(source):
+                table = plain(block)
+                if table is not None:
+                    yield table
+                    continue
+                lines = BytesIO(block.content)
+                yield from _batches(read_lines(lines, source.name, block.first, hash_user), drops, bad)
 
 
 def _batches(

@@ -1,15 +1,15 @@
-"""The writer of the comparison log: daily files, whole lines, redacted text, one writer per process.
+"""The writer of the comparison log: whole lines, redacted text, one writer per process.
 
-`write` only puts the item into a bounded queue; a thread of its own redacts, appends and syncs. Several processes may
-share a folder: each append holds the file's lock. A process killed inside an append leaves at most a torn last line,
-which the next append, of any process, moves to the quarantine.
+`write` only puts the item into a bounded queue; a thread of its own redacts, appends and syncs: to daily files, or
+with `log=postgres` to a spool that is sent to the database. Several processes may share a folder: each append holds
+the file's lock. A process killed inside an append leaves at most a torn last line, which the next append, of any
+process, moves to the quarantine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import threading
 import time
@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+from zantara_exp.shadow._files import DailyFiles, Destination
 from zantara_exp.shadow.record import Comparison, Drops, to_line
 
 _BATCH = 256
@@ -30,20 +31,53 @@ NewRedact = Callable[[], Redact]
 """Makes what redacts the texts of one comparison, so that equal values in them get equal placeholders."""
 
 
+def destination_of(config: Config) -> Destination:
+    """Where `config.log` puts lines. Raises MissingRequirementError or OSError where a spool cannot be begun."""
+    layout, megabyte = Layout(config), 1_000_000
+    if config.log.kind == "jsonl":
+        return DailyFiles(layout.logs, config.log.rotate_mb * megabyte)
+    from zantara_exp.shadow._spool import Spool
+    from zantara_exp.shadow.table import Table
+
+    table = Table(config.log.url_env)
+    return Spool(layout.log_spool, table, config.log.flush_seconds, config.log.spool_mb * megabyte)
+
+
+def log_of(config: Config, epoch: str) -> ComparisonLog:
+    """The writer that the config asks for. Raises as `destination_of`."""
+    from zantara_exp.dataset.redact import Redactor
+
+    redactor = Redactor()
+    return ComparisonLog(destination_of(config), epoch, lambda: redactor.conversation().text, config.log.flush_seconds)
+
+
+def check_log(config: Config) -> None:
+    """Raise MissingRequirementError for what would keep `destination_of` from working, without beginning anything."""
+    if config.log.kind == "postgres":
+        from zantara_exp.shadow.table import checked_url
+
+        checked_url(config.log.url_env)
+
+
 class ComparisonLog:
     """Appends comparisons. Trouble with the disk is counted and warned about, never raised."""
 
     def __init__(
-        self, folder: Path, epoch: str, new_redact: NewRedact, flush_seconds: float = 1.0, capacity: int = 10_000
+        self,
+        destination: Destination,
+        epoch: str,
+        new_redact: NewRedact,
+        flush_seconds: float = 1.0,
+        capacity: int = 10_000,
     ) -> None:
         self.written = 0
         self.lost: Counter[str] = Counter()
         """All that this process lost, by reason."""
-        self._folder, self._epoch, self._new_redact, self._flush_seconds = folder, epoch, new_redact, flush_seconds
+        self._destination, self._epoch, self._new_redact = destination, epoch, new_redact
+        self._flush_seconds = flush_seconds
         self._queue: queue.Queue[Comparison] = queue.Queue(capacity)
         self._unreported: Counter[str] = Counter()
         self._guard = threading.Lock()
-        self._unsynced: set[Path] = set()
         self._warned = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="comparison-log", daemon=True)
@@ -64,10 +98,17 @@ class ComparisonLog:
             self.lost[reason] += amount
             self._unreported[reason] += amount
 
+    @property
+    def waiting(self) -> int:
+        """Comparisons that are safe on this machine and not in the database yet; 0 without one."""
+        return self._destination.waiting
+
     def close(self, deadline_seconds: float = 30.0) -> None:
         """Write and sync what is queued. What is left after the deadline counts as lost."""
+        deadline = time.monotonic() + deadline_seconds
         self._closing.set()
         self._thread.join(deadline_seconds)
+        self._destination.close(max(0.0, deadline - time.monotonic()))
         left = self._queue.qsize()
         if left:
             self.drop("shutdown", left)
@@ -80,7 +121,7 @@ class ComparisonLog:
             self._append_all(self._take())
             if time.monotonic() >= next_sync or last_round:
                 self._report_drops()
-                self._sync()
+                self._destination.sync()
                 next_sync = time.monotonic() + self._flush_seconds
             if last_round and self._queue.empty():
                 return
@@ -138,24 +179,11 @@ class ComparisonLog:
 
     def _append(self, day: str, lines: list[bytes]) -> int:
         """Append to a day's file; the number of lines that are in it now."""
-        path = day_file(self._folder, day)
-        done, why = append_lines(path, lines)
-        if done:
-            self._unsynced.add(path)
+        done, why = self._destination.append(day, lines)
         if why is not None and not self._warned:
             _log.warning("the comparison log cannot be written (%s); comparisons are being lost", why.strerror)
         self._warned = why is not None
         return done
-
-    def _sync(self) -> None:
-        for path in sorted(self._unsynced):
-            with contextlib.suppress(OSError):
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        self._unsynced.clear()
 
 
 def redacted(item: Comparison, redact: Redact) -> Comparison:

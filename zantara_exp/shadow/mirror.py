@@ -21,6 +21,7 @@ from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.build import check, option
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._link import Item, Link, Stats
+from zantara_exp.shadow.log import check_log
 from zantara_exp.shadow.sampling import Sampler
 from zantara_exp.shadow.switch import Switch
 
@@ -75,6 +76,7 @@ class ShadowMirror:
         check(config.endpoint)
         if config.primary.aa_percent > 0:
             check(option(config.primary.endpoint or ""))
+        check_log(config)
         self._sampler = Sampler(config.shadow)
         self._key = hash_key(config)
         self._users: dict[str, str] = {}

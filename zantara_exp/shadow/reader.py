@@ -15,7 +15,7 @@ import orjson
 from zantara_exp.shadow.record import UNVERSIONED, Comparison, Drops, Sampling, Side
 
 _TEXT_KEPT = 200
-_FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})\.jsonl")
+_FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
 
 HashUser = Callable[[str], str]
 
@@ -37,8 +37,19 @@ class Quarantined:
 
 
 def log_files(folder: Path) -> list[Path]:
-    """The daily files, oldest first."""
-    return sorted(path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name))
+    """The daily files, oldest first; of a day its parts in order, then what came from the database."""
+    return sorted((path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name)), key=_place)
+
+
+def day_of(path: Path) -> str:
+    """The UTC day of a daily file, YYYY-MM-DD."""
+    return _place(path)[0]
+
+
+def _place(path: Path) -> tuple[str, int, str]:
+    match = _FILE.fullmatch(path.name)
+    assert match is not None  # noqa: S101  it is one of `log_files`
+    return match[1], int(match[2] or 1), path.name
 
 
 def read_file(path: Path, hash_user: HashUser) -> Iterator[Comparison | Drops | Quarantined]:

@@ -18,7 +18,8 @@ from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.shadow.arrivals import starts
 from zantara_exp.shadow.compare import AA, CANDIDATE, Comparer, compare_all
-from zantara_exp.shadow.log import ComparisonLog
+from zantara_exp.shadow.fetch import fetch
+from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison, Sampling, comparison_id
 from zantara_exp.shadow.replay import Replay, Request
@@ -45,6 +46,7 @@ def shadow(config: Config, context: Context) -> StageResult:
     check(config.endpoint)
     if _asks_primary(config):
         check(option(config.primary.endpoint or ""))
+    fetch(config, layout)
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
     tally, done = _logged(context, epoch)
@@ -104,11 +106,8 @@ def _asks_primary(config: Config) -> bool:
 
 def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
-    from zantara_exp.dataset.redact import Redactor
-
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the progress
-    redactor = Redactor()
-    log = ComparisonLog(context.layout.logs, epoch, lambda: redactor.conversation().text, config.log.flush_seconds)
+    log = log_of(config, epoch)
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:
         with serving(config.endpoint, context.layout.model, context.run_dir) as server:
@@ -123,6 +122,7 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
             f"{log.lost.total()} comparisons could not be written to {context.layout.logs} ({lost})",
             hint="python -m zantara_exp stage=shadow   (once there is room; it asks only for what is missing)",
         )
+    fetch(config, context.layout)  # readers look at files
 
 
 async def _drive(
