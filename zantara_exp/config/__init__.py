@@ -40,21 +40,30 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     Raises ConfigError with every mistake at once, as the command line does.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
+    from hydra.version import setbase
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     from zantara_exp.config._explain import refusal, typed
 
     register()
-    first, *more = folders(config_dir)
-    search = [f"hydra.searchpath=[file://{folder}]" for folder in more]
+    *own, shipped = folders(config_dir)
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(first), version_base="1.3"):
-        try:
-            composed = hydra_compose("config", overrides=[*search, *overrides])
-        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise refusal(error, overrides, config_dir) from error
+    # What initialize_config_dir does, which takes one folder only.
+    setbase("1.3")
+    searched = create_config_search_path(str(shipped))
+    for folder in own:
+        searched.prepend("own", f"file://{folder}", SearchPathQuery(provider="main"))
+    Hydra.create_main_hydra2("zantara_exp", searched)
+    try:
+        composed = hydra_compose("config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise refusal(error, overrides, config_dir) from error
+    finally:
+        GlobalHydra.instance().clear()
     return typed(composed, overrides)
