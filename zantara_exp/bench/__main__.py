@@ -18,6 +18,7 @@ NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
     "extract": "rows a second and memory of reading conversations, beside a bare COPY",
     "shadow": "what mirror and gateway cost the traffic beside them; kill -9 and a candidate that is away",
+    "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
 }
 """Each is a module of this package with `run(size, seed) -> Report`; None is its own size."""
 DOCS = Path("docs") / "benchmarks.md"

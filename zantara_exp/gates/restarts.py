@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, Floats, mix, strict_factors_no_go
+from zantara_exp.gates.eprocess import NO_GO_BETS, NO_GO_LOG_PRIOR, Floats, mix, strict_factors_no_go
 
 EXCESS_BETS = np.geomspace(0.01, 0.9, 32)
 """Bets on an excess: larger than those on a share, as a difference is rarely near its bound."""
@@ -75,21 +75,39 @@ def shares_since(rows: Rows, starts: Sequence[int]) -> Iterator[Since]:
         yield Since(start, 1.0 - bad[asked] / trials[asked])
 
 
-def evidence_below(rows: Rows, p0: float, starts: Sequence[int]) -> float:
-    """Largest log evidence over the starts that users' mean share of good answers lies below `p0`; 0 without users."""
-    return max((_below(since.shares, p0) for since in shares_since(rows, starts)), default=0.0)
+def evidence_below(rows: Rows, p0: float, starts: Sequence[int], least: float = -math.inf) -> float:
+    """Largest log evidence over the starts that users' mean share of good answers lies below `p0`; 0 without users.
+
+    Starts that cannot reach `least`, with the few bad users they have seen, are not weighed.
+    """
+    a_bad_user = math.log1p(p0 / (1.0 - p0) * NO_GO_BETS[-1])
+    if _users_met_bad(rows, starts) * a_bad_user < least:
+        return 0.0
+    weighed = (
+        _below(since.shares, p0)
+        for since in shares_since(rows, starts)
+        if since.shares.size and np.count_nonzero(since.shares < p0) * a_bad_user >= least
+    )
+    return max(weighed, default=0.0)
+
+
+def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
+    met = (rows.bad > 0) & (rows.block >= min(starts, default=0))
+    return int(np.count_nonzero(np.bincount(rows.user[met])))
 
 
 def _below(shares: Floats, p0: float) -> float:
-    if not shares.size:
-        return 0.0
     # A ratio of small counts takes few values, and a logarithm costs more than a sort.
     values, counts = np.unique(shares, return_counts=True)
     return float(mix((strict_factors_no_go(values, p0) * counts[:, None]).sum(axis=0), NO_GO_LOG_PRIOR))
 
 
-def evidence_of_excess(candidate: Rows, control: Rows, margin: float, starts: Sequence[int]) -> float:
+def evidence_of_excess(
+    candidate: Rows, control: Rows, margin: float, starts: Sequence[int], least: float = -math.inf
+) -> float:
     """Largest log evidence that the candidate's users meet more bad answers than the control's, by over `margin`."""
+    if _users_met_bad(candidate, starts) * math.log1p((1.0 - margin) / (1.0 + margin) * EXCESS_BETS[-1]) < least:
+        return 0.0
     both = zip(shares_since(candidate, starts), shares_since(control, starts), strict=True)
     return max((_excess(1.0 - ours.shares, 1.0 - theirs.shares, margin) for ours, theirs in both), default=0.0)
 

@@ -70,18 +70,23 @@ def _cell(name: str, guardrail: Guardrail, language: str | None, compared: bool,
     return Cell(name, guardrail, language, False, by_day, by_hour)
 
 
-def beyond_limit(cell: Cell, by_day: Rows, by_hour: Rows) -> Evidence:
-    """Evidence that users' mean share of bad requests lies above the limit."""
+def beyond_limit(cell: Cell, by_day: Rows, by_hour: Rows, only_alarms: bool = False) -> Evidence:
+    """Evidence that users' mean share of bad requests lies above the limit.
+
+    `only_alarms` spares the work where there is far too little for an alarm, and then says 0.
+    """
     p0 = 1.0 - (cell.guardrail.limit or 0.0)
-    days = evidence_below(by_day, p0, newest(by_day, count=DAY_STARTS))
-    hours = evidence_below(by_hour, p0, newest(by_hour, count=HOUR_STARTS))
+    least = (cell.needed_days, cell.needed_hours) if only_alarms else (-math.inf, -math.inf)
+    days = evidence_below(by_day, p0, newest(by_day, count=DAY_STARTS), least[0])
+    hours = evidence_below(by_hour, p0, newest(by_hour, count=HOUR_STARTS), least[1])
     return Evidence(days, hours, days >= cell.needed_days or hours >= cell.needed_hours)
 
 
-def beyond_control(cell: Cell, candidate: Rows, control: Rows) -> Evidence:
+def beyond_control(cell: Cell, candidate: Rows, control: Rows, only_alarms: bool = False) -> Evidence:
     """Evidence that the candidate's users meet more that is bad than the control's, by over the margin."""
     starts = newest(candidate, control, count=DAY_STARTS)
-    days = evidence_of_excess(candidate, control, cell.guardrail.over_control or 0.0, starts)
+    least = cell.needed_days if only_alarms else -math.inf
+    days = evidence_of_excess(candidate, control, cell.guardrail.over_control or 0.0, starts, least)
     return Evidence(days, 0.0, days >= cell.needed_days)
 
 
