@@ -46,6 +46,13 @@ class RunRecord(Protocol):
     def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
         """Record a new version of the registered model `name` and let `alias` point at it."""
 
+    def traces(self, group: str, items: Sequence[Mapping[str, object]]) -> None:
+        """Record traces with assessments, each a mapping of `key`, `inputs`, `outputs`, `tags` and `assessments`.
+
+        An assessment has `name`, `value`, `rationale`, `source` and `source_type` (HUMAN or CODE). The items of a
+        group that MLflow knows already are brought up to date.
+        """
+
 
 class Progress(Protocol):
     """A task whose advance is shown: a bar on a terminal, plain lines elsewhere."""

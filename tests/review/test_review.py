@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,15 @@ PLAN = logs.Plan(days=3, per_day=120, success=0.95)
 class Record:
     run_id = "run-1"
 
+    def __init__(self) -> None:
+        self.sent: dict[str, list[dict[str, Any]]] = {}
 
-def run(config: Config) -> StageResult:
-    return review(config, Context(config, Record(), Path.cwd()))  # type: ignore[arg-type]
+    def traces(self, group: str, items: list[dict[str, Any]]) -> None:
+        self.sent[group] = items
+
+
+def run(config: Config, record: Record | None = None) -> StageResult:
+    return review(config, Context(config, record or Record(), Path.cwd()))  # type: ignore[arg-type]
 
 
 def drawn(config: Config, layout: Layout) -> Sample:
@@ -124,6 +131,32 @@ def test_labels_are_unblinded_and_counted(config: Config, layout: Layout) -> Non
     assert said(config, layout) == Reviews(8, 4, 4, 4, load_sample(layout.review_sample).hash)
     assert "4 of 20 pairs have not been read" in reason(said(config, layout, "critical_bugs"))
     assert load(layout.review_labels)[0].rubric["warm"]
+
+
+def test_verdicts_become_assessments_that_do_not_name_the_sides(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+
+    def fill(number: int, row: Row) -> None:
+        if number < 2:
+            row.update({"better": "A", "critical_bug": "B", "warm": "both", "comment": "rude"})
+
+    labelled(config, fill, layout)
+    record = Record()
+    config.review.labels, config.review.reviewer = filled(layout, fill), "budi"
+    run(config, record)
+    ((group, traces),) = record.sent.items()
+    assert (group, [trace["key"] for trace in traces]) == (f"review:{sample.hash}", ["1", "2"])
+    item, trace = sample.items[0], traces[0]
+    verdict = "better" if item.candidate == "A" else "worse"
+    assert trace["outputs"] == {"A": item.answer_a, "B": item.answer_b}
+    found = {(one["name"], one["source"]): (one["value"], one["rationale"]) for one in trace["assessments"]}
+    for reviewer in ("ayu", "budi"):
+        assert found["verdict", reviewer] == (verdict, "rude")
+        assert found["critical_bug", reviewer] == ("B", "")
+        assert found["warm", reviewer] == ("AB", "")
+        assert found["natural", reviewer] == ("neither", "")
+    assert found["settled", "zantara-exp"] == (verdict, "")
+    assert {"candidate", "primary"}.isdisjoint({*trace["inputs"], *trace["outputs"], *trace["tags"]})
 
 
 def test_a_bug_of_the_candidate_counts_at_once(config: Config, layout: Layout) -> None:

@@ -13,6 +13,7 @@ from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.review.assessments import assessed
 from zantara_exp.review.evidence import usable
 from zantara_exp.review.labels import CANNOT, WORSE, adjudicated, agreement, load, merge, unblinded
 from zantara_exp.review.sample import Sample, blinded, draw
@@ -153,6 +154,8 @@ def _judged(sample: Sample, config: Config, context: Context, first: dict[str, s
     good = settled.total() - settled[WORSE] - settled[CANNOT]
     bugs = len({label.pair for label in labels if label.critical_bug})
     reviewers = sorted({label.reviewer for label in labels})
+    if labels:
+        context.run.traces(*assessed(sample, labels, config.review.adjudicator))
     return StageResult(
         summary={
             **first,

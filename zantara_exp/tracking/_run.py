@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,10 @@ class JournaledRun:
     def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
         """Record a new version of the registered model `name`, by reference to its folder, and point `alias` at it."""
         self._do({"op": "register", "path": str(path), "name": name, "alias": alias, "tags": dict(tags)})
+
+    def traces(self, group: str, items: Sequence[Mapping[str, object]]) -> None:
+        """Record what was asked and answered, with what people said of it; see `zantara_exp.stage.RunRecord`."""
+        self._do({"op": "traces", "group": group, "traces": [dict(item) for item in items]})
 
     def end(self, status: str) -> None:
         """Close the run: FINISHED, FAILED or KILLED."""

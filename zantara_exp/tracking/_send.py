@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp import terminal
+from zantara_exp.tracking import _traces
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -132,5 +133,6 @@ _APPLY: dict[str, Callable[[MlflowClient, str, Operation], None]] = {
     "dataset": _dataset,
     "model": _model,
     "register": _register,
+    "traces": _traces.send,
     "end": _end,
 }
