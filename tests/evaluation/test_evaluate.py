@@ -170,3 +170,80 @@ def test_exchanged_weights_are_noticed(evaluated, tmp_path: Path):
     context, _ = context_for(config, tmp_path)
     with pytest.raises(ZantaraError, match="not those that train.json describes"):
         evaluate(config, context)
+
+
+@pytest.fixture(scope="module")
+def judged(evaluated, tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, StageResult]:
+    """The same model, evaluated with a judge that gives no verdict on the second of three pairs."""
+    from tests.evaluation.judging import judge, verdict
+
+    _, folder, _ = evaluated
+    copy = tmp_path_factory.mktemp("judged") / "copy"
+    shutil.copytree(folder, copy)
+    config = tiny_config(copy)
+    config.evaluation.generate_limit, config.evaluation.max_new_tokens = 6, 12
+    config.judge.pairs, config.judge.noise_pairs, config.judge.attempts = 3, 2, 2
+    primary = [json.loads(line)["messages"][-1]["content"] for line in Layout(config).test.read_text().splitlines()]
+
+    def says(seen: dict, _: object) -> str:
+        if seen["A"] == seen["B"]:
+            return verdict("tie")
+        if primary[8] in (seen["A"], seen["B"]):
+            return "both are nice"
+        return verdict("A" if seen["A"] in primary else "B")
+
+    context, _ = context_for(config, copy)
+    with judge(config, says):
+        return config, evaluate(config, context)
+
+
+def test_a_judge_compares_with_the_primary_and_the_primary_with_itself(judged):
+    config, result = judged
+    told = json.loads(Layout(config).evaluation.read_text())["judge"]
+    assert (told["model"], told["pairs"]) == ("stub-haiku", 3)
+    assert told["by_criterion"]["overall"]["primary"] == 3 - told["missing"]
+    assert told["noise_floor"]["not_a_tie"] == 0
+    assert "stub-haiku: as good as the primary or better in 0.0%" in result.summary["judge"]
+    assert [table.title for table in result.tables][1] == "Judged, in both orders"
+
+
+def test_judged_pairs_are_evidence_and_those_without_a_verdict_are_lost(judged):
+    config, _ = judged
+    rows = [row for row in rows_of(config, "test") if "judge" in row]
+    told = [row for row in rows if row["judge"]]
+    assert len(rows) == 3
+    assert 0 < len(told) < 3
+    at_least = evidence(EvidenceRequest("judged_equivalent"), config, Layout(config))
+    preferred = evidence(EvidenceRequest("judged_preference"), config, Layout(config))
+    for found in (at_least, preferred):
+        assert isinstance(found, UserDays)
+        assert (found.trials.sum(), found.total.sum()) == (len(told), 0)
+        assert sum(found.lost_per_day.values()) == 3 - len(told)
+    assert preferred.baseline.sum() == len(told)
+
+
+def test_without_a_judge_there_is_no_evidence_of_one(evaluated):
+    config, _, _ = evaluated
+    for metric in ("judged_equivalent", "judged_preference"):
+        found = evidence(EvidenceRequest(metric), config, Layout(config))
+        assert isinstance(found, Missing)
+        assert "no judge has compared" in found.reason
+
+
+def test_the_primary_stands_beside_it(evaluated):
+    config, _, result = evaluated
+    answered = [row for row in rows_of(config, "test") if "answer" in row]
+    assert all(row["primary_language_match"] for row in answered)
+    assert "(primary 100.0%)" in result.summary["language"]
+    assert "(primary: none seen)" in result.summary["flaws"]
+
+
+def test_the_card_tells_data_training_and_evaluation_but_no_chat(evaluated):
+    config, _, _ = evaluated
+    folder = Layout(config).model
+    card = (folder / "README.md").read_text()
+    for part in ("## Data", "| train | 96 |", "| learning_rate | 0.003 |", "![Loss", "| language=it |", "| all | 24 |"):
+        assert part in card
+    assert "Not decided yet" in card
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not any(row["reference"] in card for row in rows_of(config, "test") if "reference" in row)

@@ -86,6 +86,7 @@ class Cost:
     )
     candidate_monthly_eur: float = setting(3.78, "What the candidate's endpoint takes a month, flat, in euros.", ge=0)
     eur_usd: float = setting(1.08, "US dollars per euro.", gt=0)
+    gpu_hour_eur: float = setting(0.79, "What an hour of a GPU takes that trains the candidate, in euros.", ge=0)
     monthly_requests: int = setting(30_000, "Requests a month of the moved segment.", ge=1)
     moved_categories: list[str] = setting(["greeting", "casual"], "Categories that would move to the candidate.")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zantara_exp.config._fields import setting
+from zantara_exp.config.traffic import Endpoint
 
 
 @dataclass
@@ -135,19 +136,78 @@ class Evaluation:
     )
     max_new_tokens: int = setting(128, "Tokens of a generated answer at most.", ge=1, le=8192)
     train_sample: int = setting(200, "Training examples scored for the gap between train and validation loss.", ge=1)
+    embedding: str | None = setting(
+        None, "Folder of a sentence-transformers model that compares answers by meaning; null: not measured."
+    )
+
+
+CRITERIA = {
+    "natural": "Reads as a native speaker of the question's language would write it; Indonesian is natural, everyday "
+    "Indonesian, not a translation.",
+    "culture": "Fits the culture of Bali and Indonesia: polite, sensitive to losing face (malu) and to loneliness "
+    "(kesepian), respectful of religion and custom.",
+    "warmth": "Warm and personal, as a helpful colleague would be.",
+    "human": "Not robotic: no stock phrases, no repetition, no needless lists.",
+    "helpful": "Answers what was asked, completely and without contradicting the chat.",
+}
+"""The plan's cultural criteria, and whether the answer helps."""
 
 
 @dataclass
 class Judge:
-    """Config group `judge`: a model that compares answers; off by default."""
+    """Config group `judge`: a model that compares the candidate's answers with the primary's; off by default."""
 
-    name: str = setting("none", "none: no judge.", choices=["none"])
+    name: str = setting("none", "none: no judge; endpoint: the model at judge.endpoint.", choices=["none", "endpoint"])
+    endpoint: Endpoint = setting(Endpoint(), "The judging model, like the config group `endpoint`.")
+    pairs: int = setting(100, "Test examples judged at most, of those answered by generation, spread evenly.", ge=1)
+    noise_pairs: int = setting(
+        30, "Of these, how many have the primary's answer judged against itself: the noise floor.", ge=0
+    )
+    criteria: dict[str, str] = setting(CRITERIA, "What is judged beside the overall preference, and how it is put.")
+    attempts: int = setting(3, "How often a question is asked until there is a readable verdict.", ge=1, le=10)
+    retry_seconds: float = setting(2.0, "Wait before the second attempt after a failure; doubled each time.", ge=0)
+    max_usd: float = setting(5.0, "Refuse to start when the questions may cost more, by cost.prices.", ge=0)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A judge stands elsewhere and has something to judge."""
+        if self.name == "endpoint" and self.endpoint.kind == "local":
+            yield "endpoint.kind", "is local, which is the candidate itself; name a server, such as judge=openai"
+        if "overall" in self.criteria:
+            yield "criteria", "`overall` is asked in any case; give your criterion another name"
+
+
+@dataclass
+class RunPodWorker:
+    """The template and endpoint that `publish=runpod` writes down, in RunPod's own terms."""
+
+    image: str = setting("runpod/worker-v1-vllm:v2.7.0stable-cuda12.1.0", "Container image: the vLLM worker.")
+    gpus: list[str] = setting(["NVIDIA A40", "NVIDIA RTX A6000"], "GPU types it may run on, in order of preference.")
+    max_model_len: int = setting(4096, "Tokens of prompt and answer together at most.", ge=16)
+    workers_max: int = setting(1, "Workers at once at most.", ge=1, le=100)
+    workers_min: int = setting(0, "Workers that stay up without requests; each is billed by the second.", ge=0, le=100)
+    idle_timeout_seconds: int = setting(5, "How long an idle worker stays up.", ge=1, le=3600)
+    disk_gb: int = setting(40, "Container disk; twice the size of the weights is enough.", ge=5)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A range of workers, and something to run on."""
+        if self.workers_min > self.workers_max:
+            yield "workers_min", f"is {self.workers_min}, above workers_max={self.workers_max}"
+        if not self.gpus:
+            yield "gpus", "is empty: name at least one GPU type"
 
 
 @dataclass
 class Publish:
     """Config group `publish`: where a trained model goes."""
 
-    name: str = setting("local", "local: this machine.", choices=["local"])
+    name: str = setting(
+        "local",
+        "local: this machine; huggingface: the model hub; runpod: a serverless endpoint that loads it from the hub.",
+        choices=["local", "huggingface", "runpod"],
+    )
     registered_name: str = setting("zantara-candidate", "Name in the MLflow model registry; its alias is `candidate`.")
     even_without_go: bool = setting(False, "Publish although the training gate is not GO; the override is recorded.")
+    dry_run: bool = setting(False, "Say what would be published where, and change nothing.")
+    private: bool = setting(True, "huggingface: create the repository as private.")
+    hub_url: str | None = setting(None, "huggingface: another hub than huggingface.co, such as a mirror.")
+    runpod: RunPodWorker = setting(RunPodWorker(), "runpod: the worker that serves the model.")

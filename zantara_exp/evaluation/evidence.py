@@ -1,19 +1,28 @@
-"""What a gate can ask about a trained model: validation loss, token accuracy on the test split, the gap."""
+"""What a gate can ask about a trained model: validation loss, token accuracy on the test split, the gap, and what a
+judge said of its answers."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.layout import Layout
+from zantara_exp.training.files import read_json
 
-METRICS: frozenset[str] = frozenset({"eval_loss", "token_accuracy", "generalization_gap"})
+Row = Mapping[str, Any]
+
+METRICS: frozenset[str] = frozenset(
+    {"eval_loss", "token_accuracy", "generalization_gap", "judged_equivalent", "judged_preference"}
+)
 
 _COUNTED = {"eval_loss": ("val", "loss_sum"), "token_accuracy": ("test", "correct")}
 """Metric -> split and the sum over its tokens."""
@@ -27,34 +36,61 @@ def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Eviden
     Trials are tokens; sums are correct tokens, or nats of loss. An evaluation has no days of its own: all of it stands
     on the day it ran, or on `request.until` when that is earlier, as in a replay of old traffic.
     """
-    outcome = _read(layout.evaluation)
+    outcome = read_json(layout.evaluation)
     if outcome is None:
         return Missing(f"model {config.model.output} was not evaluated: {_HOW}")
-    trained = _read(layout.train_summary)
+    trained = read_json(layout.train_summary)
     if trained is None or trained.get("epoch") != outcome.get("epoch"):
         return Missing(f"the evaluation is of another model than the one under paths.models: {_HOW}")
     epoch = str(outcome["epoch"])[:12]
     if request.metric == "generalization_gap":
         return Number(float(outcome["generalization_gap"]))
-    if request.metric not in _COUNTED:
+    if request.metric not in METRICS:
         return Missing(f"evaluation measures no {request.metric}; it measures {', '.join(sorted(METRICS))}")
+    rows = _lines(layout.evaluation_rows)
+    day = _day(float(outcome["evaluated_at"]), request.until)
+    if request.metric not in _COUNTED:
+        return _judged(rows, request.metric, day, epoch)
     split, key = _COUNTED[request.metric]
-    rows = [row for row in _lines(layout.evaluation_rows) if row["split"] == split]
+    rows = [row for row in rows if row["split"] == split]
     if not rows:
         return Missing(f"no example of the {split} split was scored: {_HOW}")
-    day = int(float(outcome["evaluated_at"]) // _SECONDS_PER_DAY)
-    if request.until is not None:
-        midnight = datetime(request.until.year, request.until.month, request.until.day, tzinfo=UTC)
-        day = min(day, int(midnight.timestamp() // _SECONDS_PER_DAY))
-    return _user_days(rows, key, day, epoch)
+    found = _user_days(rows, lambda row: (float(row["tokens"]), float(row[key]), 0.0), day, epoch)
+    return replace(found, baseline=None)
 
 
-def _user_days(rows: list[dict[str, Any]], key: str, day: int, epoch: str) -> UserDays:
-    sums: dict[tuple[str, str, str], list[float]] = {}
+def _day(evaluated_at: float, until: date | None) -> int:
+    day = int(evaluated_at // _SECONDS_PER_DAY)
+    if until is None:
+        return day
+    midnight = datetime(until.year, until.month, until.day, tzinfo=UTC)
+    return min(day, int(midnight.timestamp() // _SECONDS_PER_DAY))
+
+
+def _judged(rows: Sequence[Row], metric: str, day: int, epoch: str) -> Evidence:
+    """Pairs at least as good as the primary's; for `judged_preference` (kind paired) those won, and those lost."""
+    asked = [row for row in rows if "judge" in row]
+    told = [row for row in asked if row["judge"] is not None]
+    if not told:
+        return Missing(f"no judge has compared the answers: {_HOW} judge=anthropic")
+    lost = {day: float(len(asked) - len(told))} if len(told) < len(asked) else {}
+    if metric == "judged_equivalent":
+        found = _user_days(told, lambda row: (1.0, float(row["judged_equivalent"]), 0.0), day, epoch)
+        return replace(found, baseline=None, lost_per_day=lost)
+    found = _user_days(
+        told, lambda row: (1.0, float(row["judged_better"]), float(not row["judged_equivalent"])), day, epoch
+    )
+    return replace(found, lost_per_day=lost)
+
+
+def _user_days(
+    rows: Sequence[Row], counts: Callable[[Row], tuple[float, float, float]], day: int, epoch: str
+) -> UserDays:
+    """Rows added up by user and segments; `counts` gives a row's trials, its total and its baseline."""
+    sums: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for row in rows:
-        cell = sums.setdefault((str(row["user"]), str(row["language"]), str(row["category"])), [0.0, 0.0])
-        cell[0] += float(row["tokens"])
-        cell[1] += float(row[key])
+        cell = sums.setdefault((str(row["user"]), str(row["language"]), str(row["category"])), np.zeros(3))
+        cell += counts(row)
     cells = sorted(sums)
     codes = {user: code for code, user in enumerate(sorted({user for user, _, _ in cells}))}
     return UserDays(
@@ -62,20 +98,13 @@ def _user_days(rows: list[dict[str, Any]], key: str, day: int, epoch: str) -> Us
         day=np.full(len(cells), day, dtype=np.int64),
         trials=np.array([sums[cell][0] for cell in cells], dtype=np.float64),
         total=np.array([sums[cell][1] for cell in cells], dtype=np.float64),
+        baseline=np.array([sums[cell][2] for cell in cells], dtype=np.float64),
         segments={
             "language": np.array([language for _, language, _ in cells], dtype=np.str_),
             "category": np.array([category for _, _, category in cells], dtype=np.str_),
         },
         epoch=epoch,
     )
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

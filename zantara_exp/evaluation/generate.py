@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from zantara_exp.evaluation.keyed import KeyedLines
 from zantara_exp.stage import Progress
 from zantara_exp.training.data import Example
 from zantara_exp.training.encode import without_special_tokens
@@ -34,32 +33,26 @@ class Answer:
 
 
 class AnswerStore:
-    """Answers on disk by what was asked of which model, one JSON line each."""
+    """Answers on disk by what was asked of which model."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, Answer] = {}
-        for line in path.read_bytes().splitlines() if path.is_file() else []:
-            try:
-                row = orjson.loads(line)
-                key = row.pop("key")
-                self._known[key] = Answer(**row)
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                continue  # the line that a kill cut off; its answer is generated again
+        self._lines = KeyedLines(path)
 
     def get(self, key: str) -> Answer | None:
         """The answer to `key`, when it was given before."""
-        return self._known.get(key)
+        found = self._lines.get(key)
+        try:
+            return Answer(**found) if found else None
+        except TypeError:
+            return None  # of another version of this program; it is generated again
 
     def put(self, answers: Mapping[str, Answer]) -> None:
         """Keep a batch."""
-        self._known.update(answers)
-        with self._path.open("ab") as file:
-            file.write(b"".join(orjson.dumps({"key": k} | asdict(a)) + b"\n" for k, a in answers.items()))
+        self._lines.put({key: asdict(answer) for key, answer in answers.items()})
 
     def remove(self) -> None:
         """Forget all of them."""
-        self._path.unlink(missing_ok=True)
+        self._lines.remove()
 
 
 def answer_all(

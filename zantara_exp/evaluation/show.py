@@ -22,6 +22,7 @@ _COLUMNS = {
     "rouge_l": ("ROUGE-L", ".2f", False),
     "language_match": ("language", ".0%", False),
     "flawed": ("flawed", ".0%", False),
+    "judged_equivalent": ("judged as good", ".0%", True),
 }
 """Measure -> heading, format, whether its interval is printed; evaluation.json holds every interval."""
 
@@ -32,7 +33,7 @@ def result_of(outcome: Mapping[str, Any], splits: Segments, test: Segments, file
         summary=_summary(outcome, splits, test["all"]),
         metrics=_metrics(outcome, splits, test),
         tags={"epoch": str(outcome["epoch"])[:12]},
-        tables=[_table(test)],
+        tables=[_table(test), *_judge_tables(outcome["judge"])],
         artifacts=files,
         next_command="python -m zantara_exp stage=gate gate=training",
     )
@@ -51,10 +52,46 @@ def _summary(outcome: Mapping[str, Any], splits: Segments, test: Mapping[str, Es
             f"{test['exact_match'].examples} generated: exact match {_with_interval(test['exact_match'], '.1%')}, "
             f"chrF {_with_interval(test['chrf'], '.1f')}, ROUGE-L {test['rouge_l'].value:.2f}"
         )
-        lines["language"] = f"{test['language_match'].value:.1%} answered in the language of the question"
-        flaws = ", ".join(f"{name} {count}" for name, count in outcome["flaws"].items())
-        lines["flaws"] = flaws or "none seen (empty, cut off, degenerate, leak, contact in a greeting)"
+        lines["language"] = (
+            f"{test['language_match'].value:.1%} answered in the language of the question "
+            f"(primary {test['primary_language_match'].value:.1%})"
+        )
+        lines["flaws"] = f"{_flaws(outcome['flaws'])} (primary: {_flaws(outcome['primary_flaws'])})"
+        lines["length"] = (
+            f"{test['answer_tokens'].value:.0f} tokens (primary {test['primary_tokens'].value:.0f}); a batch took "
+            f"p50 {outcome['batch_seconds']['p50']:.2f} s, p95 {outcome['batch_seconds']['p95']:.2f} s "
+            "(what a user waits is measured by stage=shadow)"
+        )
+    if "embedding" in test:
+        lines["meaning"] = f"cosine {_with_interval(test['embedding'], '.2f')} with the primary's answers"
+    if outcome["judge"]:
+        lines |= _judge_lines(outcome["judge"], test.get("judged_equivalent"))
     return lines
+
+
+def _flaws(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none seen"
+
+
+def _judge_lines(judged: Mapping[str, Any], equivalent: Estimate | None) -> dict[str, str]:
+    floor = judged["noise_floor"]
+    share = _with_interval(equivalent, ".1%") if equivalent else "no pair has a verdict"
+    paid = "no price in cost.prices" if judged["usd"] is None else f"USD {judged['usd']:.2f}"
+    tokens = f"{judged['tokens_input']:,} tokens read, {judged['tokens_output']:,} written, {paid}"
+    return {
+        "judge": f"{judged['model']}: as good as the primary or better in {share} of {judged['pairs']} pairs; "
+        f"{judged['missing']} without a verdict; in {judged['order_decided']} the order decided, which is a tie",
+        "noise floor": f"the primary against itself: {floor['not_a_tie']} of {floor['pairs']} pairs not a tie in both "
+        f"orders, {floor['single_preferences']} single preferences; {floor['missing']} without a verdict",
+        "judge's cost": f"{judged['questions']} questions asked in this run, {tokens}",
+    }
+
+
+def _judge_tables(judged: Mapping[str, Any] | None) -> list[Table]:
+    if not judged:
+        return []
+    rows = [[name, *map(str, counts.values())] for name, counts in judged["by_criterion"].items()]
+    return [Table("Judged, in both orders", ["criterion", "candidate better", "tie", "primary better"], rows)]
 
 
 def _with_interval(value: Estimate, form: str) -> str:
@@ -81,17 +118,17 @@ def _metrics(outcome: Mapping[str, Any], splits: Segments, test: Segments) -> di
 
 def _table(test: Segments) -> Table:
     rows = []
+    columns = [name for name in _COLUMNS if name in test["all"] or name != "judged_equivalent"]
     for segment, values in test.items():
         if segment.count("=") > 1:
             continue  # language by category is in evaluation.json
         cells = [segment, str(values["loss"].examples), str(values["loss"].users)]
-        for name, (_, form, ranged) in _COLUMNS.items():
-            shown = (
-                (_with_interval(values[name], form) if ranged else f"{values[name].value:{form}}")
-                if name in values
-                else "-"
-            )
-            cells.append(shown)
-        rows.append(cells)
-    headings = ["segment", "examples", "users", *(heading for heading, _, _ in _COLUMNS.values())]
+        rows.append(cells + [_cell(values.get(name), *_COLUMNS[name][1:]) for name in columns])
+    headings = ["segment", "examples", "users", *(_COLUMNS[name][0] for name in columns)]
     return Table("Test split, with 95 % intervals clustered by user", headings, rows)
+
+
+def _cell(value: Estimate | None, form: str, ranged: bool) -> str:
+    if value is None:
+        return "-"
+    return _with_interval(value, form) if ranged else f"{value.value:{form}}"

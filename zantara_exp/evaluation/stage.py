@@ -1,11 +1,12 @@
-"""stage=evaluate: the trained model on the held-out splits.
+"""stage=evaluate: the trained model on the held-out splits, beside the recorded answers of the primary.
 
     python -m zantara_exp stage=evaluate
     python -m zantara_exp stage=evaluate evaluation.generate_limit=0     (no generated answers: seconds)
+    python -m zantara_exp stage=evaluate judge=anthropic                 (a judge compares the answers)
 
-Reads the model and the splits, writes evaluation.json and evaluation.jsonl (one line per example) beside the model.
-Teacher-forced scores cover all of the validation and test splits and a sample of the train split; answers are
-generated for a bounded, evenly spread part of the test split and held against the recorded answers of the primary.
+Reads the model and the splits, writes evaluation.json, evaluation.jsonl (one line per example) and the model card
+beside the model. Teacher-forced scores cover all of the validation and test splits and a sample of the train split;
+answers are generated for a bounded, evenly spread part of the test split and held against the primary's.
 """
 
 from __future__ import annotations
@@ -18,34 +19,42 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.language import LanguageDetector, detector
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.evaluation.flaws import flaws
+from zantara_exp.evaluation.answers import answer_rows, spread
+from zantara_exp.evaluation.embedding import check_embedding
+from zantara_exp.evaluation.judge import check_judge, judge_all, row_of, summary_of
+from zantara_exp.evaluation.rubric import Pair
 from zantara_exp.evaluation.show import NOT_FACTS, result_of
 from zantara_exp.evaluation.summary import Estimate, by_segment, estimates
 from zantara_exp.stage import Context, StageResult
+from zantara_exp.training.card import write_card
 from zantara_exp.training.data import Example, read_split
 from zantara_exp.training.encode import encode_split
+from zantara_exp.training.files import read_json, write_json, write_whole
 from zantara_exp.training.quiet import quiet_libraries
 from zantara_exp.training.scoring import Score, score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from zantara_exp.evaluation.generate import Answer
+    from zantara_exp.evaluation.generate import AnswerStore
 
 
 def evaluate(config: Config, context: Context) -> StageResult:
     """Score the model under `paths.models` on the splits.
 
-    Raises MissingInputError without a model or splits, ZantaraError for a model that cannot be loaded.
+    Raises MissingInputError without a model or splits, MissingRequirementError for a judge without its key,
+    ZantaraError for a model that cannot be loaded or a judge that would cost too much.
     """
     at = context.layout
+    check_judge(config)
+    check_embedding(config.evaluation.embedding)
     trained = read_train_summary(at.train_summary)
     splits = {"train": read_split(at.train), "val": read_split(at.val), "test": read_split(at.test)}
     context.run.dataset(at.test, "test", "test")
     with quiet_libraries():
-        rows, asked = _rows(config, context, splits, str(trained["epoch"]))
+        rows, answered, store = _rows(config, context, splits, str(trained["epoch"]))
+    judged = _judge(config, context, splits["test"], answered)
     test = [row for row in rows if row["split"] == "test"]
     overall = {name: estimates([r for r in rows if r["split"] == name]) for name in splits}
     segments = by_segment(test, ("language", "category"))
@@ -58,29 +67,32 @@ def evaluate(config: Config, context: Context) -> StageResult:
         "splits": {name: _plain(values) for name, values in overall.items()},
         "generalization_gap": overall["val"]["loss"].value - overall["train"]["loss"].value,
         "test": {name: _plain(values) for name, values in segments.items()},
-        "flaws": _flaw_counts(test),
+        "flaws": _counted(test, "flaws"),
+        "primary_flaws": _counted(test, "primary_flaws"),
+        "batch_seconds": _batch_seconds(answered),
+        "judge": judged,
     }
-    _write(at.evaluation_rows, b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    _write(at.evaluation, orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    asked.remove()
-    return result_of(result, overall, segments, [at.evaluation, at.evaluation_rows])
+    write_whole(at.evaluation_rows, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    write_json(at.evaluation, result)
+    store.remove()
+    card = write_card(at, config.model)
+    return result_of(result, overall, segments, [at.evaluation, at.evaluation_rows, card])
 
 
 def read_train_summary(path: Path) -> dict[str, Any]:
     """What stage=train wrote beside the model. Raises MissingInputError when it is absent or broken."""
-    try:
-        summary: dict[str, Any] = orjson.loads(path.read_bytes())
-        summary["epoch"], summary["model"]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+    summary = read_json(path)
+    if summary is None or not {"epoch", "model"} <= set(summary):
         raise MissingInputError(
             f"{path} is not there or cannot be read; stage=train writes it", "python -m zantara_exp stage=train"
-        ) from error
+        )
     return summary
 
 
 def _rows(
     config: Config, context: Context, splits: Mapping[str, list[Example]], epoch: str
-) -> tuple[list[dict[str, Any]], Any]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], AnswerStore]:
+    """A row for every example scored, those of them that were answered, and where the answers are kept until then."""
     from zantara_exp.evaluation.generate import AnswerStore
     from zantara_exp.training.export import load_saved, weights_hash
 
@@ -93,22 +105,28 @@ def _rows(
     model, tokenizer = load_saved(at.model)
     rows: list[dict[str, Any]] = []
     for name, examples in splits.items():
-        chosen = _spread(examples, config.evaluation.train_sample) if name == "train" else range(len(examples))
+        chosen = spread(examples, config.evaluation.train_sample) if name == "train" else range(len(examples))
         rows += _scored(config, context, model, tokenizer, name, [examples[i] for i in chosen])
     store = AnswerStore(at.models / f".{config.model.output}.answers.jsonl")
-    limit = config.evaluation.generate_limit
-    if limit:
-        _answer(
-            config, context, model, tokenizer, [r for r in rows if r["split"] == "test"], splits["test"], store, epoch
-        )
-    return rows, store
+    if not config.evaluation.generate_limit:
+        return rows, [], store
+    test = [row for row in rows if row["split"] == "test"]
+    return rows, answer_rows(config, context, model, tokenizer, test, splits["test"], store, epoch), store
 
 
-def _spread(items: Sequence[Any], count: int) -> list[int]:
-    """`count` indices at most, evenly spread."""
-    if len(items) <= count:
-        return list(range(len(items)))
-    return [i * len(items) // count for i in range(count)]
+def _judge(
+    config: Config, context: Context, test: Sequence[Example], answered: Sequence[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Have the answers judged, note it in their rows, and add it up; None without a judge."""
+    if config.judge.name == "none":
+        return None
+    rows = [answered[i] for i in spread(answered, config.judge.pairs)]
+    pairs = [Pair(test[row["index"]].prompt, row["answer"], row["reference"]) for row in rows]
+    noise = [Pair(pairs[i].chat, pairs[i].primary, pairs[i].primary) for i in spread(pairs, config.judge.noise_pairs)]
+    judged = judge_all(config, context, pairs, noise)
+    for row, orders in zip(rows, judged.pairs, strict=True):
+        row |= row_of(orders)
+    return summary_of(config, judged)
 
 
 def _scored(
@@ -136,71 +154,23 @@ def _scored(
     return rows
 
 
-def _answer(
-    config: Config,
-    context: Context,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[dict[str, Any]],
-    test: Sequence[Example],
-    store: Any,
-    epoch: str,
-) -> None:
-    from zantara_exp.evaluation.generate import answer_all
-
-    asked = [rows[i] for i in _spread(rows, config.evaluation.generate_limit)]
-    examples = [test[row["index"]] for row in asked]
-    size, longest = config.evaluation.batch_size, config.evaluation.max_new_tokens
-    with context.progress("answering", total=len(asked)) as progress:
-        answers = answer_all(model, tokenizer, examples, store, epoch, size, longest, progress)
-    languages = detector(config.dataset)
-    for row, example, answer in zip(asked, examples, answers, strict=True):
-        row |= _judged(example, answer, languages)
-    _compare(asked)
-
-
-def _judged(example: Example, answer: Answer, languages: LanguageDetector) -> dict[str, Any]:
-    system = next((m["content"] for m in example.messages if m["role"] == "system"), "")
-    found = flaws(answer.text, example.category, system, answer.finished)
-    return {
-        "answer": answer.text,
-        "reference": example.answer,
-        "answer_tokens": answer.tokens,
-        "language_match": languages.detect(answer.text) == example.language,
-        "flaws": found,
-        "flawed": bool(found),
-    }
-
-
-def _compare(rows: Sequence[dict[str, Any]]) -> None:
-    from tempfile import TemporaryDirectory
-
-    from zantara_exp.evaluation.modules.chrf.chrf import Chrf
-    from zantara_exp.evaluation.modules.exact_match.exact_match import ExactMatch
-    from zantara_exp.evaluation.modules.rouge_l.rouge_l import RougeL
-
-    said, wanted = [row["answer"] for row in rows], [row["reference"] for row in rows]
-    with TemporaryDirectory() as scratch:
-        for name, module in (("exact_match", ExactMatch), ("chrf", Chrf), ("rouge_l", RougeL)):
-            metric = module(keep_in_memory=True, cache_dir=scratch)
-            scores = metric.compute(predictions=said, references=wanted)["scores"]
-            for row, value in zip(rows, scores, strict=True):
-                row[name] = value
-
-
 def _plain(values: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
     return {name: value._asdict() for name, value in values.items()}
 
 
-def _flaw_counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _counted(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for row in rows:
-        for flaw in row.get("flaws", ()):
+        for flaw in row.get(key, ()):
             counts[flaw] = counts.get(flaw, 0) + 1
     return dict(sorted(counts.items()))
 
 
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+def _batch_seconds(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How long an answer took in its batch; what a user would wait is measured by stage=shadow."""
+    if not rows:
+        return {}
+    import numpy as np
+
+    p50, p95 = np.percentile([row["batch_seconds"] for row in rows], [50, 95])
+    return {"p50": float(p50), "p95": float(p95)}

@@ -26,7 +26,9 @@ class Measure(NamedTuple):
     share: bool = False
     """Whether it is a share of yes among yes and no, or of tokens."""
     highest: float = math.inf
-    """The largest value there is; all of them start at 0."""
+    """The largest value there is."""
+    lowest: float = 0.0
+    """The smallest value there is."""
 
 
 MEASURES: dict[str, Measure] = {
@@ -38,7 +40,14 @@ MEASURES: dict[str, Measure] = {
     "language_match": Measure("language_match", share=True, highest=1),
     "flawed": Measure("flawed", share=True, highest=1),
     "answer_tokens": Measure("answer_tokens"),
+    "embedding": Measure("embedding", highest=1, lowest=-1),
+    "judged_equivalent": Measure("judged_equivalent", share=True, highest=1),
+    "judged_better": Measure("judged_better", share=True, highest=1),
+    "primary_language_match": Measure("primary_language_match", share=True, highest=1),
+    "primary_flawed": Measure("primary_flawed", share=True, highest=1),
+    "primary_tokens": Measure("primary_tokens"),
 }
+"""`primary_...` is measured on the recorded answers of the primary, which are the references of the others."""
 
 
 class Estimate(NamedTuple):
@@ -76,11 +85,11 @@ def _interval(top: Any, below: Any, value: float, measure: Measure, confidence: 
         reach = 1 - ((1 - confidence) / 2) ** (1 / users)
         return (0.0, reach) if value == 0.0 else (1 - reach, 1.0)
     if users < 2:
-        return 0.0, measure.highest
+        return measure.lowest, measure.highest
     residual = top - value * below
     error = math.sqrt(users / (users - 1) * float((residual**2).sum())) / float(below.sum())
     half = float(stats.t.ppf((1 + confidence) / 2, users - 1)) * error
-    return max(value - half, 0.0), min(value + half, measure.highest)
+    return max(value - half, measure.lowest), min(value + half, measure.highest)
 
 
 def by_segment(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, dict[str, Estimate]]:

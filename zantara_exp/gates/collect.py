@@ -20,12 +20,13 @@ _COUNTS = (
     "critical_bugs"
 )
 KINDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(["success", "similar", "timeout", "quality"], ("proportion",)),
+    **dict.fromkeys(["success", "similar", "timeout", "quality", "judged_equivalent"], ("proportion",)),
     **dict.fromkeys(["tickets", "completion", "return_rate"], ("proportion", "non_inferiority")),
     **dict.fromkeys(["eval_loss", "token_accuracy"], ("mean",)),
     **dict.fromkeys(_COUNTS.split(), ("count",)),
     "latency_ms": ("quantile", "mean"),
     "savings": ("ratio",),
+    "judged_preference": ("paired",),
     "review_equivalent": ("review",),
 }
 """Metric -> the kinds that its evidence can be judged as: a success is no quantile, whatever a limit would say."""

@@ -1,71 +1,109 @@
 """stage=publish: a trained model that passed its gate becomes the candidate.
 
     python -m zantara_exp stage=publish
+    python -m zantara_exp stage=publish publish=huggingface publish.dry_run=true
+    python -m zantara_exp stage=publish publish=runpod
     python -m zantara_exp stage=publish publish.even_without_go=true     (recorded)
 
-publish=local registers the model in MLflow under `publish.registered_name`, points the alias `candidate` at it and
-writes publish.json beside it; the model itself stays under paths.models, where `endpoint=local` serves it.
+Every way registers the model in MLflow under `publish.registered_name`, points the alias `candidate` at it, and writes
+publish.json and conf/endpoint/candidate.yaml beside the weights, so that `endpoint=candidate` reaches it. The model
+itself stays under paths.models (local), goes to the model hub (huggingface), or is loaded from there by a serverless
+endpoint (runpod, after huggingface).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
-from zantara_exp.training.export import weights_hash, write_json
+from zantara_exp.training import candidate, hub, runpod
+from zantara_exp.training.export import weights_hash
+from zantara_exp.training.files import read_json, write_json
 
 ALIAS = "candidate"
 _GATE = "python -m zantara_exp stage=gate gate=training"
 
 
-def publish(config: Config, context: Context) -> StageResult:
-    """Register the model as the candidate.
+@dataclass(frozen=True)
+class _Allowed:
+    """Why the model may be published: what its training gate said, and what stood against it."""
 
-    Raises MissingInputError without a model, ZantaraError when the training gate did not say GO about this very model
-    and `publish.even_without_go` is false.
+    verdict: str
+    objection: str
+
+    @property
+    def forced(self) -> bool:
+        return bool(self.objection)
+
+    def __str__(self) -> str:
+        if not self.forced:
+            return self.verdict
+        return f"{self.verdict}; published all the same, and that is recorded: {self.objection}"
+
+
+def publish(config: Config, context: Context) -> StageResult:
+    """Publish the model as `config.publish` says, and register it as the candidate.
+
+    Raises MissingInputError without a model, MissingRequirementError without a token or a name on the hub, and
+    ZantaraError when the training gate did not say GO about this very model and `publish.even_without_go` is false.
     """
     at = context.layout
     trained = _trained(at)
     epoch = str(trained["epoch"])
-    verdict, objection = _verdict(at.reports / "verdict-training.json", epoch)
-    forced = bool(objection)
-    if objection and not config.publish.even_without_go:
-        raise ZantaraError(
-            f"{at.model.name} is not published: {objection}",
-            f"{_GATE}; or publish.even_without_go=true, which is recorded",
-        )
-    tags = {"epoch": epoch[:12], "verdict": verdict, "forced": str(forced).lower(), "model": str(trained["model"])}
+    allowed = _allowed(config, at, epoch)
+    lines = _WAYS[config.publish.name](config, context)
+    if config.publish.dry_run:
+        return StageResult({"dry run": "nothing was changed", **lines, "training gate": str(allowed)})
+    tags = {
+        "epoch": epoch[:12],
+        "verdict": allowed.verdict,
+        "forced": str(allowed.forced).lower(),
+        "model": str(trained["model"]),
+        "published": config.publish.name,
+    }
     if config.model.hub_name:
         tags["hub_name"] = config.model.hub_name
     name = config.publish.registered_name
     context.run.register(at.model, name, ALIAS, tags)
-    write_json(
-        at.model / "publish.json", tags | {"name": name, "alias": ALIAS, "published_at": time.time(), "why": objection}
-    )
+    endpoint = candidate.write(config, at.model)
+    about = {"name": name, "alias": ALIAS, "published_at": time.time(), "why": allowed.objection}
+    write_json(at.model / "publish.json", tags | about)
     return StageResult(
         summary={
             "published": f"{at.model.name}, epoch {epoch[:12]}, as {name}@{ALIAS} in MLflow",
-            "training gate": f"{verdict}; published all the same, and that is recorded: {objection}"
-            if forced
-            else verdict,
-            "serve it": f"transformers serve {at.model} --device cpu --dtype float32   (endpoint=local does so)",
+            "training gate": str(allowed),
+            **lines,
+            "endpoint": str(endpoint),
         },
-        metrics={"publish/forced": float(forced)},
+        metrics={"publish/forced": float(allowed.forced)},
         tags=tags,
-        artifacts=[at.model / "publish.json"],
-        next_command="python -m zantara_exp stage=shadow endpoint=local",
+        artifacts=[at.model / "publish.json", endpoint],
+        next_command=f"python -m zantara_exp --config-dir {endpoint.parents[1]} stage=shadow endpoint=candidate",
     )
 
 
+def _local(config: Config, context: Context) -> Mapping[str, str]:
+    serve = f"transformers serve {context.layout.model} --device cpu --dtype float32"
+    return {"serve it": f"{serve}   (endpoint=candidate does so)"}
+
+
+_WAYS: dict[str, Callable[[Config, Context], Mapping[str, str]]] = {
+    "local": _local,
+    "huggingface": hub.upload,
+    "runpod": runpod.describe,
+}
+"""`publish.name` -> what it does, and its lines of the summary."""
+
+
 def _trained(at: Layout) -> dict[str, Any]:
-    found = _read(at.train_summary)
+    found = read_json(at.train_summary)
     if found is None:
         raise MissingInputError(f"{at.train_summary} is not there", "python -m zantara_exp stage=train")
     if weights_hash(at.model) != found.get("epoch"):
@@ -74,9 +112,19 @@ def _trained(at: Layout) -> dict[str, Any]:
     return found
 
 
+def _allowed(config: Config, at: Layout, epoch: str) -> _Allowed:
+    found = _Allowed(*_verdict(at.reports / "verdict-training.json", epoch))
+    if found.forced and not config.publish.even_without_go:
+        raise ZantaraError(
+            f"{at.model.name} is not published: {found.objection}",
+            f"{_GATE}; or publish.even_without_go=true, which is recorded",
+        )
+    return found
+
+
 def _verdict(path: Path, epoch: str) -> tuple[str, str]:
     """What the training gate said, and what stands against publishing; an empty objection is none."""
-    found = _read(path)
+    found = read_json(path)
     if found is None:
         return "none", "the training gate has not looked at it"
     verdict = str(found.get("verdict"))
@@ -85,11 +133,3 @@ def _verdict(path: Path, epoch: str) -> tuple[str, str]:
     if verdict != "GO":
         return verdict, f"the training gate said {verdict}: {found.get('reason', '')}".rstrip(": ")
     return verdict, ""
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None

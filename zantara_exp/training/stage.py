@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult
+from zantara_exp.training.card import CURVES, write_card
 from zantara_exp.training.checkpoints import work_folder
 from zantara_exp.training.data import Example, read_split
 from zantara_exp.training.encode import Encoded, EncodedSplit, encode_split, shown
+from zantara_exp.training.estimate import duration, eur_of, gpus_used, priced
+from zantara_exp.training.files import write_json
 from zantara_exp.training.quiet import quiet_libraries, set_environment
 from zantara_exp.training.requirements import check_requirements
 from zantara_exp.training.scoring import Totals, score, total
 
 if TYPE_CHECKING:
+    from zantara_exp.training.estimate import Estimate
     from zantara_exp.training.fit import Outcome
 
 _BATCH = 32
@@ -48,19 +52,20 @@ def train(config: Config, context: Context) -> StageResult:
     context.run.dataset(at.val, "val", "validation")
     with quiet_libraries():
         summary = _train(config, context, splits)
-    at.model.mkdir(parents=True, exist_ok=True)
+    card = write_card(at, config.model)
     metrics = {"train/final_loss": summary["train_loss"], "eval/loss": summary["val_loss"]}
     metrics |= {
         "eval/token_accuracy": summary["val_token_accuracy"],
         "eval/generalization_gap": summary["generalization_gap"],
     }
     context.run.model(at.model, config.model.output, metrics)
+    metrics |= {"train/tokens_per_second": summary["tokens_per_second"], "train/seconds": summary["seconds"]}
+    metrics |= {f"train/cost/{name}": float(value) for name, value in summary["cost"].items() if value is not None}
     return StageResult(
         summary=_lines(summary, at.model),
-        metrics=metrics
-        | {"train/tokens_per_second": summary["tokens_per_second"], "train/seconds": summary["seconds"]},
+        metrics=metrics,
         tags={"epoch": summary["epoch"][:12], "model": config.model.name},
-        artifacts=[at.train_summary],
+        artifacts=[at.train_summary, card, at.model / CURVES],
         next_command="python -m zantara_exp stage=evaluate",
     )
 
@@ -92,9 +97,10 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
         "val_token_accuracy": scored["val"].token_accuracy,
         "generalization_gap": scored["val"].loss - scored["train"].loss,
         "export_check": {"trained": done.probe_loss, "saved": after},
+        "cost": _cost(config, done),
         **asdict(done.outcome),
     }
-    export.write_json(fresh / context.layout.train_summary.name, summary)
+    write_json(fresh / context.layout.train_summary.name, summary)
     export.swap_in(fresh, folder)
     remove_work(work)
     return summary
@@ -104,6 +110,7 @@ class _Done(NamedTuple):
     """What is left of training once its model is on disk."""
 
     outcome: Outcome
+    expected: Estimate
     encoded: dict[str, EncodedSplit]
     probes: list[Encoded]
     probe_loss: float
@@ -113,17 +120,33 @@ def _fit_and_save(
     config: Config, context: Context, splits: Mapping[str, list[Example]], work: Path, fresh: Path
 ) -> _Done:
     from zantara_exp.training import export
+    from zantara_exp.training.estimate import estimate
     from zantara_exp.training.fit import fit
     from zantara_exp.training.model import load
 
     loaded = load(config, splits["train"])
     encoded = {name: encode_split(loaded.tokenizer, rows, config.trainer, name) for name, rows in splits.items()}
     _tell(context, encoded, shown(loaded.tokenizer, encoded["train"].examples[0]))
+    expected = estimate(config, loaded, encoded["train"], encoded["val"])
+    context.say(f"train: {expected}, if it is not stopped early")
     model, outcome = fit(config, context, loaded, encoded["train"], encoded["val"], work)
     probes = encoded["val"].examples[:8]
     probe_loss = export.loss_on(model, probes, int(loaded.tokenizer.pad_token_id or 0), _BATCH)
     export.save_merged(config, model, loaded.tokenizer, fresh)
-    return _Done(outcome, encoded, probes, probe_loss)
+    return _Done(outcome, expected, encoded, probes, probe_loss)
+
+
+def _cost(config: Config, done: _Done) -> dict[str, float | None]:
+    """What the run took in this process, beside what was expected of a whole one."""
+    seconds, gpus = done.outcome.seconds, gpus_used()
+    return {
+        "gpus": gpus,
+        "gpu_hours": gpus * seconds / 3600,
+        "eur": eur_of(config, seconds, gpus),
+        "expected_seconds": done.expected.seconds,
+        "expected_tokens": done.expected.tokens,
+        "expected_eur": done.expected.eur,
+    }
 
 
 def _scored(model: Any, examples: list[Encoded], pad: int) -> Totals:
@@ -142,11 +165,19 @@ def _tell(context: Context, encoded: Mapping[str, EncodedSplit], example: str) -
     context.say(f"train: an example as the model reads it, what it learns in >> <<:\n  {example!r}"[:1200])
 
 
+def _took(summary: Mapping[str, Any]) -> str:
+    seconds, cost = summary["seconds"], summary["cost"]
+    expected = duration(cost["expected_seconds"])
+    resumed = f"; the rest after step {summary['resumed_from']} of an earlier run" if summary["resumed_from"] else ""
+    return f"{duration(seconds)}{priced(seconds, cost['gpus'], cost['eur'])} (expected {expected}{resumed})"
+
+
 def _lines(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
     return {
         "model": f"{folder.name}, {summary['parameters'] / 1e6:.1f} M parameters, epoch {summary['epoch'][:12]}",
-        "training": f"{summary['epochs']:.1f} epochs, {summary['steps']} steps in {summary['seconds']:.0f} s, "
+        "training": f"{summary['epochs']:.1f} epochs, {summary['steps']} steps, "
         f"{summary['tokens_per_second']:,.0f} tokens/s",
+        "took": _took(summary),
         "validation loss": f"{summary['val_loss']:.3f}",
         "train loss": f"{summary['train_loss']:.3f} (gap {summary['generalization_gap']:+.3f})",
         "token accuracy": f"{summary['val_token_accuracy']:.1%} on validation (wording learnt, not factual accuracy)",

@@ -1,0 +1,90 @@
+"""Generated answers to the test split, measured one by one beside the recorded answers of the primary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.language import LanguageDetector, detector
+from zantara_exp.evaluation.embedding import likeness
+from zantara_exp.evaluation.flaws import flaws
+from zantara_exp.stage import Context
+from zantara_exp.training.data import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from zantara_exp.evaluation.generate import Answer, AnswerStore
+
+
+def spread(items: Sequence[Any], count: int) -> list[int]:
+    """`count` indices at most, evenly spread."""
+    if len(items) <= count:
+        return list(range(len(items)))
+    return [i * len(items) // count for i in range(count)]
+
+
+def answer_rows(
+    config: Config,
+    context: Context,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[dict[str, Any]],
+    test: Sequence[Example],
+    store: AnswerStore,
+    epoch: str,
+) -> list[dict[str, Any]]:
+    """Answer a spread part of the test rows and add what was measured to them; returns the rows answered."""
+    from zantara_exp.evaluation.generate import answer_all
+
+    asked = [rows[i] for i in spread(rows, config.evaluation.generate_limit)]
+    examples = [test[row["index"]] for row in asked]
+    size, longest = config.evaluation.batch_size, config.evaluation.max_new_tokens
+    with context.progress("answering", total=len(asked)) as progress:
+        answers = answer_all(model, tokenizer, examples, store, epoch, size, longest, progress)
+    languages = detector(config.dataset)
+    for row, example, answer in zip(asked, examples, answers, strict=True):
+        primary_tokens = len(tokenizer(example.answer, add_special_tokens=False)["input_ids"]) + 1
+        row |= _measured(example, answer, languages) | {"primary_tokens": primary_tokens}
+    _compare(asked, config.evaluation.embedding)
+    return asked
+
+
+def _measured(example: Example, answer: Answer, languages: LanguageDetector) -> dict[str, Any]:
+    system = next((m["content"] for m in example.messages if m["role"] == "system"), "")
+    found = flaws(answer.text, example.category, system, answer.finished)
+    primary = flaws(example.answer, example.category, system, finished=True)
+    return {
+        "answer": answer.text,
+        "reference": example.answer,
+        "answer_tokens": answer.tokens,
+        "batch_seconds": answer.batch_seconds,
+        "language_match": languages.detect(answer.text) == example.language,
+        "primary_language_match": languages.detect(example.answer) == example.language,
+        "flaws": found,
+        "flawed": bool(found),
+        "primary_flaws": primary,
+        "primary_flawed": bool(primary),
+    }
+
+
+def _compare(rows: Sequence[dict[str, Any]], embedding: str | None) -> None:
+    from tempfile import TemporaryDirectory
+
+    from zantara_exp.evaluation.modules.chrf.chrf import Chrf
+    from zantara_exp.evaluation.modules.exact_match.exact_match import ExactMatch
+    from zantara_exp.evaluation.modules.rouge_l.rouge_l import RougeL
+
+    said, wanted = [row["answer"] for row in rows], [row["reference"] for row in rows]
+    measured: dict[str, Sequence[float]] = {}
+    with TemporaryDirectory() as scratch:
+        for name, module in (("exact_match", ExactMatch), ("chrf", Chrf), ("rouge_l", RougeL)):
+            metric = module(keep_in_memory=True, cache_dir=str(Path(scratch)))
+            measured[name] = metric.compute(predictions=said, references=wanted)["scores"]
+    if embedding is not None:
+        measured["embedding"] = likeness(embedding, said, wanted)
+    for name, scores in measured.items():
+        for row, value in zip(rows, scores, strict=True):
+            row[name] = value

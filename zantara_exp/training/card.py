@@ -1,0 +1,140 @@
+"""The model card: what the model was made from and how, its curves, and how it did. README.md beside the weights.
+
+Written by stage=train and again by stage=evaluate, from the files that they leave; it holds no chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.config.training import Model
+from zantara_exp.layout import Layout
+from zantara_exp.training.estimate import duration, priced
+from zantara_exp.training.files import read_json, write_whole
+
+CARD, CURVES = "README.md", "curves.png"
+_SHOWN = ("loss", "token_accuracy", "exact_match", "chrf", "rouge_l", "language_match", "flawed")
+
+
+def write_card(at: Layout, model: Model) -> Path:
+    """Write README.md and curves.png beside the model from train.json and, where it is about this model, what was
+    measured of it."""
+    trained = read_json(at.train_summary) or {}
+    if trained.get("curve"):
+        _draw(trained["curve"], at.model / CURVES)
+    evaluated, verdict = read_json(at.evaluation), read_json(at.reports / "verdict-training.json")
+    text = "\n".join(
+        [
+            *_header(model, trained),
+            f"# {model.output}",
+            "",
+            f"{_name_of(model)} fine-tuned on chats of a product; epoch `{str(trained.get('epoch'))[:12]}`, "
+            f"{trained.get('parameters', 0) / 1e6:,.1f} M parameters. It answers in the manner of those chats and is "
+            "meant for the same users and questions; what it states as a fact is not checked by any figure below.",
+            "",
+            *_data(trained, read_json(at.prepare_summary)),
+            *_training(trained),
+            *_evaluation(trained, evaluated),
+            *_gate(trained, verdict),
+        ]
+    )
+    write_whole(at.model / CARD, text.encode())
+    return at.model / CARD
+
+
+def _name_of(model: Model) -> str:
+    return f"`{model.base}`" if model.kind == "pretrained" else "A Llama of random weights"
+
+
+def _header(model: Model, trained: Mapping[str, Any]) -> list[str]:
+    """What the hub reads."""
+    is_hub_name = model.kind == "pretrained" and model.base and not Path(model.base).expanduser().exists()
+    base = [f"base_model: {model.base}"] if is_hub_name else []
+    method = trained.get("trainer", {}).get("method", "full")
+    return ["---", "library_name: transformers", "pipeline_tag: text-generation", *base, f"tags: [{method}]", "---", ""]
+
+
+def _data(trained: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> list[str]:
+    rows = [
+        [name, f"{s['examples']:,}", f"{s['tokens']:,}", f"{s['assistant_tokens']:,}", str(s["cut"]), str(s["dropped"])]
+        for name, s in trained.get("data", {}).items()
+    ]
+    lines = ["## Data", "", *_grid(["split", "examples", "tokens", "trained on", "cut", "dropped"], rows)]
+    if prepared:
+        lines += [f"Made from {prepared.get('kept')} of {prepared.get('conversations')} conversations, redacted; users"]
+        lines += ["stand in one split only. The dataset's own card says how the rest was left out.", ""]
+    return lines
+
+
+def _training(trained: Mapping[str, Any]) -> list[str]:
+    settings = {k: v for k, v in trained.get("trainer", {}).items() if not isinstance(v, Mapping)}
+    if settings.get("method") == "lora":
+        settings |= {f"lora.{name}": value for name, value in trained["trainer"]["lora"].items()}
+    cost = trained.get("cost", {})
+    took = duration(float(trained.get("seconds") or 0)) + priced(
+        float(trained.get("seconds") or 0), int(cost.get("gpus") or 0), cost.get("eur")
+    )
+    lines = ["## Training", "", f"{trained.get('steps')} updates in {took}; seed {trained.get('seed')}."]
+    lines += [f"Kept: the weights of update {trained.get('best_step')}, of the lowest validation loss.", ""]
+    lines += [f"![Loss over the updates]({CURVES})", ""] if trained.get("curve") else []
+    return [*lines, *_grid(["setting", "value"], [[name, str(value)] for name, value in settings.items()])]
+
+
+def _evaluation(trained: Mapping[str, Any], evaluated: Mapping[str, Any] | None) -> list[str]:
+    if evaluated is None or evaluated.get("epoch") != trained.get("epoch"):
+        return ["## Evaluation", "", "Not evaluated yet: `python -m zantara_exp stage=evaluate`.", ""]
+    rows = []
+    for segment, values in evaluated["test"].items():
+        cells = [segment, str(values["loss"]["examples"]), str(values["loss"]["users"])]
+        rows.append([*cells, *(_ranged(values.get(name)) for name in _SHOWN)])
+    lines = ["## Evaluation", "", "Test split, 95 % intervals clustered by user. Token accuracy says how well the"]
+    lines += [
+        "wording was learnt; it is not factual accuracy. Exact match to ROUGE-L compare with the primary's answers."
+    ]
+    lines += [""]
+    lines += _grid(["segment", "examples", "users", *_SHOWN], rows)
+    lines += [f"Validation loss less training loss: {evaluated['generalization_gap']:+.3f}.", ""]
+    judged = evaluated.get("judge")
+    if judged:
+        counts = [[name, *map(str, found.values())] for name, found in judged["by_criterion"].items()]
+        lines += [f"Judged by {judged['model']}: {judged['pairs']} pairs in both orders, {judged['missing']} of them"]
+        lines += ["without a verdict.", ""]
+        lines += _grid(["criterion", "candidate better", "tie", "primary better"], counts)
+    return lines
+
+
+def _ranged(value: Mapping[str, float | None] | None) -> str:
+    """A bound that JSON could not hold, since there is none, is shown as `?`."""
+    if not value:
+        return "-"
+    low, high = ("?" if value[end] is None else f"{value[end]:.3g}" for end in ("low", "high"))
+    return f"{value['value']:.3g} [{low}, {high}]"
+
+
+def _gate(trained: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> list[str]:
+    if verdict is None or not str(trained.get("epoch")).startswith(str(verdict.get("epoch") or "?")):
+        return ["## Training gate", "", "Not decided yet: `python -m zantara_exp stage=gate gate=training`.", ""]
+    return ["## Training gate", "", f"{verdict.get('verdict')}. {verdict.get('reason') or ''}".rstrip(), ""]
+
+
+def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return [*("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines), ""]
+
+
+def _draw(curve: Sequence[Mapping[str, Any]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for key, label, style in (("loss", "training", "-"), ("eval_loss", "validation", "o-")):
+        points = [(entry["step"], entry[key]) for entry in curve if isinstance(entry.get(key), int | float)]
+        if points:
+            axes.plot(*zip(*points, strict=True), style, label=label)
+    axes.set_xlabel("update")
+    axes.set_ylabel("loss, nats per token")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path, dpi=110)
