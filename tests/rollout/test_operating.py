@@ -1,81 +1,40 @@
-"""How the guardrails behave over simulated ramps: four steps of a week, looked at daily, users who come and go.
-
-100 requests a day of the rolled-out categories; requests per user m with P(m) proportional to m^-1.5 up to 100, over
-14 days; a user's probability of a good answer is beta distributed with ICC 0.2. Each look sees every user's share since
-the step began, as `rollout.guardrails` does.
-"""
+"""How the shipped guardrails behave over simulated ramps (`bench.ramps`), all at once; `scripts/bench rollout` says more."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from tests.gates.test_config import load
-from zantara_exp.config import CONF
-from zantara_exp.gates.detector import detector_path
-from zantara_exp.gates.rules import resolve
+from zantara_exp.bench.ramps import Ending, Ramp, plan_of_default, play
+from zantara_exp.bench.rollout import BAD, GOOD
 
-RULE = resolve(load(CONF / "gate/guardrails.yaml"))["success"]
-DAYS, STEP, STAY, ICC, RAMPS = 28, 7, 14, 0.2, 200
-SIZES = np.arange(1, 101)
-WEIGHTS = SIZES**-1.5 / (SIZES**-1.5).sum()
+PLAN = plan_of_default()
 
 
-class Ending(NamedTuple):
-    """When a ramp was rolled back, and how many users had met a failure since the change."""
-
-    day: int
-    hurt: int
-
-
-def probabilities(rng: np.random.Generator, mean: float, users: int) -> np.ndarray:
-    spread = (1 - ICC) / ICC
-    return rng.beta(mean * spread, (1 - mean) * spread, users)
-
-
-def ramp(rng: np.random.Generator, before: float, after: float, change: int) -> Ending | None:
-    """One ramp whose success turns from `before` to `after` on the day `change`; None is no alarm."""
-    users = rng.poisson(100 / (SIZES @ WEIGHTS) * (DAYS + STAY))
-    requests = rng.choice(SIZES, p=WEIGHTS, size=users)
-    user = np.repeat(np.arange(users), requests)
-    day = rng.integers(-STAY, DAYS, users)[user] + rng.integers(0, STAY, user.size)
-    at_first = probabilities(rng, before, users)
-    later = at_first if before == after else probabilities(rng, after, users)
-    good = rng.random(user.size) < np.where(day < change, at_first[user], later[user])
-    for today in range(DAYS):
-        now = (day >= today // STEP * STEP) & (day <= today)
-        asked, first = np.unique(user[now], return_inverse=True)
-        began = np.full(asked.size, DAYS)
-        np.minimum.at(began, first, day[now])
-        shares = np.bincount(first, good[now]) / np.bincount(first)
-        path = detector_path(shares[np.argsort(began, kind="stable")], RULE.p0_no_go or 0.0)
-        if path.size and path.max() >= RULE.needed_no_go:
-            since = (day >= change) & (day <= today) & ~good
-            return Ending(today, np.unique(user[since]).size)
-    return None
-
-
-def endings(before: float, after: float, change: int = 0) -> list[Ending]:
-    rng = np.random.default_rng(7)
-    found = [ramp(rng, before, after, change) for _ in range(RAMPS)]
+def endings(ramp: Ramp, ramps: int, looks_a_day: float = 4) -> list[Ending]:
+    rng = np.random.default_rng(11)
+    found = [play(ramp, PLAN, looks_a_day, rng) for _ in range(ramps)]
     return [ending for ending in found if ending is not None]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("truth", [0.99, 0.95])
-def test_good_ramps_are_left_alone(truth: float):
-    assert len(endings(truth, truth)) <= 0.05 * RAMPS
+def test_a_fall_and_a_good_ramp():
+    """A few of each, looked at once a day: the same machinery in seconds."""
+    assert endings(GOOD["as good as usual (99 % answered by the candidate, 98 % fast)"], 2, 1) == []
+    found = endings(BAD["99 % answered by the candidate, 85 % from day 14 on"], 3, 1)
+    assert len(found) == 3
+    assert all(14 < ending.day <= 28 and ending.by.startswith("fallback") for ending in found)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("before", "after", "change", "days", "hurt"),
-    [(0.85, 0.85, 0, 4, 60), (0.99, 0.85, 14, 4, 60), (0.99, 0.001, 16, 0, 80)],
-)
-def test_bad_ramps_are_rolled_back(before: float, after: float, change: int, days: int, hurt: int):
-    found = endings(before, after, change)
-    assert len(found) >= 0.98 * RAMPS
-    assert np.median([ending.day - change for ending in found]) <= days
-    assert np.median([ending.hurt for ending in found]) <= hurt
+@pytest.mark.parametrize("what", GOOD)
+def test_good_ramps_are_left_alone(what: str):
+    assert len(endings(GOOD[what], 100)) <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", BAD)
+def test_bad_ramps_are_rolled_back(what: str):
+    found = endings(BAD[what], 100)
+    assert len(found) == 100
+    assert np.median([ending.day - BAD[what].change for ending in found]) <= 4
+    assert np.median([ending.hurt for ending in found]) <= 60

@@ -31,7 +31,7 @@ _MONTH_SECONDS = 30 * 86400.0
 
 
 @dataclass(frozen=True)
-class Tested:
+class ProbeResult:
     """What a test found."""
 
     cold_ms: float
@@ -50,7 +50,7 @@ class Tested:
         """One line of figures."""
         p95 = f"{self.p95_ms:.0f} ms" if math.isfinite(self.p95_ms) else "not reached"
         load = f"{self.requests} requests at {self.per_second:.2g}/s: {self.failed} failed, p95 {p95}"
-        return f"first answer {self.cold_ms:.0f} ms; {load}"
+        return f"first answer {self.cold_ms:.0f} ms; {load}" if self.requests else f"no answer, {self.cold_ms:.0f} ms"
 
 
 def load_of(probe: Probe, cost: Cost, percent: float) -> tuple[int, float]:
@@ -60,14 +60,14 @@ def load_of(probe: Probe, cost: Cost, percent: float) -> tuple[int, float]:
     return requests, requests / probe.seconds
 
 
-def tested(config: Config, layout: Layout, percent: float, run_dir: Path) -> Tested:
+def probe_candidate(config: Config, layout: Layout, percent: float, run_dir: Path) -> ProbeResult:
     """Test the configured candidate. Raises like `endpoints.build`, such as for a key that is not set."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the result
     with serving(config.endpoint, layout.model, run_dir) as server:
         return asyncio.run(_tested(build(config.endpoint, server), config, percent))
 
 
-async def _tested(endpoint: Endpoint, config: Config, percent: float) -> Tested:
+async def _tested(endpoint: Endpoint, config: Config, percent: float) -> ProbeResult:
     probe = config.rollout.probe
     requests, per_second = load_of(probe, config.cost, percent)
     try:
@@ -76,7 +76,7 @@ async def _tested(endpoint: Endpoint, config: Config, percent: float) -> Tested:
             why = (
                 f"no first answer within {probe.cold_seconds:g} s" if first is None else f"first answer: {_why(first)}"
             )
-            return Tested(cold_ms, 0, per_second, 0, math.inf, why)
+            return ProbeResult(cold_ms, 0, per_second, 0, math.inf, why)
         answers = await asyncio.gather(
             *(_later(endpoint, config, place, place / per_second) for place in range(requests))
         )
@@ -105,7 +105,7 @@ def _chat(config: Config, place: int) -> list[Message]:
     return [{"role": "system", "content": config.dataset.system_prompt}, {"role": "user", "content": asked}]
 
 
-def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answer]) -> Tested:
+def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answer]) -> ProbeResult:
     bad = [answer for answer in answers if answer.error is not None]
     times = sorted(math.inf if answer.error is not None else answer.latency_ms for answer in answers)
     p95 = times[math.ceil(0.95 * len(times)) - 1]
@@ -115,7 +115,7 @@ def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answ
     elif p95 > probe.p95_ms:
         reached = f"{p95:.0f} ms" if math.isfinite(p95) else "not reached"
         troubles.append(f"p95 is {reached}, above {probe.p95_ms:g} ms")
-    return Tested(cold_ms, len(answers), per_second, len(bad), p95, "; ".join(troubles))
+    return ProbeResult(cold_ms, len(answers), per_second, len(bad), p95, "; ".join(troubles))
 
 
 def _why(answer: Answer) -> str:

@@ -13,7 +13,7 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.authority import authority
 from zantara_exp.rollout.guardrails import look
-from zantara_exp.rollout.probe import tested
+from zantara_exp.rollout.probe import probe_candidate
 from zantara_exp.rollout.state import State
 from zantara_exp.rollout.store import Store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
@@ -53,7 +53,7 @@ def _unbreached(config: Config, context: Context, state: State, order: ramp.Orde
 
 def _test(config: Config, context: Context, new: State, action: str) -> None:
     context.say(f"testing the candidate at the traffic of {new.percent:g} %")
-    found = tested(config, context.layout, new.percent, context.run_dir)
+    found = probe_candidate(config, context.layout, new.percent, context.run_dir)
     context.say(f"  {found.words}")
     if found.trouble:
         raise HeldError(
