@@ -62,5 +62,5 @@ def test_a_port_that_is_taken_is_said() -> None:
             env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
     assert found.returncode == 1
-    assert f"127.0.0.1:{port} cannot be listened at" in found.stderr
+    assert f"gateway.port={port}: address already in use" in found.stderr
     assert "Traceback" not in found.stderr

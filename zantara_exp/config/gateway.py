@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,15 @@ class Gateway:
     token_env: str | None = setting(
         None, "Environment variable with a token that callers send as X-Zantara-Token; null: none is asked for."
     )
+    without_token: bool = setting(
+        False, "Let other machines in without a token; only where something before the gateway asks who they are."
+    )
+    candidate_seconds: float = setting(
+        3.0,
+        "While a rollout runs: how long a moved user waits for the candidate and its fallbacks before the primary is "
+        "asked. A client that says how long it waits gives it half of that at most.",
+        gt=0, le=60,
+    )  # fmt: skip
     connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)
     timeout_seconds: float = setting(600.0, "The longest silence of a primary that is answering.", gt=0, le=3600)
     max_body_bytes: int = setting(33_554_432, "A larger request is refused with 413.", ge=1000)
@@ -27,10 +37,25 @@ class Gateway:
     drain_seconds: float = setting(30.0, "How long stopping waits for answers under way.", gt=0, le=3600)
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """Addresses are addresses, and end before the API's version."""
+        """Addresses are addresses, and end before the API's version; other machines need a token."""
         for name in ("anthropic_url", "openai_url"):
             url = getattr(self, name)
             if not url.startswith(("http://", "https://")):
                 yield name, "must begin with http:// or https://"
             elif url.rstrip("/").endswith("/v1"):
                 yield name, "must end before /v1, which the app's request brings"
+        if not _is_loopback(self.host) and self.token_env is None and not self.without_token:
+            yield (
+                "host",
+                (
+                    "is reached by other machines: name a variable with a token, such as gateway.token_env=GATEWAY_TOKEN "
+                    "(or gateway.without_token=true where something before it asks who they are)"
+                ),
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -4,7 +4,8 @@
     ANTHROPIC_BASE_URL=http://127.0.0.1:8800  or  OPENAI_BASE_URL=http://127.0.0.1:8800/v1  in the product
 
 What comes in below /v1/ is forwarded to the primary and its answer returned as it comes; the sample is shown to the
-mirror. Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus).
+mirror. While a rollout runs, the candidate answers the users who are moved to it, and the primary where it fails.
+Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus).
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
@@ -37,14 +41,21 @@ class Gateway:
     def __init__(self, config: Config) -> None:
         """Start the mirror. Raises ZantaraError for a config that cannot work."""
         from zantara_exp.shadow.gateway_forward import Forwarder
+        from zantara_exp.shadow.gateway_routing import Routing
+        from zantara_exp.shadow.gateway_sight import Sight
 
         self.metrics = Metrics()
         self.ready = False
-        self._config = config
-        token = _token(config.gateway.token_env)
-        self.mirror = ShadowMirror(config)
+        token = _token(config.gateway)
+        self.routing = Routing(config, self.metrics)
+        try:
+            self.mirror = ShadowMirror(config)
+        except BaseException:
+            self.routing.stop()
+            raise
         self._access = AccessLog(config.gateway.access_log)
-        self._forwarder = Forwarder(config.gateway, self.mirror, self.metrics, self._access, token)
+        sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
+        self._forwarder = Forwarder(config.gateway, sight, self.routing, self.metrics, self._access, token)
         self._pages = self._application()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -66,6 +77,7 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self._forwarder.open()
+        await self.routing.open()
         noting = asyncio.create_task(self._access.run())
         self.ready = True
         try:
@@ -73,6 +85,7 @@ class Gateway:
         finally:
             self.ready = False
             await self._forwarder.close()
+            await self.routing.close()
             await self.mirror.close()
             noting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -85,31 +98,19 @@ class Gateway:
         return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
 
     async def _metrics_text(self, _: Request) -> Response:
-        return _plain(self.metrics.text(self.mirror.stats))
+        return _plain(self.metrics.text(self.mirror.stats, self.routing))
 
 
 def serve(config: Config, context: Context) -> StageResult:
     """Run the gateway until SIGINT or SIGTERM. Raises ZantaraError where it cannot start."""
-    gateway = Gateway(config)
-    server = _server(config, gateway)
-    try:
-        listening = server.config.bind_socket()
-    except SystemExit as error:  # uvicorn has said why
-        asyncio.run(gateway.mirror.close(0.0))
-        where = f"{config.gateway.host}:{config.gateway.port}"
-        raise ZantaraError(
-            f"{where} cannot be listened at", hint="choose another gateway.port; 0 is a free one"
-        ) from error
-    port = listening.getsockname()[1]
-    context.say(
-        f"gateway on http://{config.gateway.host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored"
-    )
-    context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
-    gc.collect()
-    gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
+    listening = _listening(config.gateway)
     with listening:
+        gateway = Gateway(config)
+        server = _server(config.gateway, gateway, lambda: _announce(config, context, listening))
+        gc.collect()
+        gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
         server.run(sockets=[listening])
-    gc.unfreeze()
+        gc.unfreeze()
     stats = gateway.mirror.stats
     served = sum(gateway.metrics.requests.values())
     return StageResult(
@@ -125,11 +126,42 @@ def serve(config: Config, context: Context) -> StageResult:
     )
 
 
-def _server(config: Config, gateway: Gateway) -> uvicorn.Server:
-    """Uvicorn that answers with the primary's headers alone, and whose stop is the end of the stage, not a signal."""
+def _listening(config: GatewayConfig) -> socket.socket:
+    """A socket bound to the configured address. Raises ZantaraError where that cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise ZantaraError(
+            f"gateway.host={config.host} gateway.port={config.port}: {(error.strerror or str(error)).lower()}",
+            hint="choose another gateway.port (0 is a free one), or a gateway.host that this machine has",
+        ) from error
+    return bound
+
+
+def _announce(config: Config, context: Context, listening: socket.socket) -> None:
+    host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
+    port = listening.getsockname()[1]
+    context.say(f"gateway on http://{host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored")
+    context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
+
+
+def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]) -> uvicorn.Server:
+    """Uvicorn that answers with the primary's headers alone, says when it listens, and whose stop ends the stage."""
     import uvicorn
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                listens()
+
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             caught = (signal.SIGINT, signal.SIGTERM)
@@ -142,25 +174,25 @@ def _server(config: Config, gateway: Gateway) -> uvicorn.Server:
 
     settings = uvicorn.Config(
         gateway,
-        host=config.gateway.host,
-        port=config.gateway.port,
         access_log=False,
         log_level="error",
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=int(config.gateway.drain_seconds) or 1,
+        timeout_graceful_shutdown=math.ceil(config.drain_seconds),
         ws="none",
     )
     return Server(settings)
 
 
-def _token(variable: str | None) -> str | None:
-    if variable is None:
+def _token(config: GatewayConfig) -> str | None:
+    """The gateway's own token, where one is configured. Raises MissingRequirementError where it is not set."""
+    if config.token_env is None:
         return None
-    token = os.environ.get(variable, "").strip()
+    token = os.environ.get(config.token_env, "").strip()
     if not token:
         raise MissingRequirementError(
-            f"gateway.token_env={variable}: this environment variable is not set", hint=f"export {variable}=..."
+            f"gateway.token_env={config.token_env}: this environment variable is not set",
+            hint=f'export {config.token_env}="$(openssl rand -hex 32)", and send it as X-Zantara-Token',
         )
     return token
 

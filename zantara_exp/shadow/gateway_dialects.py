@@ -16,6 +16,12 @@ from zantara_exp.endpoints._http import count, parts, record, text_of
 
 MESSAGES, COMPLETIONS = "/v1/messages", "/v1/chat/completions"
 _TEXT_PARTS = ("text", "input_text", "output_text")
+_PLAIN = frozenset((
+    "model", "messages", "system", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
+    "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "user", "safety_identifier", "metadata", "store",
+    "service_tier", "prompt_cache_key", "cache_control",
+))  # fmt: skip
+"""What a request may hold that any chat model can answer. Tools, formats, stop words and the like are not among it."""
 
 
 class NotText(Exception):
@@ -31,6 +37,13 @@ class Chat:
     system: str
     user: str | None
     """As the API's own field names it."""
+    stream: bool = False
+    stream_usage: bool = False
+    """OpenAI: whether the stream is to end with the usage."""
+    max_tokens: int | None = None
+    """The longest answer that the app takes."""
+    plain: bool = True
+    """Whether it asks for nothing but text, which any chat model could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +70,16 @@ def read_chat(path: str, body: bytes) -> Chat:
     spoken = [{"role": role, "content": text} for role, text in turns if role not in ("system", "developer")]
     if not spoken or spoken[-1]["role"] != "user" or any(each["role"] not in ("user", "assistant") for each in spoken):
         raise NotText("not_text")
-    named = user if isinstance(user, str) and user else None
-    return Chat(spoken[-1]["content"], spoken[:-1], "\n\n".join(filter(None, system)), named)
+    return Chat(
+        spoken[-1]["content"],
+        spoken[:-1],
+        "\n\n".join(filter(None, system)),
+        _name(user),
+        stream=bool(asked.get("stream")),
+        stream_usage=bool(record(asked, "stream_options").get("include_usage")),
+        max_tokens=count(asked.get("max_completion_tokens")) or count(asked.get("max_tokens")),
+        plain=_is_plain(asked),
+    )
 
 
 def read_answer(path: str, body: bytes, streamed: bool) -> Said:
@@ -66,6 +87,19 @@ def read_answer(path: str, body: bytes, streamed: bool) -> Said:
     if path == MESSAGES:
         return _anthropic_stream(_events(body)) if streamed else _anthropic(_object(body))
     return _openai_stream(_events(body)) if streamed else _openai(_object(body))
+
+
+def _is_plain(asked: Mapping[str, Any]) -> bool:
+    for name, value in asked.items():
+        if name == "n":
+            if value not in (None, 1):
+                return False
+        elif name == "response_format":
+            if record(asked, name).get("type", "text") != "text":
+                return False
+        elif value and name not in _PLAIN:
+            return False
+    return True
 
 
 def _object(body: bytes) -> dict[str, Any]:

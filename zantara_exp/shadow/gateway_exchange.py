@@ -6,13 +6,16 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from multidict import CIMultiDict
 
 from zantara_exp.shadow.gateway_dialects import NotText
 from zantara_exp.shadow.mirror import ChatRequest
+
+if TYPE_CHECKING:
+    from zantara_exp.shadow.gateway_routing import Turn
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -36,28 +39,43 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
-@dataclass
+@dataclass(slots=True)
 class Exchange:
-    """One request on its way."""
+    """One request on its way. Times are on the clock of time.perf_counter."""
 
     path: str
     headers: list[tuple[bytes, bytes]]
     began: float = field(default_factory=time.perf_counter)
     asked: float = 0.0
-    """When the primary was asked, on the clock of time.perf_counter."""
+    """When the primary was asked; 0 where it was not."""
+    first_byte_at: float | None = None
+    """When the first byte of an answer's body was sent on."""
+    first_token_ms: float | None = None
+    """From asking the primary to the first text in its stream, where the answer is read along."""
     status: int = 0
     bytes_out: int = 0
     streamed: bool = False
     coding: str = ""
-    first_byte_ms: float | None = None
     finished: bool = False
     chat: ChatRequest | None = None
-    """The request, where it is in the sample."""
+    """The request, where it is in the mirror's sample."""
+    turn: Turn | None = None
+    """Its place in the rollout, where it has one."""
     answer: bytearray | None = None
+    """The primary's, where it is read along."""
 
     def header(self, name: bytes) -> str | None:
         """A header's value."""
         return next((value.decode("latin-1") for found, value in self.headers if found == name), None)
+
+    def patience(self) -> float | None:
+        """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""
+        said = self.header(b"x-zantara-budget") or self.header(b"x-stainless-read-timeout")
+        try:
+            seconds = float(said or "nan")
+        except ValueError:
+            return None
+        return seconds / 2 if seconds > 0 else None
 
 
 async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:

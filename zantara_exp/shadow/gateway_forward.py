@@ -1,4 +1,4 @@
-"""Forwards one HTTP request to the primary and its answer back, byte for byte, and shows the pair to the mirror.
+"""Forwards one HTTP request to the primary and its answer back, byte for byte; or answers it as the rollout says.
 
 What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, and codings in
 accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried: that is the app's to decide.
@@ -15,7 +15,8 @@ import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES, NotText, read_answer, read_chat
+from zantara_exp.shadow.gateway_answers import body_of, headers_of
+from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES
 from zantara_exp.shadow.gateway_exchange import (
     CLIENT_GONE,
     CONNECTION,
@@ -24,23 +25,29 @@ from zantara_exp.shadow.gateway_exchange import (
     Receive,
     Refused,
     Send,
-    decoded,
     refuse,
     request_headers,
 )
 from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
-from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
-
-_PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
+from zantara_exp.shadow.gateway_routing import Routing
+from zantara_exp.shadow.gateway_sight import Sight
+from zantara_exp.shadow.served import CANDIDATE
 
 
 class Forwarder:
     """The ASGI application below /v1/."""
 
     def __init__(
-        self, config: Gateway, mirror: ShadowMirror, metrics: Metrics, access: AccessLog, token: str | None = None
+        self,
+        config: Gateway,
+        sight: Sight,
+        routing: Routing,
+        metrics: Metrics,
+        access: AccessLog,
+        token: str | None = None,
     ) -> None:
-        self._config, self._mirror, self._metrics, self._access = config, mirror, metrics, access
+        self._config, self._sight, self._routing = config, sight, routing
+        self._metrics, self._access = metrics, access
         self._token = None if token is None else token.encode()
         self._session: aiohttp.ClientSession | None = None
 
@@ -70,9 +77,10 @@ class Forwarder:
         try:
             self._check_token(exchange)
             body = await self._body(receive)
-            self._sample(exchange, scope["method"], body)
+            self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
-            await self._forward(exchange, scope, body, send)
+            if not await self._answered_by_candidate(exchange, send):
+                await self._forward(exchange, scope, body, send)
         except Refused as refused:
             await refuse(exchange, refused, send)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -105,33 +113,22 @@ class Forwarder:
             more = event.get("more_body", False)
         return b"".join(chunks)
 
-    def _sample(self, exchange: Exchange, method: str, body: bytes) -> None:
-        """Keep the chat of a request that is in the sample. Raises nothing that the request's content causes."""
-        if method != "POST" or exchange.path not in (MESSAGES, COMPLETIONS) or not self._mirror.enabled:
-            return
-        user, category = exchange.header(b"x-zantara-user"), exchange.header(b"x-zantara-category")
-        if user is not None and not self._mirror.chooses(user, category):
-            self._mirror.pass_by()
-            return
-        try:
-            chat = read_chat(exchange.path, body)
-        except NotText as why:
-            if user is not None:
-                self._mirror.lose(str(why))
-            else:
-                self._metrics.unmirrored[str(why)] += 1
-            return
-        user = user or chat.user
-        if user is None:  # the sample is one of users, and evidence is counted by user
-            self._metrics.unmirrored["no_user"] += 1
-        elif not self._mirror.chooses(user, category):
-            self._mirror.pass_by()
-        else:
-            exchange.answer = bytearray()
-            exchange.chat = ChatRequest(
-                chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
-                exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system,
-            )  # fmt: skip
+    async def _answered_by_candidate(self, exchange: Exchange, send: Send) -> bool:
+        """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
+        turn = exchange.turn
+        if turn is None or turn.arm != CANDIDATE:
+            return False
+        answer = await self._routing.ask(exchange, turn)
+        if answer is None:
+            return False
+        body = body_of(exchange.path, turn.chat, answer)
+        exchange.status, exchange.streamed = 200, turn.chat.stream
+        headers = headers_of(exchange.path, turn.chat, body)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        exchange.first_byte_at = time.perf_counter()
+        exchange.bytes_out, exchange.finished = len(body), True
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        return True
 
     async def _forward(self, exchange: Exchange, scope: Event, body: bytes, send: Send) -> None:
         assert self._session is not None  # noqa: S101  opened at start-up
@@ -146,11 +143,15 @@ class Forwarder:
             exchange.coding = response.headers.get("content-encoding", "identity")
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
-            async for chunk in response.content.iter_any():
+            head_seconds = time.perf_counter() - answered
+            while chunk := await response.content.readany():
+                came = time.perf_counter()
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                if exchange.first_byte_ms is None:
-                    self._first_byte(exchange, answered)
-                self._read_along(exchange, chunk)
+                if exchange.first_byte_at is None:
+                    exchange.first_byte_at = time.perf_counter()
+                    self._count_added(exchange, head_seconds + exchange.first_byte_at - came)
+                exchange.bytes_out += len(chunk)
+                self._sight.chunk(exchange, chunk, came)
             exchange.finished = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -162,18 +163,11 @@ class Forwarder:
         path = raw.partition(b"?")[0].decode("latin-1")
         return URL(base.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
 
-    def _first_byte(self, exchange: Exchange, answered: float) -> None:
-        exchange.first_byte_ms = (answered - exchange.asked) * 1000
-        self._metrics.added.add((exchange.asked - exchange.began + time.perf_counter() - answered) * 1000)
-
-    def _read_along(self, exchange: Exchange, chunk: bytes) -> None:
-        exchange.bytes_out += len(chunk)
-        if exchange.answer is None:
-            return
-        exchange.answer += chunk
-        if len(exchange.answer) > self._config.mirrored_bytes:
-            exchange.answer = exchange.chat = None
-            self._mirror.lose("too_large")
+    def _count_added(self, exchange: Exchange, after_seconds: float) -> None:
+        """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
+        tried = exchange.turn.answer if exchange.turn is not None else None
+        candidate_ms = 0.0 if tried is None else tried.latency_ms
+        self._metrics.added.add((exchange.asked - exchange.began + after_seconds) * 1000 - candidate_ms)
 
     async def _failed(self, exchange: Exchange, error: Exception, send: Send) -> None:
         """The primary was not reached, or broke off: then the client's connection breaks off as well."""
@@ -187,40 +181,15 @@ class Forwarder:
         self._metrics.in_flight -= 1
         known = exchange.path if exchange.path in (MESSAGES, COMPLETIONS) else "other"
         self._metrics.requests[known, exchange.status] += 1
-        sampled = exchange.chat is not None
-        if exchange.chat is not None:
-            self._show(exchange, exchange.chat)
+        self._sight.over(exchange)
         self._access.note(
             {
                 "method": method, "path": known, "status": exchange.status, "ms": round(took_ms, 2),
-                "bytes_out": exchange.bytes_out, "streamed": exchange.streamed, "sampled": sampled,
-                "whole": exchange.finished,
+                "bytes_out": exchange.bytes_out, "streamed": exchange.streamed,
+                "sampled": exchange.chat is not None, "arm": exchange.turn and exchange.turn.arm,
+                "primary_asked": exchange.asked > 0, "whole": exchange.finished,
             }
         )  # fmt: skip
-
-    def _show(self, exchange: Exchange, chat: ChatRequest) -> None:
-        """Give the mirror what it was sampled for, or count why not."""
-        latency_ms = (time.perf_counter() - (exchange.asked or exchange.began)) * 1000
-        if exchange.status >= 500 or exchange.status in _PRIMARY_FAILED:
-            error = _PRIMARY_FAILED.get(exchange.status, "server_error")
-            self._mirror.observe(chat, PrimaryAnswer("", None, "gateway", latency_ms=latency_ms, error=error))
-        elif exchange.status == CLIENT_GONE or not exchange.finished:
-            self._mirror.lose("cut")
-        elif exchange.status == 200:
-            try:
-                said = read_answer(exchange.path, decoded(exchange, self._config.mirrored_bytes), exchange.streamed)
-            except NotText as why:
-                self._mirror.lose(str(why))
-                return
-            first = exchange.first_byte_ms if exchange.streamed else None
-            provider = "anthropic" if exchange.path == MESSAGES else "openai"
-            counts = said.tokens_input, said.tokens_output
-            answer = PrimaryAnswer(
-                said.text, said.model, provider, *counts, latency_ms, None, first, said.finish_reason
-            )
-            self._mirror.observe(chat, answer)
-        else:  # the primary refused what the app asked: nobody could answer it
-            self._metrics.unmirrored["refused"] += 1
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 import orjson
 
@@ -17,6 +18,22 @@ _BOUNDS_MS = (0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 1000)
 _FLUSH_SECONDS = 0.25
 _LINES_KEPT = 10_000
 _BREAKER = ("closed", "half_open", "open")
+
+
+class Rollout(Protocol):
+    """What is asked of the rollout for its gauges."""
+
+    @property
+    def share(self) -> float:
+        """Percent of users who are moved now."""
+
+    @property
+    def breaker(self) -> str:
+        """State of the breaker of the candidate that users are served by."""
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines of the served log that were lost."""
 
 
 class Histogram:
@@ -51,12 +68,18 @@ class Metrics:
         """By path and status; 499 is a client that went away."""
         self.unmirrored: Counter[str] = Counter()
         """Requests that could not be sampled, such as those that name no user."""
+        self.unrouted: Counter[str] = Counter()
+        """Requests that no candidate can answer while a rollout serves, by reason."""
+        self.served: Counter[tuple[str, str, str, str]] = Counter()
+        """Requests in an arm of the rollout: arm, who answered, the candidate's failure, the user's error."""
         self.in_flight = 0
         self.added = Histogram()
+        self.candidate = Histogram()
+        """Of the candidate asked for users, answers and failures."""
 
-    def text(self, mirror: Stats) -> str:
+    def text(self, mirror: Stats, rollout: Rollout) -> str:
         """In the text format of Prometheus."""
-        return "\n".join([*self._own(), *_of_mirror(mirror), ""])
+        return "\n".join([*self._own(), *self._of_rollout(rollout), *_of_mirror(mirror), ""])
 
     def _own(self) -> Iterator[str]:
         yield from _head("zantara_gateway_requests_total", "counter", "Requests by path and status; 499: client gone.")
@@ -68,6 +91,21 @@ class Metrics:
         yield from self.added.lines("zantara_gateway_added_seconds")
         yield from _head("zantara_gateway_unmirrored_total", "counter", "Requests that no sample can hold, by reason.")
         yield from _by_reason("zantara_gateway_unmirrored_total", self.unmirrored)
+
+    def _of_rollout(self, rollout: Rollout) -> Iterator[str]:
+        yield from _head("zantara_rollout_share_percent", "gauge", "Users of the routed categories who are moved.")
+        yield f"zantara_rollout_share_percent {rollout.share:g}"
+        name = "zantara_rollout_served_total"
+        yield from _head(name, "counter", "Requests of both arms; arm=candidate answered by the primary: a fallback.")
+        for (arm, by, failure, error), amount in sorted(self.served.items()):
+            yield f'{name}{{arm="{arm}",answered_by="{by}",candidate_error="{failure}",error="{error}"}} {amount}'
+        yield from _head("zantara_rollout_unrouted_total", "counter", "Requests that no candidate can answer.")
+        yield from _by_reason("zantara_rollout_unrouted_total", self.unrouted)
+        yield from _head("zantara_rollout_candidate_seconds", "histogram", "The candidate's time, asked for users.")
+        yield from self.candidate.lines("zantara_rollout_candidate_seconds")
+        yield from _breaker("zantara_rollout_breaker", rollout.breaker)
+        yield from _head("zantara_rollout_lost_lines_total", "counter", "Lines of the served log that were lost.")
+        yield f"zantara_rollout_lost_lines_total {rollout.lost_lines}"
 
 
 def _of_mirror(stats: Stats) -> Iterator[str]:
@@ -89,9 +127,13 @@ def _of_mirror(stats: Stats) -> Iterator[str]:
     ):
         yield from _head(f"zantara_mirror_{name}", "gauge", what)
         yield f"zantara_mirror_{name} {level:g}"
-    yield from _head("zantara_mirror_breaker", "gauge", "1 for the state that the candidate's breaker is in.")
+    yield from _breaker("zantara_mirror_breaker", stats.breaker)
+
+
+def _breaker(name: str, now: str) -> Iterator[str]:
+    yield from _head(name, "gauge", "1 for the state that the candidate's breaker is in.")
     for state in _BREAKER:
-        yield f'zantara_mirror_breaker{{state="{state}"}} {int(stats.breaker == state)}'
+        yield f'{name}{{state="{state}"}} {int(now == state)}'
 
 
 def _head(name: str, kind: str, what: str) -> list[str]:

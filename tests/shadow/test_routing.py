@@ -1,0 +1,363 @@
+"""The gateway while a rollout runs: who answers, in whose shape, and what is noted of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.dataset.conftest import open_folder
+from tests.endpoints.servers import Handler, answering, raw_server, response
+from tests.shadow.primary import Primary, gateway_at, primary_at
+from tests.shadow.recorded import Candidate
+from tests.shadow.test_gateway import CHAT, SECRET
+from tests.shadow.test_mirror import dropped, logged, wait_for
+from zantara_exp.config import compose
+from zantara_exp.dataset import embedded
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.state import RUNNING, State
+from zantara_exp.rollout.store import open_store
+from zantara_exp.shadow.gateway import Gateway
+from zantara_exp.shadow.gateway_exchange import Exchange
+from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served
+from zantara_exp.shadow.served_store import read_served
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+ANSWERED = "x-zantara-answered-by"
+FALLBACK = "endpoint.fallback=[runpod]"
+QUICK = "rollout.refresh_seconds=0.05"
+
+
+@pytest.fixture
+def primary() -> Primary:
+    return Primary()
+
+
+@pytest.fixture
+def candidate() -> Candidate:
+    return Candidate("Ciao dal candidato!")
+
+
+@contextmanager
+def rolled_out(primary: Primary, candidate: Any, *overrides: str) -> Iterator[tuple[str, Gateway]]:
+    """A gateway whose greeting and casual chats are all the candidate's."""
+    with (
+        raw_server(candidate) as answers,
+        primary_at(primary) as url,
+        gateway_at(url, answers, QUICK, *overrides) as gate,
+    ):
+        set_share(gate[1], 100.0)
+        yield gate
+
+
+@pytest.fixture
+def served(primary: Primary, candidate: Candidate) -> Iterator[tuple[str, Gateway]]:
+    with rolled_out(primary, candidate) as gate:
+        yield gate
+
+
+def set_share(gateway: Gateway, percent: float, *overrides: str) -> None:
+    """As stage=rollout writes it, whose own tests say when it may."""
+    config = compose(list(overrides))
+    running = State(RUNNING, 0, percent, gateway.routing.epoch, "g1", "2025-11-02", since=datetime.now(UTC))
+    with closing(open_store(config.rollout, Layout(config))) as store:
+        store.swap(store.read(), running if percent else State())
+    wait_for(lambda: gateway.routing.share == percent)
+
+
+def lines(count: int, *overrides: str) -> list[Served]:
+    """The served log once it has so many lines."""
+    config = compose(list(overrides))
+    layout, start = Layout(config), datetime(2025, 1, 1, tzinfo=UTC)
+    wait_for(lambda: len(list(read_served(config, layout, start))) >= count)
+    found = list(read_served(config, layout, start))
+    assert len(found) == count
+    return found
+
+
+def ask(url: str, user: str | None = "user-1", headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+    sent = {"x-api-key": SECRET} | ({"x-zantara-user": user} if user else {}) | (headers or {})
+    body = {"model": "m", "max_tokens": 500, "messages": [CHAT]} | fields
+    return httpx.post(f"{url}/v1/messages", headers=sent, json=body, timeout=20)
+
+
+def test_anthropics_client_gets_the_candidates_answer(
+    served: tuple[str, Gateway], primary: Primary, candidate: Candidate
+) -> None:
+    import anthropic
+
+    asked: dict[str, Any] = {"model": "m", "max_tokens": 500, "messages": [CHAT], "metadata": {"user_id": "user-1"}}
+    with anthropic.Anthropic(base_url=served[0], api_key=SECRET) as client:
+        raw = client.messages.with_raw_response.create(**asked)
+        whole = raw.parse()
+        with client.messages.stream(**asked) as stream:
+            tokens = "".join(stream.text_stream)
+            final = stream.get_final_message()
+    assert raw.headers[ANSWERED] == "candidate"
+    assert whole._request_id is not None
+    assert whole.content[0].text == tokens == final.content[0].text == "Ciao dal candidato!"
+    assert (whole.model, whole.stop_reason, final.stop_reason) == ("m", "end_turn", "end_turn")
+    assert (whole.usage.input_tokens, final.usage.input_tokens) == (9, 9)
+    assert (candidate.calls, primary.bodies) == (2, [])
+    for line in lines(2):
+        assert (line.arm, line.answered_by, line.candidate_error, line.error) == (CANDIDATE, CANDIDATE, None, None)
+        assert (line.category, line.language, line.share, line.model) == ("greeting", "it", 100.0, "m")
+        assert line.ttft_ms is not None
+        assert line.candidate_ms is not None
+        assert 0 < line.candidate_ms <= line.ttft_ms <= line.latency_ms
+        assert line.user != "user-1"
+
+
+def test_openais_client_gets_the_candidates_answer(
+    served: tuple[str, Gateway], primary: Primary, candidate: Candidate
+) -> None:
+    import openai
+
+    asked: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [CHAT], "user": "user-1"}
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET) as client:
+        whole = client.chat.completions.create(**asked)
+        plain = list(client.chat.completions.create(**asked, stream=True))
+        chunks = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("Ciao dal candidato!", "stop")
+    for found in (plain, chunks):
+        assert (
+            "".join(chunk.choices[0].delta.content or "" for chunk in found if chunk.choices) == "Ciao dal candidato!"
+        )
+    assert plain[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens == 9
+    assert primary.bodies == []
+
+
+class Changing:
+    """A candidate whose answers a test changes."""
+
+    def __init__(self) -> None:
+        self.now: Handler = Candidate()
+
+    async def __call__(self, request: bytes, writer: asyncio.StreamWriter) -> None:
+        await self.now(request, writer)
+
+
+FAILURES: dict[str, Handler] = {
+    "server_error": Candidate(status="500 Internal Server Error"),
+    "rate_limited": Candidate(status="429 Too Many Requests"),
+    "empty_answer": Candidate(text="  "),
+    "bad_answer": answering(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"),
+    "timeout": Candidate(seconds=60),
+}
+
+
+def test_the_primary_answers_in_the_same_request_where_the_candidate_fails(primary: Primary) -> None:
+    changing, patient = Changing(), ("gateway.candidate_seconds=30", "endpoint.breaker.failures=1000")
+    with rolled_out(primary, changing, *patient) as (gate, gateway):
+        for reason, handler in FAILURES.items():
+            changing.now = handler
+            budget = {"x-zantara-budget": "1"} if reason == "timeout" else {}
+            for stream in (False, True):
+                primary.sent.clear()
+                found = ask(gate, reason, budget, stream=stream)
+                assert found.content == b"".join(primary.sent)
+                assert found.headers["request-id"] == "req_1"
+                assert ANSWERED not in found.headers
+        for line in lines(2 * len(FAILURES)):
+            assert (line.arm, line.answered_by, line.error, line.fallback) == (CANDIDATE, PRIMARY, None, True)
+            assert (line.model, line.tokens_output) == ("claude-3-5-haiku-20241022", 5)
+            assert line.candidate_ms is not None
+            assert line.latency_ms > line.candidate_ms
+        said = httpx.get(f"{gate}/metrics").text
+        for reason in FAILURES:
+            labels = f'arm="candidate",answered_by="primary",candidate_error="{reason}",error=""'
+            assert f"zantara_rollout_served_total{{{labels}}} 2" in said
+        assert gateway.metrics.unmirrored == {"moved": 2 * len(FAILURES)}
+
+        primary.status, changing.now = 529, FAILURES["server_error"]
+        found = ask(gate)
+        assert (found.status_code, found.headers["retry-after"]) == (529, "3")
+        line = lines(2 * len(FAILURES) + 1)[-1]
+        assert (line.candidate_error, line.error) == ("server_error", "overloaded")
+    assert logged() == []
+
+
+VISA = {"role": "user", "content": "How do I get a KITAS visa?"}
+STAYS: list[tuple[dict[str, Any], str | None]] = [
+    ({"messages": [VISA]}, None),
+    (
+        {"messages": [VISA, {"role": "assistant", "content": "By a sponsor."}, {"role": "user", "content": "How?"}]},
+        None,
+    ),
+    ({"tools": [{"name": "visa", "input_schema": {"type": "object"}}]}, "more_than_text"),
+    ({"stop_sequences": ["\n"]}, "more_than_text"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "more_than_text"),
+    ({"max_tokens": 20}, "shorter_answer"),
+    ({"messages": [{"role": "user", "content": "ciao " * 1000}]}, "long"),
+    ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, None),
+    ({"user": None}, None),
+    ({"headers": {"x-zantara-category": "business"}}, None),
+]
+
+
+def test_what_stays_with_the_primary(served: tuple[str, Gateway], primary: Primary, candidate: Candidate) -> None:
+    for fields, _ in STAYS:
+        primary.sent.clear()
+        assert ask(served[0], **fields).content == primary.sent[0]
+    assert served[1].metrics.unrouted == Counter(reason for _, reason in STAYS if reason)
+    assert served[1].metrics.served == {}
+    assert candidate.calls == served[1].mirror.stats.compared
+    casual = ask(served[0], headers={"x-zantara-category": "casual"}, messages=[VISA])
+    assert casual.headers[ANSWERED] == "candidate"  # the app knows better
+
+
+def test_llama_enabled_overrides_all_at_the_next_request(
+    served: tuple[str, Gateway], primary: Primary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(served[0]).headers[ANSWERED] == "candidate"
+    monkeypatch.setenv("LLAMA_ENABLED", "false")
+    assert ANSWERED not in ask(served[0]).headers
+    assert "zantara_rollout_share_percent 0\n" in httpx.get(f"{served[0]}/metrics").text
+    monkeypatch.setenv("LLAMA_ENABLED", "true")
+    assert ask(served[0]).headers[ANSWERED] == "candidate"
+
+
+def test_nothing_changes_until_a_rollout_is_started_and_after_it_ended(primary: Primary, candidate: Candidate) -> None:
+    percent = "shadow.traffic_percent=0"
+    with raw_server(candidate) as answers, primary_at(primary) as url, \
+            gateway_at(url, answers, percent, QUICK) as (gate, gateway):  # fmt: skip
+        assert ask(gate).content == primary.sent[-1]
+        set_share(gateway, 100.0)
+        assert ask(gate).headers[ANSWERED] == "candidate"
+        set_share(gateway, 0.0)
+        assert ask(gate).content == primary.sent[-1]
+        assert gateway.metrics.served.total() == candidate.calls == 1
+    lines(1)
+
+
+def test_both_arms_are_noted_side_by_side_and_only_the_control_is_compared(
+    primary: Primary, candidate: Candidate
+) -> None:
+    with rolled_out(primary, candidate) as (gate, gateway):
+        set_share(gateway, 50.0)
+        answered = {user: ANSWERED in ask(gate, user).headers for user in (f"user-{number}" for number in range(12))}
+        assert {True, False} == set(answered.values())
+        found = lines(12)
+        assert sum(line.arm == CANDIDATE for line in found) == sum(answered.values())
+        control = [line for line in found if line.arm == PRIMARY]
+        assert {(line.answered_by, line.candidate_error, line.model, line.tokens_input) for line in control} == {
+            (PRIMARY, None, "claude-3-5-haiku-20241022", 21)
+        }
+        assert {line.share for line in found} == {50.0}
+        wait_for(lambda: gateway.mirror.stats.compared == sum(not moved for moved in answered.values()))
+        assert {row.user for row in logged()} == {line.user for line in control}
+    assert dropped() == {}
+
+
+def test_a_candidate_that_hangs_is_left_alone(primary: Primary) -> None:
+    hanging = Candidate(seconds=60)
+    patience = ("gateway.candidate_seconds=0.2", "endpoint.breaker.cooldown_seconds=600")
+    with rolled_out(primary, hanging, *patience) as (gate, gateway):
+        assert [ask(gate).status_code for _ in range(8)] == [200] * 8
+        assert (gateway.routing.breaker, hanging.calls) == ("open", 5)
+        assert [line.candidate_error for line in lines(8)] == ["timeout"] * 5 + ["breaker_open"] * 3
+        assert 'zantara_rollout_breaker{state="open"} 1' in httpx.get(f"{gate}/metrics").text
+
+
+def test_a_fallback_of_the_candidate_is_asked_before_the_primary(
+    primary: Primary, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = answering(response(b'{"id": "j", "status": "COMPLETED", "output": "Ciao da un altro"}'))
+    with raw_server(handler) as other:
+        monkeypatch.setenv("RUNPOD_API_KEY", "k")
+        monkeypatch.setenv("RUNPOD_ENDPOINT", other.removesuffix("/v1"))
+        with rolled_out(primary, Candidate(seconds=60), "gateway.candidate_seconds=2", FALLBACK) as (gate, _):
+            assert ask(gate).json()["content"][0]["text"] == "Ciao da un altro"
+            [line] = lines(1)
+    assert (line.answered_by, line.candidate_error) == (CANDIDATE, None)
+    assert primary.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"x-zantara-budget": "3"}, 1.5),
+        ({"x-stainless-read-timeout": "600"}, 300),
+        ({"x-stainless-read-timeout": "NOT_GIVEN"}, None),
+        ({"x-zantara-budget": "-1"}, None),
+        ({"x-zantara-budget": "nan"}, None),
+    ],
+)
+def test_how_long_a_client_waits(headers: dict[str, str], seconds: float | None) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert Exchange("/v1/messages", raw).patience() == seconds
+
+
+def test_the_official_clients_say_how_long_they_wait(primary: Primary) -> None:
+    import anthropic
+    import openai
+
+    with primary_at(primary) as url:
+        with anthropic.Anthropic(base_url=url, api_key=SECRET) as client:
+            client.messages.create(model="m", max_tokens=9, messages=[CHAT], timeout=8)  # type: ignore[list-item]
+        with openai.OpenAI(base_url=f"{url}/v1", api_key=SECRET) as other:
+            other.chat.completions.create(model="m", messages=[CHAT], timeout=6)  # type: ignore[list-item]
+    assert [float(sent["x-stainless-read-timeout"]) for sent in primary.headers] == [8, 6]
+
+
+def test_a_client_that_goes_away_ends_the_candidates_work_and_is_noted(primary: Primary) -> None:
+    with rolled_out(primary, Candidate(seconds=60), "gateway.candidate_seconds=60") as (gate, gateway):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                f"{gate}/v1/messages", headers={"x-zantara-user": "u"}, timeout=0.5,
+                json={"model": "m", "max_tokens": 500, "messages": [CHAT]},
+            )  # fmt: skip
+        [line] = lines(1)
+        assert (line.error, line.tokens_output) == ("client_gone", None)
+        assert gateway.metrics.in_flight == 0
+        assert primary.bodies == []
+
+
+def test_content_and_keys_are_in_neither_log_nor_metrics(
+    served: tuple[str, Gateway], workdir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask(served[0], messages=[{"role": "user", "content": "ciao, a secret greeting"}], stream=True)
+    lines(1)
+    said = httpx.get(f"{served[0]}/metrics").text + capfd.readouterr().out
+    said += "".join(path.read_text(errors="replace") for path in workdir.rglob("*") if path.is_file())
+    for private in ("secret", SECRET, "user-1", "candidato"):
+        assert private not in said
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with open_folder() as place, embedded.server(place) as server:
+        server.create_database("rollout")
+        yield server.conninfo("rollout")
+
+
+def test_two_gateways_share_a_rollout_in_postgresql(
+    primary: Primary, candidate: Candidate, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLOUT_DATABASE_URL", database)
+    shared = ("rollout.state=postgres", QUICK)
+    with (
+        raw_server(candidate) as answers,
+        primary_at(primary) as url,
+        gateway_at(url, answers, *shared) as (first, one),
+        gateway_at(url, answers, *shared) as (second, two),
+    ):
+        set_share(one, 50.0, *shared)
+        wait_for(lambda: two.routing.share == 50.0)
+        for user in (f"user-{number}" for number in range(6)):
+            assert (ANSWERED in ask(first, user).headers) == (ANSWERED in ask(second, user).headers)
+        set_share(two, 0.0, *shared)
+        wait_for(lambda: one.routing.share == 0.0)
+        assert ANSWERED not in ask(first).headers
+        assert len({line.user for line in lines(12, *shared)}) == 6
+    assert not Path(".zantara/rollout").exists()

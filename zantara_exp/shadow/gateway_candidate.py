@@ -1,0 +1,112 @@
+"""The candidate as the gateway asks it for users: within the time that leaves the primary room to answer instead.
+
+On httpx, in the gateway's own loop, `endpoint.concurrency` calls at a time: a user waits for each of them anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from zantara_exp.config.schema import Config
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints.base import Answer, Message, Reason
+from zantara_exp.endpoints.breaker import Breaker, Guarded
+from zantara_exp.endpoints.build import build, option, serving
+from zantara_exp.endpoints.fallback import Fallback
+from zantara_exp.endpoints.local import LocalServer
+from zantara_exp.errors import ZantaraError
+from zantara_exp.layout import Layout
+
+_GRACE_SECONDS = 0.1
+"""Beyond the endpoint's own limit, so that it notices itself that it was too slow, and its breaker counts it."""
+_LOOK_SECONDS = 0.25
+_log = logging.getLogger(__name__)
+
+
+class Candidate:
+    """`endpoint=` behind its breakers; `gateway.candidate_seconds` are shared by it and its fallbacks."""
+
+    def __init__(self, config: Config, wanted: Callable[[], bool]) -> None:
+        """`wanted` says whether anybody is to be served; before that, endpoint=local starts no server."""
+        self._config, self._wanted = config, wanted
+        self._slots = asyncio.Semaphore(config.endpoint.concurrency)
+        self._endpoint: Fallback | None = None
+        self._server = contextlib.ExitStack()
+        self._closing = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Build the endpoint. Raises MissingRequirementError for a variable that is not set."""
+        if self._config.endpoint.kind == "local":
+            self._starting = asyncio.create_task(self._start_server())
+        else:
+            self._endpoint = self._chain(None)
+
+    async def close(self) -> None:
+        """Close its connections, and end the server that was started for it."""
+        self._closing.set()
+        if self._starting is not None:
+            await self._starting
+        if self._endpoint is not None:
+            await self._endpoint.close()
+        await asyncio.to_thread(self._server.close)
+
+    @property
+    def breaker(self) -> str:
+        """The state of the first endpoint's breaker."""
+        return "closed" if self._endpoint is None else self._endpoint.breaker.state.value
+
+    async def answer(self, messages: Sequence[Message], patience_seconds: float | None) -> Answer:
+        """Its answer or its failure, within `gateway.candidate_seconds` or the caller's patience, if that is less."""
+        began = time.perf_counter()
+        seconds = self._config.gateway.candidate_seconds + _GRACE_SECONDS
+        try:
+            async with asyncio.timeout(seconds if patience_seconds is None else min(seconds, patience_seconds)):
+                async with self._slots:
+                    if self._endpoint is None:
+                        return self._failed(Reason.REFUSED, began)
+                    answer = await self._endpoint.chat(messages)
+        except TimeoutError:
+            return self._failed(Reason.TIMEOUT, began)
+        except Exception as error:  # whatever it is, the primary can still answer
+            _log.warning("the candidate could not be asked: %s", type(error).__name__)
+            return self._failed(Reason.OTHER, began)
+        return replace(answer, latency_ms=_milliseconds(began))
+
+    def _failed(self, reason: Reason, began: float) -> Answer:
+        endpoint = self._config.endpoint
+        return Answer("", endpoint.model or "", endpoint.name, _milliseconds(began), error=reason)
+
+    def _chain(self, server: LocalServer | None) -> Fallback:
+        ours = self._config.endpoint
+        chain = [ours, *map(option, ours.fallback)]
+        seconds = self._config.gateway.candidate_seconds / len(chain)
+        shown_as = self._config.model.name if server else None
+        return Fallback([_guarded(each, seconds, server if each is ours else None, shown_as) for each in chain])
+
+    async def _start_server(self) -> None:
+        """Wait until somebody is to be served, then serve the trained model on loopback."""
+        while not self._wanted():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _LOOK_SECONDS)
+                return
+        layout = Layout(self._config)
+        serve = serving(self._config.endpoint, layout.model, layout.state / "gateway")
+        try:
+            self._endpoint = self._chain(await asyncio.to_thread(self._server.enter_context, serve))
+        except ZantaraError as error:
+            _log.warning("the primary answers everyone: %s", error.message)
+
+
+def _guarded(config: EndpointConfig, seconds: float, server: LocalServer | None, shown_as: str | None) -> Guarded:
+    quick = replace(config, timeout_seconds=min(config.timeout_seconds, seconds))
+    return Guarded(build(quick, server, shown_as), Breaker(config.breaker))
+
+
+def _milliseconds(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,182 @@
+"""Who answers a request while a rollout runs, and the line about it that the guardrails read.
+
+Only a chat that any chat model could answer is routed at all: text alone, no tools, no format, of a user who is named,
+in a category of `rollout.categories`. Everything else is the primary's, and in no arm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.category import classifier
+from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.endpoints.base import Answer, Message
+from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.router import Router
+from zantara_exp.rollout.store import open_store
+from zantara_exp.shadow.gateway_candidate import Candidate
+from zantara_exp.shadow.gateway_dialects import Chat, Said
+from zantara_exp.shadow.gateway_exchange import CLIENT_GONE as CLIENT_GONE_STATUS
+from zantara_exp.shadow.gateway_exchange import Exchange
+from zantara_exp.shadow.gateway_metrics import Metrics
+from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
+from zantara_exp.shadow.served_store import open_sink
+
+_SORTED_CHARS = 4000
+"""Of the user's words in a chat; sorting more would take milliseconds, and a greeting is never so long."""
+_USERS_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request that is in an arm of the rollout."""
+
+    arm: str
+    chat: Chat
+    at: datetime
+    user: str
+    """Keyed hash."""
+    category: str
+    share: float
+    answer: Answer | None = None
+    """The candidate's, or its failure; None until it was asked."""
+
+
+class Routing:
+    """Asks the router, and the candidate for those who are moved; notes what both arms were served."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        """Read the rollout's state. Raises MissingRequirementError where its database's URL is not set."""
+        layout = Layout(config)
+        self._config, self._metrics = config, metrics
+        self._categories = frozenset(config.rollout.categories)
+        self._classifier = classifier(config.dataset)
+        self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
+        """Of the candidate that this process serves; a rollout of another moves nobody here."""
+        self._key = hash_key(config)
+        self._users: dict[str, str] = {}
+        self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch)
+        self._candidate = Candidate(config, lambda: self.share > 0)
+        self._served = ServedLog(open_sink(config, layout), self._language)
+
+    async def open(self) -> None:
+        """Get ready to ask the candidate, inside the event loop."""
+        await self._candidate.open()
+
+    async def close(self) -> None:
+        """Stop reading the state, and write what was noted."""
+        await self._candidate.close()
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """The threads' part of `close`, and all of it where `open` was never called."""
+        self._router.close()
+        self._served.close()
+
+    @property
+    def share(self) -> float:
+        """Percent of users of the routed categories who are to have the candidate now."""
+        return self._router.share
+
+    @property
+    def breaker(self) -> str:
+        """The state of the candidate's breaker in this process."""
+        return self._candidate.breaker
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines of the served log that could not be kept."""
+        return self._served.lost
+
+    def turn(self, exchange: Exchange, chat: Chat) -> Turn | None:
+        """The arm that a request is in; None where it is the primary's whatever the rollout does."""
+        share = self.share
+        user = exchange.header(b"x-zantara-user") or chat.user
+        if not share or user is None:
+            return None
+        if why := self._stays(chat):
+            self._metrics.unrouted[why] += 1
+            return None
+        category = exchange.header(b"x-zantara-category") or self._category(chat)
+        if category not in self._categories:
+            return None
+        hashed = self._users.get(user) or self._hashed(user)
+        arm = CANDIDATE if self._router.decide(hashed, category).candidate else PRIMARY
+        return Turn(arm, chat, datetime.now(UTC), hashed, category, share)
+
+    async def ask(self, exchange: Exchange, turn: Turn) -> Answer | None:
+        """The candidate's answer; None where it has none in time, and the primary is to be asked."""
+        chat = turn.chat
+        system = chat.system or self._config.dataset.system_prompt
+        messages: list[Message] = [{"role": "system", "content": system}]
+        messages += [{"role": each["role"], "content": each["content"]} for each in chat.history]
+        messages.append({"role": "user", "content": chat.message})
+        turn.answer = await self._candidate.answer(messages, exchange.patience())
+        return turn.answer if turn.answer.error is None else None
+
+    def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
+        """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
+        now, first = time.perf_counter(), exchange.first_byte_at
+        own = turn.answer if turn.arm == CANDIDATE else None
+        answered_by = CANDIDATE if own is not None and own.error is None else PRIMARY
+        failure = None if own is None or own.error is None else own.error.value
+        if exchange.status == CLIENT_GONE_STATUS:
+            error = CLIENT_GONE
+            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY else CANDIDATE
+        self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
+        if own is not None:
+            self._metrics.candidate.add(own.latency_ms)
+        answer = own if answered_by == CANDIDATE else said
+        line = Served(
+            timestamp=turn.at,
+            request_id=exchange.header(b"x-zantara-request") or uuid4().hex,
+            user=turn.user,
+            category=turn.category,
+            language=exchange.header(b"x-zantara-language"),
+            epoch=self.epoch,
+            share=turn.share,
+            arm=turn.arm,
+            answered_by=answered_by,
+            candidate_error=failure,
+            error=error,
+            latency_ms=round((now - exchange.began) * 1000, 3),
+            ttft_ms=None if first is None else round((first - exchange.began) * 1000, 3),
+            candidate_ms=None if own is None else round(own.latency_ms, 3),
+            model=None if answer is None else answer.model,
+            tokens_input=None if answer is None else answer.tokens_input,
+            tokens_output=None if answer is None else answer.tokens_output,
+            conversation_id=exchange.header(b"x-zantara-conversation"),
+        )
+        self._served.note(line, turn.chat.message)
+
+    def _stays(self, chat: Chat) -> str:
+        """Why no candidate can answer this chat; empty where one can."""
+        if not chat.plain:
+            return "more_than_text"
+        if chat.max_tokens is not None and chat.max_tokens < self._config.endpoint.max_tokens:
+            return "shorter_answer"
+        if len(chat.message) + sum(len(each["content"]) for each in chat.history) > _SORTED_CHARS:
+            return "long"
+        return ""
+
+    def _category(self, chat: Chat) -> str:
+        """Of the whole chat, as the dataset has it: `And what does that cost?` after a visa is business."""
+        said = [each["content"] for each in chat.history if each["role"] == "user"]
+        return self._classifier.conversation([*said, chat.message])
+
+    def _hashed(self, user: str) -> str:
+        if len(self._users) >= _USERS_KEPT:
+            self._users.clear()
+        hashed = self._users[user] = hash_user(user, self._key)
+        return hashed
+
+    def _language(self, text: str) -> str:
+        from zantara_exp.dataset.language import detector
+
+        return detector(self._config.dataset).detect(text)

@@ -1,0 +1,140 @@
+"""What the gateway sees of a request and its answer: for the mirror's sample, and for the rollout's two arms."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple
+
+from zantara_exp.config.gateway import Gateway
+from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES, Chat, NotText, Said, read_answer, read_chat
+from zantara_exp.shadow.gateway_exchange import CLIENT_GONE, Exchange, decoded
+from zantara_exp.shadow.gateway_metrics import Metrics
+from zantara_exp.shadow.gateway_routing import Routing
+from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+from zantara_exp.shadow.served import CANDIDATE
+
+_PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
+_FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}
+_CUT = "cut"
+
+
+class Outcome(NamedTuple):
+    """How the primary's part of an exchange ended: exactly one is set."""
+
+    said: Said | None = None
+    error: str | None = None
+    """A failure of the primary, as in the comparison log."""
+    lost: str | None = None
+    """Why there is nothing to compare: cut off, no text, or unreadable."""
+    refused: bool = False
+    """The primary refused what the app asked: nobody could answer it."""
+
+
+class Sight:
+    """Reads requests and answers, and shows them to mirror and routing. Raises nothing that their content causes."""
+
+    def __init__(self, config: Gateway, mirror: ShadowMirror, routing: Routing, metrics: Metrics) -> None:
+        self._config, self._mirror, self._routing, self._metrics = config, mirror, routing, metrics
+
+    def request(self, exchange: Exchange, method: str, body: bytes) -> None:
+        """Decide what becomes of a request: its turn in the rollout, its place in the sample, or neither."""
+        if method != "POST" or exchange.path not in (MESSAGES, COMPLETIONS):
+            return
+        mirrored, routed = self._mirror.enabled, self._routing.share > 0
+        if not mirrored and not routed:
+            return
+        user, category = exchange.header(b"x-zantara-user"), exchange.header(b"x-zantara-category")
+        if not routed and user is not None and not self._mirror.chooses(user, category):
+            self._mirror.pass_by()
+            return
+        try:
+            chat = read_chat(exchange.path, body)
+        except NotText as why:
+            if mirrored:
+                self._unsampled(user, category, str(why))
+            return
+        if routed:
+            exchange.turn = self._routing.turn(exchange, chat)
+        if mirrored:
+            self._sample(exchange, chat, user or chat.user, category)
+        if exchange.turn is not None or exchange.chat is not None:
+            exchange.answer = bytearray()
+
+    def _unsampled(self, user: str | None, category: str | None, why: str) -> None:
+        if user is None:
+            self._metrics.unmirrored[why] += 1
+        elif self._mirror.chooses(user, category):
+            self._mirror.lose(why)
+        else:
+            self._mirror.pass_by()
+
+    def _sample(self, exchange: Exchange, chat: Chat, user: str | None, category: str | None) -> None:
+        if user is None:  # the sample is one of users, and evidence is counted by user
+            self._metrics.unmirrored["no_user"] += 1
+        elif not self._mirror.chooses(user, category):
+            self._mirror.pass_by()
+        elif exchange.turn is not None and exchange.turn.arm == CANDIDATE:  # there is no primary's answer to compare
+            self._metrics.unmirrored["moved"] += 1
+        else:
+            exchange.chat = ChatRequest(
+                chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
+                exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system or None,
+            )  # fmt: skip
+
+    def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
+        """Keep a piece of an answer that is read along."""
+        if exchange.answer is None:
+            return
+        if exchange.streamed and exchange.first_token_ms is None and _FIRST_TEXT[exchange.path].search(chunk):
+            exchange.first_token_ms = (came - exchange.asked) * 1000
+        exchange.answer += chunk
+        if len(exchange.answer) > self._config.mirrored_bytes:
+            exchange.answer = None
+
+    def over(self, exchange: Exchange) -> None:
+        """Show the mirror what it was sampled for, and note what the rollout's user was served."""
+        if exchange.chat is None and exchange.turn is None:
+            return
+        outcome = self._outcome(exchange)
+        if exchange.turn is not None:
+            error = outcome.error or ("refused" if outcome.refused else _CUT if outcome.lost == _CUT else None)
+            self._routing.note(exchange, exchange.turn, error, outcome.said)
+        if exchange.chat is not None:
+            self._show(exchange, exchange.chat, outcome)
+
+    def _outcome(self, exchange: Exchange) -> Outcome:
+        if not exchange.asked:
+            return Outcome(lost=_CUT if exchange.status == CLIENT_GONE else "answered")
+        if exchange.status >= 500 or exchange.status in _PRIMARY_FAILED:
+            return Outcome(error=_PRIMARY_FAILED.get(exchange.status, "server_error"))
+        if exchange.status == CLIENT_GONE or not exchange.finished:
+            return Outcome(lost=_CUT)
+        if exchange.status != 200:
+            return Outcome(refused=True)
+        if exchange.answer is None:
+            return Outcome(lost="too_large")
+        try:
+            body = decoded(exchange, self._config.mirrored_bytes)
+            return Outcome(said=read_answer(exchange.path, body, exchange.streamed))
+        except NotText as why:
+            return Outcome(lost=str(why))
+
+    def _show(self, exchange: Exchange, chat: ChatRequest, outcome: Outcome) -> None:
+        latency_ms = (time.perf_counter() - (exchange.asked or exchange.began)) * 1000
+        said = outcome.said
+        if outcome.error is not None:
+            failed = PrimaryAnswer("", None, "gateway", latency_ms=latency_ms, error=outcome.error)
+            self._mirror.observe(chat, failed)
+        elif said is not None:
+            provider = "anthropic" if exchange.path == MESSAGES else "openai"
+            counts = said.tokens_input, said.tokens_output
+            first = exchange.first_token_ms if exchange.streamed else None
+            answer = PrimaryAnswer(
+                said.text, said.model, provider, *counts, latency_ms, None, first, said.finish_reason
+            )
+            self._mirror.observe(chat, answer)
+        elif outcome.refused:
+            self._metrics.unmirrored["refused"] += 1
+        else:
+            self._mirror.lose(outcome.lost or _CUT)
