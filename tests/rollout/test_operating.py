@@ -1,4 +1,4 @@
-"""How the shipped guardrails behave over simulated ramps (`bench.ramps`), all at once; `scripts/bench rollout` says more."""
+"""The shipped guardrails over simulated ramps (`bench.ramps`), all at once; `scripts/bench rollout` says more."""
 
 from __future__ import annotations
 
