@@ -17,6 +17,7 @@ from zantara_exp.bench.report import Report, write_section
 NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
     "extract": "rows a second and memory of reading conversations, beside a bare COPY",
+    "analysis": "the comparison log's numbers beside a hand-written query and a Python loop; compaction; Spark",
     "shadow": "what mirror and gateway cost the traffic beside them; kill -9 and a candidate that is away",
     "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
 }

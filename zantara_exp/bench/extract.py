@@ -156,7 +156,7 @@ def _bare(config: Config) -> Reading:
         before, begun = _start(), time.monotonic()
         with cursor.copy(statement) as copy:
             rows = sum(1 for _ in copy)  # one message a row
-        return Reading(rows, time.monotonic() - begun, _megabytes("VmHWM") - before)
+        return Reading(rows, time.monotonic() - begun, megabytes("VmHWM") - before)
 
 
 def _ours(config: Config) -> Reading:
@@ -165,7 +165,7 @@ def _ours(config: Config) -> Reading:
     with open_database(config, Layout(config)) as source:
         before, begun = _start(), time.monotonic()
         rows = sum(1 for _ in source.rows())
-        return Reading(rows, time.monotonic() - begun, _megabytes("VmHWM") - before)
+        return Reading(rows, time.monotonic() - begun, megabytes("VmHWM") - before)
 
 
 def _labelled(config: Config) -> Reading:
@@ -187,16 +187,16 @@ def _labelled(config: Config) -> Reading:
                 written.write(reader.record(row))
             except Malformed:
                 refused += 1
-        return Reading(written.count + refused, time.monotonic() - begun, _megabytes("VmHWM") - before)
+        return Reading(written.count + refused, time.monotonic() - begun, megabytes("VmHWM") - before)
 
 
 def _start() -> float:
     """Forget the peak of loading; return the megabytes held now."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _megabytes("VmRSS")
+    return megabytes("VmRSS")
 
 
-def _megabytes(what: str) -> float:
+def megabytes(what: str) -> float:
     """Resident memory of this process, now or at its peak; `ru_maxrss` would count the process that started it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split(f"{what}:")[1].split()[0]) / 1024
