@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zantara_exp import terminal
-from zantara_exp.config import folders, register
+from zantara_exp.config import OWN_FOLDER, folders, register
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
 
@@ -43,12 +43,14 @@ def run_overrides(arguments: Sequence[str]) -> int:
     register()
     # Hydra would print and exit 1 on every exception; we tell them apart.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    before = sys.argv
+    before, variable = sys.argv, os.environ.get(OWN_FOLDER)
     endings: list[_Status | ZantaraError] = []
     try:
         # Hydra looks into the main folder first: a folder of one's own is the main one, so that its files win.
         own, others = _own_folder(arguments)
         first, *more = folders(own)
+        if more:
+            os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
         sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
         hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
         if endings:
@@ -67,6 +69,8 @@ def run_overrides(arguments: Sequence[str]) -> int:
         return _explained(problem)
     finally:
         sys.argv = before
+        os.environ.pop(OWN_FOLDER, None)
+        os.environ.update({OWN_FOLDER: variable} if variable else {})
         _close_log_files()
     return OK
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zantara_exp.config import CONF, compose
+from zantara_exp.endpoints.build import option
 from zantara_exp.errors import ConfigError
 from zantara_exp.runner import run_overrides
 
@@ -133,3 +134,14 @@ def test_a_folder_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (["stage=gate"], ["--help"]):
         assert run_overrides(["--config-dir=nowhere", *command]) == 2
         assert "--config-dir=nowhere: is no folder" in capsys.readouterr().err
+
+
+def test_ones_own_folder_is_searched_for_what_is_named_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endpoint").mkdir()
+    shipped = (CONF / "endpoint" / "openai.yaml").read_text()
+    (tmp_path / "endpoint" / "openai.yaml").write_text(shipped.replace("8000", "9000"))
+    assert option("openai").base_url == "http://127.0.0.1:8000/v1"
+    monkeypatch.setenv("ZANTARA_CONFIG_DIR", str(tmp_path))
+    assert option("openai").base_url == "http://127.0.0.1:9000/v1"
+    assert compose(["endpoint=openai"]).endpoint.base_url == "http://127.0.0.1:9000/v1"
+    assert run_overrides(["--config-dir", str(tmp_path / "nowhere"), "--cfg", "job"]) == 2

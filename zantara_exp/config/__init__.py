@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
-__all__ = ["CONF", "Config", "compose", "folders", "register"]
+__all__ = ["CONF", "Config", "compose", "folders", "options", "register"]
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "conf"
 """The shipped YAML: inside the package in a wheel, at the top level of a checkout."""
 
 
+OWN_FOLDER = "ZANTARA_CONFIG_DIR"
+"""Environment variable with the folder of one's own config groups, for what no command line starts."""
+
+
 def folders(config_dir: str | Path | None = None) -> list[Path]:
     """Where config groups lie: a folder of one's own first, whose files stand for shipped ones of the same name.
 
-    Raises ConfigError when `config_dir` is no folder.
+    `config_dir` defaults to the environment variable ZANTARA_CONFIG_DIR. Raises ConfigError when it is no folder.
     """
-    if config_dir is None:
+    own = config_dir or os.environ.get(OWN_FOLDER)
+    if not own:
         return [CONF]
-    if not Path(config_dir).is_dir():
-        raise ConfigError(f"--config-dir={config_dir}: is no folder", f"zantara-exp init {config_dir}")
-    return [Path(config_dir).absolute(), CONF]
+    if not Path(own).is_dir():
+        raise ConfigError(f"--config-dir={own}: is no folder", f"zantara-exp init {own}")
+    return [Path(own).absolute(), CONF]
+
+
+def options(group: str) -> dict[str, Path]:
+    """The options of a config group by name, for what is looked up after composing, such as `endpoint.fallback`."""
+    return {path.stem: path for folder in reversed(folders()) for path in sorted((folder / group).glob("*.yaml"))}
 
 
 def register() -> None:
@@ -37,7 +48,8 @@ def register() -> None:
 def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Config:
     """The experiment as a Python program gets it: `conf/` with `overrides` such as `model=tiny`, checked.
 
-    Raises ConfigError with every mistake at once, as the command line does.
+    Raises ConfigError with every mistake at once, as the command line does. What is looked up by name afterwards
+    (`endpoint.fallback`) is found in `config_dir` only if ZANTARA_CONFIG_DIR names it too.
     """
     from hydra import compose as hydra_compose
     from hydra._internal.hydra import Hydra

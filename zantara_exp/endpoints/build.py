@@ -72,16 +72,15 @@ def check(config: EndpointConfig) -> None:
 
 
 def option(name: str) -> EndpointConfig:
-    """What conf/endpoint/NAME.yaml declares. Raises ConfigError where it does not exist or starts a server."""
+    """What endpoint/NAME.yaml declares. Raises ConfigError where it does not exist or starts a server."""
     from omegaconf import OmegaConf
 
-    from zantara_exp.config import CONF
+    from zantara_exp.config import options
 
-    path = CONF / "endpoint" / f"{name}.yaml"
-    if not path.is_file():
-        valid = ", ".join(sorted(each.stem for each in path.parent.glob("*.yaml")))
-        raise ConfigError(f"endpoint.fallback: no such option {name!r} (valid: {valid})")
-    found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EndpointConfig), OmegaConf.load(path)))
+    known = options("endpoint")
+    if name not in known:
+        raise ConfigError(f"endpoint.fallback: no such option {name!r} (valid: {', '.join(sorted(known))})")
+    found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EndpointConfig), OmegaConf.load(known[name])))
     assert isinstance(found, EndpointConfig)  # noqa: S101
     if found.kind == "local":
         raise ConfigError(f"endpoint.fallback: {name} starts a server of its own; name one that stands elsewhere")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.config import CONF
+from zantara_exp.config import options
 from zantara_exp.config.data import CATEGORIES
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
@@ -24,7 +24,7 @@ def gates_to_check(config: Config) -> list[Gate]:
         problems = list(_not_measured(config.gate, config, "the composed gate"))
         return _unless(problems, [config.gate])
     gates, problems = [], []
-    for path in gate_files():
+    for path in options("gate").values():
         gate, found = _checked(path, config)
         gates += [gate] if gate else []
         problems += found
@@ -33,7 +33,7 @@ def gates_to_check(config: Config) -> list[Gate]:
 
 def gate_named(name: str, config: Config) -> Gate:
     """The gate of `gate/NAME.yaml`, checked like `gates_to_check`. Raises ConfigError with all that is wrong in it."""
-    files = {path.stem: path for path in gate_files()}
+    files = options("gate")
     if name not in files:
         raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}")
     gate, problems = _checked(files[name], config)
@@ -63,21 +63,6 @@ def _named_on_command_line() -> bool:
         return False
     keys = [override.lstrip("+~").split("=", 1)[0] for override in HydraConfig.get().overrides.task]
     return any(key == "gate" or key.startswith("gate.") for key in keys)
-
-
-def gate_files() -> list[Path]:
-    """Files of the config group `gate`: those shipped, and those of --config-dir, which win over shipped ones."""
-    from hydra.core.hydra_config import HydraConfig
-
-    searched = [CONF]
-    if HydraConfig.initialized():
-        sources = HydraConfig.get().runtime.config_sources
-        searched = [Path(source.path) for source in sources if source.schema == "file" and source.path]
-    found: dict[str, Path] = {}
-    for folder in searched:
-        for path in sorted((folder / "gate").glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return sorted(found.values())
 
 
 def _content(path: Path) -> Any:
