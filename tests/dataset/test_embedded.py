@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from zantara_exp.dataset import _postgres, embedded
+from zantara_exp.dataset.embedded import Server
 from zantara_exp.errors import ZantaraError
 
 USE = """
@@ -121,3 +122,15 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
     os.chown(folder / "postgres", 12345, 12345)
     with pytest.raises(ZantaraError, match="belongs to another account"), embedded.server(folder):
         pass
+
+
+def test_a_full_disk_is_said_in_our_words(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(embedded, "_left_mb", lambda place: 12)
+        with pytest.raises(ZantaraError, match=r"the disk is full: 12 MB are left for .*needs 100 MB"):
+            with embedded.server(folder):
+                pass
+    assert not _postgres.home(folder).data.exists()
+    with pytest.raises(ZantaraError, match="the disk is full") as told, embedded.server(server.socket.parents[1]):
+        raise psycopg.errors.DiskFull("could not extend file")
+    assert "paths.state" in told.value.hint

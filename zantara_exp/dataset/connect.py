@@ -101,6 +101,8 @@ def explained(broken: Exception, config: Config) -> ZantaraError:
         return ZantaraError(
             f"a query took longer than source.statement_timeout_seconds={seconds}", "raise it, or read fewer days"
         )
+    if isinstance(broken, errors.DiskFull):
+        return ZantaraError(f"the disk of the database's server is full: {said}", "make room there, or read fewer days")
     where = config.source.url_env if config.source.kind == "postgres" else "the embedded PostgreSQL"
     return ZantaraError(
         f"the database of {where} refuses: {said}", f"check {where}, and that the account may read the table"

@@ -24,6 +24,10 @@ from zantara_exp.dataset._postgres import SUPERUSER, Home, home
 from zantara_exp.errors import ZantaraError
 
 _START_SECONDS = 60
+_CLUSTER_MB = 100
+"""A new cluster takes 47 MB, its log of changes up to 256 MB later on, and the demo 10 MB."""
+_NOTHING_LEFT_MB = 24
+"""PostgreSQL writes its log of changes in pieces of 16 MB; with less than that and a little it stops."""
 _SETTINGS = {
     "max_connections": "40",
     "shared_buffers": "64MB",
@@ -71,8 +75,11 @@ class Server:
 def server(state: Path) -> Iterator[Server]:
     """Share the server whose data lie under `state`; start it if it is not running, stop it if nobody else uses it.
 
-    Raises MissingRequirementError where PostgreSQL cannot run here, ZantaraError where it does not start.
+    Raises MissingRequirementError where PostgreSQL cannot run here, ZantaraError where it does not start or the disk
+    is full.
     """
+    import psycopg
+
     place = home(state)
     in_use = (place.root / "in-use.lock").open("a")
     try:
@@ -80,6 +87,10 @@ def server(state: Path) -> Iterator[Server]:
             fcntl.flock(in_use, fcntl.LOCK_SH)
             _ensure_running(place)
         yield Server(place.socket, place.note)
+    except psycopg.Error as broken:
+        if isinstance(broken, psycopg.errors.DiskFull) or _left_mb(place) < _NOTHING_LEFT_MB:
+            raise _full(place) from None
+        raise
     finally:
         _leave(place, in_use)
 
@@ -143,6 +154,8 @@ def _ensure_running(place: Home) -> None:
 
 def _create_cluster(place: Home) -> None:
     """Make the cluster beside its place and move it there, so that a killed initdb leaves nothing half done."""
+    if _left_mb(place) < _CLUSTER_MB:
+        raise _full(place)
     made = place.root / "data.new"
     shutil.rmtree(made, ignore_errors=True)
     options = ("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
@@ -175,7 +188,21 @@ def _stop(place: Home) -> bool:
     return done.returncode == 0
 
 
+def _left_mb(place: Home) -> int:
+    return shutil.disk_usage(place.root).free // 2**20
+
+
+def _full(place: Home) -> ZantaraError:
+    return ZantaraError(
+        f"the disk is full: {_left_mb(place)} MB are left for {place.root}; the embedded PostgreSQL needs "
+        f"{_CLUSTER_MB} MB to begin with, and room for what is put into it",
+        "make room, or set paths.state to a folder on another disk",
+    )
+
+
 def _trouble(place: Home, what: str) -> ZantaraError:
+    if _left_mb(place) < _NOTHING_LEFT_MB:
+        return _full(place)
     try:
         last = " / ".join(place.log.read_text(errors="replace").splitlines()[-3:])
     except OSError:

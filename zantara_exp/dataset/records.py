@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,13 +37,24 @@ def writer(path: Path) -> Iterator[Writer]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with partial.open("wb") as file:
+        with _named(path), partial.open("wb") as file:
             yield Writer(file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A disk that is full does not say where; whoever has to make room wants to know."""
+    try:
+        yield
+    except OSError as trouble:
+        if trouble.errno in (errno.ENOSPC, errno.EDQUOT):
+            trouble.filename = str(path)
+        raise
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -58,8 +70,12 @@ def write_text(path: Path, text: str) -> None:
 def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        with _named(path):
+            partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read(path: Path, stage: str) -> Iterator[Record]:
