@@ -176,9 +176,7 @@ def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
         mirror = opened(url, "endpoint.concurrency=4")
         observe(mirror, 40)
         wait_for(lambda: candidate.calls >= 4)
-        children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-        (worker,) = {int(pid) for path in children for pid in path.read_text().split() if _is_worker(int(pid))}
-        os.kill(worker, signal.SIGKILL)
+        os.kill(_worker(), signal.SIGKILL)
         wait_for(lambda: mirror.stats.restarts == 1)
         candidate.holding = False
         observe(mirror, 5, first=100)
@@ -186,6 +184,12 @@ def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
     assert {f"r-{number}" for number in range(100, 105)} <= {row.request_id for row in logged()}
     assert dropped()["worker_died"] >= 4
     assert len(logged()) + dropped().total() == 45
+
+
+def _worker() -> int:
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    (worker,) = {int(pid) for path in children for pid in path.read_text().split() if _is_worker(int(pid))}
+    return worker
 
 
 def _is_worker(pid: int) -> bool:
@@ -229,6 +233,35 @@ def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
         assert time.monotonic() - started < 300  # half of what the call in flight would take
     assert dropped() == {"shutdown": 30}
     assert mirror.stats.dropped == {"shutdown": 30}
+
+
+def test_a_worker_that_has_to_be_killed_at_the_deadline_leaves_log_and_counts_that_agree() -> None:
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        mirror = opened(url, "endpoint.concurrency=2", "shadow.queue_requests=20")
+        observe(mirror, 10)
+        wait_for(lambda: mirror.stats.compared == 10)
+        candidate.holding = True
+        observe(mirror, 2, first=10)
+        wait_for(lambda: mirror.stats.in_flight == 2)
+        os.kill(_worker(), signal.SIGSTOP)
+        observe(mirror, 2000, first=100)
+        asyncio.run(mirror.close(deadline_seconds=0.2))
+    stats = mirror.stats
+    assert (stats.sampled, stats.compared, len(logged())) == (2012, 10, 10)
+    assert set(stats.dropped) == {"queue_full", "shutdown"}
+    assert dropped() == stats.dropped
+    assert dropped().total() == 2002
+
+
+def test_categories_that_only_the_worker_can_tell_are_left_out_and_not_lost() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url, "shadow.categories=[business]")
+        mirror.observe(ChatRequest("Ciao", "u1"), ANSWER)
+        mirror.observe(ChatRequest("How do I get a KITAS visa?", "u2"), ANSWER)
+        asyncio.run(mirror.close())
+    assert [row.category for row in logged()] == ["business"]
+    assert dropped() == mirror.stats.dropped == {}
 
 
 def test_a_candidate_that_is_away_is_a_failure_that_the_breaker_cuts_short() -> None:

@@ -85,7 +85,6 @@ class Link:
         self._unsent_drops: deque[tuple[str, int]] = deque()
         self._worker = WorkerProcess(config)
         self._pending = b""
-        self._pending_drops: list[tuple[str, int]] = []
         self._next_start = self._next_look = 0.0
         self._pause = _RESTART_SECONDS / 2
         self._deadline: float | None = None
@@ -184,8 +183,7 @@ class Link:
         died_soon = now - self._next_start < _SLOWEST_RESTART_SECONDS
         self._pause = min(2 * self._pause, _SLOWEST_RESTART_SECONDS) if died_soon else _RESTART_SECONDS
         self._next_start = now + self._pause
-        if self._pending:
-            self._unsent_drops.extend(self._pending_drops)
+        self._unsent_drops.extend(self._worker.unwritten.items())
         self._pending = b""
         if self._worker.unanswered:
             _log.warning("the mirror's worker died; %d sampled requests are lost", self._worker.unanswered)
@@ -194,9 +192,10 @@ class Link:
 
     def _next_frames(self) -> bytes:
         frames = []
-        self._pending_drops = self._summed_drops()
-        if self._pending_drops:
-            frames.append(orjson.dumps({"drops": dict(self._pending_drops)}))
+        drops = self._summed_drops()
+        if drops:
+            self._worker.told += drops
+            frames.append(orjson.dumps({"drops": drops}))
         with contextlib.suppress(IndexError):
             while len(frames) < _BATCH:
                 item = self._queue.popleft()
@@ -206,14 +205,14 @@ class Link:
                     frames.append(frame)
         return b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
 
-    def _summed_drops(self) -> list[tuple[str, int]]:
+    def _summed_drops(self) -> Counter[str]:
         """Take the drops that the log has not been told of."""
         drops: Counter[str] = Counter()
         with contextlib.suppress(IndexError):
             while True:
                 reason, amount = self._unsent_drops.popleft()
                 drops[reason] += amount
-        return list(drops.items())
+        return drops
 
     def _frame(self, item: Item) -> bytes | None:
         request, answer = item.request, item.answer
@@ -243,7 +242,7 @@ class Link:
         self._discard("shutdown")
         self._worker.stop(deadline)
         self.drop("shutdown", self._worker.unanswered)
-        drops = dict(self._summed_drops())
+        drops = self._summed_drops() + self._worker.unwritten
         if drops:  # the worker is gone: nobody else can say so
             now = datetime.now(UTC)
             with contextlib.suppress(ZantaraError, OSError):

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -17,6 +18,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.layout import Layout
 
+_LAST_WORDS_SECONDS = 2.0
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
 
@@ -25,13 +27,15 @@ class Said:
     """What the worker reports a few times a second."""
 
     answered: int = 0
-    """Requests that are over for the worker: compared or counted as lost."""
+    """Requests that are over for the worker: in the log, counted as lost, or of a category that is not mirrored."""
     compared: int = 0
     in_flight: int = 0
     breaker: str = "closed"
     lost: Mapping[str, int] = field(default_factory=dict)
     lag_seconds: float = 0.0
     spooled: int = 0
+    reported: Mapping[str, int] = field(default_factory=dict)
+    """Losses that stand in the log, its own and those it was told of."""
 
 
 class WorkerProcess:
@@ -42,13 +46,15 @@ class WorkerProcess:
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
         self.asked = 0
         """Requests given to the worker that runs now."""
+        self.told: Counter[str] = Counter()
+        """Losses that it was told of."""
         self.said = Said()
         self.restarts = -1
         self._setup = orjson.dumps({"config": asdict(config), "epoch": self.epoch}) + b"\n"
         self._process: subprocess.Popen[bytes] | None = None
         self._control = -1
         self._heard = b""
-        self._before = Said()
+        self._before = self._own = Said()
 
     @property
     def alive(self) -> bool:
@@ -58,12 +64,17 @@ class WorkerProcess:
     @property
     def unanswered(self) -> int:
         """Requests given to it that it has not reported on."""
-        return self.asked - (self.said.answered - self._before.answered)
+        return max(0, self.asked - self._own.answered)
+
+    @property
+    def unwritten(self) -> Counter[str]:
+        """Losses that the worker knew of, or was told, and had not written to the log when it last spoke."""
+        return Counter(self._own.lost) + self.told - Counter(self._own.reported)
 
     def start(self, enabled: bool) -> None:
         """Start anew, with counts that go on."""
         self._close_pipes()
-        self._before, self.asked, self._heard = self.said, 0, b""
+        self._before, self._own, self.asked, self.told, self._heard = self.said, Said(), 0, Counter(), b""
         self.restarts += 1
         path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
         control, self._control = os.pipe()
@@ -104,31 +115,43 @@ class WorkerProcess:
                 self._heard += chunk
         *lines, self._heard = self._heard.split(b"\n")
         if lines:
-            self.said = self._totals(orjson.loads(lines[-1]))
+            self._own = Said(**orjson.loads(lines[-1]))
+            self.said = self._totals(self._own, self._before)
 
-    def _totals(self, said: Mapping[str, int]) -> Said:
-        """The report with what the workers before it have done."""
-        now, before = Said(**said), self._before  # type: ignore[arg-type]
-        lost = {reason: now.lost.get(reason, 0) + before.lost.get(reason, 0) for reason in {*now.lost, *before.lost}}
-        answered, compared = now.answered + before.answered, now.compared + before.compared
-        return Said(answered, compared, now.in_flight, now.breaker, lost, now.lag_seconds, now.spooled)
+    @staticmethod
+    def _totals(now: Said, before: Said) -> Said:
+        """A worker's report with what the workers before it have done."""
+        lost = Counter(now.lost) + Counter(before.lost)
+        return replace(now, answered=now.answered + before.answered, compared=now.compared + before.compared, lost=lost)
 
     def switch(self, on: bool) -> None:
         """Tell it that shadow mode is on or off."""
+        self._tell(b"1" if on else b"0")
+
+    def _tell(self, word: bytes) -> None:
         if self._control >= 0:
             with contextlib.suppress(BrokenPipeError):
-                os.write(self._control, b"1" if on else b"0")
+                os.write(self._control, word)
+
+    def _hear_until(self, moment: float) -> None:
+        while self.alive and time.monotonic() < moment:
+            self.listen()
+            time.sleep(0.01)
 
     def stop(self, deadline: float) -> None:
-        """Close the pipe, which ends the worker once it has finished, and kill it at the deadline."""
+        """Close the pipe, which ends the worker once it has finished; at the deadline it gives up what is in flight.
+
+        It then has two seconds to write that down, and is killed after that.
+        """
         if self._process is None:
             return
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-        while self.alive and time.monotonic() < deadline:
-            self.listen()
-            time.sleep(0.01)
+        self._hear_until(deadline)
+        if self.alive:
+            self._tell(b"q")
+            self._hear_until(time.monotonic() + _LAST_WORDS_SECONDS)
         if self.alive:
             self._process.kill()
         self._process.wait()

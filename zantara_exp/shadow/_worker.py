@@ -39,7 +39,7 @@ class Pipes(NamedTuple):
     """File descriptors shared with the app."""
 
     control: int
-    """`1` and `0`: shadow mode is on, off."""
+    """`1` and `0`: shadow mode is on, off; `q`: time is up, write down what is left and end."""
     reports: int
 
 
@@ -57,12 +57,12 @@ class Worker:
     ) -> None:
         """`primary` is asked again in a share of the sample, the A/A arm."""
         self._config, self._endpoint, self._log, self._pipes = config, endpoint, log, pipes
-        self._on = False
+        self._on = self._over = False
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
         self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answered = self._repeated = 0
+        self._left_out = self._repeated = 0
         self._lag_seconds = 0.0
         self._told: Counter[str] = Counter()
         """Losses that the app has told of, which are not this process's own."""
@@ -80,39 +80,41 @@ class Worker:
                     self._log.drop(reason, amount)
                 continue
             await self._take(frame)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._config.shadow.drain_seconds)
-        self._cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         reports.cancel()
 
     async def _take(self, frame: dict[str, Any]) -> None:
         await self._slots.acquire()
         task = asyncio.create_task(self._compare(frame))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Not at the end of the task's own code, which never runs where it is cancelled before it begins."""
+        self._tasks.discard(task)
+        self._slots.release()
+        if task.cancelled():
+            self._log.drop("shutdown" if self._over else "disabled")
 
     async def _compare(self, frame: dict[str, Any]) -> None:
         try:
-            if not self._on:
-                self._log.drop("disabled")
+            if self._over or not self._on:
+                self._log.drop("shutdown" if self._over else "disabled")
                 return
             request = self._request(frame)
-            if not self._config.shadow.categories or request.category in self._config.shadow.categories:
-                sampling = Sampling(**frame["sampling"])
-                await self._comparer.compare(request, sampling)
-                if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
-                    await self._again.compare(request, sampling)
-                    self._repeated += 1
-                self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
-        except asyncio.CancelledError:
-            self._log.drop("shutdown" if self._on else "disabled")
+            if self._config.shadow.categories and request.category not in self._config.shadow.categories:
+                self._left_out += 1
+                return
+            sampling = Sampling(**frame["sampling"])
+            await self._comparer.compare(request, sampling)
+            if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
+                await self._again.compare(request, sampling)
+                self._repeated += 1
+            self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
         except Exception as error:  # one strange request must not end the worker
             self._log.drop("unreadable")
             logging.getLogger(__name__).warning("a request could not be mirrored: %s", type(error).__name__)
-        finally:
-            self._answered += 1
-            self._slots.release()
 
     def _request(self, frame: dict[str, Any]) -> Request:
         from zantara_exp.dataset.language import detector
@@ -137,11 +139,19 @@ class Worker:
     def _switch(self) -> None:
         said = os.read(self._pipes.control, 64)
         if not said:  # the app is gone; stdin ends as well
-            asyncio.get_running_loop().remove_reader(self._pipes.control)
-            return
-        self._on = said.endswith(b"1")
-        if not self._on:
-            self._cancel()
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._pipes.control)
+            loop.call_later(self._config.shadow.drain_seconds, self._give_up)
+        elif b"q" in said:
+            self._give_up()
+        else:
+            self._on = said.endswith(b"1")
+            if not self._on:
+                self._cancel()
+
+    def _give_up(self) -> None:
+        self._over = True
+        self._cancel()
 
     def _cancel(self) -> None:
         for task in self._tasks:
@@ -154,12 +164,15 @@ class Worker:
 
     def report(self) -> None:
         """Say where the worker stands; an app that is gone hears nothing."""
+        lost = self._log.lost.copy() - self._told  # a copy: the log's thread counts as well
+        compared = max(0, self._log.written - self._repeated)
         said = {
-            "answered": self._answered,
-            "compared": max(0, self._log.written - self._repeated),
+            "answered": compared + lost.total() + self._left_out,
+            "compared": compared,
             "in_flight": len(self._tasks),
             "breaker": self._endpoint.breaker.state,
-            "lost": self._log.lost - self._told,
+            "lost": lost,
+            "reported": self._log.reported,
             "lag_seconds": self._lag_seconds,
             "spooled": self._log.waiting,
         }

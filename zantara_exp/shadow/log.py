@@ -73,6 +73,8 @@ class ComparisonLog:
         self.written = 0
         self.lost: Counter[str] = Counter()
         """All that this process lost, by reason."""
+        self.reported: Counter[str] = Counter()
+        """What of it stands in the log."""
         self._destination, self._epoch, self._new_redact = destination, epoch, new_redact
         self._flush_seconds = flush_seconds
         self._queue: queue.Queue[Comparison] = queue.Queue(capacity)
@@ -147,6 +149,8 @@ class ComparisonLog:
         for day, lines in by_day.items():
             done = self._append(day, [line for line, _ in lines])
             self.written += done
+            for _, drops in lines[:done]:
+                self.reported.update(drops)
             for _, drops in lines[done:]:
                 self._give_back(drops)
                 self.drop("disk")
@@ -176,6 +180,8 @@ class ComparisonLog:
         now = datetime.now(UTC)
         if not self._append(_day(now), [to_line(Drops(self._epoch, now, dict(drops)))]):
             self._give_back(drops)
+        else:
+            self.reported.update(drops)
 
     def _append(self, day: str, lines: list[bytes]) -> int:
         """Append to a day's file; the number of lines that are in it now."""

@@ -12,10 +12,10 @@ another thread, takes turns with the app's event loop. A killed app leaves a wor
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.build import check, option
@@ -119,7 +119,7 @@ class ShadowMirror:
             if sampling is None:
                 return
             size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
-            link.offer(Item(request, tuple(request.history), answer, user, sampling, time.time(), size))
+            link.offer(Item(request, tuple(request.history), answer, user, sampling, clock.seconds(), size))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
 
@@ -135,5 +135,8 @@ class ShadowMirror:
         return self._link.stats()
 
     async def close(self, deadline_seconds: float | None = None) -> None:
-        """Finish what is queued and in flight, up to the deadline (default: shadow.drain_seconds); count the rest."""
+        """Finish what is queued and in flight, up to the deadline (default: shadow.drain_seconds); count the rest.
+
+        Calls are given up at the deadline; writing that down may take two seconds more.
+        """
         await asyncio.to_thread(self._link.close, deadline_seconds)
