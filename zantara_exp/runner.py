@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zantara_exp import terminal
+from zantara_exp import ranks, terminal
 from zantara_exp.config import OWN_FOLDER, folders, register
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
@@ -38,6 +38,8 @@ def run_overrides(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name), as `python -m zantara_exp` does; returns the exit status."""
     if "--help" in arguments or "-h" in arguments:
         return _help(arguments)
+    if arguments[:1] == ["init"]:
+        return _init(arguments[1:])
     import hydra
 
     register()
@@ -93,6 +95,17 @@ def _help(arguments: Sequence[str]) -> int:
     except ZantaraError as error:
         return _explained(error)
     return OK
+
+
+def _init(arguments: Sequence[str]) -> int:
+    from zantara_exp.init import init
+
+    try:
+        return init(arguments)
+    except ZantaraError as error:
+        return _explained(error)
+    except OSError as error:
+        return _explained(_disk_error(error) or ZantaraError(str(error), "zantara-exp init conf-ours"))
 
 
 def _own_folder(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -170,5 +183,5 @@ def _stage(composed: DictConfig) -> None:
 
 
 def main() -> None:
-    """The console script `zantara-exp`."""
-    sys.exit(run_overrides(sys.argv[1:]))
+    """The console script `zantara-exp`, and `python -m zantara_exp`."""
+    sys.exit(run_overrides([*sys.argv[1:], *ranks.overrides()]))

@@ -14,6 +14,7 @@ zantara_exp: from production chats to a GO / NO-GO on a fine-tuned model, and th
   python -m zantara_exp stage=train model=llama8b          one stage, other parts by config group
   python -m zantara_exp stage=gate gate=go_no_go as_of=2025-11-03
   python -m zantara_exp -m stage=train trainer.learning_rate=1e-4,2e-4   a sweep, compared in the MLflow UI
+  zantara-exp init DIR                                     a folder of your own config, for --config-dir DIR
 
 Stages (stage=NAME):
 """
