@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Measure the comparison log: one day, some days or all of it, on the terminal and as one HTML page.
 
     scripts/analyze_shadow_mode_logs.py --date 2025-11-03
@@ -12,17 +12,14 @@ The same as `python -m zantara_exp stage=report`. What stands after `--` is pass
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from datetime import date
+
+from _project import parsed, quoted, run
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:
     """The command line as overrides of the config."""
-    own, further = list(arguments), []
-    if "--" in own:
-        place = own.index("--")
-        own, further = own[:place], own[place + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     days = parser.add_mutually_exclusive_group()
     days.add_argument("--date", type=_day, metavar="DAY", help="one UTC day, YYYY-MM-DD")
@@ -30,7 +27,7 @@ def overrides(arguments: Sequence[str]) -> list[str]:
     parser.add_argument("--log-dir", metavar="DIR", help="the folder of the log (default: logs/shadow_mode)")
     parser.add_argument("--stats-only", action="store_true", help="print the tables, write no page")
     parser.add_argument("--export-report", metavar="FILE", help="write the page to this file as well")
-    given = parser.parse_args(own)
+    given, further = parsed(parser, arguments)
     first, last = given.date_range or (given.date, given.date)
     if first and first > last:
         parser.error(f"--date-range: {first} lies after {last}")
@@ -38,9 +35,9 @@ def overrides(arguments: Sequence[str]) -> list[str]:
         parser.error("--stats-only writes no page: leave out --export-report, or --stats-only")
     made = ["stage=report"]
     made += [f"report.since='{first}'", f"as_of='{last}'"] if first else []
-    made += [f"paths.logs={_quoted(given.log_dir)}"] if given.log_dir else []
+    made += [f"paths.logs={quoted(given.log_dir)}"] if given.log_dir else []
     made += ["report.stats_only=true"] if given.stats_only else []
-    made += [f"report.export={_quoted(given.export_report)}"] if given.export_report else []
+    made += [f"report.export={quoted(given.export_report)}"] if given.export_report else []
     return [*made, *further]
 
 
@@ -51,13 +48,5 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"'{text}' is not a day; write it as YYYY-MM-DD") from None
 
 
-def _quoted(text: str) -> str:
-    """Any text as Hydra reads it back."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 if __name__ == "__main__":
-    from zantara_exp.runner import run_overrides
-
-    sys.exit(run_overrides(overrides(sys.argv[1:])))
+    run(overrides)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Extract the last days' conversations from PostgreSQL: redacted, users hashed, one JSON line each.
 
     export DATABASE_URL=postgresql://reader:...@host:5432/app ZANTARA_HASH_KEY=...
@@ -12,16 +12,13 @@ after `--` is passed on, such as `-- source.table=app.chats source.columns.model
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
+
+from _project import parsed, quoted, run
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:
     """The command line as overrides of the config."""
-    own, further = list(arguments), []
-    if "--" in own:
-        place = own.index("--")
-        own, further = own[:place], own[place + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, help="UTC days back from the newest conversation (default: 30)")
     parser.add_argument("--limit", type=int, help="at most this many conversations, the newest first (default: 5000)")
@@ -32,24 +29,16 @@ def overrides(arguments: Sequence[str]) -> list[str]:
     )
     parser.add_argument("--stats-only", action="store_true", help="count and advise, write nothing")
     parser.add_argument("--source", default="postgres", help="config group option: postgres, embedded, ...")
-    given = parser.parse_args(own)
+    given, further = parsed(parser, arguments)
     made = ["stage=extract", f"source={given.source}"]
     made += [f"source.days={given.days}"] if given.days is not None else []
     made += [f"source.limit={given.limit}"] if given.limit is not None else []
-    made += [f"source.models=[{','.join(map(_quoted, given.models))}]"] if given.models else []
-    made += [f"paths.dataset={_quoted(given.output)}"] if given.output else []
+    made += [f"source.models=[{','.join(map(quoted, given.models))}]"] if given.models else []
+    made += [f"paths.dataset={quoted(given.output)}"] if given.output else []
     made += [f"source.min_rating={given.min_quality}"] if given.min_quality is not None else []
     made += ["source.stats_only=true"] if given.stats_only else []
     return [*made, *further]
 
 
-def _quoted(text: str) -> str:
-    """Any text as Hydra reads it back."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 if __name__ == "__main__":
-    from zantara_exp.runner import run_overrides
-
-    sys.exit(run_overrides(overrides(sys.argv[1:])))
+    run(overrides)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Load exported chats (JSON lines with `messages`, plain or .gz) into a database of production's schema.
 
     scripts/import_conversations.py chats.jsonl.gz                                # the embedded PostgreSQL
@@ -15,16 +15,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from datetime import UTC, date, datetime
 from pathlib import Path
 
-from zantara_exp import terminal
-from zantara_exp.dataset import embedded
-from zantara_exp.dataset.importing import import_file
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from _project import use_own_python
 
 
 def main() -> int:
+    from datetime import UTC, date, datetime
+
+    from zantara_exp import terminal
+    from zantara_exp.errors import ZantaraError
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="JSON lines with `messages`")
     where = parser.add_mutually_exclusive_group()
@@ -52,6 +53,11 @@ def main() -> int:
 def _import(given: argparse.Namespace) -> tuple[int, int]:
     import psycopg
 
+    from zantara_exp import terminal
+    from zantara_exp.dataset import embedded
+    from zantara_exp.dataset.importing import import_file
+    from zantara_exp.errors import MissingRequirementError, ZantaraError
+
     if given.database_url_env:
         url = os.environ.get(given.database_url_env)
         if not url:
@@ -75,4 +81,5 @@ def _import(given: argparse.Namespace) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
+    use_own_python()
     sys.exit(main())

@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Turn extracted conversations into train.jsonl, val.jsonl and test.jsonl: 80/10/10 by user.
 
     scripts/prepare_llama_dataset.py
@@ -10,38 +10,27 @@ The same as `python -m zantara_exp stage=prepare`; anything after `--` is passed
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from _project import parsed, quoted, run
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:
     """The command line as overrides of the config."""
-    own, further = list(arguments), []
-    if "--" in own:
-        place = own.index("--")
-        own, further = own[:place], own[place + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", metavar="PATH", help="folder of the dataset, or raw_conversations.jsonl in it")
     parser.add_argument("--max-train-rows", type=int, help="at most this many training examples")
     parser.add_argument("--no-balance", action="store_true", help="keep every clean example, whatever the mix")
-    given = parser.parse_args(own)
+    given, further = parsed(parser, arguments)
     made = ["stage=prepare"]
     if given.input:
         folder = Path(given.input)
-        made.append(f"paths.dataset={_quoted(str(folder.parent if folder.suffix == '.jsonl' else folder))}")
+        made.append(f"paths.dataset={quoted(str(folder.parent if folder.suffix == '.jsonl' else folder))}")
     made += [f"dataset.max_train_rows={given.max_train_rows}"] if given.max_train_rows is not None else []
     made += ["dataset.balance=none"] if given.no_balance else []
     return [*made, *further]
 
 
-def _quoted(text: str) -> str:
-    """Any text as Hydra reads it back."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 if __name__ == "__main__":
-    from zantara_exp.runner import run_overrides
-
-    sys.exit(run_overrides(overrides(sys.argv[1:])))
+    run(overrides)

@@ -1,7 +1,9 @@
 import gzip
 import json
+import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -86,21 +88,40 @@ def test_real_chats_become_a_dataset(configured: Callable[..., Config], real_dat
 
 
 def test_scripts_say_what_the_config_would() -> None:
-    import importlib.util
-
-    def overrides(script: str, *arguments: str) -> list[str]:
-        spec = importlib.util.spec_from_file_location(script, SCRIPTS / f"{script}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        made: list[str] = module.overrides(list(arguments))
-        return made
+    import extract_dataset_from_postgres
+    import prepare_llama_dataset
 
     plan = "--days 30 --limit 5000 --models haiku sonnet --output ./data/llama_ft_dataset --min-quality 3 --stats-only"
-    config = config_of(*overrides("extract_dataset_from_postgres", *plan.split()))
+    config = config_of(*extract_dataset_from_postgres.overrides([*plan.split(), "--", "source.table=a.b"]))
     assert (config.source.kind, config.source.days, config.source.limit) == ("postgres", 30, 5000)
     assert (config.source.models, config.source.min_rating) == (["haiku", "sonnet"], 3.0)
-    assert config.source.stats_only
-    config = config_of(*overrides("prepare_llama_dataset", "--input", "some/raw_conversations.jsonl", "--no-balance"))
+    assert (config.source.stats_only, config.source.table) == (True, "a.b")
+    config = config_of(*prepare_llama_dataset.overrides(["--input", "some/raw_conversations.jsonl", "--no-balance"]))
     assert (config.paths.dataset, config.dataset.balance) == ("some", "none")
+
+
+def a_python_without_the_project(folder: Path) -> Path:
+    venv.create(folder / "bare", symlinks=True)
+    return folder / "bare" / "bin" / "python"
+
+
+SHIPPED = sorted(path.name for path in SCRIPTS.glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_script_finds_the_projects_python(name: str, tmp_path: Path) -> None:
+    """As it lies, by a Python that has no zantara_exp: with .venv beside it, and without."""
+    scripts, bare = tmp_path / "checkout" / "scripts", a_python_without_the_project(tmp_path)
+    shutil.copytree(SCRIPTS, scripts)
+    command = [str(bare), str(scripts / name), "--help"]
+    lacking = subprocess.run(command, capture_output=True, text=True)
+    assert (lacking.returncode, lacking.stdout) == (1, "")
+    assert "next: make setup" in lacking.stderr
+    assert "Traceback" not in lacking.stderr
+    own = tmp_path / "checkout" / ".venv" / "bin"
+    own.mkdir(parents=True)
+    (own / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (own / "python").chmod(0o755)
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert f"usage: {name}" in found.stdout
