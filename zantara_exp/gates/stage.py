@@ -137,9 +137,7 @@ def tags_of(verdict: Verdict) -> dict[str, str]:
 
 
 def _next(verdict: Verdict) -> str:
-    """The command that brings a decision nearer, of the stages there are."""
-    from zantara_exp.stages import STAGES
-
+    """The command that brings a decision nearer."""
     if verdict.verdict == GO:
         stage, more = ("rollout", "") if verdict.authorises else ("gate", " gate=go_no_go")
     elif any(d.decision == MISSING and d.criterion.metric == "review_equivalent" for d in verdict.criteria):
@@ -147,4 +145,4 @@ def _next(verdict: Verdict) -> str:
     else:
         stage, more = "power", f" gate={verdict.gate}"
     unclear = verdict.verdict == NO_GO or (stage == "power" and verdict.missing)
-    return "" if unclear or stage not in STAGES else f"python -m zantara_exp stage={stage}{more}"
+    return "" if unclear else f"python -m zantara_exp stage={stage}{more}"
