@@ -143,7 +143,8 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
         began = time.monotonic()
         with open_run(job.config.tracking, layout, name, _tags(name), parent) as run:
             result = _recorded(job, name, spec, fingerprint, run)
-        records.write(fingerprint, run.run_id, result)
+        if not result.only_looked:
+            records.write(fingerprint, run.run_id, result)
     seconds = time.monotonic() - began
     _print(name, result, seconds, run.run_id)
     if parent is None:

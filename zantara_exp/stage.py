@@ -89,6 +89,8 @@ class StageResult:
     """What a user would run next."""
     status: int = OK
     """Exit status; only `stage=gate` and `stage=check` set another than OK."""
+    only_looked: bool = False
+    """The stage was asked to look and wrote none of its outputs: nothing is remembered for reuse."""
 
 
 class Context:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dataset.support import config_of, context_of, rows_of
+from tests.dataset.support import config_of, context_of, rows_of, small_demo
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.extract import advice, extract
 from zantara_exp.dataset.messages import Malformed, Message, parse_json, parse_messages
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.runner import run_overrides
 
 CHAT = [
     {"role": "user", "content": "Ciao, sono anna@example.com"},
@@ -50,6 +51,16 @@ def test_stats_only_writes_nothing(configured: Callable[..., Config]) -> None:
     context = context_of(config)
     assert "conversations" in extract(config, context).summary["in scope"]
     assert not context.layout.dataset.exists()
+
+
+def test_stats_only_as_a_command_is_done_each_time(
+    state: Path, server: object, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["stage=extract", *small_demo(state), "source.stats_only=true"]
+    for _ in range(2):
+        assert run_overrides(command) == 0
+        assert "in scope" in capsys.readouterr().out
+    assert not (workdir / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def extract(config: Config, context: Context) -> StageResult:
         if not found:
             raise ZantaraError(*_nothing(source))
         if config.source.stats_only:
-            return _result(config, facts, usage)
+            return replace(_result(config, facts, usage), only_looked=True)
         reader = RowReader(config, key)
         facts |= _written(source, reader, context, min(found, config.source.limit))
         facts["interruptions"] = source.interruptions
