@@ -42,7 +42,7 @@ def suggestion(name: str, valid: list[str]) -> str:
     return f"{ask}(valid: {', '.join(sorted(valid))})"
 
 
-def _unwrapped(annotation: Any) -> Any:
+def unwrapped(annotation: Any) -> Any:
     """`X` of `X | None`."""
     if get_origin(annotation) in (Union, UnionType):
         inner = [arg for arg in get_args(annotation) if arg is not NoneType]
@@ -50,8 +50,8 @@ def _unwrapped(annotation: Any) -> Any:
     return annotation
 
 
-def _type_name(annotation: Any) -> str:
-    plain = _unwrapped(annotation)
+def type_name(annotation: Any) -> str:
+    plain = unwrapped(annotation)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if plain in names:
         return names[plain]
@@ -75,7 +75,7 @@ def problems_in(node: type, values: Mapping[str, Any], prefix: str = "", where: 
 
 
 def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str, where: str) -> Iterator[Problem]:
-    plain = _unwrapped(annotation)
+    plain = unwrapped(annotation)
     if isinstance(value, str) and "${" in value:
         return  # an interpolation: judged once it is resolved
     if is_dataclass(plain) and isinstance(plain, type):
@@ -93,7 +93,7 @@ def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str
                 yield Problem(f"{key}.{child}", inner, "is a group of keys, not a single value", where)
         return
     if not _fits(node, name, value):
-        yield Problem(key, value, f"is not {_type_name(annotation)}", where)
+        yield Problem(key, value, f"is not {type_name(annotation)}", where)
         return
     limits = limits_of(next(field for field in fields(node) if field.name == name))
     if limits.broken_by(_as_number(value, plain)):
@@ -104,7 +104,7 @@ def strangers(node: type, values: Mapping[str, Any], prefix: str = "") -> Iterat
     """Yield keys of a composed config that the schema does not have; `+key=value` can smuggle them past Hydra."""
     hints = get_type_hints(node)
     for name, value in values.items():
-        key, plain = f"{prefix}{name}", _unwrapped(hints.get(name))
+        key, plain = f"{prefix}{name}", unwrapped(hints.get(name))
         if name not in hints:
             yield from problems_in(node, {name: value}, prefix)
         elif is_dataclass(plain) and isinstance(plain, type) and isinstance(value, Mapping):
