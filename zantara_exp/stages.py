@@ -152,4 +152,21 @@ STAGES: dict[str, StageSpec] = {
     ),
     "check": StageSpec("gates.check:check", groups=("gate", "review", "seed")),
     "rollout": StageSpec("rollout.stage:rollout", groups=("rollout", "gate", "endpoint")),
+    "rehearsal": StageSpec(
+        "rehearsal.stage:rehearsal",
+        groups=(
+            "rehearsal",
+            "dataset",
+            "endpoint",
+            "shadow",
+            "log",
+            "gateway",
+            "engine",
+            "review",
+            "cost",
+            "gate",
+            "rollout",
+            "seed",
+        ),
+    ),
 }

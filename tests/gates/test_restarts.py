@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zantara_exp.gates import restarts
 from zantara_exp.gates.eprocess import NO_GO_BETS, strict_evidence_no_go
-from zantara_exp.gates.restarts import EXCESS_BETS, Rows, evidence_below, evidence_of_excess, needed, shares_since
+from zantara_exp.gates.restarts import EXCESS_BETS, Rows, needed, shares_since
 
 P0 = 0.95
+
+
+def evidence_below(*given) -> float:
+    return restarts.evidence_below(*given).log_evidence
+
+
+def evidence_of_excess(*given) -> float:
+    return restarts.evidence_of_excess(*given).log_evidence
 
 
 def rows(*asked: tuple[int, int, int, int]) -> Rows:
@@ -54,8 +63,9 @@ def test_users_who_turn_bad_are_seen_again():
 def test_what_cannot_reach_an_alarm_is_not_weighed_and_what_can_is():
     seen = rows(*many(200, 0, 0), *many(30, 1, 1))
     whole = evidence_below(seen, P0, [0, 1])
-    assert evidence_below(seen, P0, [0, 1], least=whole) == whole
-    assert evidence_below(seen, P0, [0, 1], least=200.0) == 0.0
+    assert evidence_below(seen, P0, [0, 1], whole) == whole
+    assert evidence_below(seen, P0, [0, 1], 200.0) == 0.0
+    assert restarts.evidence_below(seen, P0, [0, 1]).start == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(1, 5), st.integers(0, 5)), max_size=40))

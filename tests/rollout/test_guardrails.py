@@ -79,7 +79,10 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsy
     assert (fallen.phase, fallen.share) == (ROLLED_BACK, 0)
     last = fallen.history[-1]
     assert (last.actor, last.action) == ("guardrails", "rollback")
-    assert "fallback: alarm, above 5 %: requests that the candidate did not answer 38.8 % of 143 users" in last.reason
+    assert (
+        "fallback: alarm, above 5 %: requests that the candidate did not answer 38.8 % of 143 users since 2025-11-03"
+        in last.reason
+    )
     assert "users of the primary 0.0 %" in last.reason
     assert "rolled back: fallback: alarm" in capsys.readouterr().out
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
@@ -91,7 +94,7 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsy
     [
         ({"latency_ms": 4000.0}, "latency: alarm, above 5 % slower than 1500 ms"),
         ({"lost": 0.4}, "error: alarm, above 5 %"),
-        ({"failed": 0.5, "failed_in": "id"}, "fallback (id): alarm, above 5 %"),
+        ({"failed": 0.5, "failed_in": "id"}, "fallback (id): 51"),
         ({"failed": 0.3, "arms": ("candidate",), "share": 100.0}, "fallback: alarm"),
         ({"tokens": 200_000, "failed": 0.4}, "cost: alarm, above USD 0.002"),
     ],
@@ -121,7 +124,7 @@ def test_the_control_tells_a_bad_candidate_from_a_bad_day(running: Path):
 def test_with_everybody_on_the_candidate_there_is_no_control(running: Path):
     write_served(days=5, share=100, arms=("candidate",))
     over = next(each for each in seen(days=5).decisions if each.name == "error over control")
-    assert (over.decision, over.reason) == ("MISSING", "no control seen yet")
+    assert (over.decision, over.reason) == ("MISSING", "nobody has the primary: there is no control")
 
 
 def test_complaints_count_for_the_arm_of_the_user(running: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ from zantara_exp.config.decision import Cost, Engine, Report, Review
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.config.project import Paths, Stage, Tracking
+from zantara_exp.config.rehearsal import Rehearsal
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.traffic import Endpoint, Log, Primary, Shadow
 from zantara_exp.config.training import Evaluation, Judge, Model, Publish, Trainer
@@ -41,6 +42,7 @@ class Config:
     cost: Cost = setting(Cost(), "Prices.")
     gate: Gate = setting(Gate(), "The criteria of the verdict.")
     rollout: Rollout = setting(Rollout(), "The gradual rollout.")
+    rehearsal: Rehearsal = setting(Rehearsal(), "The plan's weeks in minutes, on simulated users.")
     tracking: Tracking = setting(Tracking(), "Where runs are recorded.")
     paths: Paths = setting(Paths(), "Where things lie.")
     as_of: str | None = setting(None, "Last day looked at, YYYY-MM-DD, inclusive, UTC; default: the newest.")

@@ -53,6 +53,17 @@ class Since(NamedTuple):
     """Share of good answers since the start, one per user."""
 
 
+class Found(NamedTuple):
+    """The start with the most evidence."""
+
+    log_evidence: float
+    start: int | None
+    """None where none was weighed."""
+
+
+NOTHING = Found(0.0, None)
+
+
 def needed(starts: int, alpha: float) -> float:
     """Log evidence at which one of `starts` planned starts alarms."""
     return math.log(starts / alpha)
@@ -75,20 +86,20 @@ def shares_since(rows: Rows, starts: Sequence[int]) -> Iterator[Since]:
         yield Since(start, 1.0 - bad[asked] / trials[asked])
 
 
-def evidence_below(rows: Rows, p0: float, starts: Sequence[int], least: float = -math.inf) -> float:
+def evidence_below(rows: Rows, p0: float, starts: Sequence[int], least: float = -math.inf) -> Found:
     """Largest log evidence over the starts that users' mean share of good answers lies below `p0`; 0 without users.
 
     Starts that cannot reach `least`, with the few bad users they have seen, are not weighed.
     """
     a_bad_user = math.log1p(p0 / (1.0 - p0) * NO_GO_BETS[-1])
     if _users_met_bad(rows, starts) * a_bad_user < least:
-        return 0.0
+        return NOTHING
     weighed = (
-        _below(since.shares, p0)
+        Found(_below(since.shares, p0), since.start)
         for since in shares_since(rows, starts)
         if since.shares.size and np.count_nonzero(since.shares < p0) * a_bad_user >= least
     )
-    return max(weighed, default=0.0)
+    return max(weighed, default=NOTHING)
 
 
 def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
@@ -104,18 +115,21 @@ def _below(shares: Floats, p0: float) -> float:
 
 def evidence_of_excess(
     candidate: Rows, control: Rows, margin: float, starts: Sequence[int], least: float = -math.inf
-) -> float:
+) -> Found:
     """Largest log evidence that the candidate's users meet more bad answers than the control's, by over `margin`."""
     if _users_met_bad(candidate, starts) * math.log1p((1.0 - margin) / (1.0 + margin) * EXCESS_BETS[-1]) < least:
-        return 0.0
+        return NOTHING
     both = zip(shares_since(candidate, starts), shares_since(control, starts), strict=True)
-    return max((_excess(1.0 - ours.shares, 1.0 - theirs.shares, margin) for ours, theirs in both), default=0.0)
+    weighed = (
+        Found(_excess(1.0 - ours.shares, 1.0 - theirs.shares, margin), ours.start)
+        for ours, theirs in both
+        if ours.shares.size and theirs.shares.size
+    )
+    return max(weighed, default=NOTHING)
 
 
 def _excess(ours: Floats, theirs: Floats, margin: float) -> float:
     pairs = min(ours.size, theirs.size)
-    if not pairs:
-        return 0.0
     gaps = _group_means(ours, pairs) - _group_means(theirs, pairs)
     factors = np.log1p((gaps - margin)[:, None] / (1.0 + margin) * EXCESS_BETS)
     return float(mix(factors.sum(axis=0), NO_GO_LOG_PRIOR))

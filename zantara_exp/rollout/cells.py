@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from zantara_exp.config.rollout import Guardrail, Rollout
-from zantara_exp.gates.restarts import Rows, evidence_below, evidence_of_excess, needed
+from zantara_exp.gates.restarts import Found, Rows, evidence_below, evidence_of_excess, needed
 
 DAY_STARTS, HOUR_STARTS = 14, 24
 """Newest days and hours with requests that an e-process is started at."""
+HOUR, DAY = 3600.0, 86400.0
+"""Seconds of the two kinds of blocks."""
 _DAYS_ALPHA = 0.75
 
 
@@ -43,9 +45,11 @@ class Cell:
 class Evidence:
     """What a look found in one cell."""
 
-    log_days: float
-    log_hours: float
     alarm: bool
+    nearness: float = 0.0
+    """The most evidence over what an alarm needs."""
+    since: float = 0.0
+    """When the start with the most evidence began, in seconds since the rollout did."""
 
 
 def cells_of(plan: Rollout) -> list[Cell]:
@@ -79,15 +83,22 @@ def beyond_limit(cell: Cell, by_day: Rows, by_hour: Rows, only_alarms: bool = Fa
     least = (cell.needed_days, cell.needed_hours) if only_alarms else (-math.inf, -math.inf)
     days = evidence_below(by_day, p0, newest(by_day, count=DAY_STARTS), least[0])
     hours = evidence_below(by_hour, p0, newest(by_hour, count=HOUR_STARTS), least[1])
-    return Evidence(days, hours, days >= cell.needed_days or hours >= cell.needed_hours)
+    return max(
+        _evidence(days, DAY, cell.needed_days), _evidence(hours, HOUR, cell.needed_hours), key=lambda e: e.nearness
+    )
 
 
 def beyond_control(cell: Cell, candidate: Rows, control: Rows, only_alarms: bool = False) -> Evidence:
     """Evidence that the candidate's users meet more that is bad than the control's, by over the margin."""
     starts = newest(candidate, control, count=DAY_STARTS)
     least = cell.needed_days if only_alarms else -math.inf
-    days = evidence_of_excess(candidate, control, cell.guardrail.over_control or 0.0, starts, least)
-    return Evidence(days, 0.0, days >= cell.needed_days)
+    found = evidence_of_excess(candidate, control, cell.guardrail.over_control or 0.0, starts, least)
+    return _evidence(found, DAY, cell.needed_days)
+
+
+def _evidence(found: Found, block_seconds: float, needed_here: float) -> Evidence:
+    nearness = max(found.log_evidence, 0.0) / needed_here
+    return Evidence(found.log_evidence >= needed_here, nearness, (found.start or 0) * block_seconds)
 
 
 def newest(*arms: Rows, count: int) -> Sequence[int]:

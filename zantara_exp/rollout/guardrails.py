@@ -20,9 +20,9 @@ from zantara_exp.gates.decision import FAIL, MISSING, PASS
 from zantara_exp.gates.evidence import Number
 from zantara_exp.gates.restarts import Rows
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.cells import DAY_STARTS, Cell, Evidence, beyond_control, beyond_limit, cells_of
+from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
 from zantara_exp.rollout.complaints import read_complaints
-from zantara_exp.rollout.observed import DAY, HOUR, Arm, Observed, observe, rows
+from zantara_exp.rollout.observed import Arm, Observed, observe, rows
 from zantara_exp.rollout.state import State
 from zantara_exp.shadow.served_store import read_served
 
@@ -51,6 +51,8 @@ class Watched:
     users: int
     reason: str
     """One plain sentence."""
+    part_of: str = ""
+    """The guardrail of all users, for one language's."""
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,35 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
     Requests of another candidate, and none at all, breach nothing and let nothing go on. Raises OSError or
     psycopg.Error where log or complaints cannot be read.
     """
-    began = max(began_at(state), now - timedelta(days=_READ_DAYS))
+    began = _read_from(state, now)
     lines, complaints = read_served(config, layout, began), read_complaints(layout, began)
-    return judged(config, layout, state, observe(lines, complaints, state.epoch, began), began, now)
-
-
-def judged(config: Config, layout: Layout, state: State, seen: Observed, began: datetime, now: datetime) -> Look:
-    """The same on what was observed since `began`."""
-    since = ((state.since or began) - began).total_seconds()
-    judge = _Judge(config.cost, seen, since, control=state.share < 100)
+    seen = observe(lines, complaints, state.epoch, began)
+    step_began = max(state.since or began, began)
+    judge = _Judge(config.cost, seen, began, step_began)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
     if config.rollout.critical_bugs:
-        decisions += _critical_bugs(layout, began)
-    breach = [f"{each.name}: {each.reason}" for each in decisions if each.decision == FAIL]
-    newest = max(
-        (line.timestamp for arm in (seen.candidate, seen.control) for line in arm.requests[-1:]), default=began
-    )
-    silent = (now - max(newest, state.since or began)) / timedelta(hours=1)
-    return Look(decisions, "; ".join(breach), _thin(config.rollout, seen, since), silent)
+        decisions.append(_critical_bugs(layout, began_at(state)))
+    logged = [line.timestamp for arm in (seen.candidate, seen.control) for line in arm.requests[-1:]]
+    silent = (now - max([*logged, step_began])) / timedelta(hours=1)
+    return Look(decisions, _breach(decisions), _thin(config.rollout, judge.step[0], seen), silent)
+
+
+def _read_from(state: State, now: datetime) -> datetime:
+    """The last days are read, whole ones since the rollout began, so that starts are the same at each look."""
+    began = began_at(state)
+    beyond = (now - timedelta(days=_READ_DAYS) - began) // timedelta(days=1)
+    return began + timedelta(days=max(0, beyond))
+
+
+def _breach(decisions: Sequence[Watched]) -> str:
+    """What was breached; what was so for all users is not told again for each language, but the languages are."""
+    breached = {each.name: each for each in decisions if each.decision == FAIL}
+    told = []
+    for name, each in breached.items():
+        parts = [part for part in breached.values() if part.part_of == name]
+        if each.part_of not in breached:
+            told.append(f"{name}: {each.reason}" + "".join(f"; {part.name}: {part.measured}" for part in parts))
+    return "; ".join(told)
 
 
 def began_at(state: State) -> datetime:
@@ -101,29 +114,28 @@ def began_at(state: State) -> datetime:
 class _Judge:
     """Decides cells on what was observed."""
 
-    def __init__(self, cost: Cost, seen: Observed, step_began: float, control: bool) -> None:
-        self._cost, self._seen, self._compares = cost, seen, control
+    def __init__(self, cost: Cost, seen: Observed, began: datetime, step_began: datetime) -> None:
+        self._cost, self._seen, self._began = cost, seen, began
         self._arms: dict[tuple[bool, str | None], Arm] = {}
-        self._step = [arm.only(arm.seconds >= step_began) for arm in (seen.candidate, seen.control)]
+        since = (step_began - began).total_seconds()
+        self.step = [arm.only(arm.seconds >= since) for arm in (seen.candidate, seen.control)]
+        """Both arms since the step began."""
 
     def decide(self, cell: Cell) -> Watched:
         """Decide one cell."""
-        return self._compared(cell) if cell.compared else self._limited(cell)
+        if not cell.compared:
+            ours, theirs = self._arm(True, cell.language), self._arm(False, cell.language)
+            found = beyond_limit(cell, self._rows(ours, cell), self._rows(ours, cell, HOUR))
+            return self._watched(cell, found, ours, theirs)
+        ours, theirs = self.step
+        if not theirs.users:
+            return Watched(
+                _name(cell), MISSING, _bound(cell), "-", "-", 0, "nobody has the primary: there is no control"
+            )
+        return self._watched(cell, beyond_control(cell, self._rows(ours, cell), self._rows(theirs, cell)), ours, theirs)
 
-    def _limited(self, cell: Cell) -> Watched:
-        ours, theirs = self._arm(True, cell.language), self._arm(False, cell.language)
-        by_day = rows(ours, cell.guardrail, self._cost, DAY)
-        found = beyond_limit(cell, by_day, rows(ours, cell.guardrail, self._cost, HOUR))
-        control = rows(theirs, cell.guardrail, self._cost, DAY)
-        return _watched(cell, found, by_day, control, _bound(cell))
-
-    def _compared(self, cell: Cell) -> Watched:
-        ours, theirs = (rows(arm, cell.guardrail, self._cost, DAY) for arm in self._step)
-        found = beyond_control(cell, ours, theirs) if ours.user.size else Evidence(0.0, 0.0, False)
-        if not theirs.user.size:
-            why = "everybody has the candidate: there is no control" if not self._compares else "no control seen yet"
-            return Watched(_name(cell), MISSING, _bound(cell), "-", "-", 0, why)
-        return _watched(cell, found, ours, theirs, _bound(cell))
+    def _rows(self, arm: Arm, cell: Cell, block_seconds: float = DAY) -> Rows:
+        return rows(arm, cell.guardrail, self._cost, block_seconds)
 
     def _arm(self, candidate: bool, language: str | None) -> Arm:
         key = candidate, language
@@ -132,21 +144,33 @@ class _Judge:
             self._arms[key] = whole if language is None else whole.only(whole.language == language)
         return self._arms[key]
 
+    def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
+        """In words; an alarm speaks of the users since the start that gave it."""
+        since = ""
+        if found.alarm:
+            ours, theirs = (arm.only(arm.seconds >= found.since) for arm in (ours, theirs))
+            since = f" since {self._began + timedelta(seconds=found.since):%Y-%m-%d %H:%M}"
+        measured, users = self._mean(ours, cell)
+        control, others = self._mean(theirs, cell)
+        if not users:
+            return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
+        beside = f"; users of the primary {control} of {others}" if others else ""
+        what = f"{_WORDS[cell.guardrail.measure]} {measured} of {users} users{since}{beside}"
+        why = f"alarm, {_bound(cell)}: {what}" if found.alarm else f"{what}; {100 * found.nearness:.0f} % of an alarm"
+        part_of = cell.name if cell.language else ""
+        decision = FAIL if found.alarm else PASS
+        return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of)
 
-def _watched(cell: Cell, found: Evidence, ours: Rows, theirs: Rows, bound: str) -> Watched:
-    share, users = _mean_share(ours)
-    control, others = _mean_share(theirs)
-    scale = cell.guardrail
-    measured = _shown(scale.measure, share, scale.unit_usd)
-    beside = _shown(scale.measure, control, scale.unit_usd)
-    if not users:
-        return Watched(_name(cell), MISSING, bound, "-", beside, 0, "no request of the candidate seen yet")
-    of_control = f"; users of the primary {beside} of {others}" if others else ""
-    what = f"{_WORDS[scale.measure]} {measured} of {users} users{of_control}"
-    if found.alarm:
-        return Watched(_name(cell), FAIL, bound, measured, beside, users, f"alarm, {bound}: {what}")
-    evidence = max(found.log_days / cell.needed_days, found.log_hours / cell.needed_hours, 0.0)
-    return Watched(_name(cell), PASS, bound, measured, beside, users, f"{what}; at {100 * evidence:.0f} % of an alarm")
+    def _mean(self, arm: Arm, cell: Cell) -> tuple[str, int]:
+        """Users' mean share of bad requests, and how many users."""
+        seen = self._rows(arm, cell)
+        trials, bad = np.bincount(seen.user, seen.trials), np.bincount(seen.user, seen.bad)
+        asked = trials > 0
+        if not asked.any():
+            return "-", 0
+        share, rail = float((bad[asked] / trials[asked]).mean()), cell.guardrail
+        shown = f"USD {share * rail.unit_usd:.5f}" if rail.measure == "cost" else f"{100 * share:.1f} %"
+        return shown, int(asked.sum())
 
 
 def _name(cell: Cell) -> str:
@@ -163,37 +187,19 @@ def _bound(cell: Cell) -> str:
     return f"above {100 * (rail.limit or 0.0):g} %{slower}"
 
 
-def _shown(measure: str, share: float | None, unit_usd: float) -> str:
-    if share is None:
-        return "-"
-    return f"USD {share * unit_usd:.5f}" if measure == "cost" else f"{100 * share:.1f} %"
-
-
-def _mean_share(arm: Rows) -> tuple[float | None, int]:
-    """Users' mean share of bad requests, and how many users."""
-    if not arm.user.size:
-        return None, 0
-    trials, bad = np.bincount(arm.user, arm.trials), np.bincount(arm.user, arm.bad)
-    asked = trials > 0
-    users = int(asked.sum())
-    return (float((bad[asked] / trials[asked]).mean()) if users else None), users
-
-
-def _critical_bugs(layout: Layout, began: datetime) -> list[Watched]:
+def _critical_bugs(layout: Layout, began: datetime) -> Watched:
     """Breached by a blocking error noted for a day of this rollout; days nobody looked at are no news here."""
     before = blocking_errors(layout.incidents, (began - timedelta(days=1)).date())
     now = blocking_errors(layout.incidents, datetime.max.date())
-    noted = now.value if isinstance(now, Number) else 0.0
-    old = before.value if isinstance(before, Number) else 0.0
-    if noted > old:
-        why = f"{noted - old:.0f} of kind {KIND} noted in {layout.incidents.name} since the rollout began"
-        return [Watched("critical bugs", FAIL, "1 or more", f"{noted - old:.0f}", "-", 0, why)]
-    return [Watched("critical bugs", PASS, "1 or more", "0", "-", 0, "none noted since the rollout began")]
+    noted, old = (found.value if isinstance(found, Number) else 0.0 for found in (now, before))
+    if noted <= old:
+        return Watched("critical bugs", PASS, "1 or more", "0", "-", 0, "none noted since the rollout began")
+    why = f"{noted - old:.0f} of kind {KIND} noted in {layout.incidents.name} since the rollout began"
+    return Watched("critical bugs", FAIL, "1 or more", f"{noted - old:.0f}", "-", 0, why)
 
 
-def _thin(plan: Rollout, seen: Observed, step_began: float) -> str:
+def _thin(plan: Rollout, step: Arm, seen: Observed) -> str:
     """Why this step was not seen enough yet."""
-    step = seen.candidate.only(seen.candidate.seconds >= step_began)
     if step.users >= plan.min_users:
         return ""
     other = f"; {seen.other_epochs} requests are of another candidate" if seen.other_epochs else ""

@@ -25,8 +25,6 @@ from zantara_exp.prices import candidate_usd_per_request, charge_by_tokens
 from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, Served
 
-HOUR, DAY = 3600.0, 86400.0
-"""Seconds of the two kinds of blocks."""
 _APART = timedelta(days=1)
 
 

@@ -1,0 +1,1 @@
+"""The plan's weeks in minutes: simulated users, through the real gateway, logs, gate and controller."""

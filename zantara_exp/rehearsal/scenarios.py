@@ -1,0 +1,60 @@
+"""What is played: how the candidate behaves, and how it should end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zantara_exp.gates.decision import GO, NO_GO
+from zantara_exp.rollout.state import DONE, IDLE, ROLLED_BACK
+
+USUAL = 0.003
+"""Share of requests that a healthy candidate fails."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One candidate's story."""
+
+    name: str
+    title: str
+    story: str
+    verdict: str
+    """What the gate should say after the shadow weeks."""
+    ends: str
+    """The phase in which the rollout should end."""
+    failing: float = USUAL
+    """Share of requests that it fails once it has changed."""
+    language: str | None = None
+    """The only language in which it has changed."""
+    from_percent: float = 0.0
+    """It changes when it serves so many percent of the users."""
+    after_hours: float = 0.0
+    """Played hours at that share before it changes."""
+
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        Scenario(
+            "healthy", "A healthy candidate",
+            "It fails 3 requests in 1,000, all the time and in every language.",
+            GO, DONE,
+        ),
+        Scenario(
+            "degrades", "A candidate that degrades at 50 %",
+            "It is healthy in shadow mode and up to 25 %. Once half of the users have it, it fails 15 requests in 100, "
+            "as a server does that is too small for its load.",
+            GO, ROLLED_BACK, failing=0.15, from_percent=50.0,
+        ),
+        Scenario(
+            "indonesian", "A candidate that is bad only in Indonesian",
+            "It is healthy in Italian and English, and fails 20 requests in 100 in Indonesian.",
+            NO_GO, IDLE, failing=0.2, language="id",
+        ),
+        Scenario(
+            "outage", "An outage during the ramp",
+            "It is healthy, until its endpoint is down from the third day at 25 % on.",
+            GO, ROLLED_BACK, failing=1.0, from_percent=25.0, after_hours=50.0,
+        ),
+    )
+}  # fmt: skip
