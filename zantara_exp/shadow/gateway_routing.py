@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import uuid4
 
+from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.users import hash_key, hash_user
@@ -108,7 +109,7 @@ class Routing:
             return None
         hashed = self._users.get(user) or self._hashed(user)
         arm = CANDIDATE if self._router.decide(hashed, category).candidate else PRIMARY
-        return Turn(arm, chat, datetime.now(UTC), hashed, category, share)
+        return Turn(arm, chat, clock.now(), hashed, category, share)
 
     async def ask(self, exchange: Exchange, turn: Turn) -> Answer | None:
         """The candidate's answer; None where it has none in time, and the primary is to be asked."""
