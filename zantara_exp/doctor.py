@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
 
 _LEAST_FREE_GB = 2.0
+_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,39 @@ def _training(config: Config, _: Context) -> Iterator[Finding]:
 
 
 def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
+    from zantara_exp.endpoints.build import base_url_of, check
+
     what = f"endpoint={config.endpoint.name}"
     if config.endpoint.kind == "local":
         there = find_spec("openai") is not None
         yield Finding(what, there, "served on loopback" if there else "pip install openai", "shadow")
-    elif variable := config.endpoint.api_key_env:
-        there = bool(os.environ.get(variable))
-        yield Finding(what, there, f"{variable} is {'set' if there else 'not set: export it'}", "shadow")
+        return
+    try:
+        check(config.endpoint)
+    except ZantaraError as error:
+        yield Finding(what, False, str(error), "shadow")
+        return
+    trouble = _unreachable(base_url_of(config.endpoint))
+    yield Finding(what, not trouble, trouble or "its key is set, and its address answers", "shadow")
+
+
+def _unreachable(url: str) -> str:
+    """Why nothing listens at an address; empty where something does. No request is made: that might cost."""
+    parts = urlsplit(url)
+    where = parts.hostname or url, parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection(where, timeout=_PATIENCE_SECONDS).close()
+    except OSError as error:
+        return f"{where[0]}:{where[1]} does not answer: {error.strerror or error}"
+    return ""
+
+
+def _engine(config: Config, _: Context) -> Iterator[Finding]:
+    if config.engine.name == "spark":
+        needed = {"pyspark": find_spec("pyspark"), "Java": shutil.which("java")}
+        lacks = " and ".join(what for what, there in needed.items() if not there)
+        detail = f"lacks {lacks}; pip install pyspark, and Java 17" if lacks else "pyspark and Java are there"
+        yield Finding("engine=spark", not lacks, detail, "report")
 
 
 def _tracking(config: Config, context: Context) -> Iterator[Finding]:
@@ -101,5 +130,6 @@ _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _source,
     _training,
     _endpoints,
+    _engine,
     _tracking,
 )
