@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from zantara_exp import terminal
+from zantara_exp import ranks, terminal
 from zantara_exp.config import Config
 from zantara_exp.config._check import suggestion
 from zantara_exp.errors import ConfigError
@@ -60,11 +60,13 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any) -> int:
         elif config.stage.name in ("gate", "report", "power"):
             config.paths.reports = str(folder / "reports")
     job = _Job(config, composed, folder, overrides)
+    if ranks.processes() > 1 and config.stage.name != "train":
+        raise ConfigError(f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only")
     if config.stage.name == "pipeline":
         return _pipeline(job)
     if config.stage.name not in STAGES:
         raise ConfigError(f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}")
-    outcome = _one(job, config.stage.name, None)
+    outcome = _helped(job, config.stage.name) if ranks.helping() else _one(job, config.stage.name, None)
     return outcome.result.status
 
 
@@ -150,6 +152,15 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
     if parent is None:
         _say_next(result.next_command, job.overrides)
     return _Outcome(result, seconds, False, run.run_id)
+
+
+def _helped(job: _Job, name: str) -> _Outcome:
+    """A process beside the first one: the same decision whether to run, and nothing recorded or written."""
+    spec, layout = STAGES[name], Layout(job.config)
+    if not job.config.force and Records(name, spec, layout).matching(Fingerprint.of(spec, job.config, layout)):
+        return _Outcome(StageResult({}), 0.0, True, "")
+    context = Context(job.config, ranks.unrecorded(), job.folder)
+    return _Outcome(spec.load()(job.config, context), 0.0, False, "")
 
 
 def _reused(name: str, fingerprint: Fingerprint, record: Mapping[str, Any]) -> _Outcome:

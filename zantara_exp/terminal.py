@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bar
 from rich.table import Table as RichTable
 
+from zantara_exp import ranks
 from zantara_exp.stage import Progress, Table
 
 _PLAIN_LINE_SECONDS = 10.0
@@ -21,7 +22,7 @@ _PLAIN_LINE_SECONDS = 10.0
 
 def console() -> Console:
     """A console on today's stdout; made anew because tests and Hydra swap it."""
-    made = Console(highlight=False, soft_wrap=False)
+    made = Console(highlight=False, soft_wrap=False, quiet=ranks.helping())
     if not made.is_terminal:
         made.width = 140
     return made

@@ -105,4 +105,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 self.hub.files[value["path"]] = self.hub.blobs[value["oid"]]
-        self._send({"success": True, "commitUrl": f"{self.hub.url}/x/commit/abc123", "commitOid": "abc123"})
+        self._send(
+            {"success": True, "commitUrl": f"{self.hub.url}/balizero/zantara-tiny/commit/abc123", "commitOid": "abc123"}
+        )

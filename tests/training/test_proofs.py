@@ -92,3 +92,28 @@ def test_kill_minus_nine_and_again_ends_in_the_same_weights(tmp_path: Path):
     assert told[0]["val_loss"] == told[1]["val_loss"]
     assert told[0]["epoch"] == told[1]["epoch"]
     assert told[1]["resumed_from"] > 0
+
+
+def test_two_processes_train_one_model_and_one_of_them_records(tmp_path: Path):
+    """torchrun is what `accelerate launch` runs on several GPUs; here each process has a share of the CPU, over gloo."""
+    write_splits(tmp_path / "data/llama_ft_dataset", 96, 16)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "layers": 1, "heads": 2, "kv_heads": 1, "vocab_size": 600}
+    given = [*(f"model.shape.{name}={value}" for name, value in shape.items()), "trainer.epochs=2"]
+    launched = [Path(sys.executable).with_name("torchrun"), "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*launched, "-m", "zantara_exp", "stage=train", "trainer.batch_size=4", *given],
+        cwd=tmp_path, capture_output=True, text=True, timeout=600,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "models/zantara-tiny/train.json").read_text())
+    assert told["steps"] == 2 * 96 // (4 * 2)
+    assert done.stdout.count("train: train has 96 examples") == 1
+    assert [p.name for p in (tmp_path / "models").iterdir()] == ["zantara-tiny"]
+    assert len(list((tmp_path / "outputs/train").glob("*/*"))) == 1
+
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    assert len(client.search_runs(experiments, filter_string="tags.stage = 'train'")) == 1

@@ -103,9 +103,9 @@ def test_a_checkpoint_that_was_cut_off_is_not_used(tmp_path: Path):
         mark_whole(checkpoint)
     (tmp_path / "checkpoint-10/model.safetensors").write_bytes(b"x" * 50)
     assert is_whole(tmp_path / "checkpoint-5")
-    found, removed = last_whole(tmp_path)
+    found, cut_off = last_whole(tmp_path)
     assert found == tmp_path / "checkpoint-5"
-    assert removed == ["checkpoint-10"]
+    assert cut_off == [tmp_path / "checkpoint-10"]
 
 
 def test_another_seed_or_other_data_never_finds_the_checkpoints(trained, tmp_path: Path):

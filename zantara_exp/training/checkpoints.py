@@ -48,15 +48,14 @@ def is_whole(checkpoint: Path) -> bool:
     )
 
 
-def last_whole(work: Path) -> tuple[Path | None, list[str]]:
-    """The newest whole checkpoint, and the names of newer ones that were cut off and are removed."""
-    removed: list[str] = []
+def last_whole(work: Path) -> tuple[Path | None, list[Path]]:
+    """The newest whole checkpoint, and newer ones that were cut off."""
+    cut_off: list[Path] = []
     for checkpoint in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
         if is_whole(checkpoint):
-            return checkpoint, removed
-        removed.append(checkpoint.name)
-        shutil.rmtree(checkpoint)
-    return None, removed
+            return checkpoint, cut_off
+        cut_off.append(checkpoint)
+    return None, cut_off
 
 
 def step_of(checkpoint: Path) -> int:

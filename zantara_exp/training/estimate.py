@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zantara_exp import ranks
 from zantara_exp.config.schema import Config
 from zantara_exp.training.encode import Encoded, EncodedSplit
 
@@ -41,8 +42,8 @@ def estimate(config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSp
     """Time one forward pass and scale it to the run."""
     import torch
 
-    processes, gpus = int(os.environ.get("WORLD_SIZE", "1")), gpus_used()
-    speed = processes * _tokens_per_second(loaded.model, train.examples, config.trainer.batch_size)
+    gpus = gpus_used()
+    speed = ranks.processes() * _tokens_per_second(loaded.model, train.examples, config.trainer.batch_size)
     checkpointed = config.trainer.gradient_checkpointing and torch.cuda.is_available()
     passes = (3 if config.trainer.method == "full" else 2) + int(checkpointed)
     tokens = round(config.trainer.epochs * train.tokens)
@@ -55,7 +56,7 @@ def gpus_used() -> int:
     """GPUs that this run trains on; 0 on a CPU."""
     import torch
 
-    return int(os.environ.get("WORLD_SIZE", "1")) if torch.cuda.is_available() else 0
+    return ranks.processes() if torch.cuda.is_available() else 0
 
 
 def eur_of(config: Config, seconds: float, gpus: int) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zantara_exp import ranks
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Context
@@ -50,9 +51,11 @@ def fit(
     from zantara_exp.training.watch import Watch
 
     work.mkdir(parents=True, exist_ok=True)
-    checkpoint, removed = last_whole(work)
-    for name in removed:
-        context.say(f"train: {name} was cut off while it was written; it is not used")
+    checkpoint, cut_off = last_whole(work)
+    for broken in cut_off:
+        context.say(f"train: {broken.name} was cut off while it was written; it is not used")
+        if not ranks.helping():
+            shutil.rmtree(broken)
     if checkpoint:
         context.say(f"train: going on from step {step_of(checkpoint)} of an earlier run with the same data and config")
     steps = total_steps(config, len(train.examples))
@@ -60,6 +63,7 @@ def fit(
         watch = Watch(context.run, progress, config.trainer.max_loss_spike)
         trainer = build_trainer(config, loaded, train, val, work, watch)
         _run(trainer, checkpoint)
+    ranks.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
     model: PreTrainedModel = trainer.model
     return model, _outcome(trainer, watch, checkpoint)
 
@@ -142,7 +146,7 @@ def total_steps(config: Config, examples: int) -> int:
 
 def steps_per_epoch(config: Config, examples: int) -> int:
     """Updates per epoch; several processes share an epoch's batches."""
-    batches = math.ceil(examples / (config.trainer.batch_size * int(os.environ.get("WORLD_SIZE", "1"))))
+    batches = math.ceil(examples / (config.trainer.batch_size * ranks.processes()))
     return max(1, math.ceil(batches / config.trainer.gradient_accumulation))
 
 
@@ -172,6 +176,7 @@ def arguments(config: Config, work: Path, examples: int) -> SFTConfig:
         bf16=uses_bf16(config),
         fp16=False,
         use_cpu=not gpu,
+        ddp_find_unused_parameters=False,  # there are none, and looking for them takes time in every step
         gradient_checkpointing=chosen.gradient_checkpointing and gpu,
         dataloader_pin_memory=gpu,
         seed=config.seed,

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zantara_exp import ranks
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import CURVES, write_card
@@ -52,6 +53,8 @@ def train(config: Config, context: Context) -> StageResult:
     context.run.dataset(at.val, "val", "validation")
     with quiet_libraries():
         summary = _train(config, context, splits)
+    if summary is None:
+        return StageResult({"training": "helped the first process"})
     card = write_card(at, config.model)
     metrics = {"train/final_loss": summary["train_loss"], "eval/loss": summary["val_loss"]}
     metrics |= {
@@ -70,13 +73,16 @@ def train(config: Config, context: Context) -> StageResult:
     )
 
 
-def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]) -> dict[str, Any]:
+def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]) -> dict[str, Any] | None:
+    """Train, save, and look at what was saved; None in a process that only helped to train."""
     from zantara_exp.training import export
     from zantara_exp.training.checkpoints import remove_work
 
     folder, work = context.layout.model, work_folder(config, context.layout)
     fresh = folder.with_name(f".{folder.name}.new")
     done = _fit_and_save(config, context, splits, work, fresh)
+    if done is None:
+        return None
     # The trained model is out of memory by now: two of 8B would not fit beside one another.
     saved, tokenizer = export.load_saved(fresh)
     pad = int(tokenizer.pad_token_id or 0)
@@ -118,7 +124,7 @@ class _Done(NamedTuple):
 
 def _fit_and_save(
     config: Config, context: Context, splits: Mapping[str, list[Example]], work: Path, fresh: Path
-) -> _Done:
+) -> _Done | None:
     from zantara_exp.training import export
     from zantara_exp.training.estimate import estimate
     from zantara_exp.training.fit import fit
@@ -130,6 +136,8 @@ def _fit_and_save(
     expected = estimate(config, loaded, encoded["train"], encoded["val"])
     context.say(f"train: {expected}, if it is not stopped early")
     model, outcome = fit(config, context, loaded, encoded["train"], encoded["val"], work)
+    if ranks.helping():
+        return None
     probes = encoded["val"].examples[:8]
     probe_loss = export.loss_on(model, probes, int(loaded.tokenizer.pad_token_id or 0), _BATCH)
     export.save_merged(config, model, loaded.tokenizer, fresh)

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from zantara_exp import ranks
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Progress, RunRecord
 from zantara_exp.training.checkpoints import mark_whole
@@ -76,8 +77,10 @@ class Watch(TrainerCallback):
             self._note = f"loss {logs['loss']:.3f}, {self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, "
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A checkpoint has been written whole."""
-        mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        """A checkpoint has been written whole, by all processes."""
+        ranks.wait_for_all()
+        if not ranks.helping():
+            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
     def _record(self, logs: dict[str, Any], step: int) -> None:
         points = {CURVES[key]: float(value) for key, value in logs.items() if key in CURVES}
