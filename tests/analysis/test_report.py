@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.analysis import logs
+from zantara_exp.analysis import italian
 from zantara_exp.analysis.report import report
-from zantara_exp.config import Config
+from zantara_exp.config import Config, compose
 from zantara_exp.errors import MissingInputError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
@@ -129,12 +130,46 @@ def test_days_asked_for(layout: Layout, config: Config) -> None:
     record = Record()
     result = run(config, record)
     assert result.metrics["shadow/requests"] == 80
-    assert [path.name for path in result.artifacts] == ["report.html", "week 1.html"]
-    assert Path("sent/week 1.html").read_text() == layout.report.read_text()
+    assert [path.name for path in result.artifacts] == ["report_2025-10-21_2025-10-22.html", "week 1.html"]
+    assert Path("sent/week 1.html").read_text() == result.artifacts[0].read_text()
+    assert not layout.report.exists()  # it is always about all days
     assert sorted(record.curves) == [0, 1]
     config.as_of = "2025-10-20"
     with pytest.raises(MissingInputError, match="from 2025-10-21 to 2025-10-20"):
         run(config)
+
+
+def test_a_weekly_report_compares_two_weeks(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(SMALL, days=10, per_day=20))
+    run(config)
+    whole = layout.report.read_text()
+    config.report = compose(["report=weekly"]).report
+    result = run(config)
+    assert layout.report.read_text() == whole
+    weeks = next(table for table in result.tables if table.title == "This week beside the week before")
+    assert [row[:2] for row in weeks.rows] == [["this week", "140"], ["the week before", "60"]]
+    assert result.artifacts[0].name == "report_2025-10-23_2025-10-29.html"
+    assert "Weekly shadow report" in result.artifacts[0].read_text()
+
+
+def test_the_page_is_italian_where_asked(layout: Layout, config: Config) -> None:
+    logs.both_versions(layout.logs)
+    logs.write(layout.logs, logs.Plan(days=1, start=5, per_day=4, seed=3, extra={"query": "Similar answers"}))
+    config.report = compose(["report=weekly", "report.language=it", "report.pairs=100"]).report
+    result = run(config)
+    page = result.artifacts[0].read_text()
+    assert '<html lang="it">' in page
+    for said in ("NON CONCLUSIVO", "Giorno per giorno", "Per lingua", "nessuna revisione", "22 ott", "98,", "coppie"):
+        assert said in page
+    shown = re.sub(r"<style>.*?</style>|<article.*?</article>", "", page, flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", " ", shown).replace("\xa0", " ")
+    left = [phrase for phrase in italian.PHRASES if " " in phrase and phrase in text]
+    assert left == []
+    english = r"\b(requests|answers?|users?|days?|lost|shown|needed|with|which|the|of|from|is|are)\b"
+    assert re.findall(english, text) == []
+    assert "<b>Similar answers</b>" in page  # what people wrote stays as it is
+    assert result.summary["confronti"].endswith("dal 2025-10-22 al 2025-10-25")
+    assert "Per categoria" in {table.title for table in result.tables}
 
 
 def test_a_day_without_traffic_is_shown_as_one(layout: Layout, config: Config) -> None:

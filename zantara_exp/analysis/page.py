@@ -15,6 +15,7 @@ from zantara_exp.analysis.metrics import Counts, Latencies, wilson
 from zantara_exp.analysis.pairs import Pair
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.analysis.verdict import VerdictView
+from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Table
 
@@ -26,12 +27,17 @@ _UNPRINTABLE = dict.fromkeys([*_TURNS, *_CONTROLS], "\ufffd")
 
 
 @dataclass(frozen=True)
+class _Cell:
+    text: str
+    kind: str
+    """CSS classes: `text` for words, set to the left, and the tone of a decision."""
+
+
+@dataclass(frozen=True)
 class _Grid:
     title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    text: frozenset[str]
-    """Columns that hold words, set to the left."""
+    columns: Sequence[_Cell]
+    rows: Sequence[Sequence[_Cell]]
 
 
 def page(
@@ -48,11 +54,16 @@ def page(
     """
     from jinja2 import Environment, StrictUndefined
 
+    words = Words(config.report.language)
+    grid = partial(_grid, words)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_printable)
     source = files("zantara_exp.analysis").joinpath("report.html.jinja").read_text(encoding="utf-8")
     limit = _latency_limit(config)
-    drawn = partial(_day_plot, found.days)
+    drawn = partial(_day_plot, words, found.days)
     return environment.from_string(source).render(
+        _=words,
+        language=config.report.language,
+        weekly=config.report.name == "weekly",
         verdict=verdict,
         first=found.first,
         last=found.last,
@@ -60,26 +71,29 @@ def page(
         candidate=_names(found.candidates),
         primaries=_names(found.models),
         tiles=_tiles(found),
-        days=_grid(views.table("", "day", found.days)),
+        days=grid(views.table("", "day", found.days)),
+        weeks=[grid(views.weeks(found))] if found.before.requests else [],
         day_plots=[
             drawn("Success", "%", _success, _bounds(config, "success")),
             drawn("95th percentile of latency", "ms", _p95, [limit] if limit else []),
             drawn("Similar answers", "%", _similar, _bounds(config, "similar")),
         ],
-        smell=[_grid(table) for table in (views.smell(found),) if table is not None],
-        evidence=svg.lines(path) if path else None,
+        smell=[grid(table) for table in (views.smell(found),) if table is not None],
+        evidence=svg.lines(path, words) if path else None,
         distribution=svg.distributions(
-            [("candidate", _spread(found.whole.latency)), ("primary", _spread(found.whole.primary_latency))], limit
+            [("candidate", _spread(found.whole.latency)), ("primary", _spread(found.whole.primary_latency))],
+            limit,
+            words,
         ),
         primary_timed=found.whole.primary_latency.count > 0,
-        segments=[_grid(table) for table in views.segments(found)],
-        costs=_grid(views.costs(found, config)),
+        segments=[grid(table) for table in views.segments(found)],
+        costs=grid(views.costs(found, config)),
         cost_note=views.cost_note(found, config),
-        troubles=[_grid(table) for table in views.troubles(found)],
+        troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
         provenance=list(provenance.items()),
-        criteria=[_grid(table) for table in (verdict.criteria, verdict.segments) if table is not None and table.rows],
-        tone=lambda cell: _TONES.get(cell.lower(), ""),
+        criteria=[grid(table) for table in (verdict.criteria, verdict.segments) if table is not None and table.rows],
+        similar_note=views.similar_note(found, config),
     )
 
 
@@ -90,8 +104,17 @@ def _printable(value: Any) -> Any:
     return value.translate(_UNPRINTABLE).replace(" %", "\xa0%").replace(" ms", "\xa0ms").replace("USD ", "USD\xa0")
 
 
-def _grid(table: Table) -> _Grid:
-    return _Grid(table.title, table.columns, table.rows, frozenset(_TEXT_COLUMNS) & set(table.columns))
+def _grid(words: Words, table: Table) -> _Grid:
+    kinds = ["text" if column in _TEXT_COLUMNS else "" for column in table.columns]
+    said = words.table(table)
+    rows = [
+        [
+            _Cell(shown, f"{kind} {_TONES.get(cell, '')}".strip())
+            for shown, cell, kind in zip(line, row, kinds, strict=True)
+        ]
+        for line, row in zip(said.rows, table.rows, strict=True)
+    ]
+    return _Grid(said.title, [_Cell(*column) for column in zip(said.columns, kinds, strict=True)], rows)
 
 
 def _names(names: Mapping[str, Any]) -> str:
@@ -123,10 +146,10 @@ def _tiles(found: Summary) -> list[views.Tile]:
 
 
 def _day_plot(
-    days: Mapping[date, Counts], title: str, unit: str, point: Any, thresholds: Sequence[float]
+    words: Words, days: Mapping[date, Counts], title: str, unit: str, point: Any, thresholds: Sequence[float]
 ) -> dict[str, Any]:
-    points = [svg.Point(f"{day:%d %b}", *point(counts)) for day, counts in days.items()]
-    return {"title": title, "drawing": svg.days(points, unit, thresholds)}
+    points = [svg.Point(words.day(day), *point(counts)) for day, counts in days.items()]
+    return {"title": title, "drawing": svg.days(points, unit, thresholds, words)}
 
 
 def _success(counts: Counts) -> tuple[float | None, ...]:

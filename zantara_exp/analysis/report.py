@@ -10,8 +10,9 @@ from zantara_exp.analysis import pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
-from zantara_exp.analysis.summary import Summary, summary
+from zantara_exp.analysis.summary import Summary, first_day, summary
 from zantara_exp.analysis.verdict import evidence_path, verdict_view
+from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult, Table
 
@@ -33,11 +34,12 @@ def report(config: Config, context: Context) -> StageResult:
             context.run.metrics(
                 {f"daily/{name.split('/')[1]}": value for name, value in flat(counts, None).items()}, number
             )
+    words = Words(config.report.language)
     return StageResult(
-        summary=_in_short(found, written),
+        summary={words(name): words(value) for name, value in _in_short(found, written).items()},
         metrics=flat(found.whole, found.spending.savings),
         tags={"epoch": found.epoch},
-        tables=_tables(found, config),
+        tables=[words.table(table) for table in _tables(found, config)],
         artifacts=written,
         next_command="python -m zantara_exp stage=gate",
     )
@@ -72,6 +74,7 @@ def _tables(found: Summary, config: Config) -> list[Table]:
     tables = [
         *([smell] if smell else []),
         *views.segments(found),
+        *([views.weeks(found)] if found.before.requests else []),
         views.table("Last days", "day", last),
         *views.troubles(found),
     ]
@@ -79,13 +82,18 @@ def _tables(found: Summary, config: Config) -> list[Table]:
 
 
 def _written(log: ComparisonLog, found: Summary, config: Config, context: Context) -> list[Path]:
-    """The page under `paths.reports`, and where `report.export` wants it as well."""
+    """The page under `paths.reports`, and where `report.export` wants it as well.
+
+    A page about part of the days has a name of its own: report.html is always about all of them.
+    """
     facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
     drawn = pairs.draw(log, facts, config.report.pairs, config.seed)
     verdict = verdict_view(config, context.layout, log.until)
-    path = evidence_path(config, context.layout, list(found.days))
+    path = evidence_path(config, context.layout, list(found.days), Words(config.report.language).day)
     text = page(found, verdict, path, drawn, _provenance(log, found, config, context), config)
-    targets = [context.layout.report, *([Path(config.report.export).absolute()] if config.report.export else [])]
+    whole = first_day(config, log.until) == date.min
+    own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
+    targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")

@@ -20,6 +20,8 @@ from zantara_exp.errors import MissingInputError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+_DAYS_A_MONTH = 365.25 / 12
+
 
 @dataclass(frozen=True)
 class Spending:
@@ -35,6 +37,9 @@ class Spending:
     savings: float | None
     tokens_input: float
     tokens_output: float
+    days: int
+    candidate_usd: float
+    """The flat fee for these days."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Summary:
     smells: Sequence[Smell]
     noise: Counts
     """The A/A arm: the primary against itself."""
+    before: Counts
+    """As many days of the epoch before these, where a weekly report compares them."""
 
     @property
     def unmeasured(self) -> int:
@@ -74,10 +81,10 @@ class Summary:
 
 def summary(log: ComparisonLog, config: Config) -> Summary:
     """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""
-    since = date.fromisoformat(config.report.since) if config.report.since else date.min
+    since = first_day(config, log.until)
     asked = log.facts.filter(log.facts.day >= since)
     if not asked.count().to_pyarrow().as_py():
-        start = f"from {since} " if config.report.since else ""
+        start = f"from {since} " if since > date.min else ""
         raise MissingInputError(f"the log holds no comparison {start}to {log.until}", SHADOW_COMMAND)
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)
@@ -103,13 +110,29 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         faults=faults(facts),
         users=users,
         largest_user=largest,
-        spending=_spending(found, config),
+        spending=_spending(found, (log.until - first).days + 1, config),
         drops=dict(drops),
         bad=[line for line in log.bad if line.day is None or first <= line.day <= log.until],
         doubles=log.doubles,
         smells=smells(log, facts, first),
         noise=added(cell.counts for cell in cells(noise, config)),
+        before=_before(log, epoch, first, config),
     )
+
+
+def first_day(config: Config, until: date) -> date:
+    """The first day a report looks at: `report.since`, or a week's first for a weekly report; date.min for all."""
+    if config.report.since:
+        return date.fromisoformat(config.report.since)
+    return until - timedelta(days=6) if config.report.name == "weekly" else date.min
+
+
+def _before(log: ComparisonLog, epoch: str, first: date, config: Config) -> Counts:
+    if config.report.name != "weekly":
+        return Counts()
+    start = first - ((log.until - first) + timedelta(days=1))
+    facts = log.facts.filter((log.facts.epoch == epoch) & (log.facts.day >= start) & (log.facts.day < first))
+    return added(cell.counts for cell in cells(facts, config))
 
 
 def _candidate(cell: Cell) -> str:
@@ -133,7 +156,7 @@ def _users(facts: ir.Table) -> tuple[int, float]:
     return int(found["users"]), float(found["most"]) / float(found["all"])
 
 
-def _spending(found: Sequence[Cell], config: Config) -> Spending:
+def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
     moved = added(cell.counts for cell in found if cell.category in config.cost.moved_categories)
     each = moved.usd_per_request
     return Spending(
@@ -146,4 +169,6 @@ def _spending(found: Sequence[Cell], config: Config) -> Spending:
         savings=cost.savings(each, config.cost),
         tokens_input=moved.primary_tokens_input,
         tokens_output=moved.primary_tokens_output,
+        days=days,
+        candidate_usd=cost.candidate_usd_per_month(config.cost) * days / _DAYS_A_MONTH,
     )

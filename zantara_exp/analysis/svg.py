@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 560, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
 _NAMES = 90
+_FINE = 0.001
+"""A step that asks for a digit behind the point."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,19 @@ class Scale:
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
 
-def days(points: Sequence[Point], unit: str, thresholds: Sequence[float] = ()) -> Markup:
+Say = Callable[[str], str]
+"""Writes a text or number of ours in the page's language."""
+
+
+def days(points: Sequence[Point], unit: str, thresholds: Sequence[float] = (), say: Say = str) -> Markup:
     """A line over days with its 95 % intervals as whiskers, and dashed thresholds. `unit` is "%" or "ms"."""
     known = [value for point in points for value in (point.value, point.low, point.high) if value is not None]
     if not known:
-        return Markup('<p class="quiet">Nothing was measured.</p>')
+        return _nothing(say)
     scale = _scale([*known, *thresholds], unit)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(points), 1)
-    parts = [_grid(scale, unit)]
-    parts += [_threshold(scale, value, unit) for value in thresholds]
+    parts = [_grid(scale, unit, say)]
+    parts += [_threshold(scale, value, unit, say) for value in thresholds]
     path: list[str] = []
     for index, point in enumerate(points):
         x = round(_LEFT + step * (index + 0.5), 1)
@@ -60,16 +67,16 @@ def days(points: Sequence[Point], unit: str, thresholds: Sequence[float] = ()) -
                 f'<line class="whisker" x1="{x}" x2="{x}" y1="{scale.y(point.low)}" y2="{scale.y(point.high)}"/>'
             )
         parts.append(
-            f'<circle class="dot" cx="{x}" cy="{y}" r="3"><title>{escape(_title(point, unit))}</title></circle>'
+            f'<circle class="dot" cx="{x}" cy="{y}" r="3"><title>{escape(_title(point, unit, say))}</title></circle>'
         )
     parts.insert(1, _line(path))
-    return _drawing(parts, f"by day, in {unit}")
+    return _drawing(parts, say(f"by day, in {unit}"))
 
 
-def lines(series: Mapping[str, Sequence[Point]]) -> Markup:
+def lines(series: Mapping[str, Sequence[Point]], say: Say = str) -> Markup:
     """Several lines over the same days, from 0 to a threshold at 1, each named at its end."""
     scale = Scale(0, 1.25)
-    parts = [_grid(scale, "", [0, 0.25, 0.5, 0.75]), _threshold(scale, 1.0, "")]
+    parts = [_grid(scale, "", say, [0, 0.25, 0.5, 0.75]), _threshold(scale, 1.0, "", say)]
     taken: list[float] = []
     for number, (name, points) in enumerate(series.items()):
         step = (WIDTH - _LEFT - _RIGHT - _NAMES) / max(len(points), 1)
@@ -84,7 +91,7 @@ def lines(series: Mapping[str, Sequence[Point]]) -> Markup:
         parts.append(
             f'<text class="name s{number % 6}" x="{WIDTH - _RIGHT - _NAMES}" y="{y + 4}">{escape(name)}</text>'
         )
-    return _drawing(parts, "evidence by day")
+    return _drawing(parts, say("evidence by day"))
 
 
 def _free(y: float, taken: list[float]) -> float:
@@ -99,11 +106,13 @@ def _day_tick(x: float, label: str) -> str:
     return f'<text class="tick" x="{x}" y="{HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>'
 
 
-def distributions(series: Sequence[tuple[str, Sequence[tuple[float, int]]]], limit: float | None = None) -> Markup:
+def distributions(
+    series: Sequence[tuple[str, Sequence[tuple[float, int]]]], limit: float | None = None, say: Say = str
+) -> Markup:
     """Latency distributions on a log axis: per series its CSS class and (milliseconds, requests) pairs."""
     drawn = [(name, pairs) for name, pairs in series if pairs]
     if not drawn:
-        return Markup('<p class="quiet">Nothing was measured.</p>')
+        return _nothing(say)
     low = math.log10(max(min(value for _, pairs in drawn for value, _ in pairs), 0.1))
     high = math.log10(max(max(value for _, pairs in drawn for value, _ in pairs), limit or 0.1)) + 0.02
     bins = 48
@@ -111,14 +120,18 @@ def distributions(series: Sequence[tuple[str, Sequence[tuple[float, int]]]], lim
     span = max(high - low, 0.2)
     shares = [(name, _binned(pairs, low, span, bins)) for name, pairs in drawn]
     scale = Scale(0, max(max(values) for _, values in shares) * 1.08)
-    parts = [_grid(scale, "%", [scale.high / 1.08 * part for part in (0.5, 1.0)])]
+    parts = [_grid(scale, "%", say, [scale.high / 1.08 * part for part in (0.5, 1.0)])]
     parts += [f'<path class="area {name}" d="{_area(values, scale, width)}"/>' for name, values in shares]
     parts += [_log_tick(value, low, span) for value in _log_ticks(low, low + span)]
     if limit is not None and low <= math.log10(limit) <= low + span:
         x = _log_x(limit, low, span)
         parts.append(f'<line class="limit" x1="{x}" x2="{x}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
         parts.append(f'<text class="limit-text" x="{x - 4}" y="{_TOP + 9}" text-anchor="end">{limit:g} ms</text>')
-    return _drawing(parts, "latency in milliseconds, log scale")
+    return _drawing(parts, say("latency in milliseconds, log scale"))
+
+
+def _nothing(say: Say) -> Markup:
+    return Markup('<p class="quiet">{}</p>').format(say("Nothing was measured."))
 
 
 def _drawing(parts: Sequence[str], label: str) -> Markup:
@@ -134,19 +147,22 @@ def _scale(values: Sequence[float], unit: str) -> Scale:
     return Scale(max(0.0, low - margin), min(1.0, high + margin))
 
 
-def _text(value: float, unit: str, span: float = 1.0) -> str:
+def _text(value: float, unit: str, step: float = 1.0) -> str:
+    """A value, with as many digits as steps of this size need."""
     if unit == "%":
-        return f"{value * 100:.{1 if span < 0.1 else 0}f} %"
+        whole = abs(step * 100 - round(step * 100)) < 1e-6
+        return f"{value * 100:.{0 if whole else 1}f} %"
     return f"{value:,.0f}" if unit else f"{value:g}"
 
 
-def _grid(scale: Scale, unit: str, at: Sequence[float] | None = None) -> str:
+def _grid(scale: Scale, unit: str, say: Say, at: Sequence[float] | None = None) -> str:
     values = at if at is not None else _ticks(scale)
+    step = min((after - before for before, after in pairwise(values)), default=1.0)
     parts = []
     for value in values:
         y = scale.y(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        text = _text(value, unit, scale.high - scale.low)
+        text = say(_text(value, unit, step if at is None else 1.0))
         parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 3}" text-anchor="end">{text}</text>')
     return "".join(parts)
 
@@ -160,9 +176,9 @@ def _ticks(scale: Scale) -> list[float]:
     return [number * step for number in range(first, math.floor(scale.high / step + 1e-9) + 1)]
 
 
-def _threshold(scale: Scale, value: float, unit: str) -> str:
-    y = scale.y(value)
-    text = f'<text class="limit-text" x="{WIDTH - _RIGHT}" y="{y - 4}" text-anchor="end">{_text(value, unit)}</text>'
+def _threshold(scale: Scale, value: float, unit: str, say: Say) -> str:
+    y, shown = scale.y(value), say(_text(value, unit, value))
+    text = f'<text class="limit-text" x="{WIDTH - _RIGHT}" y="{y - 4}" text-anchor="end">{shown}</text>'
     return f'<line class="limit" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>{text}'
 
 
@@ -171,11 +187,11 @@ def _line(path: Sequence[str], kind: str = "line") -> str:
     return "".join(f'<polyline class="{kind}" points="{run.strip()}"/>' for run in runs if " " in run.strip())
 
 
-def _title(point: Point, unit: str) -> str:
-    text = f"{point.label}: {_text(point.value or 0.0, unit, 0.0)}"
+def _title(point: Point, unit: str, say: Say) -> str:
+    text = f"{point.label}: {say(_text(point.value or 0.0, unit, _FINE))}"
     if point.low is None or point.high is None:
         return text
-    return f"{text} ({_text(point.low, unit, 0.0)} to {_text(point.high, unit, 0.0)})"
+    return f"{text} ({say(_text(point.low, unit, _FINE))} – {say(_text(point.high, unit, _FINE))})"
 
 
 def _binned(pairs: Sequence[tuple[float, int]], low: float, span: float, bins: int) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -26,7 +26,8 @@ class VerdictView:
     word: str
     """GO, NO_GO or INCONCLUSIVE."""
     sentence: str
-    reasons: Sequence[str]
+    reasons: Sequence[tuple[str, str]]
+    """Why it is no GO: criteria, and the reason that they share."""
     criteria: Table
     segments: Table | None
     """Declared segments that a NO-GO could come from."""
@@ -40,8 +41,10 @@ def verdict_view(config: Config, layout: Layout, until: date) -> VerdictView:
     return shown_verdict(judge(config, layout, until))
 
 
-def evidence_path(config: Config, layout: Layout, days: Sequence[date]) -> dict[str, list[Point]]:
-    """Evidence for GO as a share of what a pass needs, by criterion, at the end of each day.
+def evidence_path(
+    config: Config, layout: Layout, days: Sequence[date], label: Callable[[date], str]
+) -> dict[str, list[Point]]:
+    """Evidence for GO as a share of what a pass needs, by criterion, at the end of each day, which `label` names.
 
     What has no evidence by day, such as a review, is left out; below none is shown as none.
     """
@@ -58,7 +61,7 @@ def evidence_path(config: Config, layout: Layout, days: Sequence[date]) -> dict[
         for item in judge_gate(config.gate, seen, day).criteria:
             if item.name in daily:
                 reached = None if item.view.log_go is None or not item.needed_go else item.view.log_go / item.needed_go
-                paths[item.name].append(Point(f"{day:%d %b}", None if reached is None else min(max(reached, 0.0), 1.2)))
+                paths[item.name].append(Point(label(day), None if reached is None else min(max(reached, 0.0), 1.2)))
     return paths
 
 
@@ -66,9 +69,12 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
     """A verdict in words and tables."""
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
     passed = [item.name for item in verdict.criteria if item.decision == "PASS"]
-    reasons = [f"{item.name}: {item.reason}" for item in open_]
+    shared: dict[str, list[str]] = {}
+    for item in open_:
+        shared.setdefault(item.reason, []).append(item.name)
+    reasons = [(", ".join(names), reason) for reason, names in shared.items()]
     if passed and open_:
-        reasons.append(f"{_listed(passed)} {'pass' if len(passed) > 1 else 'passes'}")
+        reasons.append((", ".join(passed), "pass"))
     return VerdictView(
         word=verdict.verdict,
         sentence=_sentence(verdict),
@@ -86,19 +92,14 @@ def _sentence(verdict: Verdict) -> str:
         return f"Gate {verdict.gate} says stop. The primary goes on answering."
     days = ""
     if verdict.days is not None:
-        span = (
-            f"{verdict.days.low}"
-            if verdict.days.low == verdict.days.high
-            else _range(verdict.days.low, verdict.days.high)
-        )
-        days = f" At this rate a decision takes {span} more days."
+        days = f" At this rate a decision takes {_range(verdict.days.low, verdict.days.high)}."
     return f"Gate {verdict.gate} cannot decide yet: {verdict.reason}.{days}"
 
 
 def _range(low: int, high: int | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return str(low) if low == high else f"{low} to {high}"
+    if low == high:
+        return f"{low} more day{'s' if low != 1 else ''}"
+    return f"at least {low} more days" if high is None else f"{low} to {high} more days"
 
 
 def _row(item: CriterionDecision) -> list[str]:
@@ -108,7 +109,7 @@ def _row(item: CriterionDecision) -> list[str]:
     # a quantile is judged as the share of requests that keep the limit
     why = item.reason
     if item.days is not None:
-        why += f" ({_range(item.days.low, item.days.high)} more days)"
+        why += f" ({_range(item.days.low, item.days.high)})"
     return [
         item.name,
         item.decision.lower(),
@@ -161,7 +162,3 @@ def _note(verdict: Verdict) -> str:
         seen = f"{verdict.first_use.requests:,.0f} requests of {verdict.first_use.users:,} users"
         text += f" This gate was first used on {verdict.first_use.as_of}, when {seen} had been seen."
     return text
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

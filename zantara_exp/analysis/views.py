@@ -50,6 +50,31 @@ def table(title: str, first: str, groups: Mapping[Any, Counts]) -> Table:
     return Table(title, columns, [[str(name), *_numbers(counts)] for name, counts in groups.items()])
 
 
+def weeks(found: Summary) -> Table:
+    """The days reported beside as many before them."""
+    return table(
+        "This week beside the week before", "week", {"this week": found.whole, "the week before": found.before}
+    )
+
+
+def similar_note(found: Summary, config: Config) -> str:
+    """What counts as similar, and what the primary itself reaches: an answer in other words may be as good."""
+    noise = found.noise
+    said = (
+        f"Two answers count as similar from chrF {config.engine.similar_chrf:g} on: a declared choice "
+        "(engine.similar_chrf). "
+    )
+    if not noise.scored:
+        return said + (
+            "There is no A/A comparison in these days, so it is not known how often the primary itself would reach it: "
+            "set shadow.aa_percent."
+        )
+    return said + (
+        f"The primary against itself reaches it in {percent(noise.similar_share)} of {noise.scored:,} comparisons, "
+        f"with a mean of {noise.mean_chrf or 0:.0f}: more than that no candidate can be asked for."
+    )
+
+
 def _numbers(counts: Counts) -> list[str]:
     taken = counts.latency
     return [
@@ -99,6 +124,12 @@ def costs(found: Summary, config: Config) -> Table:
             f"{config.cost.monthly_requests:,}",
             dollars(spent.candidate_monthly / config.cost.monthly_requests),
             dollars(spent.candidate_monthly),
+        ],
+        [
+            f"candidate, the {spent.days} days so far",
+            f"{spent.requests:,}",
+            dollars(spent.candidate_usd / spent.requests if spent.requests else None),
+            dollars(spent.candidate_usd),
         ],
         ["saved", "", "", percent(spent.savings)],
     ]

@@ -1,0 +1,68 @@
+"""The language of the report: its English is translated at the last moment, where a text is shown.
+
+Whole phrases are looked up; sentences that hold numbers or names are recognised by a pattern, whose groups are
+translated in their turn. What no entry covers stays as it is: names of models, files, keys and whatever people wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
+
+from zantara_exp.analysis import italian
+from zantara_exp.stage import Table
+
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+")
+_NUMERIC = re.compile(r"(?:USD |EUR |[<>=+-]+ ?|p\d+ )*[\d.,+-]+(?: %| ms| s)?(?: (?:to|\.\.) [\d.,+-]+(?: %| ms)?)?")
+_SWAP = str.maketrans(",.", ".,")
+
+
+class Words:
+    """What the report is written with, in English or Italian."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._phrases: Mapping[str, str] = italian.PHRASES if language == "it" else {}
+        self._sentences = _sentences() if language == "it" else ()
+
+    def __call__(self, text: str) -> str:
+        """A text of ours in the report's language; never call it with what people wrote."""
+        if self.language == "en" or not text:
+            return text
+        if text in self._phrases:
+            return self._phrases[text]
+        if _NUMERIC.fullmatch(text):
+            return self.number(text).replace(" to ", " – ")
+        for pattern, template in self._sentences:
+            if found := pattern.fullmatch(text):
+                return template.format(*(self(group or "") for group in found.groups()))
+        return text
+
+    def number(self, text: str) -> str:
+        """A text whose numbers are written as the language writes them."""
+        return text if self.language == "en" else _NUMBER.sub(lambda found: found[0].translate(_SWAP), text)
+
+    def day(self, day: date) -> str:
+        """A day on an axis: 22 Oct."""
+        return f"{day.day:02d} {italian.MONTHS[day.month - 1]}" if self.language == "it" else f"{day:%d %b}"
+
+    def table(self, table: Table) -> Table:
+        """A table of ours."""
+        return replace(
+            table,
+            title=self(table.title),
+            columns=[self(column) for column in table.columns],
+            rows=[self.row(row) for row in table.rows],
+        )
+
+    def row(self, cells: Sequence[str]) -> list[str]:
+        """The cells of a table of ours."""
+        return [self(cell) for cell in cells]
+
+
+@cache
+def _sentences() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(pattern, re.DOTALL), template) for pattern, template in italian.SENTENCES)
