@@ -29,6 +29,13 @@ PERSONAL: list[tuple[str, str]] = [
     ("EMAIL", "hubungi <ayu99@yahoo.example>"),
     ("EMAIL", "l'indirizzo <niccolò@example.it> funziona"),
     ("EMAIL", "two: <a.b@example.com> works"),
+    ("EMAIL", "contattami a <mario.rossi chiocciola gmail punto com>"),
+    ("EMAIL", "send it to <john dot smith at gmail dot com> please"),
+    ("KEY", "kata sandi saya <rahasia123>"),
+    ("KEY", "aws_secret_access_key=<wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLE1>"),
+    ("PHONE", "<+86 138 0013 8000> is my number in China"),
+    ("IBAN", "bonifico su <IT 60 X 05428 11101 000000123456>"),
+    ("KEY", "passwordnya <rahasia2024>"),
     # Indonesian telephones
     ("PHONE", "WA saya <081234567890>"),
     ("PHONE", "nomor hp <0812-3456-7890>"),
@@ -218,6 +225,12 @@ _WORDS = [
     "A1 motorway", "AB 12", "H2O", "COVID-19", "4G LTE", "e.g. this", "dr. Wayan", "std::vector", "a::b", "12::", "::",
 ]  # fmt: skip
 INNOCENT: list[str] = [
+    "vedi articolo 12.3.4.5 del contratto",
+    "numero di protocollo 2025-0001234567",
+    "NIB 0220101234567",
+    "ticket number 2025110300421",
+    "order number 10023456",
+    "version 18.4.0.1 is out",
     *(f"costa {price} circa" for price in _PRICES),
     *(f"data: {day}" for day in _DATES),
     *(f"secondo {law} serve" for law in _LAWS),

@@ -20,7 +20,8 @@ KEY = re.compile(
     re.DOTALL,
 )
 KEY_SAID = re.compile(
-    r"\b(?:password|passwd|pwd|kata sandi|sandi|api[ _-]?key|secret|token|chiave)\s?(?:is|è|adalah|[:=])\s?[\"']?"
+    r"\b[\w-]{0,30}(?:password|passwd|pwd|sandi|(?:api|access)[ _-]?key|secret|token|chiave)"
+    r"(?:\s?(?:is|è|adalah|[:=])|(?:\s(?:saya|mia|kami)|nya|ku)(?:\s?(?:è|adalah|[:=]))?)\s?[\"']?"
     r"(?P<value>(?!\[)(?=[^\s\"']*\d)[^\s\"']{6,})",
     _I,
 )
@@ -29,7 +30,16 @@ EMAIL = re.compile(
     _I,
 )
 """Bounded, and begun only where a word begins: a long run of letters must not take quadratic time."""
-IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b", _I)
+_DOT = r"\s(?:dot|punto|titik)\s"
+EMAIL_SPELLED = re.compile(
+    rf"(?<![\w.+'-])[\w.+'-]{{1,80}}(?:{_DOT}[\w.+'-]{{1,80}}){{0,3}}\s(?:at|chiocciola)\s[\w-]{{1,80}}(?:{_DOT}[\w-]{{2,20}}){{1,3}}",
+    _I,
+)
+IBAN = re.compile(
+    r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b"
+    r"|\bIT ?\d{2} ?[A-Z] ?\d{5} ?\d{5} ?[A-Z0-9]{12}\b",  # as Italian banks print it
+    _I,
+)
 CODICE_FISCALE = re.compile(
     r"\b[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]\b", _I
 )
@@ -41,7 +51,9 @@ SIXTEEN_DIGITS = re.compile(r"(?<![\d.,-])\d{4}(?:[ .-]?\d{4}){3}(?![\d])|(?<![\
 NIK_SAID = re.compile(r"(?i:\b(?:nik|ktp|kk)\b\D{0,25}?)(?P<value>\d(?:[ .-]?\d){15})(?!\d)")
 CARD = re.compile(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d])")
 IP = re.compile(
-    r"(?<![\d.v])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![:\w])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![:\w])", _I
+    r"(?<![\d.v])(?<!pasal )(?<!articolo )(?<!article )(?<!section )(?<!clause )(?<!versi )(?<!version )(?<!versione )"
+    r"(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![:\w])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![:\w])",
+    _I,
 )
 PASSPORT = re.compile(r"(?<![\w-])(?-i:[A-Z]{1,2}) ?\d{7}(?![\w-])")
 PASSPORT_SAID = re.compile(
@@ -59,7 +71,13 @@ _PHONE_NAMES = (
 )
 _PHONE_SAID = re.compile(_PHONE_NAMES + r"[^\d\n]{0,25}$", _I)
 _PHONE_LIKE = re.compile(r"\d(?:[\s().\-/]{0,3}\d){6}")
-_ZEROS = re.compile(r"\b00(?=[1-9])")
+_OTHER_NUMBER = re.compile(
+    r"\b(?:protocoll\w*|pratica|ordine|order|pesanan|fattura|faktur|invoice|resi|antrian|booking|prenotazione|nib|ti[ck]+et)"
+    r"(?:[\s.:#]|\b(?:n|no|nr|numero|number|nomor)\b)*$",
+    _I,
+)
+"""Numbers of something else, which people introduce with `numero` as well."""
+_ZEROS = re.compile(r"(?<!\d[ .-])\b00(?=[1-9])")
 _DATE = re.compile(r"\d{1,2}([-./])\d{1,2}\1(?:19|20)?\d{2}\b|(?:19|20)\d{2}([-./])\d{1,2}\2\d{1,2}\b")
 _REGIONS = ("ID", "IT", "GB", "US", "AU", "SG", "DE", "FR", "NL")
 """Where a number without a country's code may be from."""
@@ -120,7 +138,7 @@ def phones(text: str) -> Iterator[tuple[int, int]]:
     for region in _REGIONS:
         for begin, end in _numbers(text, region):
             before = text[max(0, begin - 40) : begin]
-            if not _PHONE_SAID.search(before) and not _dialled(text[begin:end]):
+            if _OTHER_NUMBER.search(before) or not (_PHONE_SAID.search(before) or _dialled(text[begin:end])):
                 continue
             if not _MONEY_BEFORE.search(before) and not _MONEY_AFTER.search(text[end : end + 20]):
                 spans[begin] = max(end, spans.get(begin, end))

@@ -41,6 +41,7 @@ KINDS = (
     Kind("KEY", partial(_matches, personal.KEY)),
     Kind("KEY", partial(_matches, personal.KEY_SAID)),
     Kind("EMAIL", partial(_matches, personal.EMAIL)),
+    Kind("EMAIL", partial(_matches, personal.EMAIL_SPELLED)),
     Kind("IBAN", partial(_matches, personal.IBAN, valid=personal.is_iban)),
     Kind("CODICE_FISCALE", partial(_matches, personal.CODICE_FISCALE)),
     Kind("NPWP", partial(_matches, personal.NPWP)),
@@ -53,7 +54,10 @@ KINDS = (
     Kind("PHONE", personal.phones),
 )
 """Every kind, in the order they are looked for."""
-_WORTH_A_LOOK = re.compile(r"\d|@|[\[(]\s?(?:at|chiocciola)\s?[\])]|[A-Za-z_-]{16}|::|://", re.IGNORECASE)
+_WORTH_A_LOOK = re.compile(
+    r"\d|@|[\[(]\s?(?:at|chiocciola)\s?[\])]|[A-Za-z_-]{16}|::|://|\s(?:at|chiocciola)\s[\w-]+\s(?:dot|punto|titik)\s",
+    re.IGNORECASE,
+)
 """Most messages hold nothing personal; this lets them pass at once."""
 
 
