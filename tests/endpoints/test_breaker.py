@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Message, Reason
-from zantara_exp.endpoints.breaker import Breaker, Guarded, State
+from zantara_exp.endpoints.breaker import LONGEST_RETRY_AFTER_SECONDS, Breaker, Guarded, State
 
 
 class Clock:
@@ -113,6 +114,30 @@ def test_a_late_success_of_before_does_not_close_it() -> None:
 
     asyncio.run(go())
     assert guard.breaker.state is State.OPEN
+
+
+@pytest.mark.parametrize("asked", [86_400.0, float("inf")])
+def test_a_server_cannot_ask_to_be_left_alone_for_ever(asked: float) -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working, endpoint.retry_after_s = False, asked
+    errors_of(guard, 5)
+    endpoint.working, clock.now = True, LONGEST_RETRY_AFTER_SECONDS
+    assert errors_of(guard, 1) == [None]
+
+
+def test_opening_and_closing_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working = False
+    errors_of(guard, 6)
+    clock.now = 5.0
+    errors_of(guard, 1)  # a probe that fails
+    assert guard.breakers == {"scripted": "open"}
+    clock.now, endpoint.working = 10.0, True
+    errors_of(guard, 2)
+    assert [record.message for record in caplog.records] == [
+        "endpoint=scripted fails again and again (overloaded); its breaker opens",
+        "endpoint=scripted answers again; its breaker closes",
+    ]
 
 
 def test_it_waits_as_long_as_the_server_asks() -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.shadow.examples import START, comparison, version_1
 from zantara_exp.shadow._append import append_lines, day_file
 from zantara_exp.shadow._files import DailyFiles
-from zantara_exp.shadow.compact import Compacted, compact_folder
+from zantara_exp.shadow.compact import Compacted, compact_folder, main
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Drops, Side, to_line
 
@@ -78,6 +78,15 @@ def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> No
     log.close()
     assert compacted(tmp_path).malformed == 1
     assert compacted(tmp_path).malformed == 1
+
+
+@pytest.mark.usefixtures("workdir")
+def test_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    write(Path("logs/shadow_mode"), to_line(comparison(1)), b"{nonsense")
+    assert main([]) == 0
+    assert "1 comparisons of 1 days, 1 unreadable lines: " in capsys.readouterr().out
+    assert main(["paths.log=x"]) == 2
+    assert "paths.log" in capsys.readouterr().out
 
 
 def test_a_log_of_nothing(tmp_path: Path) -> None:

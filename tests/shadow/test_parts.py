@@ -11,6 +11,7 @@ from zantara_exp.endpoints.epoch import epoch_of, weights_hash
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.sampling import Sampler, user_percentile
 from zantara_exp.shadow.switch import Switch
+from zantara_exp.shadow.switch import main as turn
 from zantara_exp.shadow.tally import Tally
 
 
@@ -81,6 +82,17 @@ def test_either_switch_turns_it_off(
     if file is not None:
         (tmp_path / "shadow_mode").write_text(file)
     assert Switch(tmp_path).is_on() is on
+
+
+@pytest.mark.usefixtures("workdir")
+def test_the_switch_is_turned_by_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [turn([word]) for word in ("show", "off", "show", "on")] == [0, 0, 0, 0]
+    said = [line.split(" by ")[0].split()[-1] for line in capsys.readouterr().out.splitlines() if " by " in line]
+    assert said == ["on", "off", "off", "on"]
+    assert turn(["of"]) == 2
+    assert "'of' is no word of this switch" in capsys.readouterr().out
+    assert turn(["off", "log=postgres"]) == 1
+    assert "LOG_DATABASE_URL, which is not set" in capsys.readouterr().out
 
 
 def test_a_switch_that_cannot_be_read_is_off(tmp_path: Path) -> None:

@@ -6,12 +6,17 @@ closed --failures in a row--> open --cooldown--> half open (one call) --good--> 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
+
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+"""A server that asks for more is probed all the same: its Retry-After may be wrong, and a probe costs one call."""
+_log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
@@ -61,7 +66,8 @@ class Breaker:
         if self.state is State.CLOSED:
             self.times_opened += 1
         self.state = State.OPEN
-        self._open_until = self._clock() + max(self._config.cooldown_seconds, retry_after_s or 0.0)
+        asked = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+        self._open_until = self._clock() + max(self._config.cooldown_seconds, asked)
 
 
 class Guarded:
@@ -72,6 +78,11 @@ class Guarded:
         self.model = endpoint.model
         self.breaker = breaker
         self._endpoint = endpoint
+
+    @property
+    def breakers(self) -> dict[str, str]:
+        """The breaker's state under the endpoint's name."""
+        return {self.provider: self.breaker.state.value}
 
     async def chat(self, messages: Sequence[Message]) -> Answer:
         """Ask the endpoint unless the breaker is open."""
@@ -84,8 +95,17 @@ class Guarded:
         except BaseException:
             self.breaker.abandon(probe)
             raise
+        was = self.breaker.state
         self.breaker.record(answer, probe)
+        self._announce(was, answer)
         return answer
+
+    def _announce(self, was: State, answer: Answer) -> None:
+        now = self.breaker.state
+        if (was, now) == (State.CLOSED, State.OPEN):
+            _log.warning("endpoint=%s fails again and again (%s); its breaker opens", self.provider, answer.error)
+        elif (was, now) == (State.HALF_OPEN, State.CLOSED):
+            _log.warning("endpoint=%s answers again; its breaker closes", self.provider)
 
     async def close(self) -> None:
         """Close the endpoint."""

@@ -26,6 +26,11 @@ class Fallback:
         """The first endpoint's."""
         return self._endpoints[0].breaker
 
+    @property
+    def breakers(self) -> dict[str, str]:
+        """State by endpoint."""
+        return {name: state for endpoint in self._endpoints for name, state in endpoint.breakers.items()}
+
     async def chat(self, messages: Sequence[Message]) -> Answer:
         """The first answer, or the first failure."""
         first: Answer | None = None

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -68,6 +68,8 @@ class Stats:
     """From the newest compared request to its comparison."""
     spooled: int = 0
     """log=postgres: lines that are safe on this machine and not in the database yet."""
+    breakers: Mapping[str, str] = field(default_factory=dict)
+    """State by endpoint: the candidate's and those that stand in for it."""
 
 
 class Link:
@@ -124,6 +126,7 @@ class Link:
         return Stats(
             self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
             said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds, said.spooled,
+            said.breakers,
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
@@ -160,7 +163,7 @@ class Link:
             self._pending = self._pending[self._worker.send(self._pending) :]
 
     def _look_at_switch(self) -> None:
-        on = self._switch.is_on()
+        on = self._switch.is_on() and self._worker.said.allowed
         if on != self.enabled:
             _log.warning("shadow mode is switched %s", "on" if on else "off")
             self.enabled = on

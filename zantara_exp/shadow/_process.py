@@ -36,6 +36,9 @@ class Said:
     spooled: int = 0
     reported: Mapping[str, int] = field(default_factory=dict)
     """Losses that stand in the log, its own and those it was told of."""
+    breakers: Mapping[str, str] = field(default_factory=dict)
+    allowed: bool = True
+    """What the switch of all replicas says (log=postgres)."""
 
 
 class WorkerProcess:

@@ -29,6 +29,7 @@ from zantara_exp.shadow.compare import AA, Comparer
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.replay import Request
+from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
 
 _REPORT_SECONDS = 0.2
@@ -54,8 +55,10 @@ class Worker:
         epoch: str,
         pipes: Pipes,
         primary: Endpoint | None = None,
+        row: RowSwitch | None = None,
     ) -> None:
-        """`primary` is asked again in a share of the sample, the A/A arm."""
+        """`primary` is asked again in a share of the sample, the A/A arm; `row` is the switch of all replicas."""
+        self._row = row
         self._config, self._endpoint, self._log, self._pipes = config, endpoint, log, pipes
         self._on = self._over = False
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
@@ -171,6 +174,8 @@ class Worker:
             "compared": compared,
             "in_flight": len(self._tasks),
             "breaker": self._endpoint.breaker.state,
+            "breakers": self._endpoint.breakers,
+            "allowed": self._row is None or self._row.on,
             "lost": lost,
             "reported": self._log.reported,
             "lag_seconds": self._lag_seconds,
@@ -205,13 +210,16 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
         asked_again = config.primary.aa_percent > 0
         again = guarded(option(config.primary.endpoint or ""), cost=config.cost) if asked_again else None
-        worker = Worker(config, endpoint, log, setup["epoch"], pipes, again)
+        row = RowSwitch(config.log.url_env) if config.log.kind == "postgres" else None
+        worker = Worker(config, endpoint, log, setup["epoch"], pipes, again, row)
         try:
             await worker.run(reader)
         finally:
             await endpoint.close()
             if again is not None:
                 await again.close()
+            if row is not None:
+                row.close()
             log.close()
             worker.report()
 

@@ -1,12 +1,14 @@
 """The comparison log as Parquet: one file per day with flat columns, rewritten only when that day's log has changed.
 
-Run `compact` before every analysis; it costs nothing where nothing is new.
+Run `compact` before every analysis; it costs nothing where nothing is new. By hand:
+    python -m zantara_exp.shadow.compact [log=postgres paths.logs=DIR]
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -214,3 +216,30 @@ def _line_number(entry: bytes) -> int:
         return int(orjson.loads(entry)["line"])
     except (ValueError, TypeError, KeyError):
         return -1
+
+
+def main(overrides: Sequence[str]) -> int:
+    """Bring the Parquet files up to date and say where they are; returns the exit status."""
+    import pyarrow.parquet as pq
+
+    from zantara_exp import terminal
+    from zantara_exp.config import compose
+    from zantara_exp.errors import ZantaraError
+    from zantara_exp.shadow.fetch import fetch
+
+    try:
+        config = compose(overrides)
+        layout = Layout(config)
+        fetch(config, layout)
+        found = compact(layout)
+    except ZantaraError as error:
+        terminal.say(str(error))
+        return error.exit_status
+    rows = sum(pq.read_metadata(path).num_rows for path in found.comparisons)
+    where = found.comparisons[0].parent if found.comparisons else layout.logs
+    terminal.say(f"{rows} comparisons of {len(found.comparisons)} days, {found.malformed} unreadable lines: {where}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

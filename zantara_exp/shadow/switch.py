@@ -1,13 +1,18 @@
 """The kill switches of shadow mode: off within a second, without a restart.
 
-SHADOW_MODE_ENABLED=false          in the environment of the process
-echo off > .zantara/shadow_mode    the state file, for all processes that share `paths.state`
+SHADOW_MODE_ENABLED=false                              in the environment of the process
+python -m zantara_exp.shadow.switch off                the file .zantara/shadow_mode, for all that share `paths.state`
+python -m zantara_exp.shadow.switch off log=postgres   a row, for replicas on all machines; `on` and `show` likewise
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from zantara_exp.config.schema import Config
 
 VARIABLE = "SHADOW_MODE_ENABLED"
 _ON = ("true", "on", "1", "yes", "enabled")
@@ -17,20 +22,66 @@ class Switch:
     """Whether shadow mode is on. Neither switch set is on; a word that means neither on nor off is off."""
 
     def __init__(self, state: Path) -> None:
-        self._file = state / "shadow_mode"
+        self.file = state / "shadow_mode"
 
     def is_on(self) -> bool:
         """Look at both switches; costs a system call."""
-        return _means_on(os.environ.get(VARIABLE, "")) and _means_on(self._noted())
+        return means_on(os.environ.get(VARIABLE, "")) and means_on(self._noted())
 
     def _noted(self) -> str:
         try:
-            return self._file.read_text(encoding="utf-8")
+            return self.file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
         except (OSError, UnicodeDecodeError):
             return "unreadable"
 
 
-def _means_on(word: str) -> bool:
+def means_on(word: str) -> bool:
+    """Whether a switch's word leaves shadow mode on; no word does."""
     return word.strip().lower() in ("", *_ON)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Turn shadow mode off or on, or show it; returns the exit status."""
+    from zantara_exp import terminal
+    from zantara_exp.config import compose
+    from zantara_exp.errors import ConfigError, ZantaraError
+
+    try:
+        word, *overrides = arguments or [""]
+        if word not in ("on", "off", "show"):
+            raise ConfigError(f"'{word}' is no word of this switch: on, off or show, and then overrides")
+        terminal.say(_turned(word, compose(overrides)))
+    except ZantaraError as error:
+        terminal.say(str(error))
+        return error.exit_status
+    return 0
+
+
+def _turned(word: str, config: Config) -> str:
+    """Set the switch that the config names, unless the word is `show`; what it says now."""
+    from zantara_exp.layout import Layout
+
+    if config.log.kind == "postgres":
+        from zantara_exp.shadow.row_switch import read_word, write_word
+        from zantara_exp.shadow.table import Database
+
+        database = Database(config.log.url_env)
+        try:
+            if word != "show":
+                write_word(database, word)
+            on, where = means_on(read_word(database)), f"the database of {config.log.url_env}"
+        finally:
+            database.close()
+    else:
+        switch = Switch(Layout(config).state)
+        if word != "show":
+            switch.file.parent.mkdir(parents=True, exist_ok=True)
+            switch.file.write_text(f"{word}\n", encoding="utf-8")
+        on, where = switch.is_on(), str(switch.file)
+    return f"shadow mode is {'on' if on else 'off'} by {where}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

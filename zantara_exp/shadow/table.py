@@ -23,6 +23,7 @@ _CONNECT_SECONDS = 3
 _STATEMENT_MS = 30_000
 _READ_AT_ONCE = 2000
 _DAY = re.compile(r'"timestamp":"(\d{4}-\d{2}-\d{2})T')
+_TAKE_TURNS = "select pg_advisory_xact_lock(hashtext('zantara_comparisons'))"
 _IS_THERE = "select to_regclass('zantara_comparisons')"
 _CREATE = """
 create table zantara_comparisons (
@@ -56,7 +57,7 @@ class Stored(NamedTuple):
     line: str
 
 
-class Table:
+class Database:
     """One connection, opened again after it was lost. Every wait is bounded. Used by one thread."""
 
     def __init__(self, variable: str) -> None:
@@ -73,30 +74,34 @@ class Table:
         parts = conninfo_to_dict(self._url)
         return hashlib.sha256(repr([parts.get(key) for key in ("host", "port", "dbname")]).encode()).hexdigest()[:16]
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Add lines that are not there yet. Raises ZantaraError where the database cannot be used."""
-        today = datetime.now(UTC).date().isoformat()
-        days = [found[1] if (found := _DAY.search(row.line)) else today for row in rows]
-        texts = [row.line.replace("\x00", "\\u0000") for row in rows]
-        with self._used() as connection, connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(hashtext('zantara_comparisons'))")
-            connection.execute(_ADD, [[row.spool for row in rows], [row.ends_at for row in rows], days, texts])
+    @contextmanager
+    def used(self) -> Iterator[Connection]:
+        """The connection; trouble with it drops it. Raises ZantaraError where the database cannot be used."""
+        import psycopg
 
-    def known_end(self, spool: str) -> int:
-        """Up to where a spool has been sent: it is sent in order. Raises ZantaraError as `add` does."""
-        with self._used() as connection:
-            found = connection.execute(_KNOWN_END, [spool]).fetchone()
-        return int(found[0]) if found else 0
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=_CONNECT_SECONDS,
+                    client_encoding="utf8",
+                    options=f"-c statement_timeout={_STATEMENT_MS}",
+                    tcp_user_timeout=_STATEMENT_MS,
+                    application_name="zantara-exp comparison log",
+                )
+                self._prepare(self._connection)
+            yield self._connection
+        except psycopg.Error as broken:
+            self.close()
+            # The driver's words may quote the URL, which holds the password: only the kind of trouble is said.
+            raise ZantaraError(
+                f"log=postgres: the database of {self._variable} cannot be used: {type(broken).__name__}",
+                f"check {self._variable}, and that the account may create and use tables named zantara_...",
+            ) from None
 
-    def after(self, position: int) -> Iterator[list[Stored]]:
-        """What came after a position, some at a time, in order. Raises ZantaraError as `add` does."""
-        while True:
-            with self._used() as connection:
-                rows = [Stored(*row) for row in connection.execute(_AFTER, [position, _READ_AT_ONCE])]
-            if not rows:
-                return
-            yield rows
-            position = rows[-1].position
+    def _prepare(self, connection: Connection) -> None:
+        """Called with each new connection."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,39 +109,40 @@ class Table:
             self._connection.close()
             self._connection = None
 
-    @contextmanager
-    def _used(self) -> Iterator[Connection]:
-        """The connection; trouble with it drops it."""
-        import psycopg
 
-        try:
-            yield self._connected()
-        except psycopg.Error as broken:
-            self.close()
-            # The driver's words may quote the URL, which holds the password: only the kind of trouble is said.
-            raise ZantaraError(
-                f"log=postgres: the database of {self._variable} cannot be used: {type(broken).__name__}",
-                f"check {self._variable}, and that the account may create and use the table zantara_comparisons",
-            ) from None
+class Table(Database):
+    """The log's table, made where it is not there."""
 
-    def _connected(self) -> Connection:
-        import psycopg
+    def _prepare(self, connection: Connection) -> None:
+        with connection.transaction():
+            connection.execute(_TAKE_TURNS)
+            if connection.execute(_IS_THERE).fetchone() == (None,):
+                connection.execute(_CREATE)
 
-        if self._connection is None:
-            self._connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=_CONNECT_SECONDS,
-                client_encoding="utf8",
-                options=f"-c statement_timeout={_STATEMENT_MS}",
-                tcp_user_timeout=_STATEMENT_MS,
-                application_name="zantara-exp comparison log",
-            )
-            with self._connection.transaction():
-                self._connection.execute("select pg_advisory_xact_lock(hashtext('zantara_comparisons'))")
-                if self._connection.execute(_IS_THERE).fetchone() == (None,):
-                    self._connection.execute(_CREATE)
-        return self._connection
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add lines that are not there yet. Raises ZantaraError where the database cannot be used."""
+        today = datetime.now(UTC).date().isoformat()
+        days = [found[1] if (found := _DAY.search(row.line)) else today for row in rows]
+        texts = [row.line.replace("\x00", "\\u0000") for row in rows]
+        with self.used() as connection, connection.transaction():
+            connection.execute(_TAKE_TURNS)
+            connection.execute(_ADD, [[row.spool for row in rows], [row.ends_at for row in rows], days, texts])
+
+    def known_end(self, spool: str) -> int:
+        """Up to where a spool has been sent: it is sent in order. Raises ZantaraError as `add` does."""
+        with self.used() as connection:
+            found = connection.execute(_KNOWN_END, [spool]).fetchone()
+        return int(found[0]) if found else 0
+
+    def after(self, position: int) -> Iterator[list[Stored]]:
+        """What came after a position, some at a time, in order. Raises ZantaraError as `add` does."""
+        while True:
+            with self.used() as connection:
+                rows = [Stored(*row) for row in connection.execute(_AFTER, [position, _READ_AT_ONCE])]
+            if not rows:
+                return
+            yield rows
+            position = rows[-1].position
 
 
 def checked_url(variable: str) -> str:
