@@ -19,6 +19,7 @@ NAMES = {
     "extract": "rows a second and memory of reading conversations, beside a bare COPY",
     "analysis": "the comparison log's numbers beside a hand-written query and a Python loop; compaction; Spark",
     "shadow": "what mirror and gateway cost the traffic beside them; kill -9 and a candidate that is away",
+    "startup": "what a user waits for before anything happens: wall time and imports of the usual commands",
     "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
 }
 """Each is a module of this package with `run(size, seed) -> Report`; None is its own size."""
