@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from zantara_exp.bench.shadow_load import app, flat_out, quantile, steady, streams
+from zantara_exp.bench.shadow_bare import bare_proxy
+from zantara_exp.bench.shadow_clients import flat_out, steady, streams, timed
+from zantara_exp.bench.shadow_load import app, quantile
 from zantara_exp.bench.shadow_servers import stub
 
 
@@ -29,20 +31,24 @@ def test_an_app_keeps_its_rate_and_counts_what_fails() -> None:
 def test_the_stub_and_its_clients() -> None:
     with stub("primary") as (address, turn):
         port = int(address.rsplit(":", 1)[1])
-        rate, failed = asyncio.run(flat_out(port, 4, 0.5))
-        assert (rate > 100, failed) == (True, 0)
-        latency, failed = asyncio.run(steady(port, 50, 0.4))
-        assert (len(latency) > 10, failed) == (True, 0)
+        rate, failed = timed(flat_out(port, 4, 0.5))
+        assert (rate > 0, failed) == (True, 0)
+        load = timed(steady(port, 50, 0.4))
+        assert (len(load.latency_ms), load.moved_ms, load.failed) == (20, [], 0)
         before = turn("overloaded")
-        assert before >= len(latency)
-        _, failed = asyncio.run(steady(port, 50, 0.2))
-        assert failed > 5
-        assert turn("primary") == before + failed
+        assert before >= 20
+        assert timed(steady(port, 50, 0.2)).failed == 10
+        assert turn("primary") == before + 10
+
+
+def test_the_bare_proxy_forwards() -> None:
+    with stub("primary") as (address, _), bare_proxy(address) as port:
+        load = timed(steady(port, 50, 0.2))
+    assert (len(load.latency_ms), load.failed) == (10, 0)
 
 
 @pytest.mark.slow
 def test_streams_run_at_once() -> None:
     with stub("primary") as (address, _):
-        first_ms, failed = asyncio.run(streams(int(address.rsplit(":", 1)[1]), 20))
-    assert (len(first_ms), failed) == (20, 0)
-    assert quantile(first_ms, 0.5) < 1000
+        load = timed(streams(int(address.rsplit(":", 1)[1]), 20))
+    assert (len(load.latency_ms), load.failed) == (20, 0)

@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from zantara_exp import terminal
+from zantara_exp.bench.shadow_clients import timed
 
 TOKENS = 60
 TOKEN_SECONDS = 0.1
@@ -48,8 +50,7 @@ class _Server(asyncio.Protocol):
     requests = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self._heard = b""
 
     def data_received(self, data: bytes) -> None:
@@ -132,4 +133,4 @@ def stub(mode: str) -> Iterator[tuple[str, Turn]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1]))
+    timed(_main(sys.argv[1]))
