@@ -21,6 +21,7 @@ NAMES = {
     "shadow": "what mirror and gateway cost the traffic beside them; kill -9 and a candidate that is away",
     "startup": "what a user waits for before anything happens: wall time and imports of the usual commands",
     "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
+    "train": "tokens a second and memory of stage=train, beside a bare TRL script",
 }
 """Each is a module of this package with `run(size, seed) -> Report`; None is its own size."""
 DOCS = Path("docs") / "benchmarks.md"
