@@ -1,20 +1,35 @@
 """The command itself: it listens, forwards, and ends on SIGTERM with its comparisons written."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.dataset.conftest import open_folder
 from tests.endpoints.servers import raw_server
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_gateway import post
 from tests.shadow.test_mirror import logged, wait_for
+from tests.shadow.test_routing import ask
+from zantara_exp.config import compose
+from zantara_exp.dataset import embedded
+from zantara_exp.errors import ConfigError
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.authority import serving_epoch
+from zantara_exp.rollout.state import RUNNING, State
+from zantara_exp.rollout.store import open_store
+from zantara_exp.shadow.served_store import read_served
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -27,29 +42,97 @@ def command(primary: str, candidate: str, *overrides: str) -> list[str]:
     return [sys.executable, "-m", "zantara_exp", *settings, *overrides]
 
 
-def _ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz").status_code == 200
-    except httpx.ConnectError:
-        return False
-
-
-def test_it_serves_until_it_is_told_to_end() -> None:
+@contextmanager
+def serving(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, and the address that it says; killed if the test leaves it running."""
+    settings = command(primary, candidate, "gateway.port=0", *overrides)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with primary_at(Primary()) as primary, raw_server(Candidate()) as candidate, \
-            subprocess.Popen(
-                command(primary, candidate, "gateway.port=0"), env=environment, stdout=subprocess.PIPE, text=True
-            ) as gateway:  # fmt: skip
+    with subprocess.Popen(settings, env=environment, stdout=subprocess.PIPE, text=True) as gateway:
         assert gateway.stdout is not None
-        address = next(line for line in gateway.stdout if line.startswith("gateway on ")).split()[2].rstrip(":")
-        wait_for(lambda: _ready(address))
-        assert post(address).status_code == 200
+        try:
+            yield (
+                gateway,
+                next(line for line in gateway.stdout if line.startswith("gateway on ")).split()[2].rstrip(":"),
+            )
+        finally:
+            gateway.kill()
+
+
+def test_it_takes_requests_once_it_says_where_and_drains_when_it_is_told_to_end() -> None:
+    primary, asked = Primary(pause=1.5), []
+    with (
+        primary_at(primary) as url,
+        raw_server(Candidate()) as candidate,
+        serving(url, candidate) as (gateway, address),
+    ):
+        assert httpx.get(f"{address}/readyz").status_code == 200
+        asking = threading.Thread(target=lambda: asked.append(post(address)))
+        asking.start()
+        wait_for(lambda: len(primary.bodies) == 1)
         gateway.send_signal(signal.SIGTERM)
+        asking.join(60)
+        assert gateway.stdout is not None
         said = gateway.stdout.read()
-        assert gateway.wait(30) == 0
+        assert gateway.wait(60) == 0
+    assert asked[0].content == primary.sent[0]
     assert '"path":"/v1/messages"' in said
     assert "next: python -m zantara_exp stage=report" in said
     assert len(logged()) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_rollout_and_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = ("rollout.state=postgres", "shadow.traffic_percent=0")
+    with open_folder() as place, embedded.server(place) as server, primary_at(Primary()) as url:
+        server.create_database("rollout")
+        monkeypatch.setenv("ROLLOUT_DATABASE_URL", server.conninfo("rollout"))
+        with (
+            raw_server(Candidate("Ciao dal candidato!")) as candidate,
+            serving(url, candidate, *shared) as (_, first),
+            serving(url, candidate, *shared) as (_, second),
+        ):
+            config = compose([*command(url, candidate, *shared)[3:]])
+            epoch = serving_epoch(config, Layout(config))
+            with closing(open_store(config.rollout, Layout(config))) as store:
+                running = State(RUNNING, 0, 50.0, epoch, "g1", "2025-11-02", since=datetime.now(UTC))
+                store.swap(State(), running)
+                for address in (first, second):
+                    wait_for(lambda at=address: "zantara_rollout_share_percent 50" in httpx.get(f"{at}/metrics").text)
+                moved = {address: {user for user in range(20) if _moved(address, user)} for address in (first, second)}
+                assert 0 < len(moved[first]) < 20
+                assert moved[first] == moved[second]
+                store.swap(store.read(), State())
+                for address in (first, second):
+                    wait_for(lambda at=address: "zantara_rollout_share_percent 0" in httpx.get(f"{at}/metrics").text)
+                    assert not any(_moved(address, user) for user in moved[first])
+        wait_for(lambda: len(list(read_served(config, Layout(config), datetime(2025, 1, 1, tzinfo=UTC)))) == 40)
+
+
+def _moved(address: str, user: int) -> bool:
+    return "x-zantara-answered-by" in ask(address, f"user-{user}").headers
+
+
+@pytest.mark.slow
+def test_the_trained_model_is_served_to_users_once_a_rollout_starts(tiny_model: Path) -> None:
+    shutil.copytree(tiny_model, "models/zantara-tiny")
+    local = ("endpoint=local", "endpoint.max_tokens=8")
+    with primary_at(Primary()) as url, serving(url, "http://127.0.0.1:9/v1", *local) as (gateway, address):
+        assert not _moved(address, 1)
+        config = compose(["stage=serve", "shadow=live", *local])
+        with closing(open_store(config.rollout, Layout(config))) as store:
+            epoch = serving_epoch(config, Layout(config))
+            store.swap(State(), State(RUNNING, 0, 100.0, epoch, "g1", "2025-11-02", since=datetime.now(UTC)))
+        wait_for(lambda: _moved(address, 1), 120)
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(60) == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "gateway.example.org"])
+def test_other_machines_need_a_token_or_a_word_that_they_need_none(host: str) -> None:
+    with pytest.raises(ConfigError, match="gateway.host.*reached by other machines"):
+        compose([f"gateway.host='{host}'"])
+    for allowed in ("gateway.token_env=GATEWAY_TOKEN", "gateway.without_token=true"):
+        assert compose([f"gateway.host='{host}'", allowed]).gateway.host == host
 
 
 def test_a_port_that_is_taken_is_said() -> None:
