@@ -220,6 +220,8 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
                 await again.close()
             if row is not None:
                 row.close()
+            log.finish()
+            worker.report()  # before a database can make the end take longer than the app waits
             log.close()
             worker.report()
 

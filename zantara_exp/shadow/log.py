@@ -106,11 +106,17 @@ class ComparisonLog:
         return self._destination.waiting
 
     def close(self, deadline_seconds: float = 30.0) -> None:
-        """Write and sync what is queued. What is left after the deadline counts as lost."""
+        """`finish`, and hand over what waits for a database; what does not get there by the deadline stays here."""
         deadline = time.monotonic() + deadline_seconds
+        self.finish(deadline_seconds)
+        self._destination.close(max(0.0, deadline - time.monotonic()))
+
+    def finish(self, deadline_seconds: float = 30.0) -> None:
+        """Write and sync what is queued. What is left after the deadline counts as lost."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._thread.join(deadline_seconds)
-        self._destination.close(max(0.0, deadline - time.monotonic()))
         left = self._queue.qsize()
         if left:
             self.drop("shutdown", left)
