@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from zantara_exp.analysis.smells import smells
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config import Config
 from zantara_exp.layout import Layout
+from zantara_exp.shadow.sampling import user_percentile
 
 CLEAN = logs.Plan(days=2, per_day=150, users=3000, seed=4)
 SIDE = {"model": "m", "provider": "p", "tokens_input": 1, "tokens_output": 1, "error": None}
@@ -56,6 +58,28 @@ def test_days_and_sampling_that_change(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, replace(CLEAN, days=1, start=3, seed=9))
     said = found(layout, config)
     assert said == ["the sampled share changed within the epoch: 10 %, 100 %", "2 days without a comparison"]
+
+
+def test_users_who_are_not_in_the_sampled_share(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, extra={"sampling": {"percent": 10.0, "reason": "user_hash"}}))
+    said = " ".join(found(layout, config))
+    assert "of the users lie outside of the sampled share" in said
+
+
+def test_a_sample_of_which_a_part_is_missing(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, per_day=600))
+    for path in layout.logs.iterdir():
+        lines = [line for line in path.read_text().splitlines() if user_percentile(json.loads(line)["user"]) < 60]
+        path.write_text("\n".join(lines) + "\n")
+    assert found(layout, config) == ["the users do not fill the sampled share evenly"]
+
+
+def test_a_clock_that_jumped(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, CLEAN)
+    path = sorted(layout.logs.iterdir())[0]
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[100:], *lines[:100]]) + "\n")
+    assert found(layout, config) == ["100 comparisons are dated more than 1 h before one logged before them"]
 
 
 def test_one_user_who_dominates(layout: Layout, config: Config) -> None:

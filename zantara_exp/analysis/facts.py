@@ -12,7 +12,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from zantara_exp.analysis.engine import Engine
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 5
+_FORMAT = 6
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
 """A latency bucket is half a percent wide: quantiles read from buckets are within a quarter of one."""
+
+SET_BACK = timedelta(hours=1)
+"""Writers that work side by side, and slow answers, put lines a little out of order; more is a clock that jumped."""
 
 UNKNOWN = "unknown"
 """Language, category or model that a line does not name."""
@@ -102,9 +105,18 @@ def _mark(target: Path) -> bytes:
 
 def doubles_of(facts: Path) -> int:
     """How many comparisons of a file of facts stand in it a second time."""
+    return _noted(facts, b"doubles")
+
+
+def set_back_of(facts: Path) -> int:
+    """How many comparisons are dated more than SET_BACK before one that was logged before them."""
+    return _noted(facts, b"set_back")
+
+
+def _noted(facts: Path, what: bytes) -> int:
     import pyarrow.parquet as pq
 
-    return int(dict(pq.read_metadata(facts).metadata or {}).get(b"doubles", b"0"))
+    return int(dict(pq.read_metadata(facts).metadata or {}).get(what, b"0"))
 
 
 def newest_day(facts: Path) -> date:
@@ -134,8 +146,9 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
 
     writer: Any = None
     seen: set[str] = set()
-    doubles = 0
+    doubles, order = 0, _Order()
     for batch in batches:
+        order.read(batch["timestamp"])
         first = _first(batch["comparison_id"].to_pylist(), seen)
         doubles += first.count(False)
         rows = pa.Table.from_batches([batch]).append_column("first", pa.array(first, pa.bool_()))
@@ -148,8 +161,26 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
             writer = pq.ParquetWriter(target, schema, compression="zstd")
         writer.write_table(rows.cast(writer.schema))
     if writer is not None:
-        writer.add_key_value_metadata({b"doubles": str(doubles).encode()})
+        writer.add_key_value_metadata({b"doubles": str(doubles).encode(), b"set_back": str(order.set_back).encode()})
         writer.close()
+
+
+class _Order:
+    """Counts comparisons that are dated well before one logged before them."""
+
+    def __init__(self) -> None:
+        self.set_back = 0
+        self._latest = 0
+
+    def read(self, timestamps: Any) -> None:
+        """The next ones, in the order of the log."""
+        import numpy as np
+
+        micros = timestamps.cast("int64").to_numpy(zero_copy_only=False)
+        if micros.size:
+            latest = np.maximum.accumulate(np.maximum(micros, self._latest))
+            self.set_back += int((micros < latest - SET_BACK // timedelta(microseconds=1)).sum())
+            self._latest = int(latest[-1])
 
 
 def _first(keys: Sequence[str], seen: set[str]) -> list[bool]:

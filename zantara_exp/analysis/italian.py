@@ -144,7 +144,9 @@ PHRASES = {
     "days are not drawn alike": "i giorni non sono campionati allo stesso modo",
     "the mirror was off, or its log was lost": "il mirror era spento, o il suo log è andato perso",
     "a clock jumped, or files were joined": "un orologio è saltato, o sono stati uniti dei file",
-    "the sample is not what the config says": "il campione non è quello dichiarato nella config",
+    "they were sampled by another rule than the log says": "campionati con una regola diversa da quella nel log",
+    "the users do not fill the sampled share evenly": "gli utenti non riempiono in modo uniforme la quota campionata",
+    "a part of the sample is missing from the log": "una parte del campione manca dal log",
 }
 
 SENTENCES = (
@@ -274,14 +276,11 @@ SENTENCES = (
     (r"(\S+ %) of the answers have no usable latency", "il {} delle risposte non ha una latenza utilizzabile"),
     (r"([\d,]+) comparisons stand in the log twice", "{} confronti compaiono due volte nel log"),
     (
-        r"([\d,]+) comparisons are dated more than (\S+) h before the one logged before them",
-        "{} confronti hanno una data di oltre {} h precedente a quella del confronto scritto prima",
+        r"(\S+) comparisons are dated more than (\S+) h before one logged before them",
+        "{} confronti hanno una data di oltre {} h anteriore a uno scritto prima",
     ),
     (r"the sampled share changed within the epoch: (.*)", "la quota campionata è cambiata nell'epoca: {}"),
-    (
-        r"the log says that (.*) of the users are sampled, the config (.*)",
-        "il log dice che è campionato il {} degli utenti, la config il {}",
-    ),
+    (r"(\S+ %) of the users lie outside of the sampled share", "il {} degli utenti è fuori dalla quota campionata"),
     (r"(\d+) days without a comparison", "{} giorni senza confronti"),
     # terminal and provenance
     (r"([\d,]+) of ([\d,]+) users, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),

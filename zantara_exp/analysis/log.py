@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zantara_exp.analysis.engine import Engine, open_engine
-from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day
+from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
 from zantara_exp.analysis.tables import SHADOW_COMMAND
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
@@ -57,6 +57,8 @@ class ComparisonLog:
     """Lines that could not be read."""
     doubles: int
     """Comparisons that stood in the log more than once; each is counted once."""
+    set_back: int
+    """Comparisons dated well before one that was logged before them."""
     until: date
     """Last UTC day looked at: on which something was compared, or lost."""
     horizon: date
@@ -112,6 +114,7 @@ def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout
         drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
         bad=bad,
         doubles=sum(doubles_of(path) for path in files),
+        set_back=sum(set_back_of(path) for path in files),
         until=last,
         horizon=horizon,
     )

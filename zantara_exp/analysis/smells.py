@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from zantara_exp.analysis.facts import SET_BACK
 from zantara_exp.analysis.log import ComparisonLog
+from zantara_exp.shadow.sampling import user_percentile
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+_MOST_USERS = 50_000
 _FEW = 30
 """Below this many comparisons a pattern is chance."""
 
@@ -75,7 +81,9 @@ def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
             "a clock jumped back, or latency was not logged",
         ),
         _doubles(log, requests),
+        _set_back(log, requests),
         _percent(facts),
+        *_spread(facts),
         _silent(facts, first, log.until),
     ]
     return [smell for smell in found if smell is not None]
@@ -108,6 +116,41 @@ def _doubles(log: ComparisonLog, requests: int) -> Smell | None:
     return Smell(
         f"{log.doubles:,} comparisons stand in the log twice", "a writer was started twice, or files were joined"
     )
+
+
+def _set_back(log: ComparisonLog, requests: int) -> Smell | None:
+    if log.set_back <= 0.05 * requests:
+        return None
+    hours = SET_BACK.total_seconds() / 3600
+    return Smell(
+        f"{log.set_back:,} comparisons are dated more than {hours:g} h before one logged before them",
+        "a clock jumped, or files were joined",
+    )
+
+
+def _spread(facts: ir.Table) -> list[Smell]:
+    """Whether the users are those, and all those, that a sample of the logged percent takes.
+
+    A user's place in [0, 100) is a hash of the logged id, so it can be computed again. Users beyond the percent were
+    sampled by another rule; places that do not fill the percent evenly (Kolmogorov's distance, false in about one of
+    a thousand logs) mean that a part of the sample is missing.
+    """
+    found = facts.select("user", "sampling_percent").distinct().limit(_MOST_USERS).to_pyarrow()
+    users, percents = found["user"].to_pylist(), set(found["sampling_percent"].to_pylist())
+    percent = percents.pop() if len(percents) == 1 else None  # a share that changed is a smell of its own
+    if len(users) < _FEW or not percent:
+        return []
+    places = np.array([user_percentile(user) for user in users]) / percent
+    beyond = float((places >= 1).mean())
+    if beyond > 0.01:
+        why = "they were sampled by another rule than the log says"
+        return [Smell(f"{beyond * 100:.0f} % of the users lie outside of the sampled share", why)]
+    inside = np.sort(places[places < 1])
+    steps = np.arange(1, inside.size + 1) / inside.size
+    distance = max(float((steps - inside).max()), float((inside - steps + 1 / inside.size).max()))
+    if distance <= 1.95 / math.sqrt(inside.size):
+        return []
+    return [Smell("the users do not fill the sampled share evenly", "a part of the sample is missing from the log")]
 
 
 def _percent(facts: ir.Table) -> Smell | None:

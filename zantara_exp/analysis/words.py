@@ -7,7 +7,7 @@ translated in their turn. What no entry covers stays as it is: names of models, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -17,6 +17,8 @@ from zantara_exp.stage import Table
 
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+")
 _NUMERIC = re.compile(r"(?:USD |EUR |[<>=+-]+ ?|p\d+ )*[\d.,+-]+(?: %| ms| s)?(?: (?:to|\.\.) [\d.,+-]+(?: %| ms)?)?")
+_NAMES = frozenset({"criterion", "segment", "language", "category", "primary", "candidate", "epoch", "kind", "day"})
+"""Columns that hold names, which are no words of ours."""
 _SWAP = str.maketrans(",.", ".,")
 
 
@@ -55,12 +57,11 @@ class Words:
             table,
             title=self(table.title),
             columns=[self(column) for column in table.columns],
-            rows=[self.row(row) for row in table.rows],
+            rows=[[self._cell(*cell) for cell in zip(table.columns, row, strict=False)] for row in table.rows],
         )
 
-    def row(self, cells: Sequence[str]) -> list[str]:
-        """The cells of a table of ours."""
-        return [self(cell) for cell in cells]
+    def _cell(self, column: str, text: str) -> str:
+        return text if column in _NAMES else self(text)
 
 
 @cache
