@@ -39,7 +39,7 @@ from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.gateway import Gateway
 from zantara_exp.stage import Context
 
-_AFTERWARDS = timedelta(days=1)
+_AFTERWARDS = timedelta(hours=12)
 """Played on after the end, to see that nobody is served who should not be."""
 _PATIENCE_SECONDS = 60.0
 
@@ -65,7 +65,7 @@ class Played:
     unanswered: int = 0
     """Of them, those without an answer."""
     after_end: int = 0
-    """Requests that the candidate still got from users in the day after a rollback."""
+    """Requests that the candidate still got from users in the half day after a rollback."""
     seconds: float = 0.0
 
     @property
@@ -77,7 +77,7 @@ class Played:
     @property
     def ending(self) -> str:
         """The verdict, and the phase of the rollout."""
-        return f"{self.verdict.get('verdict')}, {self.state.words}"
+        return f"{self.verdict.get('verdict')}, rollout {self.state.words.replace('_', ' ')}"
 
 
 class _Heard(Context):
@@ -175,7 +175,7 @@ class _Stage:
             self._after(coming)
 
     def _after(self, coming: Sequence[Ask]) -> None:
-        """Play one more day: nobody may have the candidate who was taken from it."""
+        """Play on a little: nobody may have the candidate who was taken from it."""
         self._follow(self._played.state)
         before = self._served("candidate")
         self._until(self._now + _AFTERWARDS, coming)

@@ -10,8 +10,18 @@ import numpy as np
 
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.play import Played
+from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING
 from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
 from zantara_exp.shadow.served_store import read_served
+
+WORDS = {
+    IDLE: "never begins",
+    RUNNING: "goes on",
+    PAUSED: "is paused",
+    ROLLED_BACK: "is rolled back by itself",
+    DONE: "reaches everybody",
+}
+"""How a rollout ends, by its phase."""
 
 
 def page(played: Played) -> str:
@@ -23,7 +33,7 @@ def _lines(played: Played) -> Iterator[str]:
     scenario, plan = played.scenario, played.config.rehearsal
     yield f"# Rehearsal: {scenario.title[0].lower()}{scenario.title[1:]}"
     yield ""
-    yield f"{scenario.story} It should end with {scenario.verdict} and the rollout {scenario.ends}."
+    yield f"{scenario.story} It should end with {scenario.verdict} and a rollout that {WORDS[scenario.ends]}."
     yield ""
     yield f"**It ended with {played.ending}: {'as it should' if played.as_it_should else 'NOT as it should'}.**"
     yield ""
@@ -100,7 +110,7 @@ def _history(played: Played) -> Iterator[str]:
         yield f"- Test before a step: {line}"
     yield ""
     if not played.state.share:
-        yield f"In the day after, the candidate got {played.after_end} requests of users."
+        yield f"In the twelve hours after, the candidate got {played.after_end} requests of users."
         yield ""
 
 
