@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -26,6 +27,7 @@ from zantara_exp.shadow.fetch import fetch
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.reader import log_files, read_log
 from zantara_exp.shadow.record import Comparison
+from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.switch import main as turn
 
 pytestmark = pytest.mark.usefixtures("workdir")
@@ -48,6 +50,7 @@ def database(server: embedded.Server, request: pytest.FixtureRequest, monkeypatc
     return server.conninfo(name)
 
 
+@cache
 def machine(name: str, *overrides: str) -> Config:
     """A config whose folders no other machine sees."""
     folders = [f"paths.{folder}={name}/{folder}" for folder in ("logs", "state")]
@@ -195,10 +198,10 @@ def test_a_spool_that_is_full_drops_and_counts(database: str, monkeypatch: pytes
     monkeypatch.setenv("LOG_DATABASE_URL", "postgresql://127.0.0.1:1/nobody")
     log = log_of(machine("a", "log.spool_mb=1"), "e1")
     text = [{"role": "user", "content": "x" * 100_000}]
-    for number in range(40):
+    for number in range(10):
         log.write(comparison(number, messages=text))
-    wait_for(lambda: log.written + log.lost["disk"] == 40)
-    assert (log.written, log.lost) == (4, {"disk": 36})  # a line is a little over 200 kB
+    wait_for(lambda: log.written + log.lost["disk"] == 10)
+    assert (log.written, log.lost) == (4, {"disk": 6})  # a line is a little over 200 kB
     assert log.waiting in (4, 5)  # with the line that says so
     log.close(60)
 
@@ -216,6 +219,24 @@ def test_the_stage_and_the_mirror_write_it(database: str) -> None:
     assert len(rows_at("reader")) == 17
 
 
+def test_the_row_is_looked_at_and_a_database_that_is_away_changes_nothing(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = RowSwitch("LOG_DATABASE_URL")
+    assert row.on
+    assert turn(["off", "log=postgres"]) == 0
+    wait_for(lambda: not row.on)
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute("alter table zantara_shadow_mode rename column word to elsewhere")
+        assert turn(["show", "log=postgres"]) == 1
+        assert not row.on
+        admin.execute("alter table zantara_shadow_mode rename column elsewhere to word")
+    assert turn(["on", "log=postgres"]) == 0
+    wait_for(lambda: row.on)
+    row.close()
+
+
+@pytest.mark.slow
 def test_one_row_switches_the_mirrors_of_all_machines(database: str) -> None:
     with raw_server(Candidate()) as url:
         mirrors = [opened(url, "log=postgres", f"paths.state={name}") for name in ("a", "b")]
