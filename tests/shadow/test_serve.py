@@ -124,6 +124,8 @@ def test_the_trained_model_is_served_to_users_once_a_rollout_starts(tiny_model: 
             store.swap(State(), State(RUNNING, 0, 100.0, epoch, "g1", "2025-11-02", since=datetime.now(UTC)))
         wait_for(lambda: _moved(address, 1), 120)
         gateway.send_signal(signal.SIGTERM)
+        assert gateway.stdout is not None
+        assert "1 answered by the candidate, " in gateway.stdout.read()
         assert gateway.wait(60) == 0
 
 

@@ -128,13 +128,14 @@ class Worker:
         messages: list[Message] = [{"role": "system", "content": system}]
         messages += [{"role": turn["role"], "content": turn["content"]} for turn in frame["history"]]
         messages.append({"role": "user", "content": frame["message"]})
+        questions = [turn["content"] for turn in messages if turn["role"] == "user"]
         return Request(
             request_id=frame["request_id"],
             conversation_id=frame["conversation_id"],
             timestamp=datetime.fromisoformat(frame["timestamp"]),
             user=frame["user"],
             messages=messages,
-            category=frame["category"] or classifier(dataset).text(frame["message"]),
+            category=frame["category"] or classifier(dataset).conversation(questions),
             language=frame["language"] or detector(dataset).detect(frame["message"]),
             primary=_side(frame["primary"]),
         )

@@ -17,6 +17,7 @@ import math
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
 from zantara_exp.shadow.mirror import ShadowMirror
+from zantara_exp.shadow.served import CANDIDATE, PRIMARY
 from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
@@ -112,18 +114,31 @@ def serve(config: Config, context: Context) -> StageResult:
         server.run(sockets=[listening])
         gc.unfreeze()
     stats = gateway.mirror.stats
-    served = sum(gateway.metrics.requests.values())
+    served = gateway.metrics.requests.total()
     return StageResult(
         {
             "requests": str(served),
             "sampled": str(stats.sampled),
             "compared": str(stats.compared),
             "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
+            **_of_rollout(gateway),
             "log": str(context.layout.logs),
         },
         metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
         next_command="python -m zantara_exp stage=report",
     )
+
+
+def _of_rollout(gateway: Gateway) -> dict[str, str]:
+    """What the rollout's arms were served; nothing where none ran."""
+    by: Counter[tuple[str, str]] = Counter()
+    for (arm, answered_by, _, _), amount in gateway.metrics.served.items():
+        by[arm, answered_by] += amount
+    if not by:
+        return {}
+    lost = f"; {gateway.routing.lost_lines} lines of the served log lost" if gateway.routing.lost_lines else ""
+    moved = f"{by[CANDIDATE, CANDIDATE]} answered by the candidate, {by[CANDIDATE, PRIMARY]} fell back to the primary"
+    return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary"}
 
 
 def _listening(config: GatewayConfig) -> socket.socket:
