@@ -1,0 +1,137 @@
+"""Controllers as processes, on a real PostgreSQL: two at once, one that is killed, a database that goes away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.dataset.conftest import open_folder
+from tests.rollout.support import SERVED, config_of, traffic, write_verdict
+from zantara_exp.dataset import embedded
+from zantara_exp.dataset.embedded import Server
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.authority import serving_epoch
+from zantara_exp.rollout.postgres import PostgresStore
+from zantara_exp.rollout.state import RUNNING, Change, State
+from zantara_exp.shadow.served import Served
+from zantara_exp.shadow.served_store import PostgresSink
+
+URL = "ROLLOUT_DATABASE_URL"
+SHARED = ("rollout.state=postgres", "rollout.watch=true", "rollout.every_seconds=0.2", "rollout.critical_bugs=false")
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    with open_folder() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[Server]:
+    with embedded.server(place) as running:
+        running.create_database("rollout")
+        yield running
+
+
+@pytest.fixture
+def store(server: Server, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresStore]:
+    """A rollout at 10 % that began an hour ago, with a GO."""
+    monkeypatch.setenv(URL, server.conninfo("rollout"))
+    with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
+        connection.execute("drop table if exists zantara_rollout")
+        connection.execute("drop table if exists zantara_served")
+    write_verdict(config_of())
+    began = datetime.now(UTC) - timedelta(hours=1)
+    change = Change(began, "ada", "start", "", "idle", "running 10 %")
+    epoch = serving_epoch(config_of(), Layout(config_of()))
+    with closing(PostgresStore(URL)) as opened:
+        opened.swap(State(), State(RUNNING, 0, 10.0, epoch, "g1", "2025-11-02", began, (change,)))
+        yield opened
+
+
+def serve(failed: float) -> None:
+    """What users were served in the last half hour, into the database."""
+    now = datetime.now(UTC)
+    lines = traffic(days=1, per_day=200, failed=failed)
+    spread = timedelta(minutes=30) / len(lines)
+    with closing(PostgresSink(URL)) as sink:
+        sink.append([_at(line, now - timedelta(minutes=30) + place * spread) for place, line in enumerate(lines)])
+
+
+def _at(line: Served, moment: datetime) -> Served:
+    return replace(line, timestamp=moment)
+
+
+@contextmanager
+def controllers(count: int, *overrides: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """So many `stage=rollout rollout.watch=true`, each a process of its own."""
+    command = [sys.executable, "-m", "zantara_exp", "stage=rollout", *SERVED, *SHARED, *overrides]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)  # noqa: S603
+        for _ in range(count)
+    ]
+    try:
+        yield started
+    finally:
+        for each in started:
+            each.kill()
+            each.communicate()
+
+
+def hears(process: subprocess.Popen[str], what: str) -> str:
+    """Read on until a line says it."""
+    assert process.stdout is not None
+    heard = []
+    for line in process.stdout:
+        heard.append(line)
+        if what in line:
+            return line
+    raise AssertionError(f"never said {what!r}: {''.join(heard)}")
+
+
+@pytest.mark.slow
+def test_two_controllers_of_which_one_is_killed_roll_back_once(store: PostgresStore):
+    with controllers(2) as (first, second):
+        for each in (first, second):
+            hears(each, "no breach")
+        first.send_signal(signal.SIGKILL)
+        serve(failed=0.6)
+        assert "rolled back: fallback: alarm" in hears(second, "rolled back")
+        hears(second, "rolled_back: nothing to watch")
+    assert [change.action for change in store.read().history] == ["start", "rollback"]
+
+
+def test_two_controllers_that_see_the_breach_at_once_roll_back_once(store: PostgresStore):
+    serve(failed=0.6)
+    with controllers(2) as watching:
+        for each in watching:
+            hears(each, "rolled_back: nothing to watch")
+    assert [change.action for change in store.read().history] == ["start", "rollback"]
+
+
+def test_a_database_that_goes_away_ends_no_controller_and_raises_nothing(
+    store: PostgresStore, place: Path, server: Server
+):
+    """While it is away nothing is decided; once it is back, what users met meanwhile still counts."""
+    serve(failed=0.6)
+    before = store.read()
+    assert embedded.stop(place)
+    with controllers(1) as (watching,):
+        hears(watching, "could not be made: UnreachableStateError")
+        with embedded.server(place):
+            hears(watching, "rolled back: fallback")
+            after = store.read()
+    assert before.share == 10
+    assert (after.phase, after.share) == ("rolled_back", 0)
+    assert [change.action for change in after.history] == ["start", "rollback"]
