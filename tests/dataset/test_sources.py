@@ -153,6 +153,14 @@ def test_no_url(workdir: object) -> None:
         read(config_of("source=postgres"))
 
 
+def test_a_time_without_end_is_no_newest_day(database: psycopg.Connection, workdir: object) -> None:
+    database.execute(TABLE)
+    add(database)
+    add(database, user="forever")
+    database.execute("update conversations set created_at = 'infinity' where user_id = 'forever'")
+    assert [row["user"] for row in read(config_of("source=postgres"))] == ["u1"]
+
+
 def test_a_slow_query_names_the_key(database: psycopg.Connection, workdir: object) -> None:
     database.execute(TABLE)
     add(database)

@@ -15,6 +15,7 @@ from typing import Any
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset import records
 from zantara_exp.dataset.category import classifier
+from zantara_exp.dataset.forgotten import forgotten_users
 from zantara_exp.dataset.language import UNKNOWN, detector
 from zantara_exp.dataset.messages import Malformed, Message, parse_messages
 from zantara_exp.dataset.redact import Redactor
@@ -44,9 +45,11 @@ def extract(config: Config, context: Context) -> StageResult:
             raise ZantaraError(*_nothing(source))
         if config.source.stats_only:
             return replace(_result(config, facts, usage), only_looked=True)
-        reader = RowReader(config, key)
-        facts |= _written(source, reader, context, min(found, config.source.limit))
-        facts["interruptions"] = source.interruptions
+        reader = RowReader(config, key, forgotten_users(context.layout, key))
+        wanted = min(found, config.source.limit)
+        facts |= _written(source, reader, context, wanted) | {"interruptions": source.interruptions}
+        if facts["rows_read"] != wanted and not source.interruptions:  # after a cut the snapshot is a newer one
+            raise RuntimeError(f"{wanted} conversations in scope, {facts['rows_read']} read")
     records.write_json(context.layout.extract_summary, facts)
     return replace(_result(config, facts, usage), artifacts=[context.layout.extract_summary])
 
@@ -54,8 +57,9 @@ def extract(config: Config, context: Context) -> StageResult:
 class RowReader:
     """Turns a database row into a record of `raw_conversations.jsonl`."""
 
-    def __init__(self, config: Config, key: bytes) -> None:
+    def __init__(self, config: Config, key: bytes, forgotten: frozenset[str] = frozenset()) -> None:
         self.key = key
+        self._forgotten = forgotten
         self._detector = detector(config.dataset)
         self._classifier = classifier(config.dataset)
         self._languages = set(config.dataset.languages)
@@ -93,6 +97,10 @@ class RowReader:
             "metadata": metadata,
         }
 
+    def refuses(self, row: dict[str, Any]) -> bool:
+        """Whether the user asked to be forgotten."""
+        return bool(self._forgotten) and bool(row["user"]) and self.user(row) in self._forgotten
+
     def user(self, row: dict[str, Any]) -> str:
         """The user's keyed hash; sources that are hashed already say so by `hashed`."""
         return str(row["user"]) if row.get("hashed") else hash_user(str(row["user"]), self.key)
@@ -125,7 +133,7 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
     """Write both files; return the counts."""
     layout, refused = context.layout, Counter[str]()
     labels: dict[str, Counter[str]] = {"language": Counter(), "category": Counter()}
-    users = set()
+    users, forgotten = set(), 0
     with (
         records.writer(layout.raw_conversations) as raw,
         records.writer(layout.quarantine) as quarantine,
@@ -133,6 +141,9 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
     ):
         for row in source.rows():
             progress.advance()
+            if reader.refuses(row):  # leaves no trace but the count
+                forgotten += 1
+                continue
             try:
                 record = reader.record(row)
             except Malformed as bad:
@@ -151,10 +162,11 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
             for name, counts in labels.items():
                 counts[record["metadata"][name]] += 1
     return {
-        "rows_read": raw.count + quarantine.count,
+        "rows_read": raw.count + quarantine.count + forgotten,
         "rows_written": raw.count,
         "quarantined": dict(refused.most_common()),
         "redacted": dict(reader.redactor.counts.most_common()),
+        "forgotten": forgotten,
         "users": len(users),
         **{name: dict(counts.most_common()) for name, counts in labels.items()},
     }
@@ -169,7 +181,6 @@ def _facts(source: Conversations, usage: Sequence[ModelUsage], found: int) -> di
         "conversations": found,
         "models": {each.model: each.conversations for each in usage},
         "advice": advice(found),
-        "fingerprint": source.fingerprint(),
     }
 
 
@@ -202,6 +213,8 @@ def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) 
             "quarantined": _listed(quarantined),
             "redacted": _listed(redacted),
         }
+        if facts["forgotten"]:
+            summary["refused"] = f"{facts['forgotten']} conversations of users who asked to be forgotten"
         if lost := facts["interruptions"]:
             summary["interrupted"] = f"{lost} time{'s' if lost > 1 else ''}; reading went on where it stopped"
         metrics |= {

@@ -164,7 +164,8 @@ def fingerprint(config: Config) -> str:
 def _period(connection: Connection, table: query.Table, config: Config) -> tuple[datetime, datetime]:
     from psycopg import sql
 
-    newest = connection.execute(sql.SQL("select max(created_at) from ({}) r").format(table.select())).fetchone()
+    found = sql.SQL("select max(created_at) from ({}) r where isfinite(created_at)").format(table.select())
+    newest = connection.execute(found).fetchone()
     if newest is None or newest[0] is None:
         raise MissingInputError(
             f"table {config.source.table} holds no conversation with a time",
