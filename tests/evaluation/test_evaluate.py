@@ -80,15 +80,15 @@ def test_the_figures_say_what_they_are_not(evaluated):
 
 def test_generation_is_what_the_model_would_say_alone(evaluated):
     """Left padding and batches change nothing."""
-    from zantara_exp.evaluation.generate import _generate, _prompt
+    from zantara_exp.evaluation.generate import generate, prompt_ids
     from zantara_exp.training.data import read_split
     from zantara_exp.training.export import load_saved
 
     config, _, _ = evaluated
     model, tokenizer = load_saved(Layout(config).model)
-    prompts = [_prompt(tokenizer, example) for example in read_split(Layout(config).test)[:6]]
-    together = [a.text for a in _generate(model, tokenizer, prompts, 12)]
-    assert together == [_generate(model, tokenizer, [prompt], 12)[0].text for prompt in prompts]
+    prompts = [prompt_ids(tokenizer, example.prompt) for example in read_split(Layout(config).test)[:6]]
+    together = [a.text for a in generate(model, tokenizer, prompts, 12)]
+    assert together == [generate(model, tokenizer, [prompt], 12)[0].text for prompt in prompts]
 
 
 def test_a_killed_evaluation_keeps_its_answers(evaluated, tmp_path: Path):
@@ -247,3 +247,22 @@ def test_the_card_tells_data_training_and_evaluation_but_no_chat(evaluated):
     assert "Not decided yet" in card
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not any(row["reference"] in card for row in rows_of(config, "test") if "reference" in row)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # from inside of MLflow
+def test_the_registered_model_answers_from_the_folder_it_names(evaluated, tmp_path: Path):
+    import pandas
+    from mlflow import pyfunc
+
+    from zantara_exp.tracking._reference import reference
+
+    config, _, _ = evaluated
+    chats = [row for row in rows_of(config, "test") if "answer" in row][:2]
+    prompts = [json.loads(line)["messages"][:-1] for line in Layout(config).test.read_text().splitlines()]
+    with reference(str(Layout(config).model), "e1") as folder:
+        model = pyfunc.load_model(str(folder))
+        asked = pandas.DataFrame({"messages": [prompts[row["index"]] for row in chats]})
+        said = model.predict(asked, params={"max_new_tokens": 12})
+    assert said == [row["answer"] for row in chats]
+    with reference(str(tmp_path / "gone"), "e1") as folder, pytest.raises(MissingInputError, match="are not at"):
+        pyfunc.load_model(str(folder))

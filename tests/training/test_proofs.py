@@ -95,7 +95,7 @@ def test_kill_minus_nine_and_again_ends_in_the_same_weights(tmp_path: Path):
 
 
 def test_two_processes_train_one_model_and_one_of_them_records(tmp_path: Path):
-    """torchrun is what `accelerate launch` runs on several GPUs; here each process has a share of the CPU, over gloo."""
+    """torchrun is what `accelerate launch` runs on several GPUs; here each process has a core, over gloo."""
     write_splits(tmp_path / "data/llama_ft_dataset", 96, 16)
     shape = {"hidden_size": 32, "intermediate_size": 64, "layers": 1, "heads": 2, "kv_heads": 1, "vocab_size": 600}
     given = [*(f"model.shape.{name}={value}" for name, value in shape.items()), "trainer.epochs=2"]

@@ -227,6 +227,7 @@ def test_the_endpoint_it_writes_is_an_option_of_the_config(config: Config, way: 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from inside of MLflow
 def test_the_registry_gets_a_version_with_the_alias(config: Config, tmp_path: Path):
+    from mlflow.models import Model
     from mlflow.tracking import MlflowClient
 
     from zantara_exp.tracking import _send
@@ -244,4 +245,8 @@ def test_the_registry_gets_a_version_with_the_alias(config: Config, tmp_path: Pa
     for epoch in ("e1", "e2"):
         _send.apply(client, run_id, operation | {"tags": {"epoch": epoch}})
     found = client.get_model_version_by_alias("zantara-candidate", "candidate")
+    assert found.source is not None
+    signature = Model.load(found.source).signature
+    assert signature is not None
+    assert signature.inputs.input_names() == ["messages"]
     assert (int(found.version), found.tags["epoch"], found.run_id) == (2, "e2", run_id)

@@ -66,7 +66,7 @@ def answer_all(
     progress: Progress,
 ) -> list[Answer]:
     """Answer the last question of each example, without sampling. `epoch` identifies the model."""
-    prompts = [_prompt(tokenizer, example) for example in examples]
+    prompts = [prompt_ids(tokenizer, example.prompt) for example in examples]
     keys = [_key(epoch, max_new_tokens, prompt) for prompt in prompts]
     open_ = [i for i in dict(zip(keys, range(len(keys)), strict=True)).values() if store.get(keys[i]) is None]
     open_.sort(key=lambda i: len(prompts[i]))
@@ -74,16 +74,17 @@ def answer_all(
     with _one_thread():
         for start in range(0, len(open_), batch_size):
             chunk = open_[start : start + batch_size]
-            answers = _generate(model, tokenizer, [prompts[i] for i in chunk], max_new_tokens)
+            answers = generate(model, tokenizer, [prompts[i] for i in chunk], max_new_tokens)
             store.put({keys[i]: answer for i, answer in zip(chunk, answers, strict=True)})
             progress.advance(len(chunk))
     found = [store.get(key) for key in keys]
     return [answer for answer in found if answer is not None]
 
 
-def _prompt(tokenizer: PreTrainedTokenizerBase, example: Example) -> list[int]:
-    messages = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in example.prompt]
-    rendered: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """The chat as token ids, up to where the answer begins."""
+    turns = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in messages]
+    rendered: Any = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)
     return list(rendered["input_ids"])
 
 
@@ -91,9 +92,10 @@ def _key(epoch: str, max_new_tokens: int, prompt: Sequence[int]) -> str:
     return hashlib.sha256(f"{epoch} {max_new_tokens} {prompt}".encode()).hexdigest()
 
 
-def _generate(
+def generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]], max_new_tokens: int
 ) -> list[Answer]:
+    """Answer one batch of prompts, given as token ids, without sampling."""
     import torch
 
     any_model: Any = model

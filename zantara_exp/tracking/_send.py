@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp import terminal
 from zantara_exp.tracking import _traces
+from zantara_exp.tracking._reference import reference
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -110,6 +111,8 @@ def _register(client: MlflowClient, run_id: str, operation: Operation) -> None:
     tags = {"path": operation["path"], **operation["tags"]}
     experiment = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(experiment, name=name, source_run_id=run_id, tags=tags)
+    with reference(operation["path"], tags.get("epoch", "")) as folder:
+        client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
     # A server refuses a version whose source is just any folder; the place of a logged model it knows is fine.
     version = client.create_model_version(name, model.artifact_location, run_id, tags, model_id=model.model_id)

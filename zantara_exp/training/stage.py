@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from zantara_exp.training.estimate import Estimate
     from zantara_exp.training.fit import Outcome
 
-_BATCH = 32
-"""Examples scored at once after training."""
 _SCORED = 400
 """Examples of a split scored after training at least, where it has as many; stage=evaluate scores all."""
 
@@ -86,9 +84,10 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
     # The trained model is out of memory by now: two of 8B would not fit beside one another.
     saved, tokenizer = export.load_saved(fresh)
     pad = int(tokenizer.pad_token_id or 0)
-    after = export.loss_on(saved, done.probes, pad, _BATCH)
+    size = config.trainer.batch_size  # what fitted in training fits now
+    after = export.loss_on(saved, done.probes, pad, size)
     export.refuse_difference(done.probe_loss, after, half_precision=saved.dtype.itemsize < 4)
-    scored = {name: _scored(saved, split.examples, pad) for name, split in done.encoded.items()}
+    scored = {name: _scored(saved, split.examples, pad, size) for name, split in done.encoded.items()}
     summary = {
         "schema_version": 1,
         "model": config.model.name,
@@ -139,7 +138,7 @@ def _fit_and_save(
     if ranks.helping():
         return None
     probes = encoded["val"].examples[:8]
-    probe_loss = export.loss_on(model, probes, int(loaded.tokenizer.pad_token_id or 0), _BATCH)
+    probe_loss = export.loss_on(model, probes, int(loaded.tokenizer.pad_token_id or 0), config.trainer.batch_size)
     export.save_merged(config, model, loaded.tokenizer, fresh)
     return _Done(outcome, expected, encoded, probes, probe_loss)
 
@@ -157,9 +156,9 @@ def _cost(config: Config, done: _Done) -> dict[str, float | None]:
     }
 
 
-def _scored(model: Any, examples: list[Encoded], pad: int) -> Totals:
+def _scored(model: Any, examples: list[Encoded], pad: int, size: int) -> Totals:
     spread = examples[:: max(1, len(examples) // _SCORED)]
-    return total([s for _, s in score(model, spread, _BATCH, pad)])
+    return total([s for _, s in score(model, spread, size, pad)])
 
 
 def _tell(context: Context, encoded: Mapping[str, EncodedSplit], example: str) -> None:
