@@ -233,6 +233,7 @@ SENTENCES = (
     # cost
     (r"The moved segment: (.*)", "Il segmento spostato: {}"),
     (r"candidate, a month \(EUR (\S+) flat\)", "candidato, al mese (EUR {} fissi)"),
+    (r"candidate, the 1 day so far", "candidato, il giorno finora"),
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
     (
         r"(Price list .*) ([\d,]+) requests have no known cost: tokens or price are missing\.",

@@ -126,7 +126,7 @@ def costs(found: Summary, config: Config) -> Table:
             dollars(spent.candidate_monthly),
         ],
         [
-            f"candidate, the {spent.days} days so far",
+            f"candidate, the {spent.days} day{'s' if spent.days > 1 else ''} so far",
             f"{spent.requests:,}",
             dollars(spent.candidate_usd / spent.requests if spent.requests else None),
             dollars(spent.candidate_usd),
