@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.endpoints.servers import closed_port, raw_server, response
+from tests.gates.test_stage import Kept
 from tests.rollout.support import MONDAY, act, config_of, write_served, write_verdict
 from tests.rollout.test_guardrails import watch
 from zantara_exp.config.rollout import Notify
 from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.gates.stage import gate
 from zantara_exp.rollout import notify
 from zantara_exp.rollout.notify import Notifier
+from zantara_exp.stage import INCONCLUSIVE, Context
 
 HOOK = "ROLLOUT_WEBHOOK"
 SECRET = "T0KEN-in-the-path"  # no key: what must not be found anywhere
@@ -81,6 +84,25 @@ def test_steps_and_rollbacks_are_told(workdir: Path, monkeypatch: pytest.MonkeyP
     assert "fallback: alarm" in hook.told[3]["reason"]
     assert hook.told[3]["time"].startswith("2025-11-05T09:00:00")
     assert hook.heads[0].startswith(f"POST /services/{SECRET} ")
+
+
+def test_a_verdict_is_told(workdir: Path, monkeypatch: pytest.MonkeyPatch):
+    hook = Hook()
+    with raw_server(hook) as url:
+        at(url, monkeypatch)
+        config = config_of(TELL)
+        result = gate(config, Context(config, Kept(), Path(".")))
+    assert result.status == INCONCLUSIVE  # there is no log at all
+    (told,) = hook.told
+    assert (told["event"], told["verdict"], told["gate"]) == ("verdict", "INCONCLUSIVE", "go_no_go")
+    assert told["text"].startswith("gate=go_no_go as of")
+
+
+def test_a_webhook_that_is_set_wrong_keeps_no_verdict_back(workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.delenv(HOOK, raising=False)
+    config = config_of(TELL)
+    assert gate(config, Context(config, Kept(), Path("."))).status == INCONCLUSIVE
+    assert "nobody is told of the verdict" in capsys.readouterr().out
 
 
 def test_only_the_events_asked_for(workdir: Path, monkeypatch: pytest.MonkeyPatch):

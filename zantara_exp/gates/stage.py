@@ -24,6 +24,7 @@ from zantara_exp.gates.record import Looks
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.notify import tell_verdict
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
 from zantara_exp.stage import OK, Context, StageResult
@@ -41,6 +42,7 @@ def gate(config: Config, context: Context) -> StageResult:
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
         looks.record(config.gate, seen, verdict, context.run.run_id, lost)
     files = write(verdict, context.layout)
+    tell_verdict(config.rollout.notify, context.say, verdict)
     tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict)
     return StageResult(
         summary=summary(verdict),

@@ -23,7 +23,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from zantara_exp.config.rollout import Notify
-from zantara_exp.errors import ConfigError, MissingRequirementError
+from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
+from zantara_exp.gates.verdict import Verdict
 from zantara_exp.rollout.state import State
 
 _KEPT = 100
@@ -115,6 +116,19 @@ class Notifier:
             if status < 500 and status not in (408, 425, 429):
                 return trouble
         return f"{trouble} in {self._config.attempts} attempts"
+
+
+def tell_verdict(config: Notify, say: Say, verdict: Verdict) -> None:
+    """Tell of a verdict, and wait for its delivery; trouble is said and keeps no verdict back."""
+    try:
+        notifier = Notifier(config, say)
+    except ZantaraError as error:
+        say(f"nobody is told of the verdict: {error.message}")
+        return
+    facts = {"gate": verdict.gate, "verdict": verdict.verdict, "reason": verdict.reason, "epoch": verdict.epoch}
+    text = f"gate={verdict.gate} as of {verdict.as_of}: {verdict.verdict}: {verdict.reason}"
+    notifier.tell("verdict", text, datetime.now(UTC), {**facts, "as_of": str(verdict.as_of)})
+    notifier.close()
 
 
 def _waits(attempts: int) -> float:
