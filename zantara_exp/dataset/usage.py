@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,23 +58,33 @@ class Conversations(Protocol):
 
 def usage_of(rows: Iterable[Mapping[str, Any]]) -> list[ModelUsage]:
     """The usage of rows that are read one by one, the model with most conversations first."""
-    seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    seen: dict[str, _Tally] = defaultdict(_Tally)
     for facts in rows:
-        kept = {name: facts[name] for name in ("user", "tokens_input", "tokens_output")}
-        seen[facts["model"] or "unknown"].append(kept)
+        seen[facts["model"] or "unknown"].add(facts)
     made = [
-        ModelUsage(
-            model,
-            len(each),
-            len({facts["user"] for facts in each}),
-            _mean([facts["tokens_input"] for facts in each]),
-            _mean([facts["tokens_output"] for facts in each]),
-        )
+        ModelUsage(model, each.conversations, len(each.users), each.mean("tokens_input"), each.mean("tokens_output"))
         for model, each in seen.items()
     ]
     return sorted(made, key=lambda each: -each.conversations)
 
 
-def _mean(values: list[str | None]) -> float | None:
-    numbers = [float(value) for value in values if value is not None and value.isdigit()]
-    return sum(numbers) / len(numbers) if numbers else None
+class _Tally:
+    """Counts of one model; rows are not kept."""
+
+    def __init__(self) -> None:
+        self.conversations = 0
+        self.users: set[object] = set()
+        self._sums: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        self.conversations += 1
+        self.users.add(facts["user"])
+        for name in ("tokens_input", "tokens_output"):
+            value = facts[name]
+            if value is not None and value.isdecimal():
+                self._sums[name] += int(value)
+                self._counts[name] += 1
+
+    def mean(self, name: str) -> float | None:
+        return self._sums[name] / self._counts[name] if self._counts[name] else None
