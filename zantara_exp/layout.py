@@ -50,6 +50,9 @@ class Layout:
         self.review_sample = self.state / "review" / "sample.json"
         # written by the team: errors that users met, and the days somebody looked
         self.incidents = self.reports / "incidents.jsonl"
+        # forget: users whom extract and prepare refuse, and what was removed when; no cache, to be kept
+        self.forgotten = self.state / "privacy" / "forgotten.json"
+        self.removals = self.state / "privacy" / "removals.jsonl"
         # gate, report
         self.verdict = self.reports / "verdict.json"
         self.report = self.reports / "report.html"

@@ -169,4 +169,6 @@ STAGES: dict[str, StageSpec] = {
             "seed",
         ),
     ),
+    "forget": StageSpec("privacy.stage:forget", groups=("privacy", "source", "log", "rollout", "tracking", "as_of")),
+    "rekey": StageSpec("privacy.rekey:rekey", groups=("privacy", "source", "log", "rollout", "tracking")),
 }

@@ -11,6 +11,7 @@ from zantara_exp.config.data import Dataset, Demo, Source
 from zantara_exp.config.decision import Cost, Engine, Report, Review
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.gateway import Gateway
+from zantara_exp.config.privacy import Privacy
 from zantara_exp.config.project import Paths, Stage, Tracking
 from zantara_exp.config.rehearsal import Rehearsal
 from zantara_exp.config.rollout import Rollout
@@ -43,6 +44,7 @@ class Config:
     gate: Gate = setting(Gate(), "The criteria of the verdict.")
     rollout: Rollout = setting(Rollout(), "The gradual rollout.")
     rehearsal: Rehearsal = setting(Rehearsal(), "The plan's weeks in minutes, on simulated users.")
+    privacy: Privacy = setting(Privacy(), "Deletion, retention and the hash key.")
     tracking: Tracking = setting(Tracking(), "Where runs are recorded.")
     paths: Paths = setting(Paths(), "Where things lie.")
     as_of: str | None = setting(None, "Last day looked at, YYYY-MM-DD, inclusive, UTC; default: the newest.")

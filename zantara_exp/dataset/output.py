@@ -64,7 +64,7 @@ def write(folder: Path, parts: Mapping[str, Sequence[Record]], dataset: Dataset)
             for each in examples:
                 out.write(each)
     if dataset.dataset_dict:
-        _write_dict(folder / FOLDER, made)
+        write_dict(folder / FOLDER, made)
     return {
         name: sum(
             len(each["messages"]) - 1 < len(answered(record)["messages"])
@@ -74,7 +74,7 @@ def write(folder: Path, parts: Mapping[str, Sequence[Record]], dataset: Dataset)
     }
 
 
-def _write_dict(folder: Path, made: Mapping[str, Sequence[Record]]) -> None:
+def write_dict(folder: Path, made: Mapping[str, Sequence[Record]]) -> None:
     """Write beside its place, then swap: a kill leaves the old or the new."""
     import datasets
 

@@ -16,6 +16,7 @@ from zantara_exp.dataset import balance, card, output, page, records, splits
 from zantara_exp.dataset.duplicates import Index, draw, surplus, words_of
 from zantara_exp.dataset.enlarge import enlarged
 from zantara_exp.dataset.filters import Filters
+from zantara_exp.dataset.forgotten import forgotten_users
 from zantara_exp.dataset.leakage import leakage
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.selection import Selection, cell_of, name_of
@@ -31,7 +32,9 @@ def prepare(config: Config, context: Context) -> StageResult:
     Raises MissingInputError before stage `extract` has run, ZantaraError where no example is left.
     """
     layout, dataset = context.layout, config.dataset
-    selection = Selection(_unique(records.read(layout.raw_conversations, "extract")))
+    refused = forgotten_users(layout, None)
+    read = (each for each in records.read(layout.raw_conversations, "extract") if each["user"] not in refused)
+    selection = Selection(_unique(read))
     ask = Filters(dataset)
     selection.reject({name_of(each): {"reason": reason} for each in selection.kept if (reason := ask.refusal(each))})
     passed = len(selection.kept)

@@ -11,7 +11,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 
 KEY_VARIABLE = "ZANTARA_HASH_KEY"
-_MIN_BYTES = 16
+MIN_BYTES = 16
 
 
 def hash_user(user_id: str, key: bytes) -> str:
@@ -26,8 +26,8 @@ def hash_key(config: Config) -> bytes:
     """
     given = os.environ.get(KEY_VARIABLE, "").encode()
     if given:
-        if len(given) < _MIN_BYTES:
-            raise ZantaraError(f"{KEY_VARIABLE} is shorter than {_MIN_BYTES} characters", _HOW)
+        if len(given) < MIN_BYTES:
+            raise ZantaraError(f"{KEY_VARIABLE} is shorter than {MIN_BYTES} characters", _HOW)
         return given
     own = Path(config.paths.state) / "hash_key"
     embedded_log = config.source.kind == "shadow_log" and own.exists()  # the demo's log has the demo's key

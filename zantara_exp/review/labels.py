@@ -82,17 +82,18 @@ def _sides(item: Item, candidate: bool, primary: bool) -> str:
 def merge(path: Path, new: Sequence[Label]) -> list[Label]:
     """Add labels to the file; a reviewer's later word on a pair replaces the earlier one."""
     kept = {(label.sample, label.pair, label.reviewer): label for label in [*load(path), *new]}
-    _write(path, kept.values())
+    rewrite(path, kept.values())
     return list(kept.values())
 
 
 def withdraw(path: Path, sample: str, pair: int, reviewer: str) -> None:
     """Take a reviewer's word on a pair back."""
     gone = (sample, pair, reviewer)
-    _write(path, [label for label in load(path) if (label.sample, label.pair, label.reviewer) != gone])
+    rewrite(path, [label for label in load(path) if (label.sample, label.pair, label.reviewer) != gone])
 
 
-def _write(path: Path, labels: Iterable[Label]) -> None:
+def rewrite(path: Path, labels: Iterable[Label]) -> None:
+    """Put these labels in the place of those on file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     lines = [json.dumps(asdict(label), ensure_ascii=False) for label in labels]

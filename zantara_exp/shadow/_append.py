@@ -27,11 +27,10 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, OSError | Non
     done = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        descriptor = open_locked(path)
     except OSError as error:
         return 0, error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         _set_torn_line_aside(descriptor, path)
         for line in lines:
             _write_or_undo(descriptor, line)
@@ -41,6 +40,22 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, OSError | Non
     finally:
         os.close(descriptor)  # and the lock with it
     return done, None
+
+
+def open_locked(path: Path) -> int:
+    """A descriptor of the file that has this name once its lock is held: stage=forget puts another in its place."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:  # it was taken away between the two looks
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _write_or_undo(descriptor: int, line: bytes) -> None:

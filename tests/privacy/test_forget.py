@@ -1,0 +1,121 @@
+"""A user who is forgotten is nowhere any more, what he proved stays counted, and he does not come back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.dataset.support import context_of, rows_of
+from tests.privacy.world import CANARY, GONE, KEY, USERS, build, dataset, hashed, settings, traces
+from zantara_exp.dataset.extract import extract
+from zantara_exp.dataset.prepare import prepare
+from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.privacy.stage import forget
+from zantara_exp.review import labels as labelled
+from zantara_exp.review.evidence import usable
+from zantara_exp.review.sample import load
+from zantara_exp.review.sheet import read
+from zantara_exp.shadow.reader import read_log
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", KEY)
+
+
+def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
+    config = settings("privacy.users_file=ids.txt", "privacy.reason=request 41")
+    layout = Layout(config)
+    sample, _ = build(config)
+    Path("ids.txt").write_text(f"{GONE}\n")
+    words = ("Quetzalcoatlus", GONE, hashed(GONE))
+    before = traces(workdir, *words)
+    for name in ("raw_conversations", "shadow_comparison", "served", "complaints", "sample.json", "review_sheet.csv",
+                 "review.jsonl", "incidents", "report.html", "splits.json", "mlruns/", "dataset_dict"):  # fmt: skip
+        assert [line for line in before if name in line], name
+
+    looked = forget(settings("privacy.users_file=ids.txt", "privacy.dry_run=true"), context_of(config))
+    assert traces(workdir, *words) == before
+    result = forget(config, context_of(config))
+
+    assert looked.tables[0].rows == result.tables[0].rows  # the dry run had said so
+    assert traces(workdir, *words) == []
+    record = rows_of(layout.removals)[-1]
+    assert (record["what"], record["users"], record["reason"]) == ("removed", 1, "request 41")
+    assert record["counts"]["comparisons"] == 5
+    assert list(record["samples"]) == [sample.hash]
+
+    # what was his stays counted: a mirror that lost requests has lost them, a torn line is one
+    lines = [json.loads(line) for path in layout.logs.glob("shadow_*") for line in path.read_bytes().splitlines()]
+    assert [line["dropped"] for line in lines if line.get("record") == "drops"] == [{"queue_full": 4}]
+    assert lines.count({"schema_version": "removed"}) == 1
+    kept = list(read_log(layout.logs, hashed))
+    assert len({item.user for item in kept if hasattr(item, "user")}) == len(USERS) - 1
+
+    # every verdict stays, and the critical bug; only the texts went
+    fresh = load(layout.review_sample)
+    assert fresh.hash != sample.hash
+    marks = usable(labelled.load(layout.review_labels), fresh)
+    assert [(mark.pair, mark.verdict) for mark in marks] == [(number, "worse") for number in range(1, 11)]
+    assert [mark.pair for mark in marks if mark.critical_bug] == [8]
+    assert list(read(layout.review_sheet, fresh)) == []  # not "another sample", not "changed"
+
+    # the same again finds nothing, and a later extract does not bring him back
+    assert not forget(config, context_of(config)).tables
+    extract(config, context_of(config))
+    assert json.loads(layout.extract_summary.read_bytes())["forgotten"] == 3
+    prepare(config, context_of(config))
+    assert traces(workdir, *words) == []
+
+
+@pytest.mark.slow
+def test_prepare_refuses_what_a_backup_brought_back(workdir: Path) -> None:
+    config = settings(f"privacy.users=[{hashed(GONE)}]")
+    dataset(config)
+    layout = Layout(config)
+    backup = layout.raw_conversations.read_bytes()
+    forget(config, context_of(config))
+    layout.raw_conversations.write_bytes(backup)
+    prepare(config, context_of(config))
+    made = [layout.train, layout.val, layout.test, layout.rejected, layout.splits]
+    assert not [path.name for path in made if hashed(GONE) in path.read_text()]
+
+
+def test_another_key_is_refused_instead_of_letting_users_back(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(f"privacy.users=[{hashed(GONE)}]")
+    dataset(config)
+    forget(config, context_of(config))
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "another-key-of-32-characters-....")
+    with pytest.raises(ZantaraError, match="another hash key"):
+        extract(config, context_of(config))
+
+
+@pytest.mark.slow
+def test_retention_removes_what_is_old_and_keeps_the_rest(workdir: Path) -> None:
+    config = settings("privacy.retention_days=2", "as_of=2025-10-23", "privacy.unreadable=blank")
+    build(config)
+    layout = Layout(config)
+    forget(config, context_of(config))
+    times = {row["timestamp"][:10] for row in rows_of(layout.raw_conversations)}
+    assert times == {"2025-10-21", "2025-10-22"}
+    kept = {row["conversation_id"] for row in rows_of(layout.raw_conversations)}
+    examples = [*rows_of(layout.train), *rows_of(layout.val), *rows_of(layout.test)]
+    assert examples
+    assert {row["metadata"]["conversation_id"] for row in examples} <= kept
+    assert {item.timestamp.date().isoformat() for item in read_log(layout.logs, hashed)} == {"2025-10-21", "2025-10-22"}
+    assert not list(layout.logs.glob("served_2025-10-20.jsonl"))
+    assert not layout.forgotten.exists() or json.loads(layout.forgotten.read_bytes())["users"] == []
+
+
+def test_nothing_named_is_a_mistake(workdir: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing is named"):
+        forget(settings(), context_of(settings()))
+    with pytest.raises(ConfigError, match="keyed hashes"):
+        settings(f"privacy.users=[{GONE}]")
+
+
+def test_canary_is_long_enough_to_be_told_from_others() -> None:
+    assert len(CANARY) > 40

@@ -1,0 +1,1 @@
+"""Data protection: forgetting users, retention, and a new hash key."""

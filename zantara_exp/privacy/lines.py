@@ -1,0 +1,69 @@
+"""Rewrites files of JSON lines: each line is kept, changed or dropped, and the file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from zantara_exp.dataset.records import Record
+from zantara_exp.shadow._append import open_locked
+
+Edit = Callable[[bytes], bytes | None]
+"""From a line, without its newline, to what stands there from now on; None: nothing."""
+
+
+def on_records(change: Callable[[Record], Record | None], unreadable: Edit = lambda line: line) -> Edit:
+    """An edit of lines that hold JSON objects; the others are for `unreadable`. The same object keeps its bytes."""
+
+    def edit(line: bytes) -> bytes | None:
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return unreadable(line)
+        if not isinstance(record, dict):
+            return unreadable(line)
+        changed = change(record)
+        if changed is record:
+            return line
+        return None if changed is None else orjson.dumps(changed)
+
+    return edit
+
+
+def edit_lines(path: Path, edit: Edit, *, dry: bool = False) -> int:
+    """Apply `edit` to every line; how many it changed or dropped. Where that is none, the file is not touched."""
+    if not path.is_file():
+        return 0
+    waiting = path.with_name(f".{path.name}.{os.getpid()}")
+    changed = 0
+    try:
+        with path.open("rb") as lines, waiting.open("wb") as out:
+            for line in lines:
+                text = line.rstrip(b"\n")
+                now = edit(text) if text.strip() else text
+                changed += now != text
+                if now is not None and not dry:
+                    out.write(now + b"\n" if line.endswith(b"\n") else now)
+            out.flush()
+            os.fsync(out.fileno())
+        if changed and not dry:
+            shutil.copymode(path, waiting)
+            waiting.replace(path)
+    finally:
+        waiting.unlink(missing_ok=True)
+    return changed
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that writers of the log take for each append; they notice that the file was replaced meanwhile."""
+    descriptor = open_locked(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,125 @@
+"""Reviews: the pairs of a forgotten user lose their texts, what people said of them stays.
+
+A sample is sealed by a hash over all that was drawn, so taking texts out of it makes another sample: it is sealed
+anew, the labels and the worksheet are moved to the new hash, and the record of removals says old hash and new. Verdicts
+and critical bugs stay, since deleting a user must neither hide a bug nor better a score; an unjudged pair has to be
+judged `cannot`. A gate that looks once, and has looked, says that its look is spent on the sample as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from zantara_exp.errors import ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.privacy.whose import Whose
+from zantara_exp.review import labels as labelled
+from zantara_exp.review import sample as sampled
+from zantara_exp.review.sample import Item, Sample
+from zantara_exp.review.sheet import COLUMNS, sheet
+
+REMOVED = "[removed]"
+
+
+def samples(layout: Layout) -> list[Path]:
+    """The sample, and earlier ones that were set aside."""
+    return sorted(layout.review_sample.parent.glob("sample*.json"))
+
+
+def affected(layout: Layout, whose: Whose) -> dict[str, list[int]]:
+    """Hash of a sample -> numbers of its pairs that go. A sample that cannot be read is left to `broken`."""
+    found = {}
+    for path in samples(layout):
+        sample = _loaded(path)
+        if sample is not None and (gone := [item.number for item in sample.items if _goes(item, sample, whose)]):
+            found[sample.hash] = gone
+    return found
+
+
+def broken(layout: Layout) -> list[Path]:
+    """Samples that are no samples: no evidence, and whose texts they hold cannot be told."""
+    return [path for path in samples(layout) if _loaded(path) is None]
+
+
+def _loaded(path: Path) -> Sample | None:
+    try:
+        return sampled.load(path)
+    except ZantaraError:
+        return None
+
+
+def _goes(item: Item, sample: Sample, whose: Whose) -> bool:
+    if item.question == REMOVED:
+        return False
+    old = whose.before is not None and sample.until < whose.before.date().isoformat()
+    return old or item.comparison_id in whose.comparisons
+
+
+def forget(layout: Layout, whose: Whose) -> dict[str, str]:
+    """Take the texts out; old hash -> new hash of every sample that was sealed anew.
+
+    Labels and worksheet go first, the sample last: after a kill the same command finds what is left to do.
+    """
+    moved = {}
+    for path in samples(layout):
+        sample = _loaded(path)
+        if sample is None:
+            path.unlink()
+            continue
+        gone = {item.number for item in sample.items if _goes(item, sample, whose)}
+        if not gone:
+            continue
+        fresh = replace(sample, items=tuple(_emptied(i) if i.number in gone else i for i in sample.items))
+        _move_labels(layout.review_labels, sample, fresh, gone)
+        for worksheet in _worksheets(layout, path):
+            _move_sheet(worksheet, sample, fresh, gone)
+        sampled.save(fresh, path)
+        moved[sample.hash] = fresh.hash
+    return moved
+
+
+def _emptied(item: Item) -> Item:
+    return replace(
+        item, comparison_id=f"removed-{item.number}", context="", question=REMOVED, answer_a=REMOVED, answer_b=REMOVED
+    )
+
+
+def _worksheets(layout: Layout, sample: Path) -> list[Path]:
+    name = layout.review_sheet.name.replace("review_sheet", sample.stem.replace("sample", "review_sheet", 1))
+    return [path for path in [layout.review_sheet.with_name(name)] if path.is_file()]
+
+
+def _move_labels(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
+    known = labelled.load(path)
+    moved = [_moved(label, new, gone) if label.sample == old.hash else label for label in known]
+    if moved != known:
+        labelled.rewrite(path, moved)
+
+
+def _moved(label: labelled.Label, new: Sample, gone: set[int]) -> labelled.Label:
+    if label.pair not in gone:
+        return replace(label, sample=new.hash)
+    return replace(label, sample=new.hash, comparison_id=f"removed-{label.pair}", comment="")
+
+
+def _move_sheet(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
+    """What reviewers filled in stays; what they were shown is written anew."""
+    shown = {row["pair"]: row for row in csv.DictReader(io.StringIO(sheet(new), newline=""))}
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    for row in rows:
+        fresh = shown.get((row.get("pair") or "").strip())
+        if row.get("sample") == old.hash and fresh is not None:
+            given = {name: row.get(name) or "" for name in COLUMNS if not fresh[name]}
+            comment = "" if int(fresh["pair"]) in gone else given.get("comment", "")
+            row = {**fresh, **given, "comment": comment}
+        writer.writerow(row)
+    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    waiting.write_text(out.getvalue(), encoding="utf-8-sig", newline="")
+    os.replace(waiting, path)
