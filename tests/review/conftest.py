@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def layout(config: Config) -> Layout:
 
 @pytest.fixture
 def sample() -> Sample:
-    """Three pairs; the second holds markup."""
+    """Three pairs; the second holds markup, the third a chat before it."""
+    earlier = [{"role": "system", "content": "Be warm."}, {"role": "user", "content": "<i>prima</i>"}]
     texts = [("ciao", "salve"), ("<script>alert(1)</script>", "<b>bold</b>"), ("uno", "due")]
     rows = [
         {
@@ -38,7 +40,7 @@ def sample() -> Sample:
             "language": "it",
             "category": "casual",
             "query": f"domanda {number}",
-            "messages": None,
+            "messages": json.dumps(earlier[:number] + [{"role": "user", "content": "?"}]) if number else None,
             "primary_response": primary,
             "candidate_response": candidate,
         }

@@ -133,14 +133,18 @@ def test_a_whole_review_in_a_browser(url: str, sample: Sample, labels: Path) -> 
         page.fill("#name", "ayu")
         page.click("text=Start")
         page.wait_for_selector("#place:has-text('1 of 3')")
+        assert page.is_hidden("#before")
         page.click("[data-side=A][data-name=warm]")
         page.click("[data-side=B][data-name=critical]")
         page.keyboard.press("1")
         page.wait_for_selector("#place:has-text('2 of 3')")
         texts = {page.inner_text("#a"), page.inner_text("#b")}
         assert texts == {"<script>alert(1)</script>", "<b>bold</b>"}
+        assert page.is_visible("#before")
+        assert page.is_hidden("#context")  # the system prompt alone is there to be opened
         page.click("#skip")
         page.wait_for_selector("#place:has-text('3 of 3')")
+        assert page.inner_text("#context") == "system: Be warm.\nuser: <i>prima</i>"
         page.keyboard.press("0")
         page.wait_for_selector("#place:has-text('2 of 3')")
         page.click("[data-better=same]")

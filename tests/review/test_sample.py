@@ -84,10 +84,10 @@ def test_sides_are_shuffled_and_the_key_is_right() -> None:
     assert blinded([full(0)], 3) == blinded([full(0)], 3)
 
 
-def test_the_context_leaves_out_the_system_prompt_and_the_question() -> None:
-    said = [("system", "you are"), ("user", "ciao"), ("assistant", "salve"), ("user", "e tu?")]
+def test_the_context_is_all_that_the_models_saw_before_the_question() -> None:
+    said = [("system", "You are. She likes diving."), ("user", "ciao"), ("assistant", "salve"), ("user", "e tu?")]
     messages = json.dumps([{"role": role, "content": content} for role, content in said])
-    assert context_of(messages) == "user: ciao\nassistant: salve"
+    assert context_of(messages) == "system: You are. She likes diving.\nuser: ciao\nassistant: salve"
     assert context_of("not json") == ""
     assert context_of(None) == ""
 

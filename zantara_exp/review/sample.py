@@ -30,7 +30,7 @@ class Item:
     language: str
     category: str
     context: str
-    """What the models saw before the question."""
+    """What the models saw before the question, the system prompt included."""
     question: str
     answer_a: str
     answer_b: str
@@ -108,12 +108,12 @@ def blinded(rows: Sequence[Mapping[str, Any]], seed: int) -> tuple[Item, ...]:
 
 
 def context_of(messages: str | None) -> str:
-    """What was said before the question, one line per message; the system prompt is left out."""
+    """What the models saw before the question, one line per message: the prompt, what is remembered, the history."""
     try:
         said = json.loads(messages or "[]")
     except ValueError:
         return ""
-    earlier = [message for message in said[:-1] if isinstance(message, dict) and message.get("role") != "system"]
+    earlier = [message for message in said[:-1] if isinstance(message, dict)]
     return "\n".join(f"{message.get('role')}: {message.get('content')}" for message in earlier)
 
 
