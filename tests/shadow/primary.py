@@ -34,6 +34,8 @@ class Primary:
     bodies: list[bytes] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
     given_up: int = 0
+    step: threading.Semaphore | None = None
+    """Each further piece of a stream waits until a test lets it go."""
 
     async def answer(self, request: Request) -> Response:
         self.headers.append(dict(request.headers))
@@ -60,6 +62,8 @@ class Primary:
                 self.sent.append(frame)
                 yield frame
                 await asyncio.sleep(self.pause)
+                while self.step is not None and not self.step.acquire(blocking=False):
+                    await asyncio.sleep(0.005)
         except asyncio.CancelledError:
             self.given_up += 1
             raise

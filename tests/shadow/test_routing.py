@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -244,9 +246,9 @@ def test_both_arms_are_noted_side_by_side_and_only_the_control_is_compared(
 ) -> None:
     with rolled_out(primary, candidate) as (gate, gateway):
         set_share(gateway, 50.0)
-        answered = {user: ANSWERED in ask(gate, user).headers for user in (f"user-{number}" for number in range(12))}
+        answered = {user: ANSWERED in ask(gate, user).headers for user in (f"user-{number}" for number in range(30))}
         assert {True, False} == set(answered.values())
-        found = lines(12)
+        found = lines(30)
         assert sum(line.arm == CANDIDATE for line in found) == sum(answered.values())
         control = [line for line in found if line.arm == PRIMARY]
         assert {(line.answered_by, line.candidate_error, line.model, line.tokens_input) for line in control} == {
@@ -263,7 +265,8 @@ def test_a_candidate_that_hangs_is_left_alone(primary: Primary) -> None:
     patience = ("gateway.candidate_seconds=0.2", "endpoint.breaker.cooldown_seconds=600")
     with rolled_out(primary, hanging, *patience) as (gate, gateway):
         assert [ask(gate).status_code for _ in range(8)] == [200] * 8
-        assert (gateway.routing.breaker, hanging.calls) == ("open", 5)
+        assert gateway.routing.breaker == "open"
+        assert hanging.calls <= 5
         assert [line.candidate_error for line in lines(8)] == ["timeout"] * 5 + ["breaker_open"] * 3
         assert 'zantara_rollout_breaker{state="open"} 1' in httpx.get(f"{gate}/metrics").text
 
@@ -275,7 +278,8 @@ def test_a_fallback_of_the_candidate_is_asked_before_the_primary(
     with raw_server(handler) as other:
         monkeypatch.setenv("RUNPOD_API_KEY", "k")
         monkeypatch.setenv("RUNPOD_ENDPOINT", other.removesuffix("/v1"))
-        with rolled_out(primary, Candidate(seconds=60), "gateway.candidate_seconds=2", FALLBACK) as (gate, _):
+        failing = Candidate(status="500 Internal Server Error")
+        with rolled_out(primary, failing, "gateway.candidate_seconds=60", FALLBACK) as (gate, _):
             assert ask(gate).json()["content"][0]["text"] == "Ciao da un altro"
             [line] = lines(1)
     assert (line.answered_by, line.candidate_error) == (CANDIDATE, None)
@@ -311,12 +315,13 @@ def test_the_official_clients_say_how_long_they_wait(primary: Primary) -> None:
 
 
 def test_a_client_that_goes_away_ends_the_candidates_work_and_is_noted(primary: Primary) -> None:
-    with rolled_out(primary, Candidate(seconds=60), "gateway.candidate_seconds=60") as (gate, gateway):
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(
-                f"{gate}/v1/messages", headers={"x-zantara-user": "u"}, timeout=0.5,
-                json={"model": "m", "max_tokens": 500, "messages": [CHAT]},
-            )  # fmt: skip
+    hanging = Candidate(seconds=60)
+    with rolled_out(primary, hanging, "gateway.candidate_seconds=60") as (gate, gateway):
+        body = json.dumps({"model": "m", "max_tokens": 500, "messages": [CHAT]})
+        with socket.create_connection(("127.0.0.1", int(gate.rsplit(":", 1)[1]))) as client:
+            head = f"POST /v1/messages HTTP/1.1\r\nhost: g\r\nx-zantara-user: u\r\ncontent-length: {len(body)}\r\n\r\n"
+            client.sendall((head + body).encode())
+            wait_for(lambda: hanging.calls == 1)
         [line] = lines(1)
         assert (line.error, line.tokens_output) == ("client_gone", None)
         assert gateway.metrics.in_flight == 0
