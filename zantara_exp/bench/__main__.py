@@ -18,6 +18,7 @@ NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
     "extract": "rows a second and memory of reading conversations, beside a bare COPY",
     "analysis": "the comparison log's numbers beside a hand-written query and a Python loop; compaction; Spark",
+    "gateway": "what the gateway costs the traffic through it: requests a second, added latency, streams, a rollout",
     "shadow": "what mirror and gateway cost the traffic beside them; kill -9 and a candidate that is away",
     "startup": "what a user waits for before anything happens: wall time and imports of the usual commands",
     "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
