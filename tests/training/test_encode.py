@@ -89,6 +89,15 @@ def test_a_template_without_markers_is_refused(tokenizer, examples):
         encode_split(tokenizer, examples, Trainer(), "train")
 
 
+def test_an_example_without_anything_to_learn_is_refused_by_number(tokenizer, examples):
+    tokenizer.chat_template = LLAMA3.replace(
+        "message['role'] == 'assistant'", "message['role'] == 'assistant' and 'parola' in message['content']"
+    )
+    marked, unmarked = example(answer="una parola"), example(answer="niente")
+    with pytest.raises(ZantaraError, match="example 2 of the train split has no token to learn from"):
+        encode_split(tokenizer, [marked, unmarked], Trainer(), "train")
+
+
 def test_a_template_that_leaves_the_end_of_turn_out_is_refused(tokenizer, examples):
     tokenizer.chat_template = LLAMA3.replace(
         "{{- (message['content'] | trim) + '<|eot_id|>' }}{%- endgeneration %}",

@@ -72,6 +72,17 @@ def test_a_go_about_another_model_is_refused(config: Config, tmp_path: Path):
         run(config, tmp_path)
 
 
+def test_a_verdict_without_evidence_is_told_as_it_is(config: Config, tmp_path: Path):
+    say(config, "INCONCLUSIVE")
+    path = Layout(config).reports / "verdict-training.json"
+    path.write_text(json.dumps({"verdict": "INCONCLUSIVE", "epoch": "", "reason": "no evidence on loss"}))
+    with pytest.raises(ZantaraError, match="said INCONCLUSIVE: no evidence on loss"):
+        run(config, tmp_path)
+    path.write_text(json.dumps({"verdict": "GO", "epoch": ""}))
+    with pytest.raises(ZantaraError, match="about another model"):
+        run(config, tmp_path)
+
+
 def test_an_override_is_recorded(config: Config, tmp_path: Path):
     say(config, "NO_GO")
     config.publish.even_without_go = True

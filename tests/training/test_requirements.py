@@ -53,6 +53,16 @@ def test_all_that_is_missing_is_named_with_how_to_get_it(monkeypatch: pytest.Mon
         assert what in caught.value.message
 
 
+def test_four_bits_need_their_package(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "bitsandbytes" else object())
+    config = Config()
+    config.model.kind, config.model.base, config.trainer.lora.load_in_4bit = "pretrained", "owner/model", True
+    with pytest.raises(MissingRequirementError) as caught:
+        check_requirements(config)
+    assert "pip install bitsandbytes" in caught.value.message
+    assert "a GPU (asked for by trainer.lora.load_in_4bit)" in caught.value.message
+
+
 def test_a_wrong_local_path_is_named():
     config = llama8b()
     config.model.base = "./no/such/folder"

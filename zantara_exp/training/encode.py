@@ -101,6 +101,12 @@ def encode_split(
                 split.dropped += 1
                 continue
             split.cut += 1
+        elif not encoded.targets:
+            # One such example in a batch would only be a waste; many are a template that marks some answers only.
+            raise ZantaraError(
+                f"example {index + 1} of the {name} split has no token to learn from: the chat template marks none",
+                "put every assistant message between {% generation %} and {% endgeneration %}",
+            )
         split.examples.append(encoded)
         split.sources.append(index)
     if not split.targets:

@@ -58,7 +58,7 @@ def fit(
             shutil.rmtree(broken)
     if checkpoint:
         context.say(f"train: going on from step {step_of(checkpoint)} of an earlier run with the same data and config")
-    steps = total_steps(config, len(train.examples))
+    steps = total_steps(config, sequences(config, train))
     with context.progress("training", total=steps) as progress:
         watch = Watch(context.run, progress, config.trainer.max_loss_spike)
         trainer = build_trainer(config, loaded, train, val, work, watch)
@@ -118,7 +118,7 @@ def build_trainer(
     packing = config.trainer.packing
     trainer = SFTTrainer(
         model=loaded.model,
-        args=arguments(config, work, len(train.examples)),
+        args=arguments(config, work, sequences(config, train)),
         train_dataset=_as_dataset(train),
         eval_dataset=_as_dataset(val, longest_first=True),
         processing_class=loaded.tokenizer,
@@ -137,6 +137,11 @@ def _as_dataset(split: EncodedSplit, longest_first: bool = False) -> Any:
 
     examples = sorted(split.examples, key=lambda e: -len(e.input_ids)) if longest_first else split.examples
     return Dataset.from_dict({"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]})
+
+
+def sequences(config: Config, split: EncodedSplit) -> int:
+    """What a step's batch is counted in: examples, or sequences that packing fills with several (at least so many)."""
+    return math.ceil(split.tokens / config.trainer.max_length) if config.trainer.packing else len(split.examples)
 
 
 def total_steps(config: Config, examples: int) -> int:

@@ -24,6 +24,7 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training import candidate, hub, runpod
+from zantara_exp.training.card import write_card
 from zantara_exp.training.export import weights_hash
 from zantara_exp.training.files import read_json, write_json
 
@@ -45,7 +46,7 @@ class _Allowed:
     def __str__(self) -> str:
         if not self.forced:
             return self.verdict
-        return f"{self.verdict}; published all the same, and that is recorded: {self.objection}"
+        return f"{self.verdict}, overridden by publish.even_without_go, which is recorded: {self.objection}"
 
 
 def publish(config: Config, context: Context) -> StageResult:
@@ -58,6 +59,8 @@ def publish(config: Config, context: Context) -> StageResult:
     trained = _trained(at)
     epoch = str(trained["epoch"])
     allowed = _allowed(config, at, epoch)
+    if not config.publish.dry_run:
+        write_card(at, config.model)  # with the verdict
     lines = _WAYS[config.publish.name](config, context)
     if config.publish.dry_run:
         return StageResult({"dry run": "nothing was changed", **lines, "training gate": str(allowed)})
@@ -128,8 +131,9 @@ def _verdict(path: Path, epoch: str) -> tuple[str, str]:
     if found is None:
         return "none", "the training gate has not looked at it"
     verdict = str(found.get("verdict"))
-    if not epoch.startswith(str(found.get("epoch") or "?")):
+    about = str(found.get("epoch") or "")
+    if not epoch.startswith(about or "?") and (about or verdict == "GO"):
         return verdict, f"the training gate's verdict ({verdict}) is about another model"
-    if verdict != "GO":
+    if verdict != "GO":  # without evidence it names no model
         return verdict, f"the training gate said {verdict}: {found.get('reason', '')}".rstrip(": ")
     return verdict, ""

@@ -36,6 +36,8 @@ def check_requirements(config: Config) -> None:
 def _packages(config: Config) -> list[str]:
     if config.trainer.name == "unsloth" and find_spec("unsloth") is None:
         return ["the package unsloth: pip install 'zantara-exp[gpu]' (Linux)"]
+    if config.trainer.lora.load_in_4bit and find_spec("bitsandbytes") is None:
+        return ["the package bitsandbytes, for trainer.lora.load_in_4bit: pip install bitsandbytes"]
     return []
 
 
