@@ -100,7 +100,7 @@ def _router(goals: list[Goal]) -> Table:
     p50, p99, most = np.quantile(took, [0.5, 0.99, 0.999]) / 1000
     goals.append(Goal("router: p99 of a decision, us", round(float(p99), 1), None, 20))
     rows = [["one decision", f"p50 {p50:.1f} us, p99 {p99:.1f} us, p99.9 {most:.1f} us"]]
-    return Table(f"router, {_DECISIONS:,} decisions while its state is read twice a second", [], rows)
+    return Table(f"router, {_DECISIONS:,} decisions while its state is read twice a second", ["", ""], rows)
 
 
 def _running() -> State:

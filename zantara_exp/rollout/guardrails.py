@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from zantara_exp.analysis.incidents import KIND, blocking_errors
-from zantara_exp.config.decision import Cost
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
@@ -22,7 +21,7 @@ from zantara_exp.gates.restarts import Rows
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
 from zantara_exp.rollout.complaints import read_complaints
-from zantara_exp.rollout.observed import Arm, Observed, observe, rows
+from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.state import State
 from zantara_exp.shadow.served_store import read_served
 
@@ -75,14 +74,16 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
     psycopg.Error where log or complaints cannot be read.
     """
     began = _read_from(state, now)
-    lines, complaints = read_served(config, layout, began), read_complaints(layout, began)
-    seen = observe(lines, complaints, state.epoch, began)
+    lines = read_served(config, layout, began)
+    seen = observe(lines, read_complaints(layout, began), state.epoch, began, config.cost)
     step_began = max(state.since or began, began)
-    judge = _Judge(config.cost, seen, began, step_began)
+    judge = _Judge(seen, began, step_began)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
     if config.rollout.critical_bugs:
         decisions.append(_critical_bugs(layout, began_at(state)))
-    logged = [line.timestamp for arm in (seen.candidate, seen.control) for line in arm.requests[-1:]]
+    logged = [
+        began + timedelta(seconds=float(last)) for arm in (seen.candidate, seen.control) for last in arm.seconds[-1:]
+    ]
     silent = (now - max([*logged, step_began])) / timedelta(hours=1)
     return Look(decisions, _breach(decisions), _thin(config.rollout, judge.step[0], seen), silent)
 
@@ -114,8 +115,8 @@ def began_at(state: State) -> datetime:
 class _Judge:
     """Decides cells on what was observed."""
 
-    def __init__(self, cost: Cost, seen: Observed, began: datetime, step_began: datetime) -> None:
-        self._cost, self._seen, self._began = cost, seen, began
+    def __init__(self, seen: Observed, began: datetime, step_began: datetime) -> None:
+        self._seen, self._began = seen, began
         self._arms: dict[tuple[bool, str | None], Arm] = {}
         since = (step_began - began).total_seconds()
         self.step = [arm.only(arm.seconds >= since) for arm in (seen.candidate, seen.control)]
@@ -135,7 +136,7 @@ class _Judge:
         return self._watched(cell, beyond_control(cell, self._rows(ours, cell), self._rows(theirs, cell)), ours, theirs)
 
     def _rows(self, arm: Arm, cell: Cell, block_seconds: float = DAY) -> Rows:
-        return rows(arm, cell.guardrail, self._cost, block_seconds)
+        return arm.rows(cell.guardrail, block_seconds)
 
     def _arm(self, candidate: bool, language: str | None) -> Arm:
         key = candidate, language

@@ -11,37 +11,83 @@ cost       US dollars over `unit_usd`, at most 1: by the price list, or the cand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.config.decision import Cost
+from zantara_exp.config.decision import Cost, Price
 from zantara_exp.config.rollout import Guardrail
 from zantara_exp.gates.eprocess import Floats
 from zantara_exp.gates.restarts import Rows
-from zantara_exp.prices import candidate_usd_per_request, charge_by_tokens
+from zantara_exp.prices import candidate_usd_per_request, price_of, usd_of_tokens
 from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, Served
 
 _APART = timedelta(days=1)
 
 
+class Measures:
+    """How bad each line is by a guardrail's measure; worked out once for each."""
+
+    def __init__(self, lines: Sequence[Served], complained: NDArray[np.bool_], first: NDArray[np.bool_], cost: Cost):
+        """`complained` and `first`: whether a line is the user's first of a day, and he complained on it."""
+        self._lines, self._cost = lines, cost
+        self._complained, self._first = complained, first
+        self._known: dict[tuple[str, float, float], tuple[Floats, Floats]] = {}
+        self._prices: dict[str, Price | None] = {}
+
+    def of(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
+        """Whether each line counts (1 or 0), and how bad it is, up to 1."""
+        key = guardrail.measure, guardrail.slower_ms, guardrail.unit_usd
+        if key not in self._known:
+            self._known[key] = self._worked_out(guardrail)
+        return self._known[key]
+
+    def _worked_out(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
+        if guardrail.measure == "complaint":
+            return self._first.astype(np.float64), self._complained.astype(np.float64)
+        one: Callable[[Served], float | None] = {
+            "error": _error,
+            "fallback": _fallback,
+            "timeout": _timeout,
+            "slow": lambda line: _slow(line, guardrail.slower_ms),
+            "cost": lambda line: self._usd_over(line, guardrail.unit_usd),
+        }[guardrail.measure]
+        measured = [one(line) for line in self._lines]
+        counted = np.array([value is not None for value in measured], dtype=np.float64)
+        return counted, np.array([value or 0.0 for value in measured], dtype=np.float64)
+
+    def _usd_over(self, line: Served, unit_usd: float) -> float | None:
+        usd = self._usd(line)
+        return None if usd is None else min(usd / unit_usd, 1.0)
+
+    def _usd(self, line: Served) -> float | None:
+        """What a line cost; None where that is not known, which is not free."""
+        model = line.model or ""
+        if model not in self._prices:
+            self._prices[model] = price_of(model, self._cost)
+        price = self._prices[model]
+        if price is not None and line.tokens_input is not None and line.tokens_output is not None:
+            return usd_of_tokens(price, line.tokens_input, line.tokens_output)
+        if price is None and line.error is None and line.answered_by == CANDIDATE:
+            return candidate_usd_per_request(self._cost)
+        return None
+
+
 @dataclass(frozen=True)
 class Arm:
-    """The requests of one arm. All shapes (requests,), in the order in which they were logged."""
+    """Requests of one arm. All shapes (requests,), in the order in which they were logged."""
 
     user: NDArray[np.int64]
     """Codes from 0 on, by first request of either arm."""
     seconds: Floats
     """Since the rollout began."""
     language: NDArray[np.str_]
-    requests: Sequence[Served]
-    complaints: NDArray[np.bool_]
-    """Whether this is the user's first request of a day on which he complained."""
-    firsts: NDArray[np.bool_]
-    """Whether this is the user's first request of its day."""
+    place: NDArray[np.int64]
+    """Of each request among the lines that are measured."""
+    measures: Measures
 
     @property
     def users(self) -> int:
@@ -50,10 +96,15 @@ class Arm:
 
     def only(self, keep: NDArray[np.bool_]) -> Arm:
         """The requests marked in `keep`."""
-        requests = [line for line, kept in zip(self.requests, keep.tolist(), strict=True) if kept]
-        return Arm(
-            self.user[keep], self.seconds[keep], self.language[keep], requests, self.complaints[keep], self.firsts[keep]
+        return replace(
+            self, user=self.user[keep], seconds=self.seconds[keep], language=self.language[keep], place=self.place[keep]
         )
+
+    def rows(self, guardrail: Guardrail, block_seconds: float) -> Rows:
+        """By a guardrail's measure, in blocks of so many seconds since the rollout began."""
+        counted, bad = self.measures.of(guardrail)
+        blocks = (self.seconds // block_seconds).astype(np.int64)
+        return Rows(self.user, blocks, counted[self.place], bad[self.place])
 
 
 @dataclass(frozen=True)
@@ -67,87 +118,66 @@ class Observed:
     """Requests of another candidate, which are no evidence."""
 
 
-def observe(lines: Iterable[Served], complaints: Iterable[Complaint], epoch: str, began: datetime) -> Observed:
+def observe(
+    lines: Iterable[Served], complaints: Iterable[Complaint], epoch: str, began: datetime, cost: Cost
+) -> Observed:
     """The served lines of one candidate since `began`."""
     codes: dict[str, int] = {}
     complained = {(each.user, _day(each.timestamp, began)) for each in complaints if each.timestamp >= began}
     arms: dict[bool, list[Served]] = {True: [], False: []}
     other = 0
     for line in lines:
+        if line.timestamp < began:
+            continue
         if line.epoch != epoch:
             other += 1
-        elif line.timestamp >= began:
+        else:
             arms[line.arm == CANDIDATE].append(line)
             codes.setdefault(line.user, len(codes))
-    candidate, control = (_arm(arms[which], codes, complained, began) for which in (True, False))
+    candidate, control = (_arm(arms[which], codes, complained, began, cost) for which in (True, False))
     return Observed(candidate, control, other)
 
 
-def _arm(lines: Sequence[Served], codes: Mapping[str, int], complained: set[tuple[str, int]], began: datetime) -> Arm:
-    firsts, bad = np.zeros(len(lines), dtype=bool), np.zeros(len(lines), dtype=bool)
-    met: set[tuple[str, int]] = set()
-    for place, line in enumerate(lines):
-        day = line.user, _day(line.timestamp, began)
-        if day not in met:
-            met.add(day)
-            firsts[place], bad[place] = True, day in complained
-    return Arm(
-        np.fromiter((codes[line.user] for line in lines), np.int64, len(lines)),
-        np.fromiter(((line.timestamp - began).total_seconds() for line in lines), np.float64, len(lines)),
-        np.array([line.language or "" for line in lines], dtype=np.str_),
-        lines, bad, firsts,
-    )  # fmt: skip
+def _arm(
+    lines: Sequence[Served], codes: Mapping[str, int], complained: set[tuple[str, int]], began: datetime, cost: Cost
+) -> Arm:
+    user = np.fromiter((codes[line.user] for line in lines), np.int64, len(lines))
+    seconds = np.fromiter(((line.timestamp - began).total_seconds() for line in lines), np.float64, len(lines))
+    language = np.array([line.language or "" for line in lines], dtype=np.str_)
+    first = np.zeros(len(lines), dtype=bool)
+    if lines:
+        days = (seconds // _APART.total_seconds()).astype(np.int64)
+        first[np.unique(np.stack([user, days]), axis=1, return_index=True)[1]] = True
+    bad = np.array(
+        [
+            new and (line.user, _day(line.timestamp, began)) in complained
+            for line, new in zip(lines, first, strict=True)
+        ],
+        dtype=bool,
+    )
+    return Arm(user, seconds, language, np.arange(len(lines)), Measures(lines, bad, first, cost))
 
 
 def _day(moment: datetime, began: datetime) -> int:
     return (moment.astimezone(UTC) - began) // _APART
 
 
-def rows(arm: Arm, guardrail: Guardrail, cost: Cost, block_seconds: float) -> Rows:
-    """The arm by a guardrail's measure, in blocks of so many seconds since the rollout began."""
-    if guardrail.measure == "complaint":
-        counted, bad = arm.firsts.astype(np.float64), arm.complaints.astype(np.float64)
-    else:
-        measured = [_MEASURES[guardrail.measure](line, guardrail, cost) for line in arm.requests]
-        counted = np.array([value is not None for value in measured], dtype=np.float64)
-        bad = np.array([value or 0.0 for value in measured], dtype=np.float64)
-    return Rows(arm.user, (arm.seconds // block_seconds).astype(np.int64), counted, bad)
-
-
-def _error(line: Served, _: Guardrail, __: Cost) -> float | None:
+def _error(line: Served) -> float | None:
     return None if line.error == CLIENT_GONE else float(line.error is not None)
 
 
-def _fallback(line: Served, _: Guardrail, __: Cost) -> float | None:
+def _fallback(line: Served) -> float | None:
     if line.candidate_error is None and line.error == CLIENT_GONE:
         return None
     return float(line.candidate_error is not None)
 
 
-def _timeout(line: Served, _: Guardrail, __: Cost) -> float | None:
+def _timeout(line: Served) -> float | None:
     return float(line.candidate_error == "timeout")
 
 
-def _slow(line: Served, guardrail: Guardrail, _: Cost) -> float | None:
-    late = line.latency_ms >= guardrail.slower_ms
+def _slow(line: Served, slower_ms: float) -> float | None:
+    late = line.latency_ms >= slower_ms
     if line.error == CLIENT_GONE and not late:
         return None
     return float(late or line.error is not None)
-
-
-def _cost(line: Served, guardrail: Guardrail, cost: Cost) -> float | None:
-    charge = charge_by_tokens(line.model, line.tokens_input, line.tokens_output, cost)
-    if charge is not None:
-        return min(charge.usd / guardrail.unit_usd, 1.0)
-    if line.error is None and line.answered_by == CANDIDATE:
-        return min(candidate_usd_per_request(cost) / guardrail.unit_usd, 1.0)
-    return None  # unknown is not free
-
-
-_MEASURES: dict[str, Callable[[Served, Guardrail, Cost], float | None]] = {
-    "error": _error,
-    "fallback": _fallback,
-    "timeout": _timeout,
-    "slow": _slow,
-    "cost": _cost,
-}
