@@ -277,6 +277,28 @@ def test_a_state_that_is_away_ends_no_controller(running: Path, capsys: pytest.C
     assert state().phase == RUNNING
 
 
+def test_a_rollback_that_could_not_be_written_is_tried_again_at_once(running: Path):
+    write_served(days=2, failed=0.4)
+    store = FileStore(Layout(config_of()).state / "rollout/state.json")
+
+    class FullDisk:
+        left = 2
+
+        def read(self):
+            return store.read()
+
+        def swap(self, seen, new):
+            self.left -= 1
+            if self.left >= 0:
+                raise UnreachableStateError("no space left")
+            return store.swap(seen, new)
+
+        def close(self): ...
+
+    assert watch(looks=4, store=FullDisk()) == [1, 1, 60]
+    assert state().phase == ROLLED_BACK
+
+
 def test_two_controllers_roll_back_once(running: Path):
     write_served(days=2, failed=0.4)
     for _ in range(2):

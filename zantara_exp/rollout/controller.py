@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.guardrails import Look, look
+from zantara_exp.rollout.guardrails import Look, began_at, look
 from zantara_exp.rollout.moves import Clock, rolled_back
 from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
@@ -25,6 +25,8 @@ from zantara_exp.stage import Context
 CONTROLLER = "controller"
 """The actor of a step that nobody asked for but the plan."""
 _TRY_AGAIN = timedelta(hours=1)
+_AT_ONCE_SECONDS = 1.0
+"""Until the next attempt at a rollback that could not be written."""
 
 
 class UnseenError(ZantaraError):
@@ -41,6 +43,8 @@ class Controller:
         self._said = ""
         self._not_before: datetime | None = None
         """When a step that was refused is tried again."""
+        self._unwritten: tuple[datetime, str] | None = None
+        """A rollback that was decided and could not be written: when its rollout began, and why."""
 
     def watch(self, sleep: Callable[[float], object] = time.sleep) -> None:
         """Look until interrupted, or as often as `rollout.looks` says."""
@@ -54,7 +58,7 @@ class Controller:
                 made += 1
                 if plan.looks is not None and made >= plan.looks:
                     return
-                sleep(plan.every_seconds)
+                sleep(plan.every_seconds if self._unwritten is None else min(_AT_ONCE_SECONDS, plan.every_seconds))
         except KeyboardInterrupt:
             return
 
@@ -64,10 +68,13 @@ class Controller:
         try:
             state = self._store.read()
             if not state.share:
-                self._blind = 0
+                self._blind, self._unwritten = 0, None
                 self._say(f"{state.words}: nothing to watch")
                 return
-            self._follow(state, look(self._config, self._context.layout, state, self._clock()))
+            if self._unwritten is not None and self._unwritten[0] == began_at(state):
+                self._roll_back(state, self._unwritten[1])
+            else:
+                self._follow(state, look(self._config, self._context.layout, state, self._clock()))
             self._blind = 0
         except ConfigError:
             raise
@@ -77,7 +84,7 @@ class Controller:
 
     def _follow(self, state: State, found: Look) -> None:
         if found.breach:
-            self._roll_back(found.breach)
+            self._roll_back(state, found.breach)
             return
         if found.silent_hours >= self._config.rollout.silent_hours:
             raise UnseenError(f"no request of either arm was logged for {found.silent_hours:.0f} hours")
@@ -85,8 +92,10 @@ class Controller:
         if self._config.rollout.auto_advance and not found.thin:
             self._advance(state)
 
-    def _roll_back(self, why: str) -> None:
+    def _roll_back(self, state: State, why: str) -> None:
+        self._unwritten = began_at(state), why
         new = rolled_back(self._store, ramp.Order(ramp.GUARDRAILS, why, self._clock()))
+        self._unwritten = None
         self._say(f"rolled back: {why}")
         if new.phase == ROLLED_BACK and new.history[-1].reason == why:
             self._notifier.changed(new)
