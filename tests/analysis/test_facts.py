@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,9 +124,13 @@ def test_chrf_is_not_about_length() -> None:
 
 
 def test_about_the_asked_share_is_scored() -> None:
-    scorer = Scorer(200, 1000, {})
-    drawn = [scorer._score(f"id-{number}", True, True, "ciao", "ciao") for number in range(1000)]
-    assert 150 < sum(score is not None for score in drawn) < 250
+    names, yes, text = [f"id-{number}" for number in range(1000)], [True] * 1000, ["ciao"] * 1000
+    columns = {"comparison_id": names, "primary_ok": yes, "candidate_ok": yes}
+    batch = pa.record_batch(columns | {"primary_response": text, "candidate_response": text})
+    scores = Scorer(200, 1000, {}).scores(batch)
+    assert 150 < sum(score is not None for score in scores) < 250
+    assert len(scores) == 1000
+    assert Scorer(1, 10**9, {}).scores(batch) == [None] * 1000
 
 
 def test_a_known_score_is_kept_and_a_failure_scores_nothing() -> None:

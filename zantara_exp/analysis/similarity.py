@@ -47,12 +47,20 @@ class Scorer:
 
         A candidate that failed where the primary answered scores 0: its user would have read nothing alike.
         """
+        import pyarrow as pa
+
+        scores: list[float | None] = [None] * batch.num_rows
+        keys = batch["comparison_id"].to_pylist()
+        drawn = [row for row, key in enumerate(keys) if zlib.crc32(key.encode()) / 2**32 < self._share]
         names = ("comparison_id", "primary_ok", "candidate_ok", "primary_response", "candidate_response")
-        columns = (batch.column(name).to_pylist() for name in names)
-        return [self._score(*row) for row in zip(*columns, strict=True)]
+        places = pa.array(drawn, pa.int64())
+        columns = (batch[name].take(places).to_pylist() for name in names)
+        for row, texts in zip(drawn, zip(*columns, strict=True), strict=True):
+            scores[row] = self._score(*texts)
+        return scores
 
     def _score(self, key: str, primary_ok: bool, candidate_ok: bool, primary: str, candidate: str) -> float | None:
-        if not primary_ok or zlib.crc32(key.encode()) / 2**32 >= self._share:
+        if not primary_ok:
             return None
         if not candidate_ok:
             return 0.0
