@@ -79,7 +79,8 @@ class ShadowMirror:
         check_log(config)
         self._sampler = Sampler(config.shadow)
         self._key = hash_key(config)
-        self._users: dict[str, str] = {}
+        self._users: dict[str, str | None] = {}
+        """Users seen lately: their hash, or None for those who are not in the sample."""
         self._link = Link(config, Switch(Layout(config).state))
 
     @classmethod
@@ -96,7 +97,7 @@ class ShadowMirror:
 
     def chooses(self, user_id: str, category: str | None = None) -> bool:
         """Whether the sample holds this user's requests; for those to whom showing a request costs something."""
-        return self._sampler.choose(self._users.get(user_id) or self._hashed(user_id), category) is not None
+        return self._sampler.takes_category(category) and self._sampled(user_id) is not None
 
     def pass_by(self) -> None:
         """Count a request that is not in the sample."""
@@ -114,20 +115,26 @@ class ShadowMirror:
         if not link.enabled:
             return
         try:
-            user = self._users.get(request.user_id) or self._hashed(request.user_id)
-            sampling = self._sampler.choose(user, request.category)
-            if sampling is None:
+            user = self._sampled(request.user_id)
+            if user is None or not self._sampler.takes_category(request.category):
                 return
             size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
-            link.offer(Item(request, tuple(request.history), answer, user, sampling, clock.seconds(), size))
+            link.offer(
+                Item(request, tuple(request.history), answer, user, self._sampler.sampling, clock.seconds(), size)
+            )
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
 
-    def _hashed(self, user_id: str) -> str:
-        if len(self._users) >= _USERS_KEPT:
-            self._users.clear()
-        user = self._users[user_id] = hash_user(user_id, self._key)
-        return user
+    def _sampled(self, user_id: str) -> str | None:
+        """The hash of a user in the sample; None for another."""
+        try:
+            return self._users[user_id]
+        except KeyError:
+            if len(self._users) >= _USERS_KEPT:
+                self._users.clear()
+            user = hash_user(user_id, self._key)
+            found = self._users[user_id] = user if self._sampler.takes_user(user) else None
+            return found
 
     @property
     def stats(self) -> Stats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from zantara_exp.config.traffic import Shadow as ShadowConfig
 from zantara_exp.shadow.record import Sampling
@@ -30,9 +31,18 @@ class Sampler:
     config: ShadowConfig
 
     def choose(self, user: str, category: str | None) -> Sampling | None:
-        """What chose this request, or None when it is not in the sample. A category still unknown excludes none."""
-        if self.config.categories and category is not None and category not in self.config.categories:
-            return None
-        if user_percentile(user) >= self.config.traffic_percent:
-            return None
+        """What chose this request, or None when it is not in the sample."""
+        return self.sampling if self.takes_category(category) and self.takes_user(user) else None
+
+    def takes_category(self, category: str | None) -> bool:
+        """Whether requests of a category may be in the sample; one still unknown may."""
+        return not self.config.categories or category is None or category in self.config.categories
+
+    def takes_user(self, user: str) -> bool:
+        """Whether a user's requests are in the sample."""
+        return user_percentile(user) < self.config.traffic_percent
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        """What stands in the log of every request that was chosen."""
         return Sampling(self.config.traffic_percent, "user_hash")
