@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.endpoints.servers import raw_server
 from tests.shadow.examples import comparison
@@ -113,16 +114,19 @@ def test_while_the_database_is_away_lines_wait_and_are_counted(
     assert sorted(rows_at("reader")) == sorted(f"c-{number}:0" for number in range(51))
 
 
-def test_a_database_that_comes_back_gets_everything_once(database: str, caplog: pytest.LogCaptureFixture) -> None:
-    with writing(machine("a")) as log:
+def test_a_database_that_comes_back_gets_everything_once(
+    database: str, server: embedded.Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin, writing(machine("a")) as log:
         log.write(comparison(0))
         wait_for(lambda: log.written == 1 and log.waiting == 0)
-        with psycopg.connect(database, autocommit=True) as admin:
-            admin.execute("alter table zantara_comparisons rename to elsewhere")
-            for number in range(1, 40):
-                log.write(comparison(number))
-            wait_for(lambda: "stays in" in caplog.text)
-            admin.execute("alter table elsewhere rename to zantara_comparisons")
+        admin.execute(f'alter database "{name}" allow_connections false')
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        for number in range(1, 40):
+            log.write(comparison(number))
+        wait_for(lambda: "stays in" in caplog.text)
+        admin.execute(f'alter database "{name}" allow_connections true')
         wait_for(lambda: log.written == 40 and log.waiting == 0)
     assert sorted(rows_at("reader")) == sorted(f"c-{number}:0" for number in range(40))
 
