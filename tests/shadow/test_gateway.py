@@ -189,8 +189,8 @@ def test_a_client_that_goes_away_ends_the_primarys_work(served: tuple[str, Gatew
     assert served[1].metrics.requests["/v1/messages", 499] == 1
 
 
-def test_a_slow_reader_does_not_fill_the_gateways_memory() -> None:
-    total = 200_000_000
+def test_a_slow_reader_neither_fills_the_gateways_memory_nor_counts_as_a_silent_primary() -> None:
+    total = 60_000_000
     sent = [0]
 
     async def flood(_: bytes, writer: Any) -> None:
@@ -200,14 +200,27 @@ def test_a_slow_reader_does_not_fill_the_gateways_memory() -> None:
             sent[0] += 100_000
             await writer.drain()
 
-    with raw_server(flood) as url, gateway_at(url.removesuffix("/v1"), "http://127.0.0.1:1/v1") as (gate, _), \
-            httpx.stream("POST", f"{gate}/v1/messages", json={}) as response:  # fmt: skip
-        next(response.iter_raw())
+    with raw_server(flood) as url, \
+            gateway_at(url.removesuffix("/v1"), "http://127.0.0.1:1/v1", "gateway.timeout_seconds=1") as (gate, _), \
+            httpx.stream("POST", f"{gate}/v1/messages", json={}, timeout=60) as response:  # fmt: skip
+        pieces = response.iter_raw()
+        read = len(next(pieces))
         before = -1
         while sent[0] != before:  # until the pipe is full
             before = sent[0]
-            time.sleep(0.5)
+            time.sleep(2)  # longer than a primary may be silent
         assert sent[0] < 20_000_000
+        assert read + sum(map(len, pieces)) == total
+
+
+def test_a_stream_that_falls_silent_is_broken_off(primary: Primary) -> None:
+    primary.step = threading.Semaphore(1)  # its second piece is its last
+    with primary_at(primary) as url, \
+            gateway_at(url, "http://127.0.0.1:1/v1", "gateway.timeout_seconds=1") as (gate, gateway):  # fmt: skip
+        with pytest.raises(httpx.RemoteProtocolError):
+            post(gate, stream=True)
+        wait_for(lambda: gateway.mirror.stats.dropped == {"cut": 1})
+        wait_for(lambda: primary.given_up == 1)
 
 
 def test_a_primary_that_breaks_off_breaks_the_answer_off(served: tuple[str, Gateway]) -> None:

@@ -39,7 +39,7 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """One request on its way. Times are on the clock of time.perf_counter."""
 
@@ -48,6 +48,10 @@ class Exchange:
     began: float = field(default_factory=time.perf_counter)
     asked: float = 0.0
     """When the primary was asked; 0 where it was not."""
+    listening_since: float = 0.0
+    """Since when the primary is waited for; 0 while it is not."""
+    silent: bool = False
+    """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None
     """When the first byte of an answer's body was sent on."""
     first_token_ms: float | None = None

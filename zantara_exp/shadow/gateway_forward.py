@@ -50,12 +50,13 @@ class Forwarder:
         self._metrics, self._access = metrics, access
         self._token = None if token is None else token.encode()
         self._session: aiohttp.ClientSession | None = None
+        self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
+        self._patience: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Make the connections' pool, inside the event loop."""
-        seconds = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._config.connect_seconds, sock_read=self._config.timeout_seconds
-        )
+        self._patience = asyncio.create_task(self._end_silences())
+        seconds = aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=seconds,
@@ -66,8 +67,24 @@ class Forwarder:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._patience is not None:
+            self._patience.cancel()
         if self._session is not None:
             await self._session.close()
+
+    async def _end_silences(self) -> None:
+        """Give up on primaries that are silent for too long: a look at all of them now and then.
+
+        A timer for each piece of each stream, which aiohttp would set, is an eighth of what a piece costs.
+        """
+        limit = self._config.timeout_seconds
+        while True:
+            await asyncio.sleep(min(1.0, limit / 10))
+            now = time.perf_counter()
+            for exchange, task in list(self._under_way.items()):
+                if exchange.listening_since and now - exchange.listening_since > limit:
+                    exchange.silent = True
+                    task.cancel()
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,9 +103,12 @@ class Forwarder:
         except (aiohttp.ClientError, TimeoutError) as error:
             await self._failed(exchange, error, send)
         except asyncio.CancelledError:
-            if exchange.status != CLIENT_GONE:
+            if exchange.silent:
+                await self._failed(exchange, TimeoutError(), send)
+            elif exchange.status != CLIENT_GONE:
                 raise
         finally:
+            self._under_way.pop(exchange, None)
             if watching is not None:
                 watching.cancel()
             self._done(exchange, scope["method"])
@@ -133,25 +153,30 @@ class Forwarder:
     async def _forward(self, exchange: Exchange, scope: Event, body: bytes, send: Send) -> None:
         assert self._session is not None  # noqa: S101  opened at start-up
         url, headers = self._address(exchange, scope), request_headers(exchange.headers)
-        exchange.asked = time.perf_counter()
+        exchange.asked = exchange.listening_since = time.perf_counter()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  uvicorn runs each request in one
+        self._under_way[exchange] = task
         async with self._session.request(
             scope["method"], url, headers=headers, data=body or None, allow_redirects=False
         ) as response:
-            answered = time.perf_counter()
+            answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
             exchange.streamed = response.headers.get("content-type", "").startswith("text/event-stream")
             exchange.coding = response.headers.get("content-encoding", "identity")
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
             head_seconds = time.perf_counter() - answered
+            exchange.listening_since = time.perf_counter()
             while chunk := await response.content.readany():
-                came = time.perf_counter()
+                came, exchange.listening_since = time.perf_counter(), 0.0  # a slow reader is not the primary's silence
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if exchange.first_byte_at is None:
                     exchange.first_byte_at = time.perf_counter()
                     self._count_added(exchange, head_seconds + exchange.first_byte_at - came)
                 exchange.bytes_out += len(chunk)
                 self._sight.chunk(exchange, chunk, came)
+                exchange.listening_since = time.perf_counter()
             exchange.finished = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
