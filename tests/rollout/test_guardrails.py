@@ -14,12 +14,13 @@ from tests.rollout.support import MONDAY, act, config_of, traffic, write_served,
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.complaints import note_complaint
+from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
 from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
+from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context
 
@@ -147,13 +148,17 @@ def test_complaints_count_for_the_arm_of_the_user(running: Path, monkeypatch: py
     assert decisions(days=3)["complaint over control"] == "PASS"
 
 
-def test_a_complaint_is_noted_without_the_users_id(running: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_complaint_is_kept_without_the_users_id(running: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ZANTARA_HASH_KEY", "k")
     layout = Layout(config_of())
-    note_complaint(layout, "ada@example.org", MONDAY)
-    text = (layout.logs / "complaints_2025-11-03.jsonl").read_text()
-    assert "ada" not in text
-    assert json.loads(text)["timestamp"] == "2025-11-03T09:00:00Z"
+    note_complaint(config_of(), layout, hash_user(layout)("ada@example.org"), MONDAY)
+    file = layout.logs / "complaints_2025-11-03.jsonl"
+    assert "ada" not in file.read_text()
+    with file.open("a") as lines:
+        lines.write('{"timestamp": "2025-11-03T10:00:00Z", "user_id": "ada@example.org"}\nno json\n')
+    by_gateway, by_product = read_complaints(config_of(), layout, MONDAY)
+    assert by_gateway.user == by_product.user
+    assert by_gateway.timestamp == MONDAY
 
 
 def test_a_blocking_error_ends_it(running: Path):

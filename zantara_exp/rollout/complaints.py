@@ -1,9 +1,13 @@
-"""Complaints of users, as a product notes them: `<paths.logs>/complaints_YYYY-MM-DD.jsonl`, by UTC day.
+"""Complaints of users, as a product notes them: a thumb down, a ticket, a hand-over to a human. No text.
+
+    <paths.logs>/complaints_YYYY-MM-DD.jsonl, by UTC day      rollout.state=file
+    table zantara_complaints(at, user_hash)                   rollout.state=postgres, for several machines
 
     {"timestamp": "2025-11-18T09:12:00Z", "user_id": "as the product knows him"}
     {"timestamp": "2025-11-18T09:12:00Z", "user": "keyed hash, as in the served log"}
 
-A thumb down, a ticket, a hand-over to a human. No text. A complaint counts for the arm that the user was in that day.
+`POST /complaints` of the gateway writes them, or the product itself. A complaint counts for the arm that the user was
+in that day.
 """
 
 from __future__ import annotations
@@ -15,10 +19,15 @@ from datetime import UTC, datetime
 
 import orjson
 
+from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._append import append_lines
 from zantara_exp.shadow.identity import hash_user
+from zantara_exp.shadow.served_store import connected
 
+_CREATE = "create table if not exists zantara_complaints (at timestamptz not null, user_hash text not null)"
+_INSERT = "insert into zantara_complaints (at, user_hash) values (%s, %s)"
+_SELECT = "select at, user_hash from zantara_complaints where at >= %s"
 _log = logging.getLogger(__name__)
 
 
@@ -32,22 +41,41 @@ class Complaint:
     """Keyed hash, as in the served log."""
 
 
-def note_complaint(layout: Layout, user_id: str, moment: datetime) -> None:
-    """Write one down, with the user hashed. Raises OSError, or MissingRequirementError where there is no key."""
+def note_complaint(config: Config, layout: Layout, user: str, moment: datetime) -> None:
+    """Write one down; `user` is the keyed hash. Raises OSError or psycopg.Error where it cannot be."""
     moment = moment.astimezone(UTC)
-    line = orjson.dumps(
-        {"timestamp": moment, "user": hash_user(layout)(user_id)}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-    )
+    if config.rollout.state == "postgres":
+        with connected(config.rollout.state_url_env) as connection:
+            connection.execute(_CREATE)
+            connection.execute(_INSERT, [moment, user])
+        return
+    line = orjson.dumps({"timestamp": moment, "user": user}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
     _, trouble = append_lines(layout.logs / f"complaints_{moment.date()}.jsonl", [line])
     if trouble is not None:
         raise trouble
 
 
-def read_complaints(layout: Layout, since: datetime) -> Iterator[Complaint]:
+def read_complaints(config: Config, layout: Layout, since: datetime) -> Iterator[Complaint]:
     """The complaints since a moment; a line that cannot be read is counted and warned of.
 
-    Raises OSError where the files cannot be read, MissingRequirementError where ids have to be hashed without a key.
+    Raises OSError or psycopg.Error where they cannot be read, MissingRequirementError where ids have to be hashed
+    without a key.
     """
+    if config.rollout.state == "postgres":
+        yield from _of_table(config, since)
+    else:
+        yield from _of_files(layout, since)
+
+
+def _of_table(config: Config, since: datetime) -> Iterator[Complaint]:
+    with connected(config.rollout.state_url_env) as connection:
+        found = connection.execute("select to_regclass('zantara_complaints')").fetchone()
+        if found is not None and found[0] is not None:
+            for at, user in connection.execute(_SELECT, [since]):
+                yield Complaint(at.astimezone(UTC), user)
+
+
+def _of_files(layout: Layout, since: datetime) -> Iterator[Complaint]:
     first, hashed, unreadable = f"complaints_{since.astimezone(UTC).date()}.jsonl", hash_user(layout), 0
     for path in sorted(layout.logs.glob("complaints_????-??-??.jsonl")):
         if path.name < first:

@@ -75,7 +75,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
     """
     began = _read_from(state, now)
     lines = read_served(config, layout, began)
-    seen = observe(lines, read_complaints(layout, began), state.epoch, began, config.cost)
+    seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
     step_began = max(state.since or began, began)
     judge = _Judge(seen, began, step_began)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]

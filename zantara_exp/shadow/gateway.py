@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import hmac
 import math
 import os
 import signal
@@ -23,10 +24,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.gateway import Gateway as GatewayConfig
+from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
 from zantara_exp.shadow.mirror import ShadowMirror
+from zantara_exp.sites import from_elsewhere
 from zantara_exp.shadow.served import CANDIDATE, PRIMARY
 from zantara_exp.stage import Context, StageResult
 
@@ -48,7 +51,9 @@ class Gateway:
 
         self.metrics = Metrics()
         self.ready = False
-        token = _token(config.gateway)
+        self._token = token = _token(config.gateway)
+        # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
+        self._guarded = token is None and is_loopback(config.gateway.host)
         self.routing = Routing(config, self.metrics)
         try:
             self.mirror = ShadowMirror(config)
@@ -62,6 +67,9 @@ class Gateway:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Forward what is below /v1/ without a detour; everything else is the application's."""
+        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
+            await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
+            return
         forwarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
         await (self._forwarder if forwarded else self._pages)(scope, receive, send)
 
@@ -73,6 +81,7 @@ class Gateway:
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics_text),
+            Route("/complaints", self._complaint, methods=["POST"]),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 
@@ -98,6 +107,20 @@ class Gateway:
 
     async def _readyz(self, _: Request) -> Response:
         return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
+
+    async def _complaint(self, request: Request) -> Response:
+        """A user complained: the guardrails of the rollout hear of it."""
+        given = request.headers.get("x-zantara-token", "")
+        if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
+            return _plain("send the gateway's own token as X-Zantara-Token\n", 401)
+        user = request.headers.get("x-zantara-user", "")
+        if not user:
+            return _plain("name the user in X-Zantara-User\n", 400)
+        try:
+            await asyncio.to_thread(self.routing.complain, user)
+        except Exception as error:  # the disk or the database; the app may try again
+            return _plain(f"not written: {type(error).__name__}\n", 503)
+        return _plain("noted\n", 202)
 
     async def _metrics_text(self, _: Request) -> Response:
         return _plain(self.metrics.text(self.mirror.stats, self.routing))

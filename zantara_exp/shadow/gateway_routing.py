@@ -19,6 +19,7 @@ from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.gateway_candidate import Candidate
@@ -155,6 +156,10 @@ class Routing:
             conversation_id=exchange.header(b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)
+
+    def complain(self, user: str) -> None:
+        """Write down that a user complained. Raises OSError or psycopg.Error where that fails; call it in a thread."""
+        note_complaint(self._config, Layout(self._config), self._users.get(user) or self._hashed(user), clock.now())
 
     def _stays(self, chat: Chat) -> str:
         """Why no candidate can answer this chat; empty where one can."""

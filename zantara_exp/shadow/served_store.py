@@ -111,7 +111,7 @@ class PostgresSink:
         rows = [(line.timestamp, to_line(line).decode()) for line in lines]
         try:
             if self._connection is None:
-                self._connection = _connected(self._variable)
+                self._connection = connected(self._variable)
                 self._connection.execute(_CREATE)
             with self._connection.transaction():
                 self._connection.cursor().executemany("insert into zantara_served (at, line) values (%s, %s)", rows)
@@ -127,7 +127,8 @@ class PostgresSink:
             self._connection = None
 
 
-def _connected(variable: str) -> Connection:
+def connected(variable: str) -> Connection:
+    """A connection to the rollout's database, whose every wait is bounded. Raises psycopg.Error."""
     import psycopg
 
     return psycopg.connect(
@@ -149,7 +150,7 @@ def _lines_of_files(layout: Layout, since: datetime) -> Iterator[bytes]:
 
 
 def _lines_of_table(config: Config, since: datetime) -> Iterator[str]:
-    with _connected(config.rollout.state_url_env) as connection:
+    with connected(config.rollout.state_url_env) as connection:
         found = connection.execute("select to_regclass('zantara_served')").fetchone()
         if found is None or found[0] is None:
             return
