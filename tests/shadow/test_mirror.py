@@ -244,6 +244,7 @@ def test_a_worker_that_has_to_be_killed_at_the_deadline_leaves_log_and_counts_th
         candidate.holding = True
         observe(mirror, 2, first=10)
         wait_for(lambda: mirror.stats.in_flight == 2)
+        assert os.getpriority(os.PRIO_PROCESS, _worker()) > os.getpriority(os.PRIO_PROCESS, 0)  # the app goes first
         os.kill(_worker(), signal.SIGSTOP)
         observe(mirror, 2000, first=100)
         asyncio.run(mirror.close(deadline_seconds=0.2))
