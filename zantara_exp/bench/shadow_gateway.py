@@ -73,17 +73,15 @@ def _gateway(settings: list[str], folder: Path) -> Iterator[_Gateway]:
         [*command, f"hydra.run.dir={folder / 'run'}"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101  asked for
-        said = (folder / "gateway.log").open("w")
         try:
             port = _port(process.stdout)
-            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=said)  # noqa: S607  so that the pipe never fills
+            with (folder / "gateway.log").open("w") as said:
+                subprocess.Popen(["cat"], stdin=process.stdout, stdout=said)  # noqa: S607  so that the pipe never fills
             time.sleep(3)  # its mirror starts
             yield _Gateway(port, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-            drain.wait(10)
-            said.close()
 
 
 def _port(lines: Iterator[str]) -> int:

@@ -44,17 +44,19 @@ class Gateway:
                 yield name, "must begin with http:// or https://"
             elif url.rstrip("/").endswith("/v1"):
                 yield name, "must end before /v1, which the app's request brings"
-        if not _is_loopback(self.host) and self.token_env is None and not self.without_token:
+        if not is_loopback(self.host) and self.token_env is None and not self.without_token:
+            hint = "(or gateway.without_token=true where something before it asks who they are)"
             yield (
                 "host",
                 (
                     "is reached by other machines: name a variable with a token, such as gateway.token_env=GATEWAY_TOKEN "
-                    "(or gateway.without_token=true where something before it asks who they are)"
+                    + hint
                 ),
             )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
