@@ -35,6 +35,7 @@ class Writer:
 def writer(path: Path) -> Iterator[Writer]:
     """Write a file that replaces the old one only when all of it is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_leftovers(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with _named(path), partial.open("wb") as file:
@@ -44,6 +45,14 @@ def writer(path: Path) -> Iterator[Writer]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _drop_leftovers(path: Path) -> None:
+    """Remove what killed runs left, which holds chats: such a file bears the number of a process that is gone."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        number = leftover.suffix[1:]
+        if number.isdecimal() and not Path("/proc", number).exists():
+            leftover.unlink(missing_ok=True)
 
 
 @contextmanager
