@@ -319,8 +319,8 @@ def test_a_client_that_goes_away_ends_the_candidates_work_and_is_noted(primary: 
     with rolled_out(primary, hanging, "gateway.candidate_seconds=60") as (gate, gateway):
         body = json.dumps({"model": "m", "max_tokens": 500, "messages": [CHAT]})
         with socket.create_connection(("127.0.0.1", int(gate.rsplit(":", 1)[1]))) as client:
-            head = f"POST /v1/messages HTTP/1.1\r\nhost: g\r\nx-zantara-user: u\r\ncontent-length: {len(body)}\r\n\r\n"
-            client.sendall((head + body).encode())
+            head = "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-zantara-user: u\r\n"
+            client.sendall(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
             wait_for(lambda: hanging.calls == 1)
         [line] = lines(1)
         assert (line.error, line.tokens_output) == ("client_gone", None)
