@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from zantara_exp.config._unfold import unfolded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
@@ -16,6 +17,7 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] 
 """The shipped YAML: inside the package in a wheel, at the top level of a checkout."""
 
 
+_MOST_VALUES = 100_000
 OWN_FOLDER = "ZANTARA_CONFIG_DIR"
 """Environment variable with the folder of one's own config groups, for what no command line starts."""
 
@@ -30,6 +32,12 @@ def folders(config_dir: str | Path | None = None) -> list[Path]:
         return [CONF]
     if not Path(own).is_dir():
         raise ConfigError(f"--config-dir={own}: is no folder", f"zantara-exp init {own}")
+    for path in sorted(Path(own).rglob("*.yaml")):
+        if (size := unfolded(path)) > _MOST_VALUES:
+            raise ConfigError(
+                f"{path}: its anchors unfold to {size:,} values; a config holds {_MOST_VALUES:,} at most",
+                "write the values out, or take the file away",
+            )
     return [Path(own).absolute(), CONF]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from zantara_exp.config._fields import setting
+from zantara_exp.config.gateway import is_loopback
 
 
 @dataclass
@@ -57,8 +58,11 @@ class Review:
     reviewer: str = setting("reviewer", "Who filled in the worksheet.")
     adjudicator: str = setting("adjudicator", "The reviewer whose word settles a pair that others disagree on.")
     serve: bool = setting(False, "Serve the sample as a page until interrupted.")
-    host: str = setting("127.0.0.1", "Address the page is served at; it has no login, so keep it to this machine.")
+    host: str = setting("127.0.0.1", "Address the page is served at; other machines need token_env.")
     port: int = setting(8765, "Port the page is served at; 0 takes a free one.", ge=0, le=65535)
+    token_env: str | None = setting(
+        None, "Environment variable with a token: the page opens at /?token=... only; null: none is asked for."
+    )
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Something to draw from, and names."""
@@ -68,6 +72,8 @@ class Review:
             yield "reviewer", "is empty: name who filled in the worksheet"
         if self.serve and self.labels is not None:
             yield "serve", "the page takes labels itself: leave out review.labels, or review.serve"
+        if not is_loopback(self.host) and self.token_env is None:
+            yield "host", "is reached by other machines: name a variable with a token, review.token_env=REVIEW_TOKEN"
 
 
 @dataclass

@@ -49,7 +49,7 @@ class Gateway:
             yield (
                 "host",
                 (
-                    "is reached by other machines: name a variable with a token, such as gateway.token_env=GATEWAY_TOKEN "
+                    "is reached by other machines: name a variable with a token, gateway.token_env=GATEWAY_TOKEN "
                     + hint
                 ),
             )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID, uuid5
 
 from zantara_exp.dataset.demo.fill import TABLE, fill
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 ASSUMED_MODEL = "haiku (assumed)"
 _NAMESPACE = UUID("6a2f2c9e-5f0c-4f57-9a0e-6b1f5d0c7a11")
 _CHARS_PER_TOKEN = 4
+_LONGEST_LINE = 64_000_000
+"""Bytes; a chat of thousands of messages has a hundredth of it."""
 _CHATS = ("messages", "conversations", "conversation", "turns")
 _NAMES = {
     "id": ("id", "conversation_id", "conv_id"),
@@ -81,13 +84,31 @@ def json_lines(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise MissingInputError(f"{path} is not there", "name a file of JSON lines, plain or .gz")
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, text in enumerate(file, 1):
+        for number, text in enumerate(_lines(path, file), 1):
             if not text.strip():
                 continue
             try:
                 yield parse_json(text)
-            except (ValueError, gzip.BadGzipFile) as broken:
+            except (ValueError, RecursionError) as broken:
                 raise ZantaraError(f"{path}, line {number}: {broken}", "repair the line, or take it out") from broken
+
+
+def _lines(path: Path, file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    """Lines of bounded length: a small .gz may unpack to more than the memory holds."""
+    number = 0
+    while True:
+        try:
+            text = file.readline(_LONGEST_LINE)
+        except (EOFError, OSError, zlib.error) as broken:
+            raise ZantaraError(
+                f"{path}, after line {number}, is no whole gzip file: {broken}", "export or copy it once more"
+            ) from broken
+        number += 1
+        if len(text) == _LONGEST_LINE:
+            raise ZantaraError(f"{path}, line {number} is longer than {_LONGEST_LINE} bytes", "take it out")
+        if not text:
+            return
+        yield text
 
 
 def row(line: Mapping[str, Any], moment: datetime) -> Row:

@@ -1,7 +1,6 @@
 """The review as a page on this machine: blind pairs in, labels out, every click saved at once.
 
-The page gets numbers, texts and nothing else: no ids, no model names, no key. It has no login; that it answers only
-requests that name this machine as their host, and takes only JSON that its own script sent, keeps other sites out.
+The page gets numbers, texts and nothing else: no ids, no model names, no key. Who may ask for it says `guard.py`.
 """
 
 from __future__ import annotations
@@ -13,57 +12,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.errors import ZantaraError
+from zantara_exp.review.guard import Guard, policy
 from zantara_exp.review.labels import blind, load, merge, unblinded, withdraw
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import RUBRIC, Answer
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
 _NAME = re.compile(r"[\w][\w .-]{0,39}")
 _BETTER = ("A", "B", "same", "cannot")
 _SIDES = ("", "A", "B", "AB")
 _LONGEST_COMMENT = 2000
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 
-def app(sample: Sample, labels: Path, hosts: list[str]) -> Starlette:
+def app(sample: Sample, labels: Path, hosts: list[str], token: str | None = None) -> ASGIApp:
     """The page over a sample, writing to the file of labels; `hosts` are the names it may be called by."""
     from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import ClientDisconnect
     from starlette.responses import HTMLResponse, JSONResponse
     from starlette.routing import Route
 
     page = files("zantara_exp.review").joinpath("page.html").read_text(encoding="utf-8")
 
     async def index(request: Request) -> Response:
-        return HTMLResponse(page, headers=_HEADERS)
+        return HTMLResponse(page)
 
     async def state(request: Request) -> Response:
         reviewer = request.query_params.get("reviewer", "").strip()
         if not _NAME.fullmatch(reviewer):
             return JSONResponse({"error": "a name has 1 to 40 letters, digits, spaces, dots or dashes"}, 422)
-        return JSONResponse({"pairs": shown(sample, labels, reviewer), "rubric": RUBRIC}, headers=_HEADERS)
+        return JSONResponse({"pairs": shown(sample, labels, reviewer), "rubric": RUBRIC})
 
     async def answer(request: Request) -> Response:
         if request.headers.get("x-review") != "1":
             return JSONResponse({"error": "not sent by the page"}, 403)
         try:
             keep(await request.json(), sample, labels)
-        except (ValueError, ZantaraError) as error:
+        except ClientDisconnect:
+            return JSONResponse({"error": "that is more than an answer"}, 413)
+        except (ValueError, RecursionError, ZantaraError) as error:
             return JSONResponse({"error": str(error)}, 422)
-        return JSONResponse({"kept": True}, headers=_HEADERS)
+        return JSONResponse({"kept": True})
 
     routes = [Route("/", index), Route("/state", state), Route("/answer", answer, methods=["POST"])]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
+    return Guard(Starlette(routes=routes), hosts, policy(page), token)
 
 
 def shown(sample: Sample, labels: Path, reviewer: str) -> list[dict[str, Any]]:
@@ -113,7 +108,7 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(made: Starlette, host: str, port: int) -> None:
+def serve(made: ASGIApp, host: str, port: int) -> None:
     """Serve until interrupted. Raises ZantaraError when the address is taken."""
     import uvicorn
 

@@ -11,7 +11,7 @@ from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.review.assessments import assessed
 from zantara_exp.review.evidence import usable
@@ -46,10 +46,29 @@ def _served(sample: Sample, config: Config, context: Context) -> StageResult:
     from zantara_exp.review.app import app, free_port, serve
 
     labels, host = context.layout.review_labels, config.review.host
+    token = _token(config)
     port = config.review.port or free_port(host)
-    context.say(f"review {sample.hash}: {len(sample.items)} pairs at http://{host}:{port}/   (Ctrl-C when done)")
-    serve(app(sample, labels, [host, "localhost"]), host, port)
+    entry = f"?token=${config.review.token_env}" if token else ""
+    shown = f"[{host}]" if ":" in host else host
+    context.say(
+        f"review {sample.hash}: {len(sample.items)} pairs at http://{shown}:{port}/{entry}   (Ctrl-C when done)"
+    )
+    serve(app(sample, labels, [host, "localhost"], token), host, port)
     return _judged(sample, config, context, {})
+
+
+def _token(config: Config) -> str | None:
+    """The page's token, where one is configured. Raises MissingRequirementError where it is not set."""
+    variable = config.review.token_env
+    if variable is None:
+        return None
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        raise MissingRequirementError(
+            f"review.token_env={variable}: this environment variable is not set",
+            f'export {variable}="$(openssl rand -hex 32)"',
+        )
+    return token
 
 
 def _kept(config: Config, context: Context) -> Sample | None:
