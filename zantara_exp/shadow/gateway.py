@@ -25,12 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.gateway import is_loopback
-from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
 from zantara_exp.shadow.mirror import ShadowMirror
-from zantara_exp.sites import from_elsewhere
 from zantara_exp.shadow.served import CANDIDATE, PRIMARY
 from zantara_exp.sites import from_elsewhere
 from zantara_exp.stage import Context, StageResult
@@ -56,8 +54,6 @@ class Gateway:
         self._token = token = _token(config.gateway)
         # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
         self._guarded = token is None and is_loopback(config.gateway.host)
-        # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
-        self._guarded = token is None and is_loopback(config.gateway.host)
         self.routing = Routing(config, self.metrics)
         try:
             self.mirror = ShadowMirror(config)
@@ -71,9 +67,6 @@ class Gateway:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Forward what is below /v1/ without a detour; everything else is the application's."""
-        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
-            await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
-            return
         if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
             await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
             return
