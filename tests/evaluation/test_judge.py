@@ -165,7 +165,7 @@ def test_a_missing_key_is_named_before_anything_is_scored(config: Config):
         "x",
         "ANTHROPIC_API_KEY",
     )
-    with pytest.raises(MissingRequirementError, match="ANTHROPIC_API_KEY"):
+    with pytest.raises(MissingRequirementError, match=r"judge\.endpoint\.api_key_env=ANTHROPIC_API_KEY"):
         check_judge(config)
 
 

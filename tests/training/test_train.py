@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_curves_are_recorded_live(trained):
     assert len(steps) == summary["steps"] // 2
     assert len(record.curve("eval/loss")) == 2 == len(record.curve("eval/token_accuracy"))
     assert record.models[0][1] == "zantara-tiny"
+    assert [step for step, _ in record.curve("system/process_cpu_percent")] == steps
+    assert all(100 < memory < 10_000 for _, memory in record.curve("system/process_memory_megabytes"))
+
+
+def test_what_it_took_stands_beside_what_was_expected(trained):
+    _, folder, summary, record = trained
+    cost = summary["cost"]
+    assert (cost["gpus"], cost["gpu_hours"], cost["eur"]) == (0, 0.0, None)
+    assert cost["expected_tokens"] == 2 * summary["data"]["train"]["tokens"]
+    assert cost["expected_seconds"] > 0
+    card = (folder / "models/zantara-tiny/README.md").read_text()
+    assert "on this CPU" in card
+    assert "Not evaluated yet" in card
 
 
 def test_loss_falls(trained):
@@ -145,9 +159,36 @@ def test_out_of_memory_names_three_settings(tmp_path: Path, monkeypatch: pytest.
         assert name in caught.value.hint
 
 
+def test_a_merge_that_changed_the_answers_is_refused():
+    from zantara_exp.training.export import Behaviour, refuse_difference
+
+    trained = Behaviour(0.5, [1, 2, 3, 4])
+    refuse_difference(trained, Behaviour(0.5001, [1, 2, 3, 4]), half_precision=False)
+    refuse_difference(trained, Behaviour(0.505, [1, 2, 3, 4]), half_precision=True)
+    for other in (Behaviour(0.52, [1, 2, 3, 4]), Behaviour(0.5, [1, 2, 3, 9]), Behaviour(float("nan"), [1, 2, 3, 4])):
+        for half in (True, False):
+            with pytest.raises(ZantaraError, match="merging changed it"):
+                refuse_difference(trained, other, half_precision=half)
+
+
 def test_missing_splits_come_before_anything_else(tmp_path: Path):
     with pytest.raises(MissingInputError, match=r"train\.jsonl"):
         run(tiny_config(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("cut", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_base_that_was_cut_off_is_one_message(trained, tmp_path: Path, cut: str):
+    from zantara_exp.training.model import load
+
+    _, base, _, _ = trained
+    shutil.copytree(base / "models/zantara-tiny", tmp_path / "base")
+    path = tmp_path / "base" / cut
+    path.write_bytes(path.read_bytes()[:100])
+    config = tiny_config(tmp_path)
+    config.model.kind, config.model.base = "pretrained", str(tmp_path / "base")
+    with pytest.raises(ZantaraError, match="base cannot be loaded: .") as caught:
+        load(config, [])
+    assert "copied whole" in caught.value.hint
 
 
 def test_adapters_on_a_base_are_merged_and_score_the_same(trained, tmp_path: Path):
@@ -160,6 +201,7 @@ def test_adapters_on_a_base_are_merged_and_score_the_same(trained, tmp_path: Pat
     # Adapters learn little on a base that knows nothing; test_proofs.py shows them learning. Here: they are merged.
     assert summary["val_loss"] != before["val_loss"]
     assert summary["export_check"]["saved"] == pytest.approx(summary["export_check"]["trained"], rel=1e-3)
+    assert summary["export_check"]["same_choices"] >= 0.99
     assert (tmp_path / "models/adapted/adapter/adapter_model.safetensors").is_file()
     model, _ = load_saved(tmp_path / "models/adapted")
     assert not hasattr(model, "peft_config")

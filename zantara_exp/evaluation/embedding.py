@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.training.loading import loading
 
 _BATCH = 64
 _LONGEST_TOKENS = 512
@@ -46,14 +47,13 @@ def likeness(path: str, answers: Sequence[str], references: Sequence[str]) -> li
 def _load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
-    try:
+    def refused(reason: str) -> ZantaraError:
+        message = f"evaluation.embedding={folder} cannot be loaded: {reason}"
+        return ZantaraError(message, "check that the folder was copied whole")
+
+    with loading(refused):
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ZantaraError(
-            f"evaluation.embedding={folder} cannot be loaded: {first}", "check that the folder was copied whole"
-        ) from error
+        model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
     return tokenizer, model.eval()
 
 

@@ -19,7 +19,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Judge
 from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
 from zantara_exp.endpoints.build import build, check
-from zantara_exp.errors import ZantaraError
+from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.evaluation import rubric
 from zantara_exp.evaluation.keyed import KeyedLines
 from zantara_exp.evaluation.rubric import OVERALL, Pair
@@ -73,7 +73,10 @@ def check_judge(config: Config) -> None:
     """Raise before anything is scored what would keep the judge from working: a key or address that is not set."""
     if config.judge.name == "none":
         return
-    check(config.judge.endpoint)
+    try:
+        check(config.judge.endpoint)
+    except MissingRequirementError as error:
+        raise MissingRequirementError(f"judge.{error.message}", error.hint) from error
     if not config.evaluation.generate_limit:
         raise ZantaraError(
             f"judge.name={config.judge.name} judges generated answers, and evaluation.generate_limit=0 generates none",

@@ -7,12 +7,13 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.training.encode import Encoded
-from zantara_exp.training.scoring import score, total
+from zantara_exp.training.loading import loading
+from zantara_exp.training.scoring import first_choices, score, total
 from zantara_exp.training.unsloth import merge_arguments
 
 if TYPE_CHECKING:
@@ -54,26 +55,50 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     gc.collect()  # a model that was just trained may still wait for it, with its optimizer
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    try:
+    with loading(lambda reason: _cannot_load(folder, reason)):
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        model: Any = AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True, dtype="auto")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ZantaraError(
-            f"the model in {folder} cannot be loaded: {first}", "python -m zantara_exp stage=train force=true"
-        ) from error
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder), local_files_only=True, dtype="auto", use_safetensors=True
+        )
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     model.eval()
     return model, tokenizer
 
 
-def refuse_difference(trained: float, saved: float, half_precision: bool) -> None:
-    """The written model scores as the trained one did, or the export went wrong. Losses in nats per token."""
-    tolerance = 0.02 if half_precision else 1e-3
-    if not math.isclose(trained, saved, rel_tol=tolerance, abs_tol=tolerance):
+def _cannot_load(folder: Path, reason: str) -> ZantaraError:
+    again = "python -m zantara_exp stage=train force=true"
+    return ZantaraError(f"the model in {folder} cannot be loaded: {reason}", again)
+
+
+class Behaviour(NamedTuple):
+    """What a model makes of fixed examples."""
+
+    loss: float
+    """Mean loss per answer token, in nats."""
+    choices: list[int]
+    """The token it would choose at each place of the answers."""
+
+    def same_choices(self, other: Behaviour) -> float:
+        """Share of the places at which both choose the same token."""
+        return sum(a == b for a, b in zip(self.choices, other.choices, strict=True)) / max(len(self.choices), 1)
+
+
+def behaviour(model: PreTrainedModel, examples: Sequence[Encoded], pad: int, batch_size: int) -> Behaviour:
+    """How `model` answers `examples`."""
+    return Behaviour(loss_on(model, examples, pad, batch_size), first_choices(model, examples, pad))
+
+
+def refuse_difference(trained: Behaviour, saved: Behaviour, half_precision: bool) -> None:
+    """The written model answers as the trained one did, or the export went wrong.
+
+    Its loss may differ by 2 % in 16 bits and by 0.1 % in 32, its choice of tokens in 5 % and in 1 % of the places.
+    """
+    tolerance, different = (0.02, 0.05) if half_precision else (1e-3, 0.01)
+    same = trained.same_choices(saved)
+    if not math.isclose(trained.loss, saved.loss, rel_tol=tolerance, abs_tol=tolerance) or same < 1 - different:
         raise ZantaraError(
-            f"the written model's loss is {saved:.4f} on examples where the trained one had {trained:.4f}: "
-            "merging changed it",
+            f"the written model's loss is {saved.loss:.4f} on examples where the trained one had {trained.loss:.4f}, "
+            f"and it chooses the same token in {same:.1%} of the places: merging changed it",
             "run again with trainer.precision=fp32 and trainer.lora.load_in_4bit=false",
         )
 

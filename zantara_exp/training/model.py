@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Lora, Shape
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.training.data import Example
+from zantara_exp.training.loading import loading
 from zantara_exp.training.tokenizer import set_template, tokenizer_from_scratch
 
 if TYPE_CHECKING:
@@ -62,13 +64,11 @@ def _from_transformers(config: Config) -> Loaded:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     base, revision = _base(config), config.model.revision
-    try:
+    with loading(partial(_cannot_load, base)):
         tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
-            base, revision=revision, dtype=_dtype(config), **_quantized(config)
+            base, revision=revision, dtype=_dtype(config), use_safetensors=True, **_quantized(config)
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise _cannot_load(base, error) from error
     return Loaded(model, tokenizer)
 
 
@@ -76,10 +76,8 @@ def _from_unsloth(config: Config) -> Loaded:
     from zantara_exp.training import unsloth
 
     base = _base(config)
-    try:
+    with loading(partial(_cannot_load, base)):
         return Loaded(*unsloth.load(config, base, None if config.trainer.precision == "auto" else _dtype(config)))
-    except (OSError, ValueError, KeyError) as error:
-        raise _cannot_load(base, error) from error
 
 
 def adapters(config: Config) -> LoraConfig | None:
@@ -139,11 +137,10 @@ def _quantized(config: Config) -> dict[str, Any]:
     }
 
 
-def _cannot_load(base: str, error: Exception) -> ZantaraError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _cannot_load(base: str, reason: str) -> ZantaraError:
     if Path(base).is_dir():
-        return ZantaraError(f"model.base={base} cannot be loaded: {first}", "check that the folder was copied whole")
+        return ZantaraError(f"model.base={base} cannot be loaded: {reason}", "check that the folder was copied whole")
     return MissingRequirementError(
-        f"model.base={base} cannot be fetched from the model hub: {first}",
+        f"model.base={base} cannot be fetched from the model hub: {reason}",
         "check the name, the network and HF_TOKEN, or set model.base to a local folder",
     )

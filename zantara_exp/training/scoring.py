@@ -76,6 +76,20 @@ def score(
             yield from zip(chunk, _score_batch(model, [examples[i] for i in chunk], pad), strict=True)
 
 
+def first_choices(model: PreTrainedModel, examples: Sequence[Encoded], pad: int) -> list[int]:
+    """The token that the model would choose at each place of the recorded answers, one example after the other."""
+    import torch
+
+    model.eval()
+    found: list[int] = []
+    with torch.inference_mode():
+        for example in examples:
+            ids, labels, _ = (part.to(model.device) for part in _padded([example], pad))
+            choices = model(input_ids=ids, use_cache=False).logits[0, :-1].argmax(-1)
+            found += choices[labels[0, 1:] != IGNORED].tolist()
+    return found
+
+
 def _score_batch(model: PreTrainedModel, batch: Sequence[Encoded], pad: int) -> list[Score]:
     import torch
 

@@ -29,6 +29,7 @@ from zantara_exp.training.scoring import Totals, score, total
 
 if TYPE_CHECKING:
     from zantara_exp.training.estimate import Estimate
+    from zantara_exp.training.export import Behaviour
     from zantara_exp.training.fit import Outcome
 
 _SCORED = 400
@@ -85,8 +86,8 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
     saved, tokenizer = export.load_saved(fresh)
     pad = int(tokenizer.pad_token_id or 0)
     size = config.trainer.batch_size  # what fitted in training fits now
-    after = export.loss_on(saved, done.probes, pad, size)
-    export.refuse_difference(done.probe_loss, after, half_precision=saved.dtype.itemsize < 4)
+    after = export.behaviour(saved, done.probes, pad, size)
+    export.refuse_difference(done.before, after, half_precision=saved.dtype.itemsize < 4)
     scored = {name: _scored(saved, split.examples, pad, size) for name, split in done.encoded.items()}
     summary = {
         "schema_version": 1,
@@ -101,7 +102,11 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
         "val_loss": scored["val"].loss,
         "val_token_accuracy": scored["val"].token_accuracy,
         "generalization_gap": scored["val"].loss - scored["train"].loss,
-        "export_check": {"trained": done.probe_loss, "saved": after},
+        "export_check": {
+            "trained": done.before.loss,
+            "saved": after.loss,
+            "same_choices": done.before.same_choices(after),
+        },
         "cost": _cost(config, done),
         **asdict(done.outcome),
     }
@@ -118,7 +123,8 @@ class _Done(NamedTuple):
     expected: Estimate
     encoded: dict[str, EncodedSplit]
     probes: list[Encoded]
-    probe_loss: float
+    before: Behaviour
+    """What the trained model made of the probes."""
 
 
 def _fit_and_save(
@@ -138,9 +144,10 @@ def _fit_and_save(
     if ranks.helping():
         return None
     probes = encoded["val"].examples[:8]
-    probe_loss = export.loss_on(model, probes, int(loaded.tokenizer.pad_token_id or 0), config.trainer.batch_size)
+    pad = int(loaded.tokenizer.pad_token_id or 0)
+    before = export.behaviour(model, probes, pad, config.trainer.batch_size)
     export.save_merged(config, model, loaded.tokenizer, fresh)
-    return _Done(outcome, expected, encoded, probes, probe_loss)
+    return _Done(outcome, expected, encoded, probes, before)
 
 
 def _cost(config: Config, done: _Done) -> dict[str, float | None]:

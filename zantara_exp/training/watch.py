@@ -15,6 +15,7 @@ from zantara_exp import ranks
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Progress, RunRecord
 from zantara_exp.training.checkpoints import mark_whole
+from zantara_exp.training.system import System
 
 CURVES = {
     "loss": "train/loss",
@@ -37,6 +38,7 @@ class Watch(TrainerCallback):
         self._first_step = 0
         self._first_token = 0.0
         self._note = ""
+        self._system = System()
         self.tokens = 0.0
         """Tokens read since this process started training, padding not counted."""
         self.seconds = 0.0
@@ -73,6 +75,7 @@ class Watch(TrainerCallback):
         logs = logs or {}
         self._record(logs, state.global_step)
         if "loss" in logs:
+            self._run.metrics(self._system.read(), step=state.global_step)
             self._refuse_divergence(float(logs["loss"]), state.global_step)
             self._note = f"loss {logs['loss']:.3f}, {self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, "
 
