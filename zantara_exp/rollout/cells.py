@@ -61,7 +61,7 @@ def cells_of(plan: Rollout) -> list[Cell]:
         if bound is not None
     ]
     split = [(name, g, language) for name, g in plan.guardrails.items() if g.by_language for language in plan.languages]
-    days = max(1, math.ceil(sum(plan.hold_days)))
+    days = max(DAY_STARTS, math.ceil(sum(plan.hold_days)))
     alpha = plan.alpha / 2 if split else plan.alpha
     found = [_cell(name, g, None, compared, days, alpha / len(whole)) for name, g, compared in whole]
     return found + [_cell(name, g, language, False, days, alpha / len(split)) for name, g, language in split]

@@ -18,7 +18,7 @@ from zantara_exp.rollout.guardrails import Look, began_at, look
 from zantara_exp.rollout.moves import Clock, rolled_back
 from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
-from zantara_exp.rollout.state import ROLLED_BACK, RUNNING, State
+from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
 
@@ -94,10 +94,11 @@ class Controller:
 
     def _roll_back(self, state: State, why: str) -> None:
         self._unwritten = began_at(state), why
-        new = rolled_back(self._store, ramp.Order(ramp.GUARDRAILS, why, self._clock()))
+        order = ramp.Order(ramp.GUARDRAILS, why, self._clock())
+        new = rolled_back(self._store, order)
         self._unwritten = None
         self._say(f"rolled back: {why}")
-        if new.phase == ROLLED_BACK and new.history[-1].reason == why:
+        if new.since == order.time:  # by this order: another controller tells of its own
             self._notifier.changed(new)
 
     def _advance(self, state: State) -> None:
