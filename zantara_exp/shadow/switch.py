@@ -79,7 +79,7 @@ def _turned(word: str, config: Config) -> str:
         if word != "show":
             switch.file.parent.mkdir(parents=True, exist_ok=True)
             switch.file.write_text(f"{word}\n", encoding="utf-8")
-        on, where = switch.is_on(), str(switch.file)
+        on, where = switch.is_on(), f"{VARIABLE} and {switch.file}"
     return f"shadow mode is {'on' if on else 'off'} by {where}"
 
 
