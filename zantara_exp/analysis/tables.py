@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zantara_exp.analysis.cost import priced
-from zantara_exp.analysis.metrics import SUMS, Counts, added
+from zantara_exp.analysis.metrics import SUMS, Counts, Latencies, added
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 
@@ -35,21 +37,39 @@ class Cell:
 
 def cells(facts: ir.Table, config: Config) -> list[Cell]:
     """Facts summed over every combination of dimensions; all numbers of the report come from these few rows."""
+    import pyarrow as pa
+
     table = priced(facts, config.cost)
-    sums = table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf)).order_by(*DIMENSIONS)
-    made: dict[tuple[Any, ...], Counts] = {}
-    for row in sums.to_pyarrow().to_pylist():
-        counts = made[_key(row)] = Counts()
-        for name in SUMS:
-            setattr(counts, name, row[name] or 0)
+    sums = (
+        table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf)).order_by(*DIMENSIONS).to_pyarrow()
+    )
+    made = [_counts(row) for row in sums.select(SUMS).to_pylist()]
+    numbered = sums.select(DIMENSIONS).append_column("cell", pa.array(range(sums.num_rows), pa.int64()))
     for side, name in (("candidate", "latency"), ("primary", "primary_latency")):
-        bucket, taken = table[f"{side}_bucket"], table[f"{side}_latency_ms"]
-        measured = table.filter(bucket.notnull()).group_by(*DIMENSIONS, f"{side}_bucket")
-        for row in measured.agg(requests=bucket.count(), total=taken.sum()).to_pyarrow().to_pylist():
-            latency = getattr(made[_key(row)], name)
-            latency.buckets[row[f"{side}_bucket"]] += row["requests"]
-            latency.total += row["total"]
-    return [Cell(**dict(zip(DIMENSIONS, key, strict=True)), counts=counts) for key, counts in made.items()]
+        _fill_latencies([getattr(counts, name) for counts in made], table, side, numbered)
+    names = sums.select(DIMENSIONS).to_pylist()
+    return [Cell(**row, counts=counts) for row, counts in zip(names, made, strict=True)]
+
+
+def _counts(row: Mapping[str, Any]) -> Counts:
+    counts = Counts()
+    for name, value in row.items():
+        setattr(counts, name, value or 0)
+    return counts
+
+
+def _fill_latencies(latencies: Sequence[Latencies], table: ir.Table, side: str, numbered: Any) -> None:
+    """Put one side's histogram into each cell: hundreds of thousands of buckets, so by column and not by row."""
+    bucket, taken = table[f"{side}_bucket"], table[f"{side}_latency_ms"]
+    measured = table.filter(bucket.notnull()).group_by(*DIMENSIONS, bucket=bucket)
+    rows = measured.agg(requests=bucket.count(), total=taken.sum()).to_pyarrow().join(numbered, keys=list(DIMENSIONS))
+    rows = rows.sort_by("cell")
+    cells, totals = rows["cell"].to_numpy(), rows["total"].to_numpy()
+    buckets, requests = rows["bucket"].to_pylist(), rows["requests"].to_pylist()
+    ends = np.searchsorted(cells, np.arange(len(latencies)), side="right").tolist()
+    for latency, start, end in zip(latencies, [0, *ends], ends, strict=False):
+        latency.buckets.update(dict(zip(buckets[start:end], requests[start:end], strict=True)))
+        latency.total += float(totals[start:end].sum())
 
 
 def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
@@ -67,10 +87,6 @@ def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
         "priced": table.primary_usd.count(),
         "primary_usd": table.primary_usd.sum(),
     }
-
-
-def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in DIMENSIONS)
 
 
 def by(found: list[Cell], name: Callable[[Cell], Any]) -> dict[Any, Counts]:
