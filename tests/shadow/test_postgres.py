@@ -186,6 +186,13 @@ def test_a_fetch_that_was_killed_goes_on_without_a_gap_or_a_double(database: str
     assert rows_at("reader") == first
 
 
+def test_a_folder_that_cannot_be_written_is_said(database: str) -> None:
+    Path("blocked").mkdir()
+    Path("blocked/logs").write_text("a file where the folder should be")
+    with pytest.raises(ZantaraError, match="cannot be copied to .*blocked/logs: File exists"):
+        fetch(machine("blocked"), Layout(machine("blocked")))
+
+
 def test_files_of_this_machine_stand_beside_the_tables(database: str) -> None:
     local = compose(["paths.logs=reader/logs", "paths.state=reader/state"])
     with writing(local) as log:

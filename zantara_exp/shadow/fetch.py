@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._files import sync_file
 from zantara_exp.shadow._spool import send_left_behind
@@ -49,6 +50,11 @@ def fetch(config: Config, layout: Layout) -> int:
         layout.logs.mkdir(parents=True, exist_ok=True)
         with _alone(layout.logs):
             return _copy(table, layout.logs)
+    except OSError as error:
+        raise ZantaraError(
+            f"log=postgres: the rows cannot be copied to {layout.logs}: {error.strerror}",
+            hint="check paths.logs and paths.state, their rights and the room on their disk",
+        ) from error
     finally:
         table.close()
 
