@@ -207,6 +207,16 @@ def test_no_step_ends_before_it_was_seen(running: Path, facts, why: str):
     assert state().percent == 10
 
 
+def test_a_clock_that_jumped_ahead_ends_no_step(running: Path):
+    """A day and a half of users, then the machine believes that the week is over."""
+    write_served(days=1.5)
+    write_served(days=0.2, start=7)
+    with pytest.raises(ZantaraError, match="users served on 3 of the step's days, 4 are needed"):
+        act("advance", days=7.2)
+    watch("rollout.auto_advance=true", days=7.2)
+    assert state().words == "running 10 %"
+
+
 def test_a_breached_step_is_not_left_upwards(running: Path):
     write_served(days=7, failed=0.4)
     with pytest.raises(ZantaraError, match="a guardrail is breached: fallback") as refused:

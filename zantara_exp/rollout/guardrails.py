@@ -6,6 +6,7 @@ user and no good old days that outweigh what is bad now (docs/rollout.md, docs/s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from zantara_exp.rollout.state import State
 from zantara_exp.shadow.served_store import read_served
 
 _READ_DAYS = DAY_STARTS + 1
+_DAYS_SEEN = 0.5
+"""Share of the days for which a step is held on which it must have served somebody."""
 _WORDS = {
     "error": "requests without any answer",
     "fallback": "requests that the candidate did not answer",
@@ -85,7 +88,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
         began + timedelta(seconds=float(last)) for arm in (seen.candidate, seen.control) for last in arm.seconds[-1:]
     ]
     silent = (now - max([*logged, step_began])) / timedelta(hours=1)
-    return Look(decisions, _breach(decisions), _thin(config.rollout, judge.step[0], seen), silent)
+    return Look(decisions, _breach(decisions), _thin(config.rollout, state, judge.step[0], seen), silent)
 
 
 def _read_from(state: State, now: datetime) -> datetime:
@@ -199,9 +202,11 @@ def _critical_bugs(layout: Layout, began: datetime) -> Watched:
     return Watched("critical bugs", FAIL, "1 or more", f"{noted - old:.0f}", "-", 0, why)
 
 
-def _thin(plan: Rollout, step: Arm, seen: Observed) -> str:
-    """Why this step was not seen enough yet."""
-    if step.users >= plan.min_users:
-        return ""
-    other = f"; {seen.other_epochs} requests are of another candidate" if seen.other_epochs else ""
-    return f"{step.users} of {plan.min_users} users served in this step{other}"
+def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
+    """Why this step was not seen enough yet: too few users, or too few days, as where a clock jumped ahead."""
+    if step.users < plan.min_users:
+        other = f"; {seen.other_epochs} requests are of another candidate" if seen.other_epochs else ""
+        return f"{step.users} of {plan.min_users} users served in this step{other}"
+    hold = plan.hold_days[state.step] if 0 <= state.step < len(plan.hold_days) else 0.0
+    days, needed = int(np.unique(step.seconds // DAY).size), math.ceil(_DAYS_SEEN * min(hold, _READ_DAYS))
+    return f"users served on {days} of the step's days, {needed} are needed" if days < needed else ""
