@@ -7,6 +7,7 @@ reading is done by a process of its own; a bare COPY of all columns, read and th
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -74,7 +75,8 @@ def run(rows: int | None = None, seed: int = 7) -> Report:
     intro = (
         f"{rows} conversations of the demo in the embedded PostgreSQL; a bare COPY and ours took turns {TURNS} times, "
         "each in a process of its own; goals hold the median of the turns' ratios. Redaction and labels are measured "
-        f"on {min(rows, LABELLED)} rows, written to a file. Again by:"
+        f"on {min(rows, LABELLED)} rows, written to a file. Load average of the machine at the end: "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. Again by:"
     )
     command = f"scripts/bench extract --rows {rows} --seed {seed}"
     return Report("extract", command, intro, tables, goals, time.monotonic() - started)

@@ -20,7 +20,7 @@ KEY = re.compile(
     re.DOTALL,
 )
 KEY_SAID = re.compile(
-    r"\b[\w-]{0,30}(?:password|passwd|pwd|sandi|(?:api|access)[ _-]?key|secret|token|chiave)"
+    r"(?:password|passwd|pwd|sandi|(?:api|access)[ _-]?key|secret|token|chiave)"
     r"(?:\s?(?:is|è|adalah|[:=])|(?:\s(?:saya|mia|kami)|nya|ku)(?:\s?(?:è|adalah|[:=]))?)\s?[\"']?"
     r"(?P<value>(?!\[)(?=[^\s\"']*\d)[^\s\"']{6,})",
     _I,
