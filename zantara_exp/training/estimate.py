@@ -84,7 +84,7 @@ def _tokens_per_second(model: PreTrainedModel, examples: list[Encoded], batch_si
         model.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))  # type: ignore[arg-type]
     ids = torch.tensor([middle] * batch_size, device=model.device)
     model.eval()
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: what a model caches in it cannot be used in training
         model(input_ids=ids)
         _finished()
         began = time.perf_counter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,21 +64,21 @@ def fit(
     with context.progress("training", total=steps) as progress:
         watch = Watch(context.run, progress, config.trainer.max_loss_spike)
         trainer = build_trainer(config, loaded, train, val, work, watch)
-        _run(trainer, checkpoint)
+        with memory_explained():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     ranks.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
     model: PreTrainedModel = trainer.model
     return model, _outcome(trainer, watch, checkpoint)
 
 
-def _run(trainer: SFTTrainer, checkpoint: Path | None) -> None:
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Turn a lack of memory into what to change."""
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        yield
     except (MemoryError, RuntimeError) as error:
-        if (
-            isinstance(error, MemoryError)
-            or "out of memory" in str(error).lower()
-            or "can't allocate memory" in str(error)
-        ):
+        said = str(error)
+        if isinstance(error, MemoryError) or "out of memory" in said.lower() or "can't allocate memory" in said:
             raise out_of_memory(error) from error
         raise
 

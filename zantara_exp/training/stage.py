@@ -132,13 +132,14 @@ def _fit_and_save(
 ) -> _Done | None:
     from zantara_exp.training import export
     from zantara_exp.training.estimate import estimate
-    from zantara_exp.training.fit import fit
+    from zantara_exp.training.fit import fit, memory_explained
     from zantara_exp.training.model import load
 
     loaded = load(config, splits["train"])
     encoded = {name: encode_split(loaded.tokenizer, rows, config.trainer, name) for name, rows in splits.items()}
     _tell(context, encoded, shown(loaded.tokenizer, encoded["train"].examples[0]))
-    expected = estimate(config, loaded, encoded["train"], encoded["val"])
+    with memory_explained():
+        expected = estimate(config, loaded, encoded["train"], encoded["val"])
     context.say(f"train: {expected}, if it is not stopped early")
     model, outcome = fit(config, context, loaded, encoded["train"], encoded["val"], work)
     if ranks.helping():

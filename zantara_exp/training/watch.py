@@ -49,7 +49,7 @@ class Watch(TrainerCallback):
         self._started = time.monotonic()
         self._first_step, self._first_token = state.global_step, float(state.num_input_tokens_seen)
         for entry in state.log_history:
-            self._record(entry, int(entry.get("step", 0)))
+            self._record(entry, int(entry.get("step", 0)), {})
         if state.global_step:
             self._progress.advance(state.global_step, "resumed")
 
@@ -73,9 +73,8 @@ class Watch(TrainerCallback):
     ) -> None:
         """A point of a curve."""
         logs = logs or {}
-        self._record(logs, state.global_step)
+        self._record(logs, state.global_step, self._system.read() if "loss" in logs else {})
         if "loss" in logs:
-            self._run.metrics(self._system.read(), step=state.global_step)
             self._refuse_divergence(float(logs["loss"]), state.global_step)
             self._note = f"loss {logs['loss']:.3f}, {self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, "
 
@@ -85,10 +84,11 @@ class Watch(TrainerCallback):
         if not ranks.helping():
             mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
-    def _record(self, logs: dict[str, Any], step: int) -> None:
+    def _record(self, logs: dict[str, Any], step: int, system: dict[str, float]) -> None:
+        """All points of a step in one call, since each is a transaction where the record is kept."""
         points = {CURVES[key]: float(value) for key, value in logs.items() if key in CURVES}
         if points:
-            self._run.metrics(points, step=step)
+            self._run.metrics(points | system, step=step)
 
     def _refuse_divergence(self, loss: float, step: int) -> None:
         hint = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
