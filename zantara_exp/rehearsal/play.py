@@ -11,6 +11,7 @@ import asyncio
 import csv
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -62,11 +63,16 @@ class Played:
     """The guardrails at the last look before the end."""
     asked: int = 0
     """Requests that users made."""
-    unanswered: int = 0
-    """Of them, those without an answer."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Of them, those without an answer, by what the gateway said."""
     after_end: int = 0
     """Requests that the candidate still got from users in the half day after a rollback."""
     seconds: float = 0.0
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without an answer."""
+        return self.failed.total()
 
     @property
     def as_it_should(self) -> bool:
@@ -209,7 +215,8 @@ class _Stage:
                     body = {"model": "claude", "messages": [{"role": "user", "content": ask.text}], "user": ask.user}
                     answer = await client.post("/v1/chat/completions", json=body)
                     self._played.asked += 1
-                    self._played.unanswered += answer.status_code != 200
+                    if answer.status_code != 200:
+                        self._played.failed[f"{answer.status_code} {_said(answer.content)}"] += 1
 
             await asyncio.gather(*(user() for _ in range(self._config.rehearsal.concurrency)))
 
@@ -234,6 +241,13 @@ class _Stage:
         gate(config, self._context)
         self._played.verdict = json.loads(self._layout.verdict.read_text())
         self._played.said.append(f"gate={config.gate.name}: {self._played.verdict['verdict']}")
+
+
+def _said(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason given"
 
 
 def _fill_in(sheet: Path) -> None:

@@ -42,7 +42,9 @@ def _lines(played: Played) -> Iterator[str]:
     yield (
         f"Played from {plan.first_day}: {plan.shadow_days} days of shadow mode, then the ramp, "
         f"{plan.requests_per_day} requests a day, {played.asked} in all, a look of the controller every "
-        f"{plan.tick_hours:g} hours. {played.unanswered} requests of users stayed without an answer."
+        f"{plan.tick_hours:g} hours. {played.unanswered or 'No'} requests of users stayed without an answer"
+        + "".join(f"; {count} times {what}" for what, count in played.failed.most_common(3))
+        + "."
     )
     yield ""
     yield from _verdict(played)
