@@ -96,7 +96,7 @@ def test_what_is_no_answer_is_refused(url: str, labels: Path, body: dict[str, An
 def test_only_the_page_itself_is_listened_to(url: str, labels: Path) -> None:
     body = {"reviewer": "ayu", "number": 1, "better": "A"}
     assert httpx.post(f"{url}/answer", json=body).status_code == 403
-    assert httpx.post(f"{url}/answer", json=body, headers={**HEADERS, "Host": "evil.example"}).status_code == 400
+    assert httpx.post(f"{url}/answer", json=body, headers={**HEADERS, "Host": "evil.example"}).status_code == 421
     assert httpx.post(f"{url}/answer", content=b"not json", headers=HEADERS).status_code == 422
     assert httpx.post(f"{url}/answer", content=b"[]", headers=HEADERS).status_code == 422
     assert not labels.exists()
