@@ -44,12 +44,15 @@ class ProbeResult:
     """Of all requests of the load; a failed one took forever."""
     trouble: str
     """Why the step is held; empty where it is not."""
+    first_failure: str = ""
+    """Why the first of the load that failed did."""
 
     @property
     def words(self) -> str:
         """One line of figures."""
         p95 = f"{self.p95_ms:.0f} ms" if math.isfinite(self.p95_ms) else "not reached"
-        load = f"{self.requests} requests at {self.per_second:.2g}/s: {self.failed} failed, p95 {p95}"
+        why = f" ({self.first_failure})" if self.first_failure else ""
+        load = f"{self.requests} requests at {self.per_second:.2g}/s: {self.failed} failed{why}, p95 {p95}"
         return f"first answer {self.cold_ms:.0f} ms; {load}" if self.requests else f"no answer, {self.cold_ms:.0f} ms"
 
 
@@ -109,13 +112,13 @@ def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answ
     bad = [answer for answer in answers if answer.error is not None]
     times = sorted(math.inf if answer.error is not None else answer.latency_ms for answer in answers)
     p95 = times[math.ceil(0.95 * len(times)) - 1]
-    troubles = []
+    troubles, why = [], _why(bad[0]) if bad else ""
     if len(bad) > probe.max_failed * len(answers):
-        troubles.append(f"{len(bad)} of {len(answers)} requests failed ({_why(bad[0])})")
+        troubles.append(f"{len(bad)} of {len(answers)} requests failed ({why})")
     elif p95 > probe.p95_ms:
         reached = f"{p95:.0f} ms" if math.isfinite(p95) else "not reached"
         troubles.append(f"p95 is {reached}, above {probe.p95_ms:g} ms")
-    return ProbeResult(cold_ms, len(answers), per_second, len(bad), p95, "; ".join(troubles))
+    return ProbeResult(cold_ms, len(answers), per_second, len(bad), p95, "; ".join(troubles), why)
 
 
 def _why(answer: Answer) -> str:
