@@ -232,7 +232,7 @@ def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) 
         tables=[
             Table("models in the period", ["model", "conversations", "users", "tokens in (mean)", "out (mean)"], rows)
         ],
-        next_command="python -m zantara_exp stage=extract"
+        next_command="python -m zantara_exp stage=extract source.stats_only=false"
         if config.source.stats_only
         else "python -m zantara_exp stage=analyze",
     )
