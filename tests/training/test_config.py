@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ def test_a_real_model_gets_the_plans_values(model: str, trainer: str):
     assert (chosen.name, chosen.method, chosen.epochs, chosen.learning_rate) == (trainer, "lora", 3.0, 2e-4)
     assert (chosen.batch_size, chosen.gradient_accumulation) == (4, 4)
     assert not list(rule_problems(config.model)) + list(rule_problems(chosen))
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "model").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_hub_model_is_pinned_to_a_commit(path):
+    model: Any = OmegaConf.load(path)
+    assert bool(model.get("base")) == bool(re.fullmatch("[0-9a-f]{40}", str(model.get("revision"))))
 
 
 def test_llama8b_goes_by_the_plans_names():

@@ -40,7 +40,7 @@ class Model:
         choices=["scratch", "pretrained"],
     )
     base: str | None = setting(None, "For pretrained: a local folder or a name on the model hub.")
-    revision: str | None = setting(None, "Commit or tag of `base` on the hub; pin it for a repeatable run.")
+    revision: str | None = setting(None, "Commit or tag of `base` on the hub; no matter for a folder. null: whatever is newest.")
     gated: bool = setting(False, "Whether the hub asks for a token and an accepted licence.")
     needs_gpu: bool = setting(False, "Training without a GPU is refused.")
     chat_template: str = setting(

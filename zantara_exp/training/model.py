@@ -63,7 +63,8 @@ def _from_shape(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedM
 def _from_transformers(config: Config) -> Loaded:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    base, revision = _base(config), config.model.revision
+    base = _base(config)
+    revision = None if Path(base).is_dir() else config.model.revision
     with loading(partial(_cannot_load, base)):
         tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(

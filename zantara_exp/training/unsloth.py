@@ -20,7 +20,8 @@ def load_arguments(config: Config, base: str, dtype: Any) -> dict[str, Any]:
     """For FastLanguageModel.from_pretrained; `dtype` None lets it choose."""
     return {
         "model_name": base,
-        "revision": config.model.revision,
+        "revision": None if Path(base).is_dir() else config.model.revision,
+        "use_exact_model_name": True,  # not a mirror of it, which would have another revision
         "max_seq_length": config.trainer.max_length,
         "dtype": dtype,
         "load_in_4bit": config.trainer.lora.load_in_4bit,
