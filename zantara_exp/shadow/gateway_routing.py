@@ -68,7 +68,8 @@ class Routing:
         self._served = ServedLog(open_sink(config, layout), self._language)
 
     async def open(self) -> None:
-        """Get ready to ask the candidate, inside the event loop."""
+        """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
+        await asyncio.to_thread(self._language, "ciao")
         await self._candidate.open()
 
     async def close(self) -> None:
