@@ -70,7 +70,9 @@ def test_verdict_numbers_and_reasons_are_on_it(layout: Layout, config: Config) -
     assert {"shadow/latency_p95_ms", "shadow/latency_mean_ms", "shadow/similar_share", "shadow/savings"} <= set(
         result.metrics
     )
-    assert result.tags == {"epoch": "e2"}
+    assert result.tags == {"epoch": "e2", "candidate": "zantara-tiny at local", "report": "daily"}
+    requests = result.metrics["shadow/requests"]
+    assert result.metrics["shadow/coverage"] == pytest.approx(requests / (requests + 4 + 12))
     assert result.summary["not measured"] == "4 dropped, 12 lines unreadable"
 
 

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +106,6 @@ def _session(master: str) -> Any:
             f"engine=spark needs {lacking}",
             "pip install 'zantara-exp[spark]' and a Java 17 runtime, or take engine=duckdb",
         )
-    quiet = files("zantara_exp.analysis").joinpath("log4j2.properties")
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     from pyspark.sql import SparkSession
 
@@ -118,9 +116,10 @@ def _session(master: str) -> Any:
         # a few groups come out of every query: two hundred partitions of them would only cost time
         "spark.sql.shuffle.partitions": "4",
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet}",
     }
     builder = SparkSession.builder.appName("zantara_exp").master(master)
     for name, value in settings.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session

@@ -79,6 +79,8 @@ PHRASES = {
     "Look at this before you believe the numbers": "Da guardare prima di credere ai numeri",
     "sampled, then lost by the mirror": "campionate, poi perse dal mirror",
     "stood in the log more than once, counted once": "più volte nel log, contate una volta",
+    "of the sampled requests are in the numbers": "delle richieste campionate è nei numeri",
+    "coverage": "copertura",
     "primary, requests in the log with a known cost": "primario, richieste nel log con costo noto",
     "primary, a month": "primario, al mese",
     # tiles
@@ -288,6 +290,7 @@ SENTENCES = (
     (r"(\S+ %) \(([\d,]+) failures\)", "{} ({} errori)"),
     (r"mean (.*), p50 (.*), p95 (.*), p99 (.*)", "media {}, p50 {}, p95 {}, p99 {}"),
     (r"(\S+ %) of ([\d,]+) compared", "{} di {} confrontate"),
+    (r"(\S+ %) of the sampled requests", "{} delle richieste campionate"),
     (r"([\d,]+) dropped, ([\d,]+) lines unreadable", "{} perse, {} righe illeggibili"),
     (r"(\S+), (\d+) files, read to (\S+) 00:00 UTC", "{}, {} file, letti fino al {} 00:00 UTC"),
     (r"(\S+), since (\S+)", "{}, dal {}"),

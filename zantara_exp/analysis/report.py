@@ -28,7 +28,8 @@ def report(config: Config, context: Context) -> StageResult:
     with open_log(config, context.layout, until) as log:
         found = summary(log, config)
         written = [] if config.report.stats_only else _written(log, found, config, context)
-    context.run.metrics(flat(found.whole, found.spending.savings))
+    measured = {**flat(found.whole, found.spending.savings), "shadow/coverage": found.coverage}
+    context.run.metrics(measured)
     for number, (_, counts) in enumerate(found.days.items()):
         if counts.requests:
             context.run.metrics(
@@ -37,8 +38,8 @@ def report(config: Config, context: Context) -> StageResult:
     words = Words(config.report.language)
     return StageResult(
         summary={words(name): words(value) for name, value in _in_short(found, written).items()},
-        metrics=flat(found.whole, found.spending.savings),
-        tags={"epoch": found.epoch},
+        metrics=measured,
+        tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
         tables=[words.table(table) for table in _tables(found, config)],
         artifacts=written,
         next_command="python -m zantara_exp stage=gate",
@@ -63,6 +64,7 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
     }
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
+        lines["coverage"] = f"{views.percent(found.coverage, 2)} of the sampled requests"
     if written:
         lines["page"] = ", ".join(_shown(path) for path in written)
     return lines

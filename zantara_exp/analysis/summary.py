@@ -78,6 +78,11 @@ class Summary:
         """Sampled requests that no number speaks of: drops and unreadable lines."""
         return sum(self.drops.values()) + len(self.bad)
 
+    @property
+    def coverage(self) -> float:
+        """Share of the sampled requests that the numbers speak of."""
+        return self.whole.requests / (self.whole.requests + self.unmeasured)
+
 
 def summary(log: ComparisonLog, config: Config) -> Summary:
     """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""

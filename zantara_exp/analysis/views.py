@@ -161,6 +161,8 @@ def troubles(found: Summary) -> list[Table]:
         rows = [[reason, f"{count:,}", "sampled, then lost by the mirror"] for reason, count in found.drops.items()]
         if found.doubles:
             rows.append(["double", f"{found.doubles:,}", "stood in the log more than once, counted once"])
+        if found.unmeasured:
+            rows.append(["coverage", percent(found.coverage, 2), "of the sampled requests are in the numbers"])
         tables.append(Table("Not measured", ["reason", "requests", "meaning"], rows))
     if found.bad:
         tables.append(_bad_lines(found.bad))
