@@ -7,18 +7,21 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.dataset.conftest import open_folder
-from tests.rollout.support import act, config_of, write_verdict
+from tests.rollout.support import MONDAY, act, config_of, write_verdict
 from tests.rollout.test_store import RUN, process
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.state import State, StateChangedError, UnreachableStateError, UnreadableStateError
@@ -27,6 +30,9 @@ URL = "ROLLOUT_DATABASE_URL"
 RACER = """
 import sys
 from dataclasses import replace
+from datetime import timedelta
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.state import StateChangedError
 from tests.rollout.test_store import RUN
@@ -156,6 +162,16 @@ def test_without_a_url_it_says_which_variable(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(URL, raising=False)
     with pytest.raises(MissingRequirementError, match="ROLLOUT_DATABASE_URL, which is not set"):
         PostgresStore(URL)
+
+
+def test_complaints_are_shared_by_the_machines(store: PostgresStore, workdir: Path):
+    config = config_of("rollout.state=postgres")
+    layout = Layout(config)
+    assert list(read_complaints(config, layout, MONDAY)) == []
+    for hours in (-1, 1, 2):
+        note_complaint(config, layout, f"hash-{hours}", MONDAY + timedelta(hours=hours))
+    found = read_complaints(config, layout, MONDAY)
+    assert [(each.user, each.timestamp.hour) for each in found] == [("hash-1", 10), ("hash-2", 11)]
 
 
 def test_the_stage_on_postgres(store: PostgresStore, workdir: Path):
