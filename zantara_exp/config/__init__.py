@@ -82,7 +82,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     Hydra.create_main_hydra2("zantara_exp", searched)
     try:
         composed = hydra_compose("config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OverflowError) as error:
         raise refusal(error, overrides, config_dir) from error
     finally:
         GlobalHydra.instance().clear()

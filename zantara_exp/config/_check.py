@@ -130,7 +130,7 @@ def _fits(node: type, name: str, value: Any) -> bool:
     try:
         probe = OmegaConf.structured(node)
         probe[name] = value
-    except (OmegaConfBaseException, ValueError, TypeError):
+    except (OmegaConfBaseException, ValueError, TypeError, OverflowError):
         return False
     return True
 

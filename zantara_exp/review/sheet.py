@@ -21,6 +21,7 @@ RUBRIC = ("natural", "appropriate", "warm", "not_robotic")
 
 _SEEN = ("sample", "pair", "language", "category", "context", "question", "answer_a", "answer_b")
 COLUMNS = (*_SEEN, "better", "critical_bug", *RUBRIC, "comment")
+_BEGINS_FORMULA = tuple("=+-@＝＋－＠")
 _BETTER = {
     "a": "A",
     "b": "B",
@@ -63,8 +64,8 @@ def _seen(sample: Sample, item: Item) -> list[str]:
 
 
 def _inert(text: str) -> str:
-    """Text that a spreadsheet does not run as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """Text that a spreadsheet does not run as a formula, also where it trims, or takes wide signs for plain ones."""
+    return f"'{text}" if text.lstrip()[:1] in _BEGINS_FORMULA or text[:1] in ("\t", "\r", "\n") else text
 
 
 def read(path: Path, sample: Sample) -> Iterator[Answer]:
