@@ -56,9 +56,14 @@ def test_the_tiny_model_gets_its_own_values_whatever_is_said_beside():
         (["model.shape.kv_heads=3"], "kv_heads"),
         (["model.output=../elsewhere"], "output"),
         (["trainer.method=full", "trainer.lora.load_in_4bit=true"], "lora.load_in_4bit"),
+        (["judge=openai", "judge.endpoint.fallback=[anthropic]"], "endpoint.fallback"),
+        (["judge=openai", "judge.endpoint.kind=local"], "endpoint.kind"),
+        (["judge=openai", "+judge.criteria.overall=x"], "criteria"),
+        (["publish=runpod", "publish.runpod.workers_min=2"], "runpod.workers_min"),
     ],
 )
 def test_contradictions_are_named(overrides: list[str], key: str):
     config = composed(*overrides)
-    problems = [*rule_problems(config.model), *rule_problems(config.trainer)]
+    nodes = config.model, config.trainer, config.judge, config.publish
+    problems = [problem for node in nodes for problem in rule_problems(node)]
     assert key in [p.key.removeprefix("shape.") for p in problems]

@@ -40,7 +40,7 @@ class Model:
         choices=["scratch", "pretrained"],
     )
     base: str | None = setting(None, "For pretrained: a local folder or a name on the model hub.")
-    revision: str | None = setting(None, "Commit or tag of `base` on the hub; no matter for a folder. null: whatever is newest.")
+    revision: str | None = setting(None, "Commit or tag of `base` on the hub, for no folder; null: whatever is newest.")
     gated: bool = setting(False, "Whether the hub asks for a token and an accepted licence.")
     needs_gpu: bool = setting(False, "Training without a GPU is refused.")
     chat_template: str = setting(
@@ -172,6 +172,8 @@ class Judge:
         """A judge stands elsewhere and has something to judge."""
         if self.name == "endpoint" and self.endpoint.kind == "local":
             yield "endpoint.kind", "is local, which is the candidate itself; name a server, such as judge=openai"
+        if self.endpoint.fallback:
+            yield "endpoint.fallback", "another model would judge by other standards: a judge has no stand-in"
         if "overall" in self.criteria:
             yield "criteria", "`overall` is asked in any case; give your criterion another name"
 
