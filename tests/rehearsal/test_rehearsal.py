@@ -14,7 +14,8 @@ from zantara_exp import clock
 from zantara_exp.config import Config, compose
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rehearsal.models import Models
-from zantara_exp.rehearsal.play import Played, play
+from zantara_exp.rehearsal.play import play
+from zantara_exp.rehearsal.played import Played
 from zantara_exp.rehearsal.report import page
 from zantara_exp.rehearsal.scenarios import SCENARIOS, Scenario
 from zantara_exp.rehearsal.stage import rehearsal

@@ -75,8 +75,8 @@ def run(size: int | None, seed: int) -> Report:
     intro = (
         f"The router of one process, {REPLICAS} processes that watch one state, and {size or RAMPS} simulated ramps "
         "per row: four weeks, 100 requests a day of each arm, ICC 0.2, the shipped guardrails all at once, looked at "
-        f"every {24 // LOOKS_A_DAY} hours. Hurt are users of the candidate who met what was bad, from the change to the "
-        "rollback."
+        f"every {24 // LOOKS_A_DAY} hours. Hurt are users of the candidate who met what was bad, from the change to "
+        "the rollback."
     )
     return Report("rollout", "scripts/bench rollout", intro, tables, goals, time.monotonic() - began)
 

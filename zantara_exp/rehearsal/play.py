@@ -11,10 +11,9 @@ import asyncio
 import csv
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,12 +26,13 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.stage import gate
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.models import Models, application, running
+from zantara_exp.rehearsal.played import Played
 from zantara_exp.rehearsal.scenarios import Scenario
 from zantara_exp.rehearsal.traffic import Ask, asks
 from zantara_exp.review.stage import review
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.controller import Controller
-from zantara_exp.rollout.guardrails import Look, look
+from zantara_exp.rollout.guardrails import look
 from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.state import DONE, ROLLED_BACK, State
@@ -43,47 +43,6 @@ from zantara_exp.stage import Context
 _AFTERWARDS = timedelta(hours=12)
 """Played on after the end, to see that nobody is served who should not be."""
 _PATIENCE_SECONDS = 60.0
-
-
-@dataclass
-class Played:
-    """What happened."""
-
-    scenario: Scenario
-    config: Config
-    """As it was played, with the folder of this scenario."""
-    first: datetime
-    verdict: dict[str, object] = field(default_factory=dict)
-    refused: str = ""
-    """Why the rollout did not start, where it did not."""
-    state: State = field(default_factory=State)
-    said: list[str] = field(default_factory=list)
-    """What the controller said, in played time."""
-    seen: Look | None = None
-    """The guardrails at the last look before the end."""
-    asked: int = 0
-    """Requests that users made."""
-    failed: Counter[str] = field(default_factory=Counter)
-    """Of them, those without an answer, by what the gateway said."""
-    after_end: int = 0
-    """Requests that the candidate still got from users in the half day after a rollback."""
-    seconds: float = 0.0
-
-    @property
-    def unanswered(self) -> int:
-        """Requests without an answer."""
-        return self.failed.total()
-
-    @property
-    def as_it_should(self) -> bool:
-        """Whether it ended as the scenario says."""
-        said = str(self.verdict.get("verdict"))
-        return said == self.scenario.verdict and self.state.phase == self.scenario.ends and not self.after_end
-
-    @property
-    def ending(self) -> str:
-        """The verdict, and the phase of the rollout."""
-        return f"{self.verdict.get('verdict')}, rollout {self.state.words.replace('_', ' ')}"
 
 
 class _Heard(Context):

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from zantara_exp.layout import Layout
-from zantara_exp.rehearsal.play import Played
+from zantara_exp.rehearsal.played import Played
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING
 from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
 from zantara_exp.shadow.served_store import read_served
