@@ -30,6 +30,7 @@ class DuckDB:
         import ibis
 
         self._ibis = ibis.duckdb.connect()
+        self._ibis.raw_sql("set enable_progress_bar = false")  # a long query would draw one over our own lines
 
     def read(self, paths: Sequence[Path]) -> ir.Table:
         """Parquet files as one table; a column that a file lacks is null in its rows."""
