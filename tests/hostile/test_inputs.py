@@ -107,6 +107,16 @@ def test_a_yaml_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
     assert compose([], str(tmp_path)).model.name == "tiny"
 
 
+@pytest.mark.parametrize("key", ["_target_", "'_target_'", '"\\x5ftarget_"'])
+def test_a_folder_of_configs_names_no_code_also_below_hydra(tmp_path: Path, key: str) -> None:
+    """Hydra calls what its own part of a config names, before the schema sees anything."""
+    (tmp_path / "experiment").mkdir()
+    callback = f"hydra:\n  callbacks:\n    evil:\n      {key}: zantara_exp.runner.main\n"
+    (tmp_path / "experiment" / "evil.yaml").write_text("# @package _global_\n" + callback)
+    with pytest.raises(ConfigError, match="names no code"):
+        compose(["experiment=evil"], str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "override",
     [

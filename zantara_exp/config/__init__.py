@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from zantara_exp.config._unfold import unfolded
+from zantara_exp.config._unfold import names_code, unfolded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
@@ -38,6 +38,8 @@ def folders(config_dir: str | Path | None = None) -> list[Path]:
                 f"{path}: its anchors unfold to {size:,} values; a config holds {_MOST_VALUES:,} at most",
                 "write the values out, or take the file away",
             )
+        if names_code(path):
+            raise ConfigError(f"{path}: _target_: a config names no code here", "remove the key, or take the file away")
     return [Path(own).absolute(), CONF]
 
 

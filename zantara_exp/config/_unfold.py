@@ -1,4 +1,7 @@
-"""How large a YAML file becomes once its anchors are unfolded: a few hundred bytes can mean billions of values."""
+"""What a YAML file of somebody else's would do before the schema sees it.
+
+A few hundred bytes of anchors can mean billions of values, and a `_target_` below `hydra:` is called by Hydra itself.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +39,17 @@ def unfolded(path: Path) -> int:
     except (yaml.YAMLError, ValueError, RecursionError):
         return 0
     return begun[0][1]
+
+
+def names_code(path: Path) -> bool:
+    """Whether the file holds a key or value `_target_`, by which Hydra would import and call what it names."""
+    content = path.read_bytes()
+    if b"_target_" not in content and b"\\" not in content:  # within quotes YAML takes escapes
+        return False
+    import yaml
+
+    try:
+        events = yaml.parse(content, Loader=yaml.SafeLoader)
+        return any(isinstance(event, yaml.ScalarEvent) and event.value == "_target_" for event in events)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
