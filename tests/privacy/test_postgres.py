@@ -14,6 +14,7 @@ from zantara_exp.dataset import embedded
 from zantara_exp.dataset.importing import import_file
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.stage import forget
+from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.shadow.fetch import fetch
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import to_line
@@ -44,17 +45,20 @@ def test_the_tables_hold_nothing_of_him_and_spools_still_know_their_end(
     sink = PostgresSink("ROLLOUT_DATABASE_URL")
     sink.append([served(user, 0) for user in USERS])
     sink.close()
+    for user in USERS:
+        note_complaint(config, layout, hashed(user), DAY)
     fetch(config, layout)
 
     forget(config, context_of(config))
     with psycopg.connect(server.conninfo("logs")) as connection:
-        for name in ("zantara_comparisons", "zantara_served"):
+        for name in ("zantara_comparisons", "zantara_served", "zantara_complaints"):
             found = connection.execute(f"select count(*) from {name} where line like %s", [f"%{hashed(GONE)}%"])
             assert found.fetchone() == (0,), name
     assert table.known_end("spool") == len(lines)  # nothing is sent a second time
     fetch(config, layout)
     assert {item.user for item in read_log(layout.logs, hashed)} == {hashed(user) for user in USERS if user != GONE}
     assert len(list(read_served(config, layout, DAY))) == len(USERS) - 1
+    assert len(list(read_complaints(config, layout, DAY))) == len(USERS) - 1
     table.close()
 
 

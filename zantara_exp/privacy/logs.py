@@ -96,6 +96,7 @@ def forget(config: Config, layout: Layout, whose: Whose, dry: bool) -> Counter[s
         done["served"] += _edited(path, plain, dry)
     if config.rollout.state == "postgres":
         done["served"] += _in_table(config.rollout.state_url_env, "zantara_served", "ctid", plain, whose, dry)
+        done["complaints"] += _in_table(config.rollout.state_url_env, "zantara_complaints", "ctid", plain, whose, dry)
     for path in sorted(layout.logs.glob("complaints_*.jsonl")):
         done["complaints"] += _edited(path, plain, dry)
     done["unreadable fragments"] += _edited(layout.logs / QUARANTINE, _quarantined(config, whose), dry)

@@ -1,7 +1,7 @@
 """Complaints of users, as a product notes them: a thumb down, a ticket, a hand-over to a human. No text.
 
     <paths.logs>/complaints_YYYY-MM-DD.jsonl, by UTC day      rollout.state=file
-    table zantara_complaints(at, user_hash)                   rollout.state=postgres, for several machines
+    table zantara_complaints(at, line)                        rollout.state=postgres, for several machines
 
     {"timestamp": "2025-11-18T09:12:00Z", "user_id": "as the product knows him"}
     {"timestamp": "2025-11-18T09:12:00Z", "user": "keyed hash, as in the served log"}
@@ -25,9 +25,9 @@ from zantara_exp.shadow._append import append_lines
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.served_store import connected
 
-_CREATE = "create table if not exists zantara_complaints (at timestamptz not null, user_hash text not null)"
-_INSERT = "insert into zantara_complaints (at, user_hash) values (%s, %s)"
-_SELECT = "select at, user_hash from zantara_complaints where at >= %s"
+_CREATE = "create table if not exists zantara_complaints (at timestamptz not null, line text not null)"
+_INSERT = "insert into zantara_complaints (at, line) values (%s, %s)"
+_SELECT = "select line from zantara_complaints where at >= %s order by at"
 _log = logging.getLogger(__name__)
 
 
@@ -44,12 +44,12 @@ class Complaint:
 def note_complaint(config: Config, layout: Layout, user: str, moment: datetime) -> None:
     """Write one down; `user` is the keyed hash. Raises OSError or psycopg.Error where it cannot be."""
     moment = moment.astimezone(UTC)
+    line = orjson.dumps({"timestamp": moment, "user": user}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
     if config.rollout.state == "postgres":
         with connected(config.rollout.state_url_env) as connection:
             connection.execute(_CREATE)
-            connection.execute(_INSERT, [moment, user])
+            connection.execute(_INSERT, [moment, line.decode()])
         return
-    line = orjson.dumps({"timestamp": moment, "user": user}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
     _, trouble = append_lines(layout.logs / f"complaints_{moment.date()}.jsonl", [line])
     if trouble is not None:
         raise trouble
@@ -61,36 +61,34 @@ def read_complaints(config: Config, layout: Layout, since: datetime) -> Iterator
     Raises OSError or psycopg.Error where they cannot be read, MissingRequirementError where ids have to be hashed
     without a key.
     """
-    if config.rollout.state == "postgres":
-        yield from _of_table(config, since)
-    else:
-        yield from _of_files(layout, since)
-
-
-def _of_table(config: Config, since: datetime) -> Iterator[Complaint]:
-    with connected(config.rollout.state_url_env) as connection:
-        found = connection.execute("select to_regclass('zantara_complaints')").fetchone()
-        if found is not None and found[0] is not None:
-            for at, user in connection.execute(_SELECT, [since]):
-                yield Complaint(at.astimezone(UTC), user)
-
-
-def _of_files(layout: Layout, since: datetime) -> Iterator[Complaint]:
-    first, hashed, unreadable = f"complaints_{since.astimezone(UTC).date()}.jsonl", hash_user(layout), 0
-    for path in sorted(layout.logs.glob("complaints_????-??-??.jsonl")):
-        if path.name < first:
-            continue
-        for line in path.read_bytes().splitlines():
-            found = _complaint(line, hashed)
-            if found is None:
-                unreadable += bool(line.strip())
-            elif found.timestamp >= since:
-                yield found
+    lines = _lines_of_table(config, since) if config.rollout.state == "postgres" else _lines_of_files(layout, since)
+    hashed, unreadable = hash_user(layout), 0
+    for line in lines:
+        found = _complaint(line, hashed)
+        if found is None:
+            unreadable += bool(line.strip())
+        elif found.timestamp >= since:
+            yield found
     if unreadable:
         _log.warning("%d lines of complaints cannot be read", unreadable)
 
 
-def _complaint(line: bytes, hashed: Callable[[str], str]) -> Complaint | None:
+def _lines_of_table(config: Config, since: datetime) -> Iterator[str]:
+    with connected(config.rollout.state_url_env) as connection:
+        found = connection.execute("select to_regclass('zantara_complaints')").fetchone()
+        if found is not None and found[0] is not None:
+            for row in connection.execute(_SELECT, [since]):
+                yield row[0]
+
+
+def _lines_of_files(layout: Layout, since: datetime) -> Iterator[bytes]:
+    first = f"complaints_{since.astimezone(UTC).date()}.jsonl"
+    for path in sorted(layout.logs.glob("complaints_????-??-??.jsonl")):
+        if path.name >= first:
+            yield from path.read_bytes().splitlines()
+
+
+def _complaint(line: bytes | str, hashed: Callable[[str], str]) -> Complaint | None:
     try:
         body = orjson.loads(line)
         moment = datetime.fromisoformat(body["timestamp"])
