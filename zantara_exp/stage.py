@@ -40,8 +40,8 @@ class RunRecord(Protocol):
     def dataset(self, path: Path, name: str, context: str) -> None:
         """Record a JSON lines file as an MLflow dataset; `context` says what for (training, validation, test)."""
 
-    def model(self, path: Path, name: str, metrics: Mapping[str, float]) -> None:
-        """Record a trained model by reference to its folder, with its metrics."""
+    def model(self, path: Path, name: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Record a trained model by reference to its folder, with its metrics; `step` where their curves end."""
 
     def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
         """Record a new version of the registered model `name` and let `alias` point at it."""

@@ -11,7 +11,7 @@ import pytest
 from zantara_exp.config import Config
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.layout import Layout
-from zantara_exp.tracking import open_run
+from zantara_exp.tracking import open_run, waiting
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._store import connect, shown
 
@@ -49,7 +49,7 @@ def test_a_run_with_a_child(config: Config, workdir: Path) -> None:
             child.metrics({"train/loss": 1.0, "broken": float("nan")}, step=2)
             child.artifact(note, "notes")
             child.dataset(lines, "train", "training")
-            child.model(workdir, "tiny", {"eval/loss": 0.5})
+            child.model(workdir, "tiny", {"eval/loss": 0.5}, step=2)
     first, second = runs(config)
     assert second.data.tags["mlflow.parentRunId"] == first.info.run_id == parent.run_id
     assert second.data.params == {"trainer.learning_rate": "0.1"}
@@ -59,7 +59,8 @@ def test_a_run_with_a_child(config: Config, workdir: Path) -> None:
     client = connect(config.tracking, Layout(config).mlruns)
     assert [file.path for file in client.list_artifacts(child.run_id, "notes")] == ["notes/note.txt"]
     assert [point.step for point in client.get_metric_history(child.run_id, "train/loss")] == [1, 2]
-    assert list((Layout(config).state / "pending").iterdir()) == []
+    assert [point.step for point in client.get_metric_history(child.run_id, "eval/loss")] == [2]
+    assert list(waiting(config.tracking, Layout(config)).iterdir()) == []
 
 
 def test_a_failed_stage_is_a_failed_run(config: Config) -> None:
@@ -97,7 +98,7 @@ def test_a_server_that_is_down_loses_nothing(
 
 
 def test_a_killed_run_is_closed_by_the_next(config: Config) -> None:
-    pending = Layout(config).state / "pending"
+    pending = waiting(config.tracking, Layout(config))
     with open_run(config.tracking, Layout(config), "gate", {}):
         pass
     journal = Journal.new(pending)

@@ -33,7 +33,7 @@ class Remembered:
 
     def dataset(self, path: Path, name: str, context: str) -> None: ...
 
-    def model(self, path: Path, name: str, metrics: Mapping[str, float]) -> None:
+    def model(self, path: Path, name: str, metrics: Mapping[str, float], step: int = 0) -> None:
         self.models.append((path, name, dict(metrics)))
 
     def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:

@@ -53,6 +53,7 @@ def test_curves_are_recorded_live(trained):
     assert len(steps) == summary["steps"] // 2
     assert len(record.curve("eval/loss")) == 2 == len(record.curve("eval/token_accuracy"))
     assert record.models[0][1] == "zantara-tiny"
+    assert record.models[0][2]["eval/loss"] == summary["val_loss"]
     assert [step for step, _ in record.curve("system/process_cpu_percent")] == steps
     assert all(100 < memory < 10_000 for _, memory in record.curve("system/process_memory_megabytes"))
 

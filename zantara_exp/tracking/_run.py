@@ -85,9 +85,9 @@ class JournaledRun:
         operation = {"op": "dataset", "name": name, "digest": digest, "source": source, "profile": profile}
         self._do({**operation, "context": context})
 
-    def model(self, path: Path, name: str, metrics: Mapping[str, float]) -> None:
-        """Record a trained model by reference to its folder, with its metrics."""
-        self._do({"op": "model", "path": str(path), "name": name, "metrics": dict(metrics)})
+    def model(self, path: Path, name: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Record a trained model by reference to its folder, with its metrics; `step` where their curves end."""
+        self._do({"op": "model", "path": str(path), "name": name, "metrics": dict(metrics), "step": step})
 
     def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
         """Record a new version of the registered model `name`, by reference to its folder, and point `alias` at it."""
@@ -160,7 +160,7 @@ def open_run(
     Raises MissingRequirementError when tracking=server and MLFLOW_TRACKING_URI names no server.
     """
     uri = tracking_uri(tracking, layout.mlruns)
-    pending = layout.state / "pending"
+    pending = waiting(tracking, layout)
     client, experiment = _reach(tracking, layout, pending, uri)
     run = JournaledRun(Journal.new(pending), client, uri)
     run.begin(experiment, name, tags, parent)
@@ -186,9 +186,14 @@ def reachable(tracking: Tracking, layout: Layout) -> str:
     return ""
 
 
+def waiting(tracking: Tracking, layout: Layout) -> Path:
+    """Where runs wait to be sent: those for a server do not end up in the store of this machine, or the reverse."""
+    return layout.state / "pending" / tracking.name
+
+
 def send_waiting(tracking: Tracking, layout: Layout) -> None:
     """Send the runs that an earlier command could not, where there are any."""
-    pending = layout.state / "pending"
+    pending = waiting(tracking, layout)
     if pending.is_dir() and any(pending.iterdir()):
         _reach(tracking, layout, pending, tracking_uri(tracking, layout.mlruns))
 

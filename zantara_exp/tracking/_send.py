@@ -94,7 +94,7 @@ def _model(client: MlflowClient, run_id: str, operation: Operation) -> None:
     tags = {"path": operation["path"]}
     model = client.create_logged_model(experiment, name=operation["name"], source_run_id=run_id, tags=tags)
     for key, value in operation["metrics"].items():
-        client.log_metric(run_id, key, value, model_id=model.model_id)
+        client.log_metric(run_id, key, value, step=operation.get("step", 0), model_id=model.model_id)
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
 

@@ -55,12 +55,13 @@ def train(config: Config, context: Context) -> StageResult:
     if summary is None:
         return StageResult({"training": "helped the first process"})
     card = write_card(at, config.model)
-    metrics = {"train/final_loss": summary["train_loss"], "eval/loss": summary["val_loss"]}
-    metrics |= {
-        "eval/token_accuracy": summary["val_token_accuracy"],
+    metrics = {
+        "train/final_loss": summary["train_loss"],
         "eval/generalization_gap": summary["generalization_gap"],
     }
-    context.run.model(at.model, config.model.output, metrics)
+    # Where the curves end: without a step they would go back to the first update.
+    ends = {"eval/loss": summary["val_loss"], "eval/token_accuracy": summary["val_token_accuracy"]}
+    context.run.model(at.model, config.model.output, metrics | ends, step=summary["steps"])
     metrics |= {"train/tokens_per_second": summary["tokens_per_second"], "train/seconds": summary["seconds"]}
     metrics |= {f"train/cost/{name}": float(value) for name, value in summary["cost"].items() if value is not None}
     return StageResult(
