@@ -107,9 +107,11 @@ def _history(played: Played) -> Iterator[str]:
     yield ""
     rows = [[f"{c.time:%Y-%m-%d %H:%M}", c.actor, c.action, c.before, c.after, c.reason] for c in played.state.history]
     yield from _table(["time (UTC, played)", "actor", "action", "from", "to", "reason"], rows)
-    tested = [line.strip() for line in played.said if "first answer" in line]
-    for line in tested:
-        yield f"- Test before a step: {line}"
+    for line in map(str.strip, played.said):
+        if line.startswith(("first answer", "no answer")):
+            yield f"- Test before a step: {line}"
+        elif "is held" in line:
+            yield f"- {line}"
     yield ""
     if not played.state.share:
         yield f"In the twelve hours after, the candidate got {played.after_end} requests of users."
