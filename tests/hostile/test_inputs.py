@@ -219,6 +219,7 @@ def test_weights_are_read_from_safetensors_only() -> None:
     assert all("use_safetensors=True" in call for call in loaders)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
     import pickle
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.support import context_of, rows_of
-from tests.privacy.world import CANARY, GONE, KEY, USERS, build, dataset, hashed, settings, traces
+from tests.privacy.world import CANARY, GONE, KEY, USERS, build, chats, dataset, hashed, settings, traces
 from zantara_exp.dataset.extract import extract
+from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
@@ -34,7 +35,8 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     words = ("Quetzalcoatlus", GONE, hashed(GONE))
     before = traces(workdir, *words)
     for name in ("raw_conversations", "shadow_comparison", "served", "complaints", "sample.json", "review_sheet.csv",
-                 "review.jsonl", "incidents", "report.html", "splits.json", "mlruns/", "dataset_dict"):  # fmt: skip
+                 "review.jsonl", "incidents", "report.html", "splits.json", "mlruns/", "dataset_dict",
+                 "operations.jsonl"):  # fmt: skip
         assert [line for line in before if name in line], name
 
     looked = forget(settings("privacy.users_file=ids.txt", "privacy.dry_run=true"), context_of(config))
@@ -85,9 +87,9 @@ def test_prepare_refuses_what_a_backup_brought_back(workdir: Path) -> None:
 
 
 def test_another_key_is_refused_instead_of_letting_users_back(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = settings(f"privacy.users=[{hashed(GONE)}]")
-    dataset(config)
-    forget(config, context_of(config))
+    config = settings()
+    chats(Path("chats.jsonl"))
+    save(Layout(config), KEY.encode(), [hashed(GONE)])
     monkeypatch.setenv("ZANTARA_HASH_KEY", "another-key-of-32-characters-....")
     with pytest.raises(ZantaraError, match="another hash key"):
         extract(config, context_of(config))

@@ -67,7 +67,8 @@ def test_users_the_source_lost_are_not_passed_over(layout: Layout) -> None:
     assert len(known_users(layout)) == len(USERS) - 1
 
 
-def test_it_needs_two_keys(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_needs_two_keys(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY_OLD", KEY)
     monkeypatch.setenv("ZANTARA_HASH_KEY", KEY)
     with pytest.raises(ConfigError, match="the same key"):
         rekey(settings(), context_of(settings()))

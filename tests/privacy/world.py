@@ -20,6 +20,7 @@ from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
 from zantara_exp.shadow.served import Served
 from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.tracking import open_run
+from zantara_exp.tracking._journal import Journal
 
 KEY = "0123456789abcdef0123456789abcdef"
 GONE = "product-user-07"
@@ -149,6 +150,11 @@ def pages(config: Config, layout: Layout) -> str:
     with open_run(config.tracking, layout, "report", {"stage": "report"}) as run:
         for path in (page, other, layout.review_sheet, layout.review_labels, layout.splits):
             run.artifact(path)
+    journal = Journal.new(layout.state / "pending")  # of a run that MLflow did not take
+    journal.append({"op": "start", "name": "review", "time": 0, "tags": {}, "parent": None, "parent_run": None})
+    journal.append({"op": "traces", "group": "review:x", "traces": [{"key": "1", "inputs": {"question": CANARY}}]})
+    journal.append({"op": "artifact", "path": str(journal.keep(page)), "folder": ""})
+    journal.close(delete=False)
     return run.run_id
 
 

@@ -57,7 +57,7 @@ def forget_pages(layout: Layout, whose: Whose, dry: bool) -> list[str]:
 def forget_pending(layout: Layout, whose: Whose, dry: bool) -> int:
     """Runs that wait for MLflow: copies of artifacts go, traces are emptied; how many."""
     done = 0
-    for folder in sorted((layout.state / "pending").glob("*-*")):
+    for folder in sorted(path.parent for path in (layout.state / "pending").rglob("operations.jsonl")):
         with (folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,7 +116,7 @@ def _move_sheet(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
     for row in rows:
         fresh = shown.get((row.get("pair") or "").strip())
         if row.get("sample") == old.hash and fresh is not None:
-            given = {name: row.get(name) or "" for name in COLUMNS if not fresh[name]}
+            given = {name: row.get(name) or "" for name in COLUMNS[COLUMNS.index("better") :]}
             comment = "" if int(fresh["pair"]) in gone else given.get("comment", "")
             row = {**fresh, **given, "comment": comment}
         writer.writerow(row)
