@@ -49,6 +49,7 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     assert (record["what"], record["users"], record["reason"]) == ("removed", 1, "request 41")
     assert record["counts"]["comparisons"] == 5
     assert list(record["samples"]) == [sample.hash]
+    assert not [line for line in record["left"] if "cannot be read" in line]  # the torn one named him
 
     # what was his stays counted: a mirror that lost requests has lost them, a torn line is one
     lines = [json.loads(line) for path in layout.logs.glob("shadow_*") for line in path.read_bytes().splitlines()]

@@ -50,6 +50,7 @@ def forget(config: Config, context: Context) -> StageResult:
     counts += logs.forget(config, at, gone, dry)
     if not dry:
         copies.forget_caches(logs.caches(at))
+        unreadable = logs.learn(at, gone)  # those that named one of them are blank by now
     left = _left(config, at, gone, learnt, 0 if config.privacy.unreadable == "blank" else unreadable, moved)
     if not dry:
         note(at, "removed", {**_asked(config, gone), "counts": +counts, "samples": moved, "left": left})
