@@ -25,15 +25,14 @@ def copy_stage(config: Config, context: Context) -> StageResult:
     target.write_text(source.read_text())
     ran = context.layout.dataset / "ran.txt"
     ran.write_text(ran.read_text() + "x" if ran.exists() else "x")
-    return StageResult({"rows": str(len(source.read_text()))}, next_command="nothing")
+    return StageResult({"rows": str(len(source.read_text()))}, next_command="python -m zantara_exp stage=train")
 
 
 @pytest.fixture
 def stage(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A stage `prepare` that copies train.jsonl to val.jsonl."""
-    spec = StageSpec(
-        "stage:none", ("dataset", "seed"), lambda at: [at.train], lambda at: [at.val], made_by=("extract",)
-    )
+    spec = StageSpec("stage:none", ("dataset", "seed"), lambda at: [at.train], lambda at: [at.val])
+    monkeypatch.setitem(STAGES, "extract", StageSpec("stage:none", (), outputs=lambda at: [at.train]))
     monkeypatch.setattr(StageSpec, "load", lambda self: copy_stage)
     monkeypatch.setitem(STAGES, "prepare", spec)
     layout = Layout(Config())
@@ -190,3 +189,19 @@ def test_a_gate_step_is_checked_like_any_gate(workdir: Path, capsys: pytest.Capt
     error = capsys.readouterr().err
     assert "alpha" in error
     assert "mine.yaml" in error
+
+
+def test_every_input_of_a_stage_is_written_by_another(workdir: Path) -> None:
+    layout = Layout(Config())
+    written = {path for spec in STAGES.values() for path in spec.outputs(layout)}
+    assert {path for spec in STAGES.values() for path in spec.inputs(layout)} <= written
+
+
+def test_the_next_command_keeps_the_folder_of_ones_own(
+    stage: Layout, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workdir / "own" / "experiment").mkdir(parents=True)
+    (workdir / "own" / "experiment" / "ours.yaml").write_text("# @package _global_\nseed: 11\n")
+    assert run_overrides(["--config-dir", "own", "experiment=ours", "stage=prepare"]) == 0
+    command = "next: python -m zantara_exp stage=train --config-dir=own experiment=ours"
+    assert command in capsys.readouterr().out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp import ranks, terminal
-from zantara_exp.config import Config
+from zantara_exp.config import Config, folders
 from zantara_exp.config._check import suggestion
 from zantara_exp.errors import ConfigError
 from zantara_exp.layout import Layout
@@ -211,6 +211,9 @@ def _say_next(command: str, overrides: Sequence[str]) -> None:
     named = {word.split("=", 1)[0] for word in command.split()} | {"stage", "force"}
     kept = [text for text in overrides if text.lstrip("+~").split("=", 1)[0] not in named]
     ours = command.startswith("python -m zantara_exp")
+    *own, _ = folders()
+    if own and "--config-dir" not in command:
+        kept = [f"--config-dir={relative(own[0])}", *kept]
     terminal.say("next: " + (" ".join([command, *map(shlex.quote, kept)]) if ours else command))
 
 

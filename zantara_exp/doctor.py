@@ -117,11 +117,11 @@ def _engine(config: Config, _: Context) -> Iterator[Finding]:
 
 
 def _tracking(config: Config, context: Context) -> Iterator[Finding]:
-    from zantara_exp.tracking import reachable
+    from zantara_exp.tracking import reachable, waiting
 
     error = reachable(config.tracking, context.layout)
-    waiting = len(list((context.layout.state / "pending").glob("*-*"))) - 1  # this run's own journal
-    detail = error or "reachable" + (f"; {waiting} earlier run(s) wait to be sent" if waiting > 0 else "")
+    left = len(list(waiting(config.tracking, context.layout).glob("*-*"))) - 1  # this run's own journal
+    detail = error or "reachable" + (f"; {left} earlier run(s) wait to be sent" if left > 0 else "")
     yield Finding(f"MLflow, tracking={config.tracking.name}", not error, detail)
 
 

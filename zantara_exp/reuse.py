@@ -18,7 +18,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult
-from zantara_exp.stages import StageSpec
+from zantara_exp.stages import STAGES, StageSpec
 
 
 def digest(*parts: bytes) -> str:
@@ -53,10 +53,10 @@ class Fingerprint:
         inputs: dict[str, str] = {}
         for path in spec.inputs(layout):
             if not path.exists():
-                before = " and ".join(f"stage={name}" for name in spec.made_by)
+                before = next(name for name, other in STAGES.items() if path in other.outputs(layout))
                 raise MissingInputError(
-                    f"{relative(path)} is not there; {before} writes it",
-                    hint=f"python -m zantara_exp stage={spec.made_by[-1]}" if spec.made_by else "",
+                    f"{relative(path)} is not there; stage={before} writes it",
+                    hint=f"python -m zantara_exp stage={before}",
                 )
             inputs[relative(path)] = file_digest(path)
         chosen = {group: plain(getattr(config, group)) for group in spec.groups}

@@ -37,8 +37,6 @@ class StageSpec:
     """`module:function` from a Config to a text that changes with what the stage reads outside of files."""
     headline: tuple[str, ...] = ()
     """Lines of the stage's summary that the pipeline's table repeats."""
-    made_by: tuple[str, ...] = ()
-    """Stages that write the inputs, for the message when they are missing."""
 
     @property
     def module(self) -> str:
@@ -84,7 +82,6 @@ STAGES: dict[str, StageSpec] = {
         inputs=lambda at: [at.raw_conversations],
         outputs=lambda at: [at.analysis],
         fingerprint="dataset.labels:fingerprint",
-        made_by=("extract",),
     ),
     "prepare": StageSpec(
         "dataset.prepare:prepare",
@@ -92,7 +89,6 @@ STAGES: dict[str, StageSpec] = {
         groups=("dataset", "seed"),
         inputs=lambda at: [at.raw_conversations],
         outputs=lambda at: [*_splits(at), at.rejected, at.splits],
-        made_by=("extract",),
     ),
     "train": StageSpec(
         "training.stage:train",
@@ -100,7 +96,6 @@ STAGES: dict[str, StageSpec] = {
         groups=("model", "trainer", "seed"),
         inputs=lambda at: [at.train, at.val],
         outputs=lambda at: [*_model_files(at), *sorted(at.model.glob("*.safetensors"))],
-        made_by=("prepare",),
     ),
     "evaluate": StageSpec(
         "evaluation.stage:evaluate",
@@ -108,13 +103,11 @@ STAGES: dict[str, StageSpec] = {
         groups=("dataset", "model", "trainer", "evaluation", "judge", "seed"),
         inputs=lambda at: [at.train_summary, at.test, at.val],
         outputs=lambda at: [at.evaluation, at.evaluation_rows],
-        made_by=("train",),
     ),
     "publish": StageSpec(
         "training.publish:publish",
         groups=("model", "publish"),
         inputs=lambda at: [at.train_summary],
-        made_by=("train",),
     ),
     "shadow": StageSpec(
         "shadow.stage:shadow",
@@ -122,7 +115,6 @@ STAGES: dict[str, StageSpec] = {
         groups=("dataset", "model", "primary", "endpoint", "shadow", "log", "cost", "seed"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
-        made_by=("extract", "prepare", "train"),
     ),
     "serve": StageSpec(
         "shadow.gateway:serve",
@@ -133,14 +125,12 @@ STAGES: dict[str, StageSpec] = {
         headline=("page",),
         groups=("log", "report", "engine", "cost", "gate", "as_of"),
         inputs=lambda at: at.comparisons,
-        made_by=("shadow",),
     ),
     "doctor": StageSpec("doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking")),
     "review": StageSpec(
         "review.stage:review",
         groups=("log", "review", "engine", "as_of", "seed"),
         inputs=lambda at: at.comparisons,
-        made_by=("shadow",),
     ),
     "gate": StageSpec(
         "gates.stage:gate",

@@ -13,7 +13,8 @@ from zantara_exp.errors import MissingRequirementError
 from zantara_exp.layout import Layout
 from zantara_exp.tracking import open_run, waiting
 from zantara_exp.tracking._journal import Journal
-from zantara_exp.tracking._store import connect, shown
+from zantara_exp.tracking._run import send_pending
+from zantara_exp.tracking._store import connect, experiment_id, shown
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -84,13 +85,17 @@ def test_a_server_that_is_down_loses_nothing(
     assert "kept" in said
     assert "hunter2" not in said
 
+    kept_for_server = waiting(config.tracking, Layout(config))
     config.tracking.name = "local"
     with open_run(config.tracking, Layout(config), "gate", {"stage": "gate"}):
         pass
-    kept, _ = runs(config)
+    assert [run.info.run_name for run in runs(config)] == ["gate"]  # what is meant for a server is not sent elsewhere
+    client = connect(config.tracking, Layout(config).mlruns)
+    experiment = experiment_id(client, config.tracking, Layout(config).mlruns)
+    assert send_pending(client, experiment, kept_for_server) == 1
+    (kept,) = [run for run in runs(config) if run.info.run_name == "train"]
     assert kept.data.metrics == {"eval/loss": 0.4}
     assert kept.info.status == "FINISHED"
-    client = connect(config.tracking, Layout(config).mlruns)
     assert (
         Path(client.download_artifacts(kept.info.run_id, "plot.txt", str(workdir / ".zantara"))).read_text()
         == "as it was"

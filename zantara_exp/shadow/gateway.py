@@ -218,6 +218,7 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
         date_header=False,
         timeout_graceful_shutdown=math.ceil(config.drain_seconds),
         ws="none",
+        http="httptools",  # the other parser takes paths that name another host
     )
     return Server(settings)
 

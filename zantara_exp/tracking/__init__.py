@@ -6,6 +6,6 @@ stage is not lost: the journal stays and the next run that reaches the server se
 
 from __future__ import annotations
 
-from zantara_exp.tracking._run import JournaledRun, open_run, reachable, send_waiting
+from zantara_exp.tracking._run import JournaledRun, open_run, reachable, send_waiting, waiting
 
-__all__ = ["JournaledRun", "open_run", "reachable", "send_waiting"]
+__all__ = ["JournaledRun", "open_run", "reachable", "send_waiting", "waiting"]
