@@ -40,8 +40,12 @@ class Words:
             return self.number(text).replace(" to ", " – ")
         for pattern, template in self._sentences:
             if found := pattern.fullmatch(text):
-                return template.format(*(self(group or "") for group in found.groups()))
+                return template.format(*(self._part(group) for group in found.groups()))
         return text
+
+    def _part(self, text: str) -> str:
+        """A part of a sentence; one word of letters is a name there, such as that of a criterion."""
+        return text if text.isidentifier() else self(text)
 
     def number(self, text: str) -> str:
         """A text whose numbers are written as the language writes them."""

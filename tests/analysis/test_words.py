@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from zantara_exp.analysis import italian
+from zantara_exp.analysis.words import Words
+from zantara_exp.stage import Table
+
+IT = Words("it")
+
+
+@pytest.mark.parametrize(
+    ("english", "said"),
+    [
+        ("1,234.5 ms", "1.234,5 ms"),
+        ("87.1 % to 99.96 %", "87,1 % – 99,96 %"),
+        ("p95 < 1500", "p95 < 1500"),
+        (
+            "Gate go_no_go says stop. The primary goes on answering.",
+            "Il gate go_no_go dice stop. Il primario continua ",
+        ),
+        (
+            "Gate daily cannot decide yet: not decided: success. At this rate a decision takes 3 to 5 more days.",
+            "Il gate daily non può ancora decidere: da decidere: success. Di questo passo la decisione richiede altri ",
+        ),
+        (
+            "shown to have p95 below 1500: at least 97.6 % of requests keep the limit",
+            "dimostrato p95 sotto 1500: almeno il 97,6 % delle richieste rispetta il limite",
+        ),
+        (
+            "not shown to be above 98 % yet: measured 98.5 %, at least 97.1 %",
+            "non ancora dimostrato sopra 98 %: misurato 98,5 %, almeno 97,1 %",
+        ),
+        ("not refuted: nothing shows it above 5 %", "non smentito: nulla mostra che sia sopra 5 %"),
+        (
+            "in language=id shown to be below 95 %: measured 91.0 %",
+            "in language=id dimostrato sotto 95 %: misurato 91,0 %",
+        ),
+        (
+            "every criterion passes; without evidence on complaints",
+            "ogni criterio è superato; senza evidenza su complaints",
+        ),
+    ],
+)
+def test_sentences_with_numbers(english: str, said: str) -> None:
+    assert IT(english).startswith(said)
+    assert Words("en")(english) == english
+
+
+def test_what_is_no_text_of_ours_stays() -> None:
+    assert IT("zantara-llama-3.1-8b-v2") == "zantara-llama-3.1-8b-v2"
+    table = IT.table(Table("By category", ["category", "requests"], [["success", "1,000"]]))
+    assert (table.title, table.columns, table.rows) == (
+        "Per categoria",
+        ["categoria", "richieste"],
+        [["success", "1.000"]],
+    )
+
+
+def test_every_pattern_fills_its_sentence() -> None:
+    for pattern, template in italian.SENTENCES:
+        groups = re.compile(pattern).groups
+        assert template.format(*"x" * groups)
+        assert template.count("{}") in (0, groups), pattern
