@@ -349,3 +349,37 @@ def test_drops_reach_the_log_when_it_stops(primary: Primary) -> None:
     with primary_at(primary) as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
         post(gate)
     assert dropped() == {"tool_use": 1}
+
+
+def test_a_connection_that_the_primary_closed_meanwhile_costs_no_request(candidate: Candidate) -> None:
+    """It answers once on each connection, says that it keeps it, and closes it when the next request comes."""
+    listener, asked = socket.create_server(("127.0.0.1", 0)), []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    def converse(connection: socket.socket) -> None:
+        with connection:
+            for reply in (answer, b""):
+                if not connection.recv(65536):
+                    return
+                asked.append(reply)
+                if not reply:
+                    return
+                connection.sendall(reply)
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=converse, args=[connection], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        with raw_server(candidate) as answers, gateway_at(url, answers) as (gateway, _), httpx.Client() as client:
+            found = [client.post(f"{gateway}/v1/messages", json={"model": "m"}).status_code for _ in range(4)]
+    finally:
+        listener.close()
+    assert found == [200] * 4
+    assert b"" in asked  # a kept connection was closed under a request

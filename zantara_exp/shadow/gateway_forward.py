@@ -1,7 +1,8 @@
 """Forwards one HTTP request to the primary and its answer back, byte for byte; or answers it as the rollout says.
 
 What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, and codings in
-accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried: that is the app's to decide.
+accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried, that is the app's to decide,
+but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile.
 """
 
 from __future__ import annotations
@@ -50,27 +51,36 @@ class Forwarder:
         self._metrics, self._access = metrics, access
         self._token = None if token is None else token.encode()
         self._session: aiohttp.ClientSession | None = None
+        self._anew: aiohttp.ClientSession | None = None
+        """Opens a connection for each request."""
         self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
         self._patience: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Make the connections' pool, inside the event loop."""
         self._patience = asyncio.create_task(self._end_silences())
-        seconds = aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=seconds,
+        self._session = self._pool(aiohttp.TCPConnector(limit=0))
+        self._anew = self._pool(aiohttp.TCPConnector(limit=0, force_close=True))
+
+    def _pool(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_kept)
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=["User-Agent", "Content-Type", "Accept", "Accept-Encoding"],
+            trace_configs=[trace],
         )
 
     async def close(self) -> None:
         """Close the connections."""
         if self._patience is not None:
             self._patience.cancel()
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._anew):
+            if session is not None:
+                await session.close()
 
     async def _end_silences(self) -> None:
         """Give up on primaries that are silent for too long: a look at all of them now and then.
@@ -151,15 +161,31 @@ class Forwarder:
         return True
 
     async def _forward(self, exchange: Exchange, scope: Event, body: bytes, send: Send) -> None:
-        assert self._session is not None  # noqa: S101  opened at start-up
-        url, headers = self._address(exchange, scope), request_headers(exchange.headers)
+        assert self._session is not None and self._anew is not None  # noqa: S101, PT018  opened at start-up
         exchange.asked = exchange.listening_since = time.perf_counter()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  uvicorn runs each request in one
         self._under_way[exchange] = task
-        async with self._session.request(
-            scope["method"], url, headers=headers, data=body or None, allow_redirects=False
-        ) as response:
+        try:
+            await self._pass(self._session, exchange, scope, body, send)
+        except aiohttp.ClientConnectionError:
+            if not exchange.kept or exchange.status:
+                raise
+            await self._pass(self._anew, exchange, scope, body, send)
+
+    async def _pass(
+        self, session: aiohttp.ClientSession, exchange: Exchange, scope: Event, body: bytes, send: Send
+    ) -> None:
+        url, headers = self._address(exchange, scope), request_headers(exchange.headers)
+        asking = session.request(
+            scope["method"],
+            url,
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            trace_request_ctx=exchange,
+        )
+        async with asking as response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
             exchange.streamed = response.headers.get("content-type", "").startswith("text/event-stream")
@@ -215,6 +241,10 @@ class Forwarder:
                 "primary_asked": exchange.asked > 0, "whole": exchange.finished,
             }
         )  # fmt: skip
+
+
+async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:
+    context.trace_request_ctx.kept = True
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:
