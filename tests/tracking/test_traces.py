@@ -1,4 +1,4 @@
-"""Traces with assessments reach MLflow once, are brought up to date, and wait where it is away."""
+"""Traces with assessments reach MLflow once, and are brought up to date."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.test_tracking import closed_port
 from zantara_exp.config import Config
 from zantara_exp.layout import Layout
-from zantara_exp.tracking import open_run, send_waiting
+from zantara_exp.tracking import open_run
 from zantara_exp.tracking._store import connect
 
 # MLflow warns of its own type hints when it starts a first span.
@@ -59,13 +58,3 @@ def test_a_trace_is_made_once_and_brought_up_to_date(config: Config) -> None:
     (again,) = found(config)
     assert again.info.trace_id == trace.info.trace_id
     assert assessments(again) == {("verdict", "ayu"): ("equivalent", ""), ("warm", "ayu"): ("A", "")}
-
-
-def test_where_mlflow_is_away_they_wait(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    config.tracking.name = "server"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
-    recorded(config, item(said("verdict", "worse")))
-    config.tracking.name = "local"
-    send_waiting(config.tracking, Layout(config))
-    (trace,) = found(config)
-    assert assessments(trace) == {("verdict", "ayu"): ("worse", "")}
