@@ -11,7 +11,7 @@ from tests.training.chats import chat
 from zantara_exp.config.training import Model, Trainer
 from zantara_exp.errors import ZantaraError
 from zantara_exp.training.data import Example
-from zantara_exp.training.encode import IGNORED, encode, encode_split, shown
+from zantara_exp.training.encode import IGNORED, encode, encode_split, shown, without_special_tokens
 from zantara_exp.training.templates import CHATML, LLAMA3
 from zantara_exp.training.tokenizer import set_template, tokenizer_from_scratch
 
@@ -159,3 +159,7 @@ def test_nothing_left_is_an_error_that_says_how_long(tokenizer, examples):
 def test_any_text_can_be_encoded(tokenizer):
     text = "Perché no? 你好 🌴 ñ"
     assert tokenizer.decode(encode(tokenizer, example(answer=text)).input_ids).endswith(f"{text}<|eot_id|>")
+
+
+def test_a_control_token_inside_another_leaves_none(tokenizer):
+    assert "<|eot_id|>" not in without_special_tokens(tokenizer, "a <|eot_<|eot_id|>id|> b")

@@ -9,6 +9,7 @@ from typing import Any
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.control import without_control_tokens
 
 
 class OpenAICompatible(HttpEndpoint):
@@ -22,7 +23,7 @@ class OpenAICompatible(HttpEndpoint):
     async def _ask(self, messages: Sequence[Message]) -> Reply:
         body: dict[str, Any] = {
             "model": self._model_sent,
-            "messages": list(messages),
+            "messages": without_control_tokens(messages),
             "max_tokens": self._config.max_tokens,  # some servers ignore max_completion_tokens
             "temperature": self._config.temperature,
             "stream": self._config.stream,

@@ -17,6 +17,7 @@ import httpx
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.control import without_control_tokens
 
 _RUNNING = ("IN_QUEUE", "IN_PROGRESS")
 _FAILED = {"FAILED": Reason.SERVER_ERROR, "CANCELLED": Reason.SERVER_ERROR, "TIMED_OUT": Reason.TIMEOUT}
@@ -40,7 +41,8 @@ class RunPod(HttpEndpoint):
 
     async def _ask(self, messages: Sequence[Message]) -> Reply:
         sampling = {"max_tokens": self._config.max_tokens, "temperature": self._config.temperature}
-        body = {"input": {"messages": [dict(message) for message in messages], "sampling_params": sampling, **sampling}}
+        asked = {"messages": without_control_tokens(messages), "sampling_params": sampling}
+        body = {"input": {**asked, **sampling}}
         # The service answers before our time is up even if the job is not done: only then is its id known.
         wait_ms = max(1000, round(self._config.timeout_seconds * 800))
         deadline = time.monotonic() + self._config.timeout_seconds

@@ -11,11 +11,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError
+from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.gates.collect import collect
 from zantara_exp.gates.criteria import Seen
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
@@ -24,10 +24,10 @@ from zantara_exp.gates.record import Looks
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.notify import tell_verdict
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
 from zantara_exp.stage import OK, Context, StageResult
+from zantara_exp.webhook import Notifier
 
 STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 
@@ -42,7 +42,7 @@ def gate(config: Config, context: Context) -> StageResult:
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
         looks.record(config.gate, seen, verdict, context.run.run_id, lost)
     files = write(verdict, context.layout)
-    tell_verdict(config.rollout.notify, context.say, verdict)
+    _tell(config, context, verdict)
     tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict)
     return StageResult(
         summary=summary(verdict),
@@ -53,6 +53,19 @@ def gate(config: Config, context: Context) -> StageResult:
         next_command=_next(verdict),
         status=STATUS[verdict.verdict],
     )
+
+
+def _tell(config: Config, context: Context, verdict: Verdict) -> None:
+    """Tell the webhook, and wait for the delivery; trouble is said and keeps no verdict back."""
+    try:
+        notifier = Notifier(config.rollout.notify, context.say)
+    except ZantaraError as error:
+        context.say(f"nobody is told of the verdict: {error.message}")
+        return
+    facts = {"gate": verdict.gate, "verdict": verdict.verdict, "reason": verdict.reason, "epoch": verdict.epoch}
+    text = f"gate={verdict.gate} as of {verdict.as_of}: {verdict.verdict}: {verdict.reason}"
+    notifier.tell("verdict", text, datetime.now(UTC), {**facts, "as_of": verdict.as_of})
+    notifier.close()
 
 
 def judge(config: Config, layout: Layout, until: date | None = None) -> Verdict:

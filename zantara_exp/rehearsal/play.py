@@ -33,12 +33,12 @@ from zantara_exp.review.stage import review
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
-from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.state import DONE, ROLLED_BACK, State
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.gateway import Gateway
 from zantara_exp.stage import Context
+from zantara_exp.webhook import Notifier
 
 _AFTERWARDS = timedelta(hours=12)
 """Played on after the end, to see that nobody is served who should not be."""

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
+from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.guardrails import Look, began_at, look
 from zantara_exp.rollout.moves import Clock, rolled_back
-from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
+from zantara_exp.webhook import Notifier
 
 CONTROLLER = "controller"
 """The actor of a step that nobody asked for but the plan."""
@@ -99,7 +100,7 @@ class Controller:
         self._unwritten = None
         self._say(f"rolled back: {why}")
         if new.since == order.time:  # by this order: another controller tells of its own
-            self._notifier.changed(new)
+            announce(self._notifier, new)
 
     def _advance(self, state: State) -> None:
         """Go to the next step where it is due; what refuses it is said, and it is tried again later."""
@@ -118,7 +119,7 @@ class Controller:
             return
         self._not_before = None
         self._say(f"advanced: {new.words}")
-        self._notifier.changed(new)
+        announce(self._notifier, new)
 
     def _missed(self, state: State | None, error: Exception) -> None:
         self._blind += 1
@@ -129,7 +130,7 @@ class Controller:
         reason = f"the guardrails could not be looked at {self._blind} times in a row: {why}"
         try:
             order = ramp.Order(ramp.GUARDRAILS, reason, self._clock())
-            self._notifier.changed(self._store.swap(state, ramp.pause(state, order)))
+            announce(self._notifier, self._store.swap(state, ramp.pause(state, order)))
             self._say(f"paused: {reason}")
         except Exception as unwritten:
             self._say(f"could not be paused either: {unwritten}")

@@ -15,14 +15,15 @@ from zantara_exp.config.rollout import Notify, Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
+from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.moves import Clock, rolled_back, seen_in, utc_now
-from zantara_exp.rollout.notify import Notifier
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.show import result
 from zantara_exp.rollout.state import State
 from zantara_exp.rollout.store import Store, open_store
 from zantara_exp.stage import Context, StageResult
+from zantara_exp.webhook import Notifier
 
 
 def rollout(config: Config, context: Context, clock: Clock = utc_now) -> StageResult:
@@ -51,7 +52,7 @@ def _done(config: Config, context: Context, store: Store, notifier: Notifier, cl
         state = store.swap(before, ramp.pause(before, order))
     else:
         state = raised(config, context, store, before, action, order)
-    notifier.changed(state)
+    announce(notifier, state)
     return result(config, layout, state, None, order.time)
 
 
@@ -69,7 +70,7 @@ def _notifier(plan: Rollout, context: Context) -> Notifier:
 def _rolled_back(store: Store, notifier: Notifier, order: ramp.Order) -> State:
     state = rolled_back(store, order)
     if state.since == order.time:  # by this order, not before it
-        notifier.changed(state)
+        announce(notifier, state)
     return state
 
 

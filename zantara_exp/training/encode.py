@@ -65,17 +65,19 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Encoded:
     return Encoded(ids, [token if said else IGNORED for token, said in zip(ids, mask, strict=True)])
 
 
+_CONTROL = ("<|start_header_id|>", "<|end_header_id|>", "<|im_start|>", "<|im_end|>")
+
+
 def without_special_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """`text` without the spelling of control tokens: a chat must not be able to open a turn of its own."""
     if "<" not in text:
         return text
-    for token in tokenizer.all_special_tokens + [
-        "<|start_header_id|>",
-        "<|end_header_id|>",
-        "<|im_start|>",
-        "<|im_end|>",
-    ]:
-        text = text.replace(str(token), "")
+    spelled = [*map(str, tokenizer.all_special_tokens), *_CONTROL]
+    before = ""
+    while text != before:  # one taken out of another's middle may leave a third
+        before = text
+        for token in spelled:
+            text = text.replace(token, "")
     return text
 
 

@@ -14,12 +14,12 @@ from tests.endpoints.servers import closed_port, raw_server, response
 from tests.gates.test_stage import Kept
 from tests.rollout.support import MONDAY, act, config_of, write_served, write_verdict
 from tests.rollout.test_guardrails import watch
+from zantara_exp import webhook
 from zantara_exp.config.rollout import Notify
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.gates.stage import gate
-from zantara_exp.rollout import notify
-from zantara_exp.rollout.notify import Notifier
 from zantara_exp.stage import INCONCLUSIVE, Context
+from zantara_exp.webhook import Notifier
 
 HOOK = "ROLLOUT_WEBHOOK"
 SECRET = "T0KEN-in-the-path"  # no key: what must not be found anywhere
@@ -44,7 +44,7 @@ class Hook:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(notify, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(webhook, "_FIRST_WAIT_SECONDS", 0.01)
 
 
 def at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

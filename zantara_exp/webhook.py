@@ -23,13 +23,10 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from zantara_exp.config.rollout import Notify
-from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
-from zantara_exp.gates.verdict import Verdict
-from zantara_exp.rollout.state import State
+from zantara_exp.errors import ConfigError, MissingRequirementError
 
 _KEPT = 100
 _FIRST_WAIT_SECONDS = 0.5
-_EVENTS = {"start": "step", "advance": "step", "resume": "step", "pause": "pause", "rollback": "rollback"}
 
 Say = Callable[[str], None]
 
@@ -45,18 +42,8 @@ class Notifier:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         if self._url:
-            self._thread = threading.Thread(target=self._run, name="rollout-notify", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
             self._thread.start()
-
-    def changed(self, state: State) -> None:
-        """Tell of the newest change of a state."""
-        if not state.history:
-            return
-        last = state.history[-1]
-        because = f": {last.reason}" if last.reason else ""
-        text = f"{last.action} by {last.actor}, {last.before} -> {last.after}{because}"
-        facts = {"actor": last.actor, "from": last.before, "to": last.after, "reason": last.reason}
-        self.tell(_EVENTS.get(last.action, "step"), text, last.time, {**facts, "epoch": state.epoch})
 
     def tell(self, event: str, text: str, moment: datetime, facts: Mapping[str, object]) -> None:
         """Queue one event; returns at once."""
@@ -116,19 +103,6 @@ class Notifier:
             if status < 500 and status not in (408, 425, 429):
                 return trouble
         return f"{trouble} in {self._config.attempts} attempts"
-
-
-def tell_verdict(config: Notify, say: Say, verdict: Verdict) -> None:
-    """Tell of a verdict, and wait for its delivery; trouble is said and keeps no verdict back."""
-    try:
-        notifier = Notifier(config, say)
-    except ZantaraError as error:
-        say(f"nobody is told of the verdict: {error.message}")
-        return
-    facts = {"gate": verdict.gate, "verdict": verdict.verdict, "reason": verdict.reason, "epoch": verdict.epoch}
-    text = f"gate={verdict.gate} as of {verdict.as_of}: {verdict.verdict}: {verdict.reason}"
-    notifier.tell("verdict", text, datetime.now(UTC), {**facts, "as_of": str(verdict.as_of)})
-    notifier.close()
 
 
 def _waits(attempts: int) -> float:
