@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zantara_exp.analysis.engine import Engine
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 6
+_FORMAT = 7
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -34,6 +34,8 @@ BUCKET_RATIO = 1.005
 
 SET_BACK = timedelta(hours=1)
 """Writers that work side by side, and slow answers, put lines a little out of order; more is a clock that jumped."""
+_UNDER_WAY = 64
+"""Comparisons that may be under way at once."""
 
 UNKNOWN = "unknown"
 """Language, category or model that a line does not name."""
@@ -166,11 +168,15 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
 
 
 class _Order:
-    """Counts comparisons that are dated well before one logged before them."""
+    """Counts comparisons that are dated well before one logged before them.
+
+    Those under way at once end in any order, and a replay's may be hours apart: each is held against what had been
+    logged _UNDER_WAY comparisons before it.
+    """
 
     def __init__(self) -> None:
         self.set_back = 0
-        self._latest = 0
+        self._latest = [0] * _UNDER_WAY
 
     def read(self, timestamps: Any) -> None:
         """The next ones, in the order of the log."""
@@ -178,9 +184,9 @@ class _Order:
 
         micros = timestamps.cast("int64").to_numpy(zero_copy_only=False)
         if micros.size:
-            latest = np.maximum.accumulate(np.maximum(micros, self._latest))
-            self.set_back += int((micros < latest - SET_BACK // timedelta(microseconds=1)).sum())
-            self._latest = int(latest[-1])
+            latest = np.concatenate([self._latest, np.maximum.accumulate(np.maximum(micros, self._latest[-1]))])
+            self.set_back += int((micros < latest[: micros.size] - SET_BACK // timedelta(microseconds=1)).sum())
+            self._latest = latest[-_UNDER_WAY:].tolist()
 
 
 def _first(keys: Sequence[str], seen: set[str]) -> list[bool]:
