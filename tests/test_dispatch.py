@@ -95,10 +95,10 @@ def test_secrets_stay_in_the_environment(
     stage: Layout, workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RUNPOD_API_KEY", "canary-7f31")
-    assert run_overrides(["stage=prepare", "tracking.experiment='${oc.env:RUNPOD_API_KEY}'"]) == 0
+    assert run_overrides(["stage=prepare", "dataset.license='${oc.env:RUNPOD_API_KEY}'"]) == 0
     out = capsys.readouterr()
     assert "canary-7f31" not in out.out + out.err
-    written = [p for p in (workdir / "outputs").rglob("*") if p.is_file()]
+    written = [p for p in workdir.rglob("*") if p.is_file()]
     assert written
     assert not [p for p in written if b"canary-7f31" in p.read_bytes()]
 

@@ -154,6 +154,7 @@ def test_a_pipeline_killed_in_training_goes_on(finished: tuple[Path, str]) -> No
 
 def test_a_database_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/nowhere")
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k" * 32)
     done = run(tmp_path, "stage=extract", "source=postgres")
     assert done.returncode == 1
     assert "127.0.0.1" in done.stderr

@@ -18,7 +18,7 @@ from zantara_exp.config._check import suggestion
 from zantara_exp.errors import ConfigError
 from zantara_exp.layout import Layout
 from zantara_exp.provenance import provenance
-from zantara_exp.reuse import Fingerprint, Records, plain, relative
+from zantara_exp.reuse import Fingerprint, Records, relative
 from zantara_exp.stage import OK, Context, StageResult, Table
 from zantara_exp.stages import STAGES, StageSpec
 from zantara_exp.tracking import JournaledRun, open_run, send_waiting
@@ -37,6 +37,15 @@ class _Job:
     overrides: Sequence[str] = ()
     """What the user gave on the command line."""
 
+    @property
+    def as_written(self) -> dict[str, Any]:
+        """The config as plain values; what it takes from the environment is not filled in."""
+        from omegaconf import OmegaConf
+
+        content = OmegaConf.to_container(self.composed, resolve=False)
+        assert isinstance(content, dict)  # noqa: S101  for the type checker
+        return {str(key): value for key, value in content.items()}
+
 
 @dataclass(frozen=True)
 class _Outcome:
@@ -46,12 +55,15 @@ class _Outcome:
     run_id: str
 
 
-def run_stage(config: Config, composed: DictConfig, hydra: Any) -> int:
-    """Run what `config.stage` names; returns the exit status. `hydra` is Hydra's own config."""
+def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Sequence[str]) -> int:
+    """Run what `config.stage` names; returns the exit status.
+
+    `hydra` is Hydra's own config, `overrides` what the user gave on the command line, unresolved.
+    """
     from hydra.types import RunMode
 
     folder = Path(hydra.runtime.output_dir)
-    overrides = list(hydra.overrides.task)
+    overrides = list(overrides)
     if hydra.mode == RunMode.MULTIRUN:
         # Runs of a sweep stand side by side: each writes its model and its verdict into its own folder.
         if config.stage.name == "train":
@@ -79,7 +91,7 @@ def _pipeline(job: _Job) -> int:
     rows: list[list[str]] = []
     layout = Layout(job.config)
     with open_run(job.config.tracking, layout, "pipeline", _tags("pipeline"), None) as parent:
-        parent.params(_flat(plain(job.config)))
+        parent.params(_flat(job.as_written))
         for number, (step, its_job) in enumerate(steps, 1):
             terminal.say(f"\n[{number}/{len(steps)}] {step}")
             outcome = _one(its_job, _stage_of(step), parent)
@@ -181,7 +193,7 @@ def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, r
     origin = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
     origin_file = job.folder / f"{name}-provenance.json"
     origin_file.write_bytes(orjson.dumps(origin, option=orjson.OPT_INDENT_2))
-    run.params(_flat({group: plain(getattr(job.config, group)) for group in spec.groups}))
+    run.params(_flat({group: job.as_written[group] for group in spec.groups}))
     run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
     run.artifact(config_file, "config")
     run.artifact(origin_file, "config")

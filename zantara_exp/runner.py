@@ -9,7 +9,8 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def run_overrides(arguments: Sequence[str]) -> int:
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
         sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
-        hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
+        with _logging_as_before():
+            hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
         if endings:
             raise endings[0]
     except _Status as how:
@@ -73,18 +75,26 @@ def run_overrides(arguments: Sequence[str]) -> int:
         sys.argv = before
         os.environ.pop(OWN_FOLDER, None)
         os.environ.update({OWN_FOLDER: variable} if variable else {})
-        _close_log_files()
     return OK
 
 
-def _close_log_files() -> None:
-    """Hydra opens the run's log file and leaves it open, which a program that runs many stages would notice."""
+@contextmanager
+def _logging_as_before() -> Iterator[None]:
+    """Hydra gives the root logger handlers of its own, which a program that runs many stages would go on writing to."""
     import logging
 
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, logging.FileHandler) and handler.baseFilename.endswith("zantara_exp.log"):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in before]:
+            root.removeHandler(handler)
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+        for handler in before:
+            root.addHandler(handler)
+        root.setLevel(level)
 
 
 def _help(arguments: Sequence[str]) -> int:
@@ -171,13 +181,17 @@ def _job(ended: list[_Status | ZantaraError], composed: DictConfig) -> None:
 
 def _stage(composed: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
     from zantara_exp.config._explain import typed
     from zantara_exp.dispatch import run_stage
 
     hydra = HydraConfig.get()
-    config = typed(composed, list(hydra.overrides.task), dict(hydra.runtime.choices))
-    status = run_stage(config, composed, hydra)
+    # As they were typed: what an override takes from the environment stays there.
+    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    assert isinstance(overrides, list)  # noqa: S101  for the type checker
+    config = typed(composed, overrides, dict(hydra.runtime.choices))
+    status = run_stage(config, composed, hydra, overrides)
     if status != OK:
         raise _Status(status)
 
