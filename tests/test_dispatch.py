@@ -205,3 +205,12 @@ def test_the_next_command_keeps_the_folder_of_ones_own(
     assert run_overrides(["--config-dir", "own", "experiment=ours", "stage=prepare"]) == 0
     command = "next: python -m zantara_exp stage=train --config-dir=own experiment=ours"
     assert command in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("folder", "words"), [("note.txt", "is a file"), ("note.txt/x", "lies in note.txt, which is")])
+def test_a_path_that_is_a_file(folder: str, words: str, workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workdir / "note.txt").write_text("")
+    assert run_overrides(["stage=extract", f"paths.dataset={folder}"]) == 1
+    error = capsys.readouterr().err
+    assert f"paths.dataset={folder}: {words}" in error
+    assert "next: " in error

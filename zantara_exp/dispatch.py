@@ -15,7 +15,7 @@ import orjson
 from zantara_exp import ranks, terminal
 from zantara_exp.config import Config, folders
 from zantara_exp.config._check import suggestion
-from zantara_exp.errors import ConfigError
+from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.provenance import provenance
 from zantara_exp.reuse import Fingerprint, Records, relative
@@ -71,6 +71,7 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
             overrides.append(f"paths.models={relative(folder / 'models')}")
         elif config.stage.name in ("gate", "report", "power"):
             config.paths.reports = str(folder / "reports")
+    _check_paths(config)
     job = _Job(config, composed, folder, overrides)
     if ranks.processes() > 1 and config.stage.name != "train":
         raise ConfigError(f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only")
@@ -80,6 +81,16 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
         raise ConfigError(f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}")
     outcome = _helped(job, config.stage.name) if ranks.helping() else _one(job, config.stage.name, None)
     return outcome.result.status
+
+
+def _check_paths(config: Config) -> None:
+    """Raises ZantaraError where a folder that stages write to is a file, or lies in one."""
+    for name, folder in vars(config.paths).items():
+        path = Path(folder).absolute()
+        there = next(each for each in (path, *path.parents) if each.exists())
+        if not there.is_dir():
+            where = "is a file" if there == path else f"lies in {relative(there)}, which is a file"
+            raise ZantaraError(f"paths.{name}={folder}: {where}; name a folder", f"paths.{name}=another/folder")
 
 
 def _pipeline(job: _Job) -> int:
