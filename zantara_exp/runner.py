@@ -145,12 +145,23 @@ def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | N
     from yaml import YAMLError
 
     composing = isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UnicodeDecodeError)
+    if _raised_by_a_stage(error):
+        return None
     if not composing and not _raised_by_hydra(error):
         return None
     from zantara_exp.config._explain import refusal
 
     own, others = _own_folder(arguments)
     return refusal(error, get_args_parser().parse_args(others).overrides, own)
+
+
+def _raised_by_a_stage(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == "zantara_exp.dispatch":
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def _raised_by_hydra(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,26 +29,35 @@ def console() -> Console:
     return made
 
 
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control and direction characters: a log line could otherwise move the cursor or rename the window."""
+
+
+def plain(text: str) -> str:
+    """`text` as it can be printed, whatever a chat or a log holds: never markup, never a control sequence."""
+    return escape(_UNSHOWN.sub("\ufffd", text))
+
+
 def say(line: str) -> None:
-    """Print one line as it is: chat content and config values are never read as markup."""
-    console().print(escape(line), soft_wrap=True)
+    """Print one line as it is."""
+    console().print(plain(line), soft_wrap=True)
 
 
 def complain(message: str) -> None:
     """Print a message about what went wrong on stderr."""
-    Console(stderr=True, highlight=False).print(f"zantara-exp: {message}", markup=False, soft_wrap=True)
+    Console(stderr=True, highlight=False).print(plain(f"zantara-exp: {message}"), soft_wrap=True)
 
 
 def show(table: Table) -> None:
     """Print a small table."""
     drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=bool(table.columns))
     for column in table.columns:
-        drawn.add_column(escape(column), overflow="fold")
+        drawn.add_column(plain(column), overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(escape(cell) for cell in row))
+        drawn.add_row(*(plain(cell) for cell in row))
     out = console()
     out.print()
-    out.print(escape(table.title), style="bold")
+    out.print(plain(table.title), style="bold")
     out.print(Padding(drawn, (0, 0, 0, 2), expand=False))
 
 
@@ -57,7 +67,7 @@ class _BarProgress:
         self._task = task
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        self._bar.update(self._task, advance=amount, note=escape(note))
+        self._bar.update(self._task, advance=amount, note=plain(note))
 
 
 class _PlainProgress:
@@ -84,4 +94,4 @@ def progress(title: str, total: float | None = None) -> Iterator[Progress]:
         return
     left = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Bar(*left, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=out, transient=True) as bar:
-        yield _BarProgress(bar, bar.add_task(escape(title), total=total, note=""))
+        yield _BarProgress(bar, bar.add_task(plain(title), total=total, note=""))

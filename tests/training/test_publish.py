@@ -15,6 +15,8 @@ from tests.training.support import Remembered, context_for, tiny_config
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.gates.files import gate_named
+from zantara_exp.gates.rules import gate_hash
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult
 from zantara_exp.training import candidate
@@ -32,12 +34,13 @@ def config(tmp_path: Path) -> Config:
     return made
 
 
-def say(config: Config, verdict: str, epoch: str = "") -> None:
+def say(config: Config, verdict: str, epoch: str = "", gate: str = "") -> None:
     layout = Layout(config)
     layout.reports.mkdir(parents=True, exist_ok=True)
     about = epoch or weights_hash(layout.model)[:12]
+    gate = gate or gate_hash(gate_named("training", config))
     path = layout.reports / "verdict-training.json"
-    path.write_text(json.dumps({"verdict": verdict, "epoch": about, "reason": "loss is 0.7"}))
+    path.write_text(json.dumps({"verdict": verdict, "epoch": about, "reason": "loss is 0.7", "gate_hash": gate}))
 
 
 def run(config: Config, folder: Path) -> tuple[StageResult, Remembered]:
@@ -261,3 +264,9 @@ def test_the_registry_gets_a_version_with_the_alias(config: Config, tmp_path: Pa
     assert signature is not None
     assert signature.inputs.input_names() == ["messages"]
     assert (int(found.version), found.tags["epoch"], found.run_id) == (2, "e2", run_id)
+
+
+def test_a_go_of_a_loosened_gate_is_no_go(config: Config, tmp_path: Path):
+    say(config, "GO", gate="0123456789abcdef")
+    with pytest.raises(ZantaraError, match="with other criteria than gate/training.yaml"):
+        run(config, tmp_path)

@@ -21,6 +21,8 @@ from typing import Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.gates.files import gate_named
+from zantara_exp.gates.rules import gate_hash
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training import candidate, hub, runpod
@@ -116,7 +118,7 @@ def _trained(at: Layout) -> dict[str, Any]:
 
 
 def _allowed(config: Config, at: Layout, epoch: str) -> _Allowed:
-    found = _Allowed(*_verdict(at.reports / "verdict-training.json", epoch))
+    found = _Allowed(*_verdict(config, at.reports / "verdict-training.json", epoch))
     if found.forced and not config.publish.even_without_go:
         raise ZantaraError(
             f"{at.model.name} is not published: {found.objection}",
@@ -125,7 +127,7 @@ def _allowed(config: Config, at: Layout, epoch: str) -> _Allowed:
     return found
 
 
-def _verdict(path: Path, epoch: str) -> tuple[str, str]:
+def _verdict(config: Config, path: Path, epoch: str) -> tuple[str, str]:
     """What the training gate said, and what stands against publishing; an empty objection is none."""
     found = read_json(path)
     if found is None:
@@ -136,4 +138,6 @@ def _verdict(path: Path, epoch: str) -> tuple[str, str]:
         return verdict, f"the training gate's verdict ({verdict}) is about another model"
     if verdict != "GO":  # without evidence it names no model
         return verdict, f"the training gate said {verdict}: {found.get('reason', '')}".rstrip(": ")
+    if found.get("gate_hash") != gate_hash(gate_named("training", config)):
+        return verdict, "the GO was given by a training gate with other criteria than gate/training.yaml has now"
     return verdict, ""
