@@ -40,6 +40,11 @@ def logged() -> list[Comparison]:
     return [row for row in read_log(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
 
 
+def given_id(row: Comparison) -> str:
+    """The id that the app gave the request."""
+    return row.request_id.split(".")[0]
+
+
 def dropped() -> Counter[str]:
     total: Counter[str] = Counter()
     for row in read_log(Path("logs/shadow_mode"), str):
@@ -71,6 +76,28 @@ def test_three_lines_in_an_app() -> None:
     assert (row.candidate.response, row.candidate.error) == ("You apply online.", None)
     stats = mirror.stats
     assert (stats.observed, stats.sampled, stats.compared, dict(stats.dropped)) == (1, 1, 1, {})
+
+
+def test_what_an_app_says_of_a_request_names_nobody_and_makes_no_two_comparisons_one() -> None:
+    phone, mail = "whatsapp:+393331234567", "bob@example.com-1"
+    with raw_server(Candidate()) as url:
+        mirror = opened(url, "shadow.categories=[business]")
+        for _ in range(2):
+            asked = ChatRequest(
+                "Ciao", "u", category="Business", language="Mario", conversation_id=phone, request_id=mail
+            )
+            mirror.observe(asked, ANSWER)
+        mirror.observe(ChatRequest("How do I get a KITAS visa?", "u", category="+39333", conversation_id="c-1"), ANSWER)
+        asyncio.run(mirror.close())
+    first, second, third = sorted(logged(), key=lambda row: row.timestamp)
+    assert {(row.category, row.language, row.conversation_id) for row in (first, second)} == {
+        ("business", "it", first.conversation_id)
+    }
+    assert given_id(first) == given_id(second)
+    assert len({row.comparison_id for row in logged()}) == len({row.request_id for row in logged()}) == 3
+    assert (third.category, third.conversation_id) == ("business", "c-1")
+    text = "".join(path.read_text() for path in Path("logs/shadow_mode").iterdir())
+    assert not any(said in text for said in ("whatsapp", "393331234567", "bob", "Mario", "+39333"))
 
 
 def test_what_is_sampled_is_compared_or_dropped_and_says_why() -> None:
@@ -134,7 +161,7 @@ def test_a_kill_switch_gives_up_what_is_in_flight_and_lets_in_again(how: str, mo
         wait_for(lambda: mirror.stats.enabled)
         observe(mirror, 5, first=1000)
         asyncio.run(mirror.close())
-    assert {row.request_id for row in logged()} == {f"r-{number}" for number in range(1000, 1005)}
+    assert {given_id(row) for row in logged()} == {f"r-{number}" for number in range(1000, 1005)}
     assert (candidate.calls, mirror.stats.sampled) == (9, 65)
     assert dropped() == {"disabled": 60}
 
@@ -181,7 +208,7 @@ def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
         candidate.holding = False
         observe(mirror, 5, first=100)
         asyncio.run(mirror.close())
-    assert {f"r-{number}" for number in range(100, 105)} <= {row.request_id for row in logged()}
+    assert {f"r-{number}" for number in range(100, 105)} <= {given_id(row) for row in logged()}
     assert dropped()["worker_died"] >= 4
     assert len(logged()) + dropped().total() == 45
 

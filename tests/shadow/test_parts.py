@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Endpoint, Server, Shadow
 from zantara_exp.endpoints.epoch import epoch_of, weights_hash
+from zantara_exp.shadow.named import fit_id
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.sampling import Sampler, user_percentile
 from zantara_exp.shadow.switch import Switch
@@ -29,6 +30,23 @@ def test_raising_the_percentage_loses_nobody(user: str, one: float, other: float
         assert Sampler(Shadow(traffic_percent=high)).choose(user, None) == Sampling(high, "user_hash")
     assert Sampler(Shadow(traffic_percent=100)).choose(user, None)
     assert not Sampler(Shadow(traffic_percent=0)).choose(user, None)
+
+
+@pytest.mark.parametrize(
+    "said", ["c-12", "c-12:1", "42", "5f0c6a1b9d3e4f7788aa0c1d2e3f4a5b", "5f0c6a1b-9d3e-4f77-88aa-0c1d2e3f4a5b"]
+)
+def test_an_id_that_can_be_nobodys_stays(said: str) -> None:
+    assert fit_id(said, "user-1", b"key") == said
+    assert said not in (fit_id(said, said, b"key") or said)  # an app may name its chats as it names its users
+
+
+@pytest.mark.parametrize("said", ["3331234567", "mario.rossi", "bob-1", "c-12\n", "c-12:user-1"])
+def test_any_other_id_is_its_hash(said: str) -> None:
+    found = fit_id(said, "user-1", b"key")
+    assert found == fit_id(said, "user-2", b"key") != fit_id(said, "user-1", b"another")
+    assert found is not None
+    assert len(found) == 16
+    assert fit_id("", "user-1", b"key") is fit_id(None, "user-1", b"key") is None
 
 
 def test_categories_leave_out_what_they_do_not_name() -> None:

@@ -217,6 +217,21 @@ def test_what_stays_with_the_primary(served: tuple[str, Gateway], primary: Prima
     assert casual.headers[ANSWERED] == "candidate"  # the app knows better
 
 
+def test_what_the_app_says_of_a_request_names_nobody(served: tuple[str, Gateway]) -> None:
+    said = {"x-zantara-conversation": "whatsapp:+393331234567", "x-zantara-request": "bob@example.com-1"}
+    assert ANSWERED not in ask(served[0], headers={**said, "x-zantara-category": "Business"}).headers
+    for category in ("Greeting", "+39333"):
+        ask(served[0], headers={**said, "x-zantara-category": category, "x-zantara-language": "Mario"})
+    ask(served[0], headers={"x-zantara-conversation": "c-1", "x-zantara-request": "r-1"})
+    first, second, third = lines(3)
+    assert (first.category, first.language) == (second.category, second.language) == ("greeting", "it")
+    assert (first.conversation_id, first.request_id) == (second.conversation_id, second.request_id)
+    assert (third.conversation_id, third.request_id) == ("c-1", "r-1")
+    text = "".join(path.read_text() for path in Path("logs/shadow_mode").glob("served_*"))
+    assert text
+    assert not any(each in text for each in ("whatsapp", "393331234567", "bob", "Mario", "+39333"))
+
+
 def test_llama_enabled_overrides_all_at_the_next_request(
     served: tuple[str, Gateway], primary: Primary, monkeypatch: pytest.MonkeyPatch
 ) -> None:

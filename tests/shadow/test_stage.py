@@ -81,6 +81,15 @@ def test_only_the_share_of_users_that_was_asked_for() -> None:
     assert 160 < len(more) < 240
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"timestamp": "yesterday"}, {"timestamp": 5}, {"messages": [{"role": "user"}]}, {"metadata": "none"}]
+)
+def test_a_line_that_is_no_conversation_is_named(wrong: dict[str, object]) -> None:
+    record([conversation(1, "Ciao", "Ciao!"), conversation(2, "Ciao", "Ciao!") | wrong], train_users=[])
+    with pytest.raises(ZantaraError, match=r"raw_conversations\.jsonl, line 2: not a conversation"):
+        against("http://127.0.0.1:1/v1")
+
+
 def test_errors_of_the_primary_stay_errors() -> None:
     record([conversation(1, "Ciao", "Si è verificato un errore"), conversation(2, "Ciao", "Ciao!")], train_users=[])
     with raw_server(Candidate()) as url:

@@ -23,6 +23,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow._process import WorkerProcess
 from zantara_exp.shadow.log import destination_of
+from zantara_exp.shadow.named import fit_id, known_category, known_language
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.switch import Switch
 
@@ -75,10 +76,11 @@ class Stats:
 class Link:
     """Carries sampled requests to the worker and counts what is lost on the way."""
 
-    def __init__(self, config: Config, switch: Switch) -> None:
+    def __init__(self, config: Config, switch: Switch, key: bytes) -> None:
+        """`key`: of the hashes of ids."""
         self.observed = 0
         self.enabled = switch.is_on()
-        self._config, self._switch = config, switch
+        self._config, self._switch, self._key = config, switch, key
         self._queue: deque[Item] = deque()
         # Two counters, each written by one side only: a lock around one is what `observe` would have to wait for.
         self._offered = self._taken = 0
@@ -219,17 +221,19 @@ class Link:
 
     def _frame(self, item: Item) -> bytes | None:
         request, answer = item.request, item.answer
+        given, fresh = fit_id(request.request_id, request.user_id, self._key), uuid4().hex
         fields = {
-            "request_id": request.request_id or uuid4().hex,
-            "conversation_id": request.conversation_id,
+            # An id that the app gives a whole trace, or a retry, would make one comparison of several.
+            "request_id": f"{given}.{fresh[:16]}" if given else fresh,
+            "conversation_id": fit_id(request.conversation_id, request.user_id, self._key),
             "user": item.user,
             "timestamp": datetime.fromtimestamp(item.at, UTC),
             "message": request.message,
             "history": item.history,
             "memory_context": request.memory_context,
             "system_prompt": request.system_prompt,
-            "category": request.category,
-            "language": request.language,
+            "category": known_category(request.category),
+            "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
             "primary": answer,
         }

@@ -27,6 +27,7 @@ from zantara_exp.shadow.gateway_dialects import Chat, Said
 from zantara_exp.shadow.gateway_exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.shadow.gateway_exchange import Exchange
 from zantara_exp.shadow.gateway_metrics import Metrics
+from zantara_exp.shadow.named import fit_id, known_category, known_language
 from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
 from zantara_exp.shadow.served_store import open_sink
 
@@ -106,7 +107,7 @@ class Routing:
         if why := self._stays(chat):
             self._metrics.unrouted[why] += 1
             return None
-        category = exchange.header(b"x-zantara-category") or self._category(chat)
+        category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
         if category not in self._categories:
             return None
         hashed = self._users.get(user) or self._hashed(user)
@@ -138,10 +139,10 @@ class Routing:
         answer = own if answered_by == CANDIDATE else said
         line = Served(
             timestamp=turn.at,
-            request_id=exchange.header(b"x-zantara-request") or uuid4().hex,
+            request_id=self._fit_id(exchange, turn, b"x-zantara-request") or uuid4().hex,
             user=turn.user,
             category=turn.category,
-            language=exchange.header(b"x-zantara-language"),
+            language=known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages),
             epoch=self.epoch,
             share=turn.share,
             arm=turn.arm,
@@ -154,13 +155,17 @@ class Routing:
             model=None if answer is None else answer.model,
             tokens_input=None if answer is None else answer.tokens_input,
             tokens_output=None if answer is None else answer.tokens_output,
-            conversation_id=exchange.header(b"x-zantara-conversation"),
+            conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)
 
     def complain(self, user: str) -> None:
         """Write down that a user complained. Raises OSError or psycopg.Error where that fails; call it in a thread."""
         note_complaint(self._config, Layout(self._config), self._users.get(user) or self._hashed(user), clock.now())
+
+    def _fit_id(self, exchange: Exchange, turn: Turn, name: bytes) -> str | None:
+        user = exchange.header(b"x-zantara-user") or turn.chat.user or ""
+        return fit_id(exchange.header(name), user, self._key)
 
     def _stays(self, chat: Chat) -> str:
         """Why no candidate can answer this chat; empty where one can."""

@@ -22,6 +22,7 @@ from zantara_exp.endpoints.build import check, option
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._link import Item, Link, Stats
 from zantara_exp.shadow.log import check_log
+from zantara_exp.shadow.named import known_category
 from zantara_exp.shadow.sampling import Sampler
 from zantara_exp.shadow.switch import Switch
 
@@ -42,12 +43,13 @@ class ChatRequest:
     memory_context: str | None = None
     """What the product knows of the user and told the primary."""
     category: str | None = None
-    """None: sorted as the dataset was."""
+    """None, or none of the plan's: sorted as the dataset was."""
     language: str | None = None
-    """None: detected as in the dataset."""
+    """None, or none of dataset.languages: detected as in the dataset."""
     conversation_id: str | None = None
+    """Like `request_id` hashed before it leaves the process, unless it is a UUID or a short number."""
     request_id: str | None = None
-    """None: a new one."""
+    """None: a new one. Several requests may have the same, such as that of a trace."""
     system_prompt: str | None = None
     """What the primary was told of its task; None: dataset.system_prompt."""
 
@@ -81,7 +83,7 @@ class ShadowMirror:
         self._key = hash_key(config)
         self._users: dict[str, str | None] = {}
         """Users seen lately: their hash, or None for those who are not in the sample."""
-        self._link = Link(config, Switch(Layout(config).state))
+        self._link = Link(config, Switch(Layout(config).state), self._key)
 
     @classmethod
     def from_config(cls, *overrides: str, config_dir: str | None = None) -> ShadowMirror:
@@ -97,7 +99,7 @@ class ShadowMirror:
 
     def chooses(self, user_id: str, category: str | None = None) -> bool:
         """Whether the sample holds this user's requests; for those to whom showing a request costs something."""
-        return self._sampler.takes_category(category) and self._sampled(user_id) is not None
+        return self._sampler.takes_category(known_category(category)) and self._sampled(user_id) is not None
 
     def pass_by(self) -> None:
         """Count a request that is not in the sample."""
@@ -116,7 +118,7 @@ class ShadowMirror:
             return
         try:
             user = self._sampled(request.user_id)
-            if user is None or not self._sampler.takes_category(request.category):
+            if user is None or not self._sampler.takes_category(known_category(request.category)):
                 return
             size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
             link.offer(

@@ -56,28 +56,30 @@ class Replay:
         """Assistant turns that answer no user turn, such as a greeting that opens a conversation."""
 
     def requests(self) -> list[Request]:
-        """All requests, oldest first. Raises MissingInputError, or ZantaraError for a file that is no JSON lines."""
+        """All requests, oldest first. Raises MissingInputError, or ZantaraError that names a line which is no chat."""
         self.skipped = 0
-        found = [request for row in self._rows() for request in self._requests_of(row)]
+        found = [request for requests in self._by_row() for request in requests]
         return sorted(found, key=lambda request: (request.timestamp, request.request_id))
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
+    def _by_row(self) -> Iterator[list[Request]]:
         if not self._path.is_file():
             raise MissingInputError(f"{self._path} is not there", hint="python -m zantara_exp stage=extract")
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     row = orjson.loads(line)
-                    row["user"], row["messages"], row["timestamp"], row["conversation_id"]
-                except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+                    row["messages"], row["conversation_id"]
+                    moment = _moment(row["timestamp"])
+                    wanted = self._users is None or row["user"] in self._users
+                    requests = list(self._requests_of(row, moment)) if wanted else []
+                except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
                     raise ZantaraError(
                         f"{self._path}, line {number}: not a conversation as stage=extract writes them",
                         hint="python -m zantara_exp stage=extract force=true",
                     ) from error
-                if self._users is None or row["user"] in self._users:
-                    yield row
+                yield requests
 
-    def _requests_of(self, row: Mapping[str, Any]) -> Iterator[Request]:
+    def _requests_of(self, row: Mapping[str, Any], moment: datetime) -> Iterator[Request]:
         facts = row.get("metadata") or {}
         turns: list[Message] = [{"role": turn["role"], "content": turn["content"]} for turn in row["messages"]]
         answered = [i for i, turn in enumerate(turns) if turn["role"] == "assistant"]
@@ -91,7 +93,7 @@ class Replay:
             yield Request(
                 request_id=f"{row['conversation_id']}:{place}",
                 conversation_id=str(row["conversation_id"]),
-                timestamp=_moment(row["timestamp"]),
+                timestamp=moment,
                 user=str(row["user"]),
                 messages=[system, *turns[:index]],
                 category=facts.get("category"),
