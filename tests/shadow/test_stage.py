@@ -194,6 +194,24 @@ def test_a_killed_run_goes_on_without_a_doubled_comparison() -> None:
     assert len({row.comparison_id for row in logged()}) == len(logged()) == 300
 
 
+@pytest.mark.slow
+def test_a_run_that_is_terminated_says_how_to_go_on() -> None:
+    record([conversation(number, "Ciao", "Ciao!") for number in range(40)], train_users=[])
+    root, candidate = Path(__file__).resolve().parents[2], HalfWay()
+    candidate.last = 20
+    with raw_server(candidate) as url:
+        command = [sys.executable, "-m", "zantara_exp", "stage=shadow", "endpoint=openai", "endpoint.stream=false"]
+        command += [f"endpoint.base_url={url}", "endpoint.model=m", "endpoint.timeout_seconds=600"]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as stage:
+            wait_for(lambda: len(logged()) >= 10)
+            stage.terminate()
+            _, said = stage.communicate(timeout=120)
+    assert stage.returncode == 130
+    assert "the same command goes on where this one stopped" in said
+    assert "Traceback" not in said
+
+
 def test_the_trained_model_is_served_and_compared(tiny_model: Path) -> None:
     record([conversation(number, "ciao come stai", "Ciao!") for number in range(12)], train_users=[])
     shutil.copytree(tiny_model, "models/zantara-tiny")
