@@ -16,13 +16,15 @@ from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
-from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context
 from zantara_exp.webhook import Notifier
+
+_BLOCKING = '{"day": "2025-11-04", "kind": "blocking_error"}'
 
 
 @pytest.fixture
@@ -170,6 +172,22 @@ def test_a_blocking_error_ends_it(running: Path):
         file.write('{"day": "2025-11-04", "kind": "blocking_error"}\n')
     assert "critical bugs: 1 of kind blocking_error" in seen(days=2).breach
     assert seen("rollout.critical_bugs=false", days=2).breach == ""
+
+
+def test_a_half_written_incident_hides_no_other_and_is_no_good_news(running: Path):
+    write_served(days=2)
+    incidents, half = Layout(config_of()).incidents, '{"day": "2025-11-04", "ki'
+    incidents.write_text(half + '\n{"checked_through": "2025-11-04"}\n')
+    with pytest.raises(UnreadableIncidentsError, match="line 1: is no incident"):
+        seen(days=2)
+    assert seen("rollout.critical_bugs=false", days=2).breach == ""
+    for lines in (f"{_BLOCKING}\n{half}", f"{half}\n{_BLOCKING}"):
+        incidents.write_text(lines)
+        assert "critical bugs: 1 of kind blocking_error" in seen(days=2).breach
+    # What else is breached is a breach whatever the incidents are.
+    incidents.write_text(half)
+    write_served(days=1, start=2, users=60, per_day=200, failed=0.9)
+    assert "fallback" in seen(days=3).breach
 
 
 def test_a_good_time_outweighs_nothing(running: Path):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from zantara_exp.analysis.incidents import KIND, blocking_errors
+from zantara_exp.analysis.incidents import KIND, Noted, noted
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
-from zantara_exp.gates.evidence import Number
 from zantara_exp.gates.restarts import Rows
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
@@ -37,6 +37,10 @@ _WORDS = {
     "complaint": "days with a complaint",
     "cost": "cost per request",
 }
+
+
+class UnreadableIncidentsError(ZantaraError):
+    """A line of the incidents that nobody can read: it might be a blocking error."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
     """Look at the guardrails of the rollout that `state` is in.
 
     Requests of another candidate, and none at all, breach nothing and let nothing go on. Raises OSError or
-    psycopg.Error where log or complaints cannot be read.
+    psycopg.Error where log, complaints or incidents cannot be read, UnreadableIncidentsError where a line of the
+    incidents cannot be, and nothing else is a breach.
     """
     began = _read_from(state, now)
     lines = read_served(config, layout, began)
@@ -82,13 +87,20 @@ def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
     step_began = max(state.since or began, began)
     judge = _Judge(seen, began, step_began)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
+    unreadable = ""
     if config.rollout.critical_bugs:
-        decisions.append(_critical_bugs(layout, began_at(state)))
+        bugs, unreadable = _critical_bugs(layout, began_at(state))
+        decisions.append(bugs)
+    breach = _breach(decisions)
+    if unreadable and not breach:
+        raise UnreadableIncidentsError(
+            unreadable, f"repair the line in paths.reports/{layout.incidents.name}; until then no look counts as good"
+        )
     logged = [
         began + timedelta(seconds=float(last)) for arm in (seen.candidate, seen.control) for last in arm.seconds[-1:]
     ]
     silent = (now - max([*logged, step_began])) / timedelta(hours=1)
-    return Look(decisions, _breach(decisions), _thin(config.rollout, state, judge.step[0], seen), silent)
+    return Look(decisions, breach, _thin(config.rollout, state, judge.step[0], seen), silent)
 
 
 def _read_from(state: State, now: datetime) -> datetime:
@@ -191,15 +203,21 @@ def _bound(cell: Cell) -> str:
     return f"above {100 * (rail.limit or 0.0):g} %{slower}"
 
 
-def _critical_bugs(layout: Layout, began: datetime) -> Watched:
-    """Breached by a blocking error noted for a day of this rollout; days nobody looked at are no news here."""
-    before = blocking_errors(layout.incidents, (began - timedelta(days=1)).date())
-    now = blocking_errors(layout.incidents, datetime.max.date())
-    noted, old = (found.value if isinstance(found, Number) else 0.0 for found in (now, before))
-    if noted <= old:
-        return Watched("critical bugs", PASS, "1 or more", "0", "-", 0, "none noted since the rollout began")
-    why = f"{noted - old:.0f} of kind {KIND} noted in {layout.incidents.name} since the rollout began"
-    return Watched("critical bugs", FAIL, "1 or more", f"{noted - old:.0f}", "-", 0, why)
+def _critical_bugs(layout: Layout, began: datetime) -> tuple[Watched, str]:
+    """Breached by a blocking error noted for a day of this rollout; days nobody looked at are no news here.
+
+    Also says which line cannot be read, where one cannot.
+    """
+    try:
+        seen = noted(layout.incidents)
+    except FileNotFoundError:
+        seen = Noted((), date.min, "")
+    bugs, unreadable = sum(day >= began.date() for day in seen.days), seen.unreadable
+    if bugs:
+        why = f"{bugs} of kind {KIND} noted in {layout.incidents.name} since the rollout began"
+        return Watched("critical bugs", FAIL, "1 or more", str(bugs), "-", 0, why), unreadable
+    why = unreadable or "none noted since the rollout began"
+    return Watched("critical bugs", MISSING if unreadable else PASS, "1 or more", "0", "-", 0, why), unreadable
 
 
 def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
