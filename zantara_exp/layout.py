@@ -54,5 +54,6 @@ class Layout:
         self.forgotten = self.state / "privacy" / "forgotten.json"
         self.removals = self.state / "privacy" / "removals.jsonl"
         # gate, report
+        self.looks = self.state / "looks" / "looks.jsonl"
         self.verdict = self.reports / "verdict.json"
         self.report = self.reports / "report.html"

@@ -42,7 +42,7 @@ def config_of(*overrides: str) -> Config:
 
 
 def write_verdict(config: Config, **changed: object) -> Path:
-    """A GO of the configured gate about what would serve, as of 2 November, with what `changed` says."""
+    """A GO of the configured gate about what would serve, as of 2 November, with what `changed` says; its look too."""
     layout = Layout(config)
     said = {
         "schema_version": 1,
@@ -53,8 +53,13 @@ def write_verdict(config: Config, **changed: object) -> Path:
         "gate_hash": gate_hash(config.gate),
         "epoch": serving_epoch(config, layout),
         "as_of": "2025-11-02",
+        "criteria": [{"name": name, "decision": "PASS"} for name in config.gate.criteria],
         **changed,
     }
+    look = {key: said[key] for key in ("gate", "verdict", "gate_hash", "epoch", "as_of")}
+    layout.looks.parent.mkdir(parents=True, exist_ok=True)
+    with layout.looks.open("a") as looks:
+        looks.write(json.dumps({**look, "requests": 900.0, "users": 300, "exact": {}}) + "\n")
     layout.verdict.parent.mkdir(parents=True, exist_ok=True)
     layout.verdict.write_text(json.dumps(said))
     return layout.verdict

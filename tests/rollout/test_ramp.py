@@ -120,4 +120,7 @@ def test_a_plan_that_got_shorter_ends_where_it_is():
 
 def test_a_rollback_of_what_cannot_be_read():
     state = ramp.rollback(None, order())
-    assert (state.phase, state.share) == (ROLLED_BACK, 0)
+    assert (state.phase, state.share, state.history[-1].before) == (ROLLED_BACK, 0, "unreadable")
+    with pytest.raises(ZantaraError, match="could not be read"):
+        ramp.start(state, PLAN, order(), GRANTED)
+    assert ramp.start(state, PLAN, order(), replace(GRANTED, as_of="2025-11-03")).share == 10

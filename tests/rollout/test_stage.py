@@ -67,6 +67,44 @@ def test_what_is_no_go_for_what_would_serve_is_refused(workdir: Path, changed, m
     assert state().version == 0
 
 
+@pytest.mark.parametrize("decision", ["MISSING", "FAIL", None])
+def test_a_go_that_its_criteria_do_not_give_is_none(at: Path, decision: str | None):
+    file = at / "reports/verdict.json"
+    said = json.loads(file.read_text())
+    name = said["criteria"][0]["name"]
+    said["criteria"][0]["decision"] = decision
+    file.write_text(json.dumps(said))
+    with pytest.raises(ZantaraError, match=f"its criteria do not: {name} is {decision}") as refused:
+        act("start")
+    assert refused.value.hint.endswith("stage=gate gate=go_no_go")
+    del said["criteria"]
+    file.write_text(json.dumps(said))
+    with pytest.raises(ZantaraError, match=f"{name} is not in it"):
+        act("start")
+    assert state().version == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"verdict": "INCONCLUSIVE"}, "says INCONCLUSIVE"),
+        ({"as_of": "2025-11-01"}, "has no such look"),
+        ({"epoch": "f" * 16}, "has no such look"),
+        ({"gate_hash": "0" * 16}, "has no such look"),
+    ],
+)
+def test_a_go_that_no_recorded_look_gave_is_none(at: Path, changed: dict[str, str], message: str):
+    looks = Layout(config_of()).looks
+    looks.write_text(json.dumps({**json.loads(looks.read_text()), **changed}) + "\n")
+    with pytest.raises(ZantaraError, match=message) as refused:
+        act("start")
+    assert refused.value.hint.endswith("stage=gate gate=go_no_go")
+    looks.unlink()
+    with pytest.raises(ZantaraError, match="has no such look"):
+        act("start")
+    assert state().version == 0
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"verdict": "GO"', b"\xff", b'"GO"'])
 def test_a_verdict_that_cannot_be_read_is_none(at: Path, text: bytes):
     (at / "reports/verdict.json").write_bytes(text)
@@ -157,6 +195,17 @@ def test_a_half_written_state_serves_nobody_and_says_so(at: Path, cut: int):
     assert len(list(file.parent.glob("state.json.unreadable-*"))) == 1
 
 
+def test_a_lost_state_opens_no_way_back_to_the_go_before(at: Path):
+    act("start")
+    file = at / ".zantara/rollout/state.json"
+    file.write_bytes(file.read_bytes()[:400])
+    act("rollback", days=1)
+    with pytest.raises(ZantaraError, match="it needs a GO as of 2025-11-04 or later, this one is as of 2025-11-02"):
+        act("start", days=2)
+    write_verdict(config_of(), as_of="2025-11-04")
+    assert act("start", days=2).metrics == {"rollout/percent": 10}
+
+
 def test_a_state_changed_by_hand_is_not_believed(at: Path):
     act("start")
     file = at / ".zantara/rollout/state.json"
@@ -170,8 +219,9 @@ def test_llama_enabled_overrides_all(at: Path, monkeypatch: pytest.MonkeyPatch):
     shown = act("status")
     assert shown.summary["candidate"] == "nobody: the primary answers everyone (LLAMA_ENABLED=false overrides 10 %)"
     assert shown.metrics == {"rollout/percent": 0}
-    with pytest.raises(ZantaraError, match="LLAMA_ENABLED=false switches the candidate off"):
+    with pytest.raises(ZantaraError, match="LLAMA_ENABLED=false switches the candidate off") as refused:
         act("advance", days=7)
+    assert refused.value.hint.startswith("python -m zantara_exp stage=rollout rollout.action=status")
     monkeypatch.setenv("LLAMA_ENABLED", "true")
     assert act("status").metrics == {"rollout/percent": 10}
 

@@ -79,7 +79,7 @@ def judge(config: Config, layout: Layout, until: date | None = None) -> Verdict:
 
 
 def _looks(layout: Layout) -> Looks:
-    return Looks(layout.state / "looks" / "looks.jsonl")
+    return Looks(layout.looks)
 
 
 def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> dict[str, Seen]:

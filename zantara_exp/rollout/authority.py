@@ -10,10 +10,16 @@ import orjson
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.gates.decision import GO, MISSING, PASS
+from zantara_exp.gates.record import Looks
 from zantara_exp.gates.rules import gate_hash
 from zantara_exp.layout import Layout
 
 _GATE = "python -m zantara_exp stage=gate gate=go_no_go"
+_IDENTITY = ("gate_hash", "epoch", "as_of")
+"""What a verdict and the look recorded for it have in common."""
+Verdict = dict[str, Any]
+"""A verdict as its file says it."""
 
 
 class NotAuthorisedError(ZantaraError):
@@ -39,12 +45,13 @@ def serving_epoch(config: Config, layout: Layout) -> str:
 def authority(config: Config, layout: Layout) -> Authority:
     """The GO in `paths.reports/verdict.json`.
 
+    The word alone is not believed: the criteria in the file and the look that stage=gate recorded have to say so too.
     Raises MissingInputError without a verdict, NotAuthorisedError when it is no GO, or about something else than the
-    configured gate, model, prompt and endpoint.
+    configured gate, model, prompt and endpoint; ZantaraError when the record of looks cannot be read.
     """
     said = _verdict(layout)
     verdict, gate = said.get("verdict"), str(said.get("gate"))
-    if verdict != "GO":
+    if verdict != GO:
         raise NotAuthorisedError(f"the verdict of gate={gate} is {verdict}, not GO: {said.get('reason')}", _GATE)
     if said.get("authorises") is not True:
         raise NotAuthorisedError(f"gate={gate} only watches: its GO does not open a rollout", _GATE)
@@ -65,7 +72,43 @@ def authority(config: Config, layout: Layout) -> Authority:
             f"{config.endpoint.name} with the configured prompt are epoch {epoch}",
             "serve what was judged, or judge this one: python -m zantara_exp stage=shadow, then stage=gate",
         )
+    _follows(config, said)
+    _was_looked_at(config, layout, said)
     return Authority(epoch, gate, ours, str(said.get("as_of")))
+
+
+def _follows(config: Config, said: Verdict) -> None:
+    """Refuse a GO that its own criteria do not give."""
+    rows = said.get("criteria")
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    decided = {str(row.get("name")): row.get("decision") for row in rows}
+    against = [
+        f"{name} is {decided.get(name, 'not in it')}"
+        for name, criterion in config.gate.criteria.items()
+        if decided.get(name) != PASS and (criterion.required or decided.get(name) != MISSING)
+    ]
+    if against:
+        raise NotAuthorisedError(
+            f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config)
+        )
+
+
+def _was_looked_at(config: Config, layout: Layout, said: Verdict) -> None:
+    """Refuse a GO that stage=gate did not give: the newest look at the same by the same gate has to be one."""
+    record = Looks(layout.looks)
+    same = [look for look in record.all() if all(look[key] == said.get(key) for key in _IDENTITY)]
+    given = same[-1].get("verdict") if same else None
+    if given != GO:
+        what = ", ".join(f"{key} {said.get(key)}" for key in _IDENTITY)
+        found = f"says {given}" if same else "has no such look"
+        raise NotAuthorisedError(
+            f"the verdict says GO for {what}, and the record of looks, {record.file.name} under paths.state, {found}",
+            _judge_again(config),
+        )
+
+
+def _judge_again(config: Config) -> str:
+    return f"python -m zantara_exp stage=gate gate={config.gate.name}"
 
 
 def _covers(config: Config) -> None:
@@ -81,7 +124,7 @@ def _covers(config: Config) -> None:
             )
 
 
-def _verdict(layout: Layout) -> dict[str, Any]:
+def _verdict(layout: Layout) -> Verdict:
     try:
         said = orjson.loads(layout.verdict.read_bytes())
     except FileNotFoundError:

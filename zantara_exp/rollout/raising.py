@@ -31,7 +31,7 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
     if not llama_enabled():
         raise ramp.RefusedError(
             f"{VARIABLE}={os.environ.get(VARIABLE)} switches the candidate off, and a step without it shows nothing",
-            f"{VARIABLE}=true {_AGAIN}{action}",
+            f"{_AGAIN}status   (shows what is switched off)",
         )
     granted = authority(config, context.layout)
     new = ramp.RAISING[action](seen, config.rollout, order, granted)

@@ -19,6 +19,8 @@ from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, 
 
 GUARDRAILS = "guardrails"
 """The actor of an automatic rollback."""
+_UNREADABLE = "unreadable"
+"""What the history calls a state that could not be read."""
 _COMMAND = "python -m zantara_exp stage=rollout rollout.action="
 
 
@@ -36,9 +38,10 @@ class Order:
     """UTC."""
 
 
-def _moved(state: State, order: Order, action: str, new: State) -> State:
-    change = Change(order.time, order.actor, action, order.reason, state.words, new.words)
-    return replace(new, since=order.time, history=(*state.history, change))
+def _moved(state: State | None, order: Order, action: str, new: State) -> State:
+    before, history = (_UNREADABLE, ()) if state is None else (state.words, state.history)
+    change = Change(order.time, order.actor, action, order.reason, before, new.words)
+    return replace(new, since=order.time, history=(*history, change))
 
 
 def start(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
@@ -51,6 +54,12 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
         raise RefusedError(
             f"the guardrails rolled back what this GO (as of {granted.as_of}) had opened: {last.reason}",
             "repair the candidate and judge it on new evidence: python -m zantara_exp stage=shadow, then stage=gate",
+        )
+    if last is not None and last.before == _UNREADABLE and granted.as_of < f"{last.time:%Y-%m-%d}":
+        raise RefusedError(
+            "the state that was rolled back could not be read, and with it went which GO the guardrails had refuted: "
+            f"it needs a GO as of {last.time:%Y-%m-%d} or later, this one is as of {granted.as_of or 'no day'}",
+            "judge the candidate on new evidence: python -m zantara_exp stage=shadow, then stage=gate",
         )
     first = State(RUNNING, 0, plan.steps_percent[0], granted.epoch, granted.gate_hash, granted.as_of)
     return _moved(state, order, "start", replace(first, version=state.version))
@@ -91,8 +100,7 @@ def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> Sta
 
 def rollback(state: State | None, order: Order) -> State:
     """Serve the primary only, for good; None is a state that could not be read. Never refused."""
-    state = State() if state is None else state
-    return _moved(state, order, "rollback", replace(state, phase=ROLLED_BACK, step=-1, percent=0.0))
+    return _moved(state, order, "rollback", replace(state or State(), phase=ROLLED_BACK, step=-1, percent=0.0))
 
 
 def due_at(state: State, plan: Rollout) -> datetime | None:
