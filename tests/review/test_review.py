@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -19,7 +21,7 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
 from zantara_exp.layout import Layout
 from zantara_exp.review.evidence import evidence
-from zantara_exp.review.labels import Label, adjudicated, load, merge
+from zantara_exp.review.labels import Label, adjudicated, load, merge, withdraw
 from zantara_exp.review.sample import Sample
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.stage import review
@@ -288,5 +290,54 @@ def test_a_later_word_replaces_the_earlier(tmp_path: Path) -> None:
     merge(path, [label("ayu", "worse"), label("budi", "worse")])
     merge(path, [label("ayu", "better")])
     assert [(found.reviewer, found.verdict) for found in load(path)] == [("ayu", "better"), ("budi", "worse")]
-    path.write_text(path.read_text() + '{"torn\n{"sample": 1}\n')
-    assert len(load(path)) == 2
+
+
+def test_a_comment_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    first = replace(label("ayu", "worse"), comment="one\u2028two\x85three\x0bfour", critical_bug=True)
+    merge(path, [first])
+    merge(path, [label("budi", "better")])
+    assert load(path) == [first, label("budi", "better")]
+
+
+@pytest.mark.parametrize("line", [b'{"torn', b'{"sample": 1}', b"[]", b'{"\xff": 1}'])
+def test_a_line_that_cannot_be_read_is_named_and_never_dropped(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "labels.jsonl"
+    merge(path, [label("ayu", "worse")])
+    whole = path.read_bytes() + line + b"\n"
+    path.write_bytes(whole)
+    changes = (lambda: merge(path, [label("budi", "better")])), (lambda: withdraw(path, "s", 1, "ayu"))
+    for change in (lambda: load(path), *changes):
+        with pytest.raises(ZantaraError, match="labels.jsonl, line 2, is no label"):
+            change()
+    assert path.read_bytes() == whole
+
+
+def test_a_line_that_cannot_be_read_is_missing_evidence(config: Config, layout: Layout) -> None:
+    drawn(config, layout)
+    labelled(config, all_same, layout)
+    with layout.review_labels.open("ab") as file:
+        file.write(b"\xff\n")
+    for metric in ("review_equivalent", "critical_bugs"):
+        assert "review.jsonl, line 21, is no label" in reason(said(config, layout, metric))
+
+
+_REVIEWER = """
+import sys
+from pathlib import Path
+from zantara_exp.review.labels import Label, merge, withdraw
+path, name = Path(sys.argv[1]), sys.argv[2]
+for pair in range(40):
+    merge(path, [Label("s", pair, "c", name, "worse", False)])
+    merge(path, [Label("s", pair, "c", name + " twice", "worse", False)])
+    withdraw(path, "s", pair, name + " twice")
+"""
+
+
+def test_reviewers_in_several_processes_lose_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    command = [sys.executable, "-c", _REVIEWER, str(path)]
+    working = [subprocess.Popen([*command, name]) for name in ("ayu", "budi", "citra")]
+    assert [one.wait() for one in working] == [0, 0, 0]
+    found = {(label.reviewer, label.pair) for label in load(path)}
+    assert found == {(name, pair) for name in ("ayu", "budi", "citra") for pair in range(40)}

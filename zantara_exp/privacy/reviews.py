@@ -94,10 +94,10 @@ def _worksheets(layout: Layout, sample: Path) -> list[Path]:
 
 
 def _move_labels(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
-    known = labelled.load(path)
-    moved = [_moved(label, new, gone) if label.sample == old.hash else label for label in known]
-    if moved != known:
-        labelled.rewrite(path, moved)
+    def moved(known: list[labelled.Label]) -> list[labelled.Label]:
+        return [_moved(label, new, gone) if label.sample == old.hash else label for label in known]
+
+    labelled.change(path, moved)
 
 
 def _moved(label: labelled.Label, new: Sample, gone: set[int]) -> labelled.Label:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from zantara_exp.errors import ZantaraError
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import Answer
 
@@ -81,39 +83,80 @@ def _sides(item: Item, candidate: bool, primary: bool) -> str:
 
 def merge(path: Path, new: Sequence[Label]) -> list[Label]:
     """Add labels to the file; a reviewer's later word on a pair replaces the earlier one."""
-    kept = {(label.sample, label.pair, label.reviewer): label for label in [*load(path), *new]}
-    rewrite(path, kept.values())
-    return list(kept.values())
+
+    def merged(known: list[Label]) -> Iterable[Label]:
+        return {(label.sample, label.pair, label.reviewer): label for label in [*known, *new]}.values()
+
+    return change(path, merged)
 
 
 def withdraw(path: Path, sample: str, pair: int, reviewer: str) -> None:
     """Take a reviewer's word on a pair back."""
     gone = (sample, pair, reviewer)
-    rewrite(path, [label for label in load(path) if (label.sample, label.pair, label.reviewer) != gone])
+    change(path, lambda known: [label for label in known if (label.sample, label.pair, label.reviewer) != gone])
+
+
+def change(path: Path, edit: Callable[[list[Label]], Iterable[Label]]) -> list[Label]:
+    """Put what `edit` makes of the labels on file in their place, while nobody else changes them; the labels now.
+
+    Raises ZantaraError, and changes nothing, when a line on file cannot be read.
+    """
+    with _locked(path):
+        known = load(path)
+        edited = list(edit(known))
+        if edited != known:
+            rewrite(path, edited)
+    return edited
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # beside the file, which is replaced: a lock on it would be held on what is no longer there
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def rewrite(path: Path, labels: Iterable[Label]) -> None:
-    """Put these labels in the place of those on file."""
+    """Put these labels in the place of those on file; `change` is for whoever has read them before."""
+    text = "".join(f"{json.dumps(asdict(label), ensure_ascii=False)}\n" for label in labels).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    lines = [json.dumps(asdict(label), ensure_ascii=False) for label in labels]
-    waiting.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    waiting.write_bytes(text)
     os.replace(waiting, path)
 
 
 def load(path: Path) -> list[Label]:
-    """The labels on file; none without a file. A line that is no label is left out: it cannot pass a gate."""
+    """The labels on file; none without a file. Raises ZantaraError at a line that is no label: it may tell of a bug.
+
+    Only a newline ends a line: a comment may hold other characters that end one elsewhere, such as U+2028.
+    """
     if not path.is_file():
         return []
     labels = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            label = Label(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-        if label.verdict in (BETTER, EQUIVALENT, WORSE, CANNOT):
-            labels.append(label)
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if line.strip():
+            try:
+                labels.append(_label(line))
+            except (ValueError, TypeError, RecursionError) as error:
+                raise ZantaraError(
+                    f"{path.name}, line {number}, is no label: what was said there is not known",
+                    "correct the line or take it from a backup; nothing is written to the file until then",
+                ) from error
     return labels
+
+
+def _label(line: bytes) -> Label:
+    label = Label(**json.loads(line.decode("utf-8")))
+    names = label.sample, label.comparison_id, label.reviewer, label.verdict, label.comment
+    if not all(isinstance(name, str) for name in names) or type(label.pair) is not int:
+        raise TypeError("a value of another type")
+    if label.verdict not in (BETTER, EQUIVALENT, WORSE, CANNOT):
+        raise ValueError("no verdict")
+    return label
 
 
 def adjudicated(labels: Sequence[Label], adjudicator: str) -> dict[int, str]:
