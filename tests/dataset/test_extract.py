@@ -166,3 +166,23 @@ def test_real_data_need_a_key(monkeypatch: pytest.MonkeyPatch, workdir: Path) ->
     monkeypatch.setenv("ZANTARA_HASH_KEY", "short")
     with pytest.raises(ZantaraError, match="shorter than 16"):
         hash_key(config_of("source=postgres"))
+
+
+@pytest.mark.parametrize(("column", "reason"), [("messages", "no_messages"), ("user", "no_id")])
+def test_a_mapping_that_finds_nothing_leaves_the_old_files(
+    database: psycopg.Connection, workdir: Path, column: str, reason: str
+) -> None:
+    database.execute(
+        "create table conversations (id int, user_id text, messages jsonb, metadata jsonb, created_at timestamptz)"
+    )
+    database.execute("insert into conversations values (1, 'u', %s, '{}', '2025-11-03')", [json.dumps(CHAT)])
+    mapping = ("source=postgres", "source.columns.session=''", "source.models=[]")
+    context = context_of(config_of(*mapping))
+    extract(config_of(*mapping), context)
+    files = (context.layout.raw_conversations, context.layout.quarantine, context.layout.extract_summary)
+    before = [path.read_bytes() for path in files]
+    wrong = f"source.columns.{column}=metadata.nothing"
+    with pytest.raises(ZantaraError, match=f"none of 1 conversations can be written: 1 .{reason} 1") as told:
+        extract(config_of(*mapping, wrong), context)
+    assert wrong in told.value.hint
+    assert [path.read_bytes() for path in files] == before

@@ -59,3 +59,38 @@ def test_no_file(workdir: Path) -> None:
         config = config_of("source=jsonl", *overrides)
         with pytest.raises(MissingInputError):
             extract(config, context_of(config))
+
+
+def test_dates_that_cannot_be_do_not_move_the_period(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dates = ["2025-11-03", "2099-01-01", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", 10**400]
+    write(Path("chats.jsonl"), [{"messages": CHAT, "timestamp": each} for each in dates])
+    assert set(extracted("source.days=60")) == {
+        "2025-11-03",
+        "2025-10-28",
+        "2025-10-22",
+    }  # the three without a usable time
+    said = capsys.readouterr()
+    assert "1 conversations are dated later than tomorrow and not read" in said.out + said.err
+    write(Path("chats.jsonl"), [{"messages": CHAT, "timestamp": "9999-12-31"}])
+    with pytest.raises(MissingInputError, match=r"all 1 conversations of chats\.jsonl are dated later"):
+        extracted()
+    assert extracted("as_of=9999-12-31") == ["9999-12-31"]
+
+
+def test_a_rating_that_is_none_counts_as_unrated(workdir: Path) -> None:
+    lines = [{"messages": CHAT, "timestamp": "2025-11-03", "rating": each} for each in ("5 stars", "2", {"of": 5}, 4)]
+    write(Path("chats.jsonl"), lines)
+    assert len(extracted("source.min_rating=3")) == 3
+
+
+@pytest.mark.parametrize("depth", [150, 700, 900])
+def test_a_line_nested_beyond_measure_is_quarantined(
+    workdir: Path, capsys: pytest.CaptureFixture[str], depth: int
+) -> None:
+    good = {"messages": CHAT, "timestamp": "2025-11-03"}
+    deep = json.dumps(good)[:-1] + ', "metadata": {"a": ' + "[" * depth + "]" * depth + "}}\n"
+    Path("chats.jsonl").write_text(json.dumps(good) + "\n" + deep)
+    assert extracted() == ["2025-11-03"]
+    said = capsys.readouterr()
+    assert "chats.jsonl, line 2 is nested too deeply" in " ".join((said.out + said.err).split())
+    assert len(rows_of(context_of(config_of()).layout.quarantine)) == 1

@@ -173,3 +173,36 @@ def test_a_slow_query_names_the_key(database: psycopg.Connection, workdir: objec
 def test_a_database_nobody_imported(configured: Callable[..., Config]) -> None:
     with pytest.raises(MissingInputError, match="no such database"):
         read(configured("source=imported", "source.database=nowhere"))
+
+
+def test_dates_that_cannot_be_do_not_move_the_period(database: psycopg.Connection, workdir: object) -> None:
+    database.execute(TABLE)
+    add(database)
+    for day in ("2099-01-01", "9999-12-31", "294000-01-01"):
+        add(database, day, user="u2")
+    database.execute("insert into conversations (user_id, created_at) values ('u3', null), ('u3', '0044-03-15 BC')")
+    config = config_of("source=postgres")
+    with open_source(config, Layout(config)) as source:
+        assert [row["created_at"][:10] for row in source.rows()] == ["2025-11-03"]
+        assert "3 conversations are dated later than tomorrow" in source.note
+        assert "2 conversations have no usable time" in source.note
+    assert read(config_of("source=postgres", "as_of=9999-12-31"))[0]["created_at"][:4] == "9999"
+    database.execute("delete from conversations where user_id in ('u1', 'u3')")
+    with pytest.raises(MissingInputError, match="all 3 conversations of conversations are dated later"):
+        read(config)
+
+
+def test_a_time_kept_as_text(database: psycopg.Connection, workdir: object) -> None:
+    database.execute(TABLE)
+    database.execute("alter table conversations alter created_at type text")
+    add(database)
+    add(database, user="u2")
+    database.execute("update conversations set created_at = ' ' where user_id = 'u2'")
+    config = config_of("source=postgres")
+    with open_source(config, Layout(config)) as source:
+        assert [row["user"] for row in source.rows()] == ["u1"]
+        assert source.note == "1 conversations have no usable time in source.columns.created_at and are not read"
+    database.execute("update conversations set created_at = 'anna@example.com' where user_id = 'u2'")
+    with pytest.raises(ZantaraError, match=r"source\.columns\.created_at=created_at holds a value that is no") as told:
+        read(config)
+    assert "anna" not in str(told.value)

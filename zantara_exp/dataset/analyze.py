@@ -29,7 +29,7 @@ def analyze(config: Config, context: Context) -> StageResult:
     Raises MissingInputError before stage `extract` has run.
     """
     layout, dataset = context.layout, config.dataset
-    conversations = list(records.read(layout.raw_conversations, "extract"))
+    conversations = list(records.read_conversations(layout.raw_conversations))
     if not conversations:
         raise MissingInputError(
             f"{layout.raw_conversations} is empty", "python -m zantara_exp stage=extract source.days=90"

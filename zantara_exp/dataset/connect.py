@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.dataset.redact import Redactor
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 
@@ -103,6 +104,12 @@ def explained(broken: Exception, config: Config) -> ZantaraError:
         )
     if isinstance(broken, errors.DiskFull):
         return ZantaraError(f"the disk of the database's server is full: {said}", "make room there, or read fewer days")
+    if isinstance(broken, errors.InvalidDatetimeFormat | errors.DatetimeFieldOverflow):
+        column = config.source.columns.created_at
+        return ZantaraError(
+            f"source.columns.created_at={column} holds a value that is no time: {Redactor().text(said)}",
+            "map the column that holds the time, or repair that value",
+        )
     where = config.source.url_env if config.source.kind == "postgres" else "the embedded PostgreSQL"
     return ZantaraError(
         f"the database of {where} refuses: {said}", f"check {where}, and that the account may read the table"

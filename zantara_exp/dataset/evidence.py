@@ -40,7 +40,7 @@ def _quality(request: EvidenceRequest, config: Config, layout: Layout) -> Eviden
     ask = Filters(config.dataset)
     trials: Counter[tuple[str, int]] = Counter()
     passed: Counter[tuple[str, int]] = Counter()
-    for record in records.read(layout.raw_conversations, "extract"):
+    for record in records.read_conversations(layout.raw_conversations):
         day = date.fromisoformat(record["timestamp"][:10])
         if request.until is not None and day > request.until:
             continue

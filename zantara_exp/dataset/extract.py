@@ -20,7 +20,7 @@ from zantara_exp.dataset.language import UNKNOWN, detector
 from zantara_exp.dataset.messages import Malformed, Message, parse_messages
 from zantara_exp.dataset.redact import Redactor
 from zantara_exp.dataset.sources import open_source
-from zantara_exp.dataset.usage import Conversations, ModelUsage
+from zantara_exp.dataset.usage import Conversations, ModelUsage, number
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Context, StageResult, Table
@@ -82,10 +82,10 @@ class RowReader:
             "language": self._language(questions, clean, row["language"]),
             "category": self._classifier.conversation(questions),
             "model": row["model"] or "unknown",
-            "rating": _number(row["rating"]),
+            "rating": number(row["rating"]),
             "tokens_input": _whole(row["tokens_input"]),
             "tokens_output": _whole(row["tokens_output"]),
-            "latency_ms": _number(row["latency_ms"]),
+            "latency_ms": number(row["latency_ms"]),
         }
         moment = datetime.fromisoformat(row["created_at"]).astimezone(UTC)
         return {
@@ -116,16 +116,8 @@ class RowReader:
         return noted if noted in self._languages else UNKNOWN
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and abs(value) < 1e12 else None
-
-
 def _whole(text: str | None) -> int | None:
-    value = _number(text)
+    value = number(text)
     return None if value is None else round(value)
 
 
@@ -161,6 +153,8 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
             users.add(record["user"])
             for name, counts in labels.items():
                 counts[record["metadata"][name]] += 1
+        if refused and not raw.count:  # raised within the writers: the files of an earlier run stay
+            raise ZantaraError(*_all_refused(source.config, refused))
     return {
         "rows_read": raw.count + quarantine.count + forgotten,
         "rows_written": raw.count,
@@ -170,6 +164,20 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
         "users": len(users),
         **{name: dict(counts.most_common()) for name, counts in labels.items()},
     }
+
+
+def _all_refused(config: Config, refused: Counter[str]) -> tuple[str, str]:
+    """A mapping that is wrong, rather than a product that never had a chat."""
+    columns = config.source.columns
+    keys = [f"source.columns.messages={columns.messages}"] if set(refused) - {"no_id"} else []
+    if "no_id" in refused:
+        keys += [f"source.columns.{name}={getattr(columns, name)}" for name in ("user", "id")]
+    where = f"the lines of {config.source.path}" if config.source.kind == "jsonl" else " and ".join(keys)
+    return (
+        f"none of {refused.total()} conversations can be written: {_listed(dict(refused.most_common()))}; "
+        "the files of an earlier run stay as they are",
+        f"check {where}",
+    )
 
 
 def _facts(source: Conversations, usage: Sequence[ModelUsage], found: int) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.importing import export_lines, row
-from zantara_exp.dataset.usage import ModelUsage, usage_of
+from zantara_exp.dataset.importing import TOO_DEEP, export_lines, row
+from zantara_exp.dataset.period import earlier, latest, newest_of, period
+from zantara_exp.dataset.usage import ModelUsage, number, usage_of
 from zantara_exp.errors import MissingInputError
 
 _SPREAD_DAYS = 30
@@ -55,10 +56,10 @@ class FileSource:
         wanted = [name.lower() for name in source.models]
         for line, moment in zip(export_lines(self.path), self.times, strict=True):
             facts = _facts(line, moment)
-            model, rating = str(facts["model"] or "").lower(), facts["rating"]
+            model, rating = str(facts["model"] or "").lower(), number(facts["rating"])
             if not self.first <= moment < self.end or (wanted and not any(name in model for name in wanted)):
                 continue
-            if source.min_rating is None or rating is None or float(rating) >= source.min_rating:
+            if source.min_rating is None or rating is None or rating >= source.min_rating:
                 yield facts
 
 
@@ -70,18 +71,26 @@ def open_file(config: Config) -> FileSource:
     if not config.source.path:
         raise MissingInputError("source=jsonl needs a file", "add source.path=chats.jsonl, plain or .gz")
     path = Path(config.source.path)
-    given = [_given(line) for line in export_lines(path)]
+    given, deep = list[datetime | None](), list[int]()
+    for place, line in enumerate(export_lines(path), 1):
+        given.append(_given(line))
+        if line == TOO_DEEP:
+            deep.append(place)
     if not given:
         raise MissingInputError(f"{path} holds no conversation", 'one JSON object a line: {"messages": [...]}')
-    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    newest = max((moment for moment in given if moment), default=modified)
+    modified = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), latest())
+    newest, later, note = newest_of(filter(None, given), config)
     step = timedelta(days=_SPREAD_DAYS) / len(given)
-    times = [moment or newest - step * (len(given) - 1 - number) for number, moment in enumerate(given)]
-    last = date.fromisoformat(config.as_of) if config.as_of else max(times).date()
-    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
+    times = [
+        moment or earlier(newest or modified, step * (len(given) - 1 - place)) for place, moment in enumerate(given)
+    ]
     assumed = sum(moment is None for moment in given)
-    note = f"{assumed} conversations of {path.name} have no time: spread over {_SPREAD_DAYS} days" if assumed else ""
-    return FileSource(config, path, end - timedelta(days=config.source.days), end, times, note)
+    first, end = period(config, newest or (modified if assumed else None), later, path.name)
+    notes = [note] if note else []
+    if assumed:
+        notes.append(f"{assumed} conversations of {path.name} have no time: spread over {_SPREAD_DAYS} days")
+    notes += [f"{path}, line {place} is nested too deeply for a chat: it goes to quarantine" for place in deep]
+    return FileSource(config, path, first, end, times, "; ".join(notes))
 
 
 _NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
@@ -89,7 +98,7 @@ _NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 def _given(line: dict[str, Any]) -> datetime | None:
     moment = row(line, _NO_TIME).created_at
-    return None if moment is _NO_TIME else moment.astimezone(UTC)
+    return None if moment is _NO_TIME else moment
 
 
 def _facts(line: dict[str, Any], moment: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID, uuid5
@@ -20,6 +20,7 @@ from uuid import UUID, uuid5
 from zantara_exp.dataset.demo.fill import TABLE, fill
 from zantara_exp.dataset.demo.generate import Row
 from zantara_exp.dataset.messages import Malformed, clean_text, parse_json, parse_messages
+from zantara_exp.dataset.period import days_until
 from zantara_exp.errors import MissingInputError, ZantaraError
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _NAMESPACE = UUID("6a2f2c9e-5f0c-4f57-9a0e-6b1f5d0c7a11")
 _CHARS_PER_TOKEN = 4
 _LONGEST_LINE = 64_000_000
 """Bytes; a chat of thousands of messages has a hundredth of it."""
+_DEEPEST = 100
+"""Levels; parts of a message's content lie four deep, and what is written as JSON may be 254 deep."""
+TOO_DEEP: dict[str, Any] = {"messages": "nested too deeply"}
+"""Stands for a line that is; it is no chat, and ends in quarantine."""
 _CHATS = ("messages", "conversations", "conversation", "turns")
 _NAMES = {
     "id": ("id", "conversation_id", "conv_id"),
@@ -57,8 +62,8 @@ def import_file(path: Path, connection: Connection, last_day: date, days: int) -
         raise ZantaraError(
             f"{path} holds no conversation", 'one JSON object a line: {"messages": [{"role", "content"}]}'
         )
-    end = datetime.combine(last_day, time(), UTC) + timedelta(days=1)
-    step = timedelta(days=days) / len(lines)
+    first, end = days_until(last_day, days)
+    step = (end - first) / len(lines)
     rows = (row(line, end - step * (len(lines) - number) + step / 2) for number, line in enumerate(lines))
     with connection.transaction():
         connection.execute(TABLE)
@@ -71,12 +76,13 @@ def import_file(path: Path, connection: Connection, last_day: date, days: int) -
 def export_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the conversations of a file of JSON lines, plain or .gz.
 
-    Raises MissingInputError for a file that is not there, ZantaraError for a line that holds no chat.
+    A line nested beyond measure is TOO_DEEP. Raises MissingInputError for a file that is not there, ZantaraError for a
+    line that holds no chat.
     """
     for number, line in enumerate(json_lines(path), 1):
         if not isinstance(line, dict) or not any(name in line for name in _CHATS):
             raise ZantaraError(f"{path}, line {number} has no `messages`", 'write {"messages": [{"role", "content"}]}')
-        yield line
+        yield line if _is_shallow(line) else TOO_DEEP
 
 
 def json_lines(path: Path) -> Iterator[Any]:
@@ -156,9 +162,9 @@ def _moment(value: object) -> datetime | None:
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC) if found else None
     except (ValueError, OverflowError, OSError):
         return None
-    return found.replace(tzinfo=found.tzinfo or UTC) if found else None
 
 
 def _tokens(messages: object, said: Mapping[str, Any]) -> dict[str, int | None]:
@@ -172,6 +178,17 @@ def _tokens(messages: object, said: Mapping[str, Any]) -> dict[str, int | None]:
     lengths = [len(message["content"]) for message in chat]
     estimates = {"tokens_input": sum(lengths[:-1]), "tokens_output": lengths[-1]}
     return {key: None if said[key] else max(1, round(size / _CHARS_PER_TOKEN)) for key, size in estimates.items()}
+
+
+def _is_shallow(value: Any) -> bool:
+    """Whether it is nested no deeper than `_DEEPEST`; level by level, so that no depth is too much to find out."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        lists = [each for each in level if isinstance(each, list | dict)]
+        level = [item for each in lists for item in (each.values() if isinstance(each, dict) else each)]
+        if not level:
+            return True
+    return False
 
 
 def _storable(value: Any) -> Any:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.dataset.period import newest_of, period
 from zantara_exp.dataset.usage import ModelUsage, usage_of
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.errors import MissingInputError
@@ -61,9 +62,10 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
         raise MissingInputError(f"{layout.logs} holds no comparison log", "python -m zantara_exp stage=shadow")
     key = hash_key(config)
     read = [item for item in read_log(layout.logs, partial(hash_user, key=key)) if isinstance(item, Comparison)]
-    last = date.fromisoformat(config.as_of) if config.as_of else max(item.timestamp for item in read).date()
-    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    first = end - timedelta(days=config.source.days)
+    if not read:
+        raise MissingInputError(f"{layout.logs} holds no comparison", "python -m zantara_exp stage=shadow")
+    newest, later, dates = newest_of((item.timestamp for item in read), config)
+    first, end = period(config, newest, later, str(layout.logs))
     lost = _lost_reviews(config, layout)
     wanted = [name.lower() for name in config.source.models]
     rows: dict[str, dict[str, Any]] = {}
@@ -72,7 +74,8 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
         if named and first <= item.timestamp < end and _is_lost(item, lost):
             rows[item.request_id] = _row(item)  # of several epochs the newest counts
     newest_first = sorted(rows.values(), key=lambda row: (row["created_at"], row["id"]), reverse=True)
-    return LostRequests(config, first, end, newest_first, _note(newest_first, len(read)))
+    notes = (_note(newest_first, len(read)), dates)
+    return LostRequests(config, first, end, newest_first, "; ".join(filter(None, notes)))
 
 
 def _is_lost(item: Comparison, lost: set[str]) -> bool:

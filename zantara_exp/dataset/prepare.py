@@ -33,7 +33,7 @@ def prepare(config: Config, context: Context) -> StageResult:
     """
     layout, dataset = context.layout, config.dataset
     refused = forgotten_users(layout, None)
-    read = (each for each in records.read(layout.raw_conversations, "extract") if each["user"] not in refused)
+    read = (each for each in records.read_conversations(layout.raw_conversations) if each["user"] not in refused)
     selection = Selection(_unique(read))
     ask = Filters(dataset)
     selection.reject({name_of(each): {"reason": reason} for each in selection.kept if (reason := ask.refusal(each))})

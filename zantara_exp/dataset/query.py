@@ -124,7 +124,7 @@ def _as_fact(name: str, expression: Composable, kind: str) -> Composable:
     if kind == "timestamp without time zone":  # production's clocks are UTC; without a zone nothing else can be meant
         return sql.SQL("({}) at time zone 'UTC'").format(expression)
     if kind in ("text", "character varying", "path"):
-        return sql.SQL("({})::text::timestamptz").format(expression)
+        return sql.SQL("nullif(btrim(({})::text), '')::timestamptz").format(expression)
     if kind in ("bigint", "integer", "numeric", "double precision"):
         seconds = sql.SQL("case when {0} > 1e11 then {0} / 1000.0 else {0} end").format(expression)
         return sql.SQL("to_timestamp({})").format(seconds)

@@ -108,8 +108,38 @@ def read_json(path: Path, stage: str) -> Record:
     """Return the object in a file that `stage` wrote; raises like `read`."""
     if not path.exists():
         raise MissingInputError(f"{path} is not there: stage={stage} writes it", f"python -m zantara_exp stage={stage}")
-    loaded: Record = orjson.loads(path.read_bytes())
+    try:
+        loaded = orjson.loads(path.read_bytes())
+        if not isinstance(loaded, dict):
+            raise ValueError("it holds no object")
+    except ValueError as broken:
+        raise ZantaraError(f"{path}: {broken}", f"python -m zantara_exp stage={stage} force=true") from broken
     return loaded
+
+
+def read_conversations(path: Path) -> Iterator[Record]:
+    """Yield the conversations that `extract` wrote; raises like `read`, and ZantaraError for a line that is none."""
+    for number, found in enumerate(read(path, "extract"), 1):
+        if not _is_conversation(found):
+            raise ZantaraError(
+                f"{path}, line {number} is no conversation as stage=extract writes them",
+                "python -m zantara_exp stage=extract force=true",
+            )
+        yield found
+
+
+_FACTS = {"conversation_id", "user", "timestamp", "messages", "metadata"}
+_NOTED = {"language", "category", "model", "rating", "tokens_input", "tokens_output", "latency_ms"}
+
+
+def _is_conversation(found: object) -> bool:
+    if not isinstance(found, dict) or not found.keys() >= _FACTS:
+        return False
+    messages, metadata = found["messages"], found["metadata"]
+    chat = isinstance(messages, list) and all(
+        isinstance(each, dict) and {"role", "content"} <= each.keys() for each in messages
+    )
+    return chat and isinstance(metadata, dict) and metadata.keys() >= _NOTED
 
 
 def digest(path: Path) -> str:

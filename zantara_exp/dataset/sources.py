@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp import terminal
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset import connect, query
+from zantara_exp.dataset.period import EARLIEST, latest, period, said_later
 from zantara_exp.dataset.stream import Position, Stream
 from zantara_exp.dataset.usage import Conversations, ModelUsage
 from zantara_exp.dataset.users import hash_key
@@ -39,6 +40,12 @@ select count(*), max(created_at), sum(hashtextextended(r::text, 0)::numeric)
 from (select * from ({select}) r where {scope} {newest_first}) r
 """
 _ROWS = "copy (select {columns} from ({select}) r where {scope} and {after} {newest_first}) to stdout (null '')"
+_PERIOD = """
+select (select max(created_at) from ({select}) r where created_at between %(earliest)s and %(latest)s),
+    (select count(*) from ({select}) r where created_at > %(latest)s),
+    (select count(*) from ({select}) r where created_at is null or created_at < %(earliest)s)
+"""
+"""Three questions, each of which an index on the time answers."""
 _NEWEST_FIRST = "order by created_at desc, coalesce(id, '') collate \"C\" desc limit %(limit)s"
 _AFTER = "(created_at, coalesce(id, '') collate \"C\") <= (%(after_time)s::timestamptz, %(after_id)s)"
 
@@ -142,8 +149,9 @@ def open_database(config: Config, layout: Layout) -> Iterator[Database]:
         opened = connect.read_only(conninfo, config)
         try:
             table = query.find_table(opened, config.source)
-            first, end = _period(opened, table, config)
-            database = Database(config, opened, partial(connect.connect, conninfo, config), table, first, end, note)
+            first, end, dates = _period(opened, table, config)
+            notes = "; ".join(filter(None, (note, dates)))
+            database = Database(config, opened, partial(connect.connect, conninfo, config), table, first, end, notes)
             try:
                 yield database
             finally:
@@ -161,16 +169,18 @@ def fingerprint(config: Config) -> str:
         return hmac.digest(key, source.fingerprint().encode(), "sha256").hex()
 
 
-def _period(connection: Connection, table: query.Table, config: Config) -> tuple[datetime, datetime]:
+def _period(connection: Connection, table: query.Table, config: Config) -> tuple[datetime, datetime, str]:
+    """The period, and what to say of conversations that lie in no period."""
     from psycopg import sql
 
-    found = sql.SQL("select max(created_at) from ({}) r where isfinite(created_at)").format(table.select())
-    newest = connection.execute(found).fetchone()
-    if newest is None or newest[0] is None:
+    asked = sql.SQL(_PERIOD).format(select=table.select())
+    found = connection.execute(asked, {"earliest": EARLIEST, "latest": latest()}).fetchone()
+    newest, later, without = found or (None, 0, 0)
+    untimed = f"{without} conversations have no usable time in source.columns.created_at and are not read"
+    if newest is None and not later:
         raise MissingInputError(
-            f"table {config.source.table} holds no conversation with a time",
+            f"table {config.source.table} holds no conversation with a time" + (f": {untimed}" if without else ""),
             "let the product collect conversations first (500 or more in 30 days), or try source=embedded, the demo",
         )
-    last = date.fromisoformat(config.as_of) if config.as_of else newest[0].astimezone(UTC).date()
-    end = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    return end - timedelta(days=config.source.days), end
+    notes = (said_later(later, config), untimed if without else "")
+    return *period(config, newest, later, config.source.table), "; ".join(filter(None, notes))

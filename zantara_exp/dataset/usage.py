@@ -56,6 +56,15 @@ class Conversations(Protocol):
         """Yield the facts of each conversation under the names of `config.data.Columns`."""
 
 
+def number(text: str | None) -> float | None:
+    """The number that a noted value is; None for what is none, and for what nothing measured can be."""
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and abs(value) < 1e12 else None
+
+
 def usage_of(rows: Iterable[Mapping[str, Any]]) -> list[ModelUsage]:
     """The usage of rows that are read one by one, the model with most conversations first."""
     seen: dict[str, _Tally] = defaultdict(_Tally)
@@ -82,7 +91,7 @@ class _Tally:
         self.users.add(facts["user"])
         for name in ("tokens_input", "tokens_output"):
             value = facts[name]
-            if value is not None and value.isdecimal():
+            if value is not None and value.isdecimal() and number(value) is not None:
                 self._sums[name] += int(value)
                 self._counts[name] += 1
 
