@@ -42,8 +42,8 @@ def url(sample: Sample, labels: Path) -> Iterator[str]:
 
 
 def said(url: str, **body: Any) -> httpx.Response:
-    whole = {"reviewer": "ayu", "number": 1, "better": "A", **body}
-    return httpx.post(f"{url}/answer", json=whole, headers=HEADERS)
+    whole = json.dumps({"reviewer": "ayu", "number": 1, "better": "A", **body})
+    return httpx.post(f"{url}/answer", content=whole, headers=HEADERS)
 
 
 def test_the_page_tells_texts_and_nothing_else(url: str, sample: Sample) -> None:
@@ -77,6 +77,8 @@ def test_an_answer_can_be_taken_back(url: str, labels: Path) -> None:
     [
         {"number": 99},
         {"number": "1"},
+        {"number": "\ud800"},
+        {"number": True},
         {"better": "C"},
         {"better": None},
         {"reviewer": ""},
@@ -91,6 +93,19 @@ def test_an_answer_can_be_taken_back(url: str, labels: Path) -> None:
 def test_what_is_no_answer_is_refused(url: str, labels: Path, body: dict[str, Any]) -> None:
     assert said(url, **body).status_code == 422
     assert not labels.exists()
+
+
+def test_half_a_character_is_refused_in_plain_words(url: str, labels: Path) -> None:
+    reply = said(url, comment="so \ud800")
+    assert (reply.status_code, "half of a character" in reply.json()["error"]) == (422, True)
+    assert not list(labels.parent.glob("*.tmp"))
+    assert said(url, comment="so \U0001f600").status_code == 200
+
+
+def test_the_page_names_a_line_that_is_no_label(url: str, labels: Path) -> None:
+    labels.write_text("[]\n")
+    reply = httpx.get(f"{url}/state", params={"reviewer": "ayu"})
+    assert (reply.status_code, "line 1, is no label" in reply.json()["error"]) == (422, True)
 
 
 def test_only_the_page_itself_is_listened_to(url: str, labels: Path) -> None:

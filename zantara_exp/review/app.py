@@ -44,7 +44,10 @@ def app(sample: Sample, labels: Path, hosts: list[str], token: str | None = None
         reviewer = request.query_params.get("reviewer", "").strip()
         if not _NAME.fullmatch(reviewer):
             return JSONResponse({"error": "a name has 1 to 40 letters, digits, spaces, dots or dashes"}, 422)
-        return JSONResponse({"pairs": shown(sample, labels, reviewer), "rubric": RUBRIC})
+        try:
+            return JSONResponse({"pairs": shown(sample, labels, reviewer), "rubric": RUBRIC})
+        except ZantaraError as error:
+            return JSONResponse({"error": str(error)}, 422)
 
     async def answer(request: Request) -> Response:
         if request.headers.get("x-review") != "1":
@@ -81,8 +84,8 @@ def keep(body: Any, sample: Sample, labels: Path) -> None:
     items = {item.number: item for item in sample.items}
     if not isinstance(reviewer, str) or not _NAME.fullmatch(reviewer.strip()):
         raise ValueError("reviewer is no name")
-    if not isinstance(number, int) or number not in items:
-        raise ValueError(f"pair {number} is not in the sample")
+    if type(number) is not int or number not in items:  # true is an int too
+        raise ValueError(f"pair {number!r} is not in the sample")
     if better == "":
         withdraw(labels, sample.hash, number, reviewer.strip())
         return
@@ -95,6 +98,8 @@ def keep(body: Any, sample: Sample, labels: Path) -> None:
     critical, comment = body.get("critical", ""), body.get("comment", "")
     if not all(sides in _SIDES for sides in (*given.values(), critical)) or not isinstance(comment, str):
         raise ValueError("sides are A, B, AB or none, and a comment is text")
+    if any("\ud800" <= character <= "\udfff" for character in comment):
+        raise ValueError("the comment holds half of a character (a lone surrogate), which is no text")
     answer = Answer(number, better, critical, given, comment.strip()[:_LONGEST_COMMENT])
     merge(labels, unblinded([answer], sample, reviewer.strip()))
 
