@@ -17,6 +17,7 @@ import pytest
 
 from tests.analysis import logs
 from zantara_exp.config import Config
+from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
 from zantara_exp.layout import Layout
@@ -178,6 +179,51 @@ def test_no_bug_is_known_once_all_were_read(config: Config, layout: Layout) -> N
     drawn(config, layout)
     labelled(config, all_same, layout)
     assert said(config, layout, "critical_bugs") == Number(0.0)
+    assert said(config, layout) == Reviews(20, 0, 0, 0, load_sample(layout.review_sample).hash)
+
+
+def test_drawing_again_does_not_undo_a_bad_review(
+    config: Config, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = drawn(config, layout)
+
+    def bad(number: int, row: Row) -> None:
+        worse = {"A": "B", "B": "A"}[first.items[number].candidate]
+        row.update(better=worse, critical_bug=first.items[number].candidate if number == 0 else "")
+
+    labelled(config, bad, layout)
+    assert said(config, layout) == Reviews(0, 20, 0, 0, first.hash)
+    monkeypatch.setattr(config, "force", True)
+    monkeypatch.setattr(config, "seed", 8)
+    run(config)
+    assert "what was drawn first counts" in reason(said(config, layout))
+    assert said(config, layout, "critical_bugs") == Number(1.0)
+    monkeypatch.setattr(config, "force", False)
+    labelled(config, all_same, layout)
+    second = load_sample(layout.review_sample)
+    assert second.hash != first.hash
+    assert f"review.jsonl holds 20 of {first.hash}" in reason(said(config, layout))
+    assert said(config, layout, "critical_bugs") == Number(1.0)
+
+    criterion = Criterion("review_equivalent", "review", go=Threshold(above=0.8), method="exact", looks=2)
+    config.gate.criteria = {"review": criterion}
+    assert said(config, layout) == Reviews(20, 0, 0, 0, second.hash)
+    config.gate.criteria = {}
+    kept = layout.review_sample.with_name(f"sample-{first.hash}.json")
+    kept.write_text(kept.read_text().replace(f'"{first.epoch}"', '"e1"'))
+    assert "what was drawn first counts" in reason(said(config, layout))
+    assert said(config, layout, "critical_bugs") == Number(1.0)
+
+
+def test_a_sample_that_nobody_labelled_may_be_drawn_again(
+    config: Config, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn(config, layout)
+    monkeypatch.setattr(config, "seed", 8)
+    monkeypatch.setattr(config, "force", True)
+    run(config)
+    monkeypatch.setattr(config, "force", False)
+    labelled(config, all_same, layout)
     assert said(config, layout) == Reviews(20, 0, 0, 0, load_sample(layout.review_sample).hash)
 
 

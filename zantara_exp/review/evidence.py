@@ -1,7 +1,8 @@
 """What people said to a gate: `review_equivalent`, one adjudicated label per pair, and `critical_bugs`.
 
 A review speaks of the model that was sampled: labels of another epoch, of a sample that was changed, or given
-without blinding are no evidence, and the reason is named.
+without blinding are no evidence, and the reason is named. Drawing again is no way out: what was drawn first counts for
+as many looks as the gate declares, and a critical bug of the epoch counts whatever sample it was found in.
 """
 
 from __future__ import annotations
@@ -28,16 +29,21 @@ def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Eviden
         return Missing(_NONE)
     try:
         sample = load_sample(layout.review_sample)
-        labels = usable(load(layout.review_labels), sample)
+        known = load(layout.review_labels)
+        labels = usable(known, sample)
     except ZantaraError as error:
         return Missing(error.message)
     hindrance = _other_days(sample, request.until) or _other_epoch(sample, request.until, config, layout)
     if hindrance:
         return Missing(hindrance)
+    known = of_epoch(known, sample, layout)
+    if request.metric == "critical_bugs":
+        return _critical_bugs(known, labels, sample)
+    drawn_again = _drawn_again(known, sample, config)
+    if drawn_again:
+        return Missing(drawn_again)
     if not labels:
         return Missing(_NONE)
-    if request.metric == "critical_bugs":
-        return _critical_bugs(labels, sample)
     votes = Counter(adjudicated(labels, config.review.adjudicator).values())
     return Reviews(
         equivalent_or_better=votes[BETTER] + votes[EQUIVALENT],
@@ -57,9 +63,37 @@ def usable(labels: Sequence[Label], sample: Sample) -> list[Label]:
     return mine
 
 
-def _critical_bugs(labels: Sequence[Label], sample: Sample) -> Evidence:
-    """Pairs whose candidate has a critical bug; none is known only once every pair was read."""
-    found = {label.pair for label in labels if label.critical_bug}
+def of_epoch(labels: Sequence[Label], sample: Sample, layout: Layout) -> list[Label]:
+    """The labels of all samples but those known to be of another epoch: a sample that is gone may be of this one."""
+    elsewhere = set()
+    for path in layout.review_sample.parent.glob("sample-*.json"):
+        try:
+            other = load_sample(path)
+        except ZantaraError:
+            continue
+        if other.epoch != sample.epoch:
+            elsewhere.add(other.hash)
+    return [label for label in labels if label.sample not in elsewhere]
+
+
+def _drawn_again(known: Sequence[Label], sample: Sample, config: Config) -> str:
+    """A sentence when more samples of the epoch were labelled before this one than a gate may look at."""
+    drawn = Counter(label.sample for label in known if label.sample != sample.hash)
+    order = list(dict.fromkeys([*(label.sample for label in known), sample.hash]))
+    terms = [rule.looks for rule in config.gate.criteria.values() if rule.metric == "review_equivalent"]
+    if order.index(sample.hash) < min(terms, default=1):
+        return ""
+    return (
+        f"another sample of this epoch has labels: review.jsonl holds {drawn[order[0]]} of {order[0]}; "
+        "what was drawn first counts"
+    )
+
+
+def _critical_bugs(known: Sequence[Label], labels: Sequence[Label], sample: Sample) -> Evidence:
+    """Pairs whose candidate has a critical bug, in any sample; none is known only once every pair of this was read."""
+    found = {(label.sample, label.pair) for label in known if label.critical_bug}
+    if not found and not labels:
+        return Missing(_NONE)
     unread = len(sample.items) - len({label.pair for label in labels})
     if not found and unread:
         return Missing(f"{unread} of {len(sample.items)} pairs have not been read for critical bugs yet")
