@@ -16,7 +16,7 @@ from tests.dataset.support import config_of, context_of, rows_of, small_demo
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.extract import advice, extract
 from zantara_exp.dataset.messages import Malformed, Message, parse_json, parse_messages
-from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.dataset.users import hash_key, hash_user, written_id
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.runner import run_overrides
 
@@ -186,3 +186,54 @@ def test_a_mapping_that_finds_nothing_leaves_the_old_files(
         extract(config_of(*mapping, wrong), context)
     assert wrong in told.value.hint
     assert [path.read_bytes() for path in files] == before
+
+
+KEY = b"0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("told", "stays"),
+    [
+        ("2f0c7a11-5f0c-4f57-9a0e-6b1f5d0c7a11", True),
+        ("2f0c7a11-5f0c-4f57-9a0e-6b1f5d0c7a11:0", True),
+        ("a1b2c3d4e5f60718.a1b2c3d4e5f60718:12", True),
+        ("10425", True),
+        ("chat-1042:1", True),
+        ("failed", True),
+        ("whatsapp:+3933312345600", False),
+        ("3933312345600", False),
+        ("3174012345678901", False),
+        ("wa-3933312345600", False),
+        ("anna@example.com", False),
+        ("Anna Rossi", False),
+        ("chat-with-user-77", False),
+        ("RSSMRA85T10A562S", False),
+        ("x" * 5000, False),
+    ],
+)
+def test_an_id_that_may_tell_who_it_is_with_is_hashed(told: str, stays: bool) -> None:
+    written = written_id(told, "user-77", KEY)
+    assert written == (told if stays else hash_user(told, KEY))
+    assert written_id(written, "user-77", KEY) == written or not stays  # of a log that a hash stands in as well
+
+
+def test_ids_and_models_are_written_without_personal_data(database: psycopg.Connection, workdir: Path) -> None:
+    database.execute(
+        "create table conversations (id text, user_id text, messages text, metadata jsonb, created_at timestamptz)"
+    )
+    said = '{"model": "haiku for anna@example.com"}'
+    for messages in (json.dumps(CHAT), "broken"):
+        row = ["whatsapp:+3933312345600", messages, said]
+        database.execute("insert into conversations values (%s, 'u', %s, %s, '2025-11-03')", row)
+    config = config_of("source=postgres", "source.columns.session=''")
+    context = context_of(config)
+    result = extract(config, context)
+    layout = context.layout
+    hashed = hash_user("whatsapp:+3933312345600", KEY)
+    for path in (layout.raw_conversations, layout.quarantine):
+        assert [row["conversation_id"] for row in rows_of(path)] == [hashed]
+    assert rows_of(layout.raw_conversations)[0]["metadata"]["model"] == "haiku for [EMAIL_1]"
+    written = [path.read_text() for path in (layout.raw_conversations, layout.quarantine, layout.extract_summary)]
+    for text in (*written, repr(result)):
+        assert "anna@" not in text
+        assert "39333" not in text

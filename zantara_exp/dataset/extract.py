@@ -21,7 +21,7 @@ from zantara_exp.dataset.messages import Malformed, Message, parse_messages
 from zantara_exp.dataset.redact import Redactor
 from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.usage import Conversations, ModelUsage, number
-from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.dataset.users import hash_key, hash_user, written_id
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Context, StageResult, Table
 
@@ -38,7 +38,7 @@ def extract(config: Config, context: Context) -> StageResult:
     with open_source(config, context.layout) as source:
         if source.note:
             context.say(source.note)
-        usage = source.usage()
+        usage = [replace(each, model=Redactor().text(each.model)) for each in source.usage()]
         found = sum(each.conversations for each in usage)
         facts = _facts(source, usage, found)
         if not found:
@@ -81,7 +81,7 @@ class RowReader:
         metadata = {
             "language": self._language(questions, clean, row["language"]),
             "category": self._classifier.conversation(questions),
-            "model": row["model"] or "unknown",
+            "model": redactor.text(row["model"] or "unknown"),
             "rating": number(row["rating"]),
             "tokens_input": _whole(row["tokens_input"]),
             "tokens_output": _whole(row["tokens_output"]),
@@ -89,7 +89,7 @@ class RowReader:
         }
         moment = datetime.fromisoformat(row["created_at"]).astimezone(UTC)
         return {
-            "conversation_id": row["id"],
+            "conversation_id": self.id(row),
             "user": self.user(row),
             "session": hash_user(row["session"], self.key) if row["session"] else None,
             "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -100,6 +100,10 @@ class RowReader:
     def refuses(self, row: dict[str, Any]) -> bool:
         """Whether the user asked to be forgotten."""
         return bool(self._forgotten) and bool(row["user"]) and self.user(row) in self._forgotten
+
+    def id(self, row: dict[str, Any]) -> str:
+        """The conversation's id, hashed where it may tell who it is with; "" where there is none."""
+        return written_id(str(row["id"]), str(row["user"] or ""), self.key) if row["id"] else ""
 
     def user(self, row: dict[str, Any]) -> str:
         """The user's keyed hash; sources that are hashed already say so by `hashed`."""
@@ -142,7 +146,7 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
                 refused[bad.reason] += 1
                 quarantine.write(
                     {
-                        "conversation_id": row["id"],
+                        "conversation_id": reader.id(row),
                         "user": reader.user(row),
                         "timestamp": row["created_at"],
                         "reason": bad.reason,
@@ -181,13 +185,16 @@ def _all_refused(config: Config, refused: Counter[str]) -> tuple[str, str]:
 
 
 def _facts(source: Conversations, usage: Sequence[ModelUsage], found: int) -> dict[str, Any]:
+    models = Counter[str]()
+    for each in usage:  # two may have become one by redaction
+        models[each.model] += each.conversations
     return {
         "source": source.config.source.kind,
         "table": source.config.source.table,
         "first": source.first.date().isoformat(),
         "end": source.end.date().isoformat(),
         "conversations": found,
-        "models": {each.model: each.conversations for each in usage},
+        "models": dict(models),
         "advice": advice(found),
     }
 

@@ -1,9 +1,13 @@
-"""User ids leave the database only as a keyed hash: the same user stays recognisable, who he is does not."""
+"""User ids leave the database only as a keyed hash: the same user stays recognisable, who he is does not.
+
+Ids of conversations may say as much, such as `whatsapp:+39...`; those leave it the same way.
+"""
 
 from __future__ import annotations
 
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -12,11 +16,26 @@ from zantara_exp.errors import MissingRequirementError, ZantaraError
 
 KEY_VARIABLE = "ZANTARA_HASH_KEY"
 MIN_BYTES = 16
+_HEX = r"(?=[0-9]*[a-f])[0-9a-f]{16}"
+_NOBODYS = re.compile(
+    rf"(?:[0-9a-f]{{32}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_HEX}|(?:[a-z]-?)?[0-9]{{1,8}}"
+    rf"|(?=.{{1,24}}(?:[.:]|\Z))[a-z]+(?:[_-][a-z]+)*(?:[_-]?[0-9]{{1,6}})?)(?:\.{_HEX})?(?::[0-9]{{1,3}})?",
+    re.IGNORECASE,
+)
+"""UUIDs, our own hashes, numbers too short for a phone, short slugs; each with the endings the comparison log gives."""
+_TELLING = 4
+"""A user id shorter than this stands in other ids by chance."""
 
 
 def hash_user(user_id: str, key: bytes) -> str:
     """HMAC-SHA256 of the user id, its first 64 bits as hexadecimal digits."""
     return hmac.digest(key, user_id.encode("utf-8", "surrogatepass"), "sha256")[:8].hex()
+
+
+def written_id(conversation_id: str, user_id: str, key: bytes) -> str:
+    """A conversation's id as it may be written: itself, or its keyed hash where it may tell whose it is."""
+    tells = len(user_id) >= _TELLING and user_id in conversation_id
+    return conversation_id if _NOBODYS.fullmatch(conversation_id) and not tells else hash_user(conversation_id, key)
 
 
 def hash_key(config: Config) -> bytes:
