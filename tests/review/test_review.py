@@ -183,7 +183,7 @@ def test_no_bug_is_known_once_all_were_read(config: Config, layout: Layout) -> N
 
 
 def test_drawing_again_does_not_undo_a_bad_review(
-    config: Config, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    config: Config, layout: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = drawn(config, layout)
 
@@ -196,6 +196,7 @@ def test_drawing_again_does_not_undo_a_bad_review(
     monkeypatch.setattr(config, "force", True)
     monkeypatch.setattr(config, "seed", 8)
     run(config)
+    assert "another sample of this epoch has 20 labels" in " ".join("".join(capsys.readouterr()).split())
     assert "what was drawn first counts" in reason(said(config, layout))
     assert said(config, layout, "critical_bugs") == Number(1.0)
     monkeypatch.setattr(config, "force", False)

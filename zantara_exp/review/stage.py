@@ -14,7 +14,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.review.assessments import assessed
-from zantara_exp.review.evidence import usable
+from zantara_exp.review.evidence import of_epoch, usable
 from zantara_exp.review.labels import CANNOT, WORSE, adjudicated, agreement, load, merge, unblinded
 from zantara_exp.review.sample import Sample, blinded, draw
 from zantara_exp.review.sample import load as load_sample
@@ -92,9 +92,13 @@ def _drawn(config: Config, context: Context) -> Sample:
     layout = context.layout
     with open_log(config, layout, _until(config)) as log:
         sample = _sample(log, config)
+    known = load(layout.review_labels)
     _set_aside(layout)
     save_sample(sample, layout.review_sample)
     _write(layout.review_sheet, sheet(sample))
+    earlier = [label for label in of_epoch(known, sample, layout) if label.sample != sample.hash]
+    if earlier:
+        context.say(f"another sample of this epoch has {len(earlier)} labels: for a gate, what was drawn first counts")
     return sample
 
 
