@@ -168,7 +168,7 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
         began = time.monotonic()
         with open_run(job.config.tracking, layout, name, _tags(name), parent) as run:
             result = _recorded(job, name, spec, fingerprint, run)
-        if not result.only_looked:
+        if not result.not_reusable:
             records.write(fingerprint, run.run_id, result)
     seconds = time.monotonic() - began
     _print(name, result, seconds, run.run_id)

@@ -89,8 +89,8 @@ class StageResult:
     """What a user would run next."""
     status: int = OK
     """Exit status; only `stage=gate` and `stage=check` set another than OK."""
-    only_looked: bool = False
-    """The stage was asked to look and wrote none of its outputs: nothing is remembered for reuse."""
+    not_reusable: bool = False
+    """Nothing is remembered: the stage only looked and wrote nothing, or something it asked for did not answer."""
 
 
 class Context:

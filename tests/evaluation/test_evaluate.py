@@ -205,6 +205,7 @@ def test_a_judge_compares_with_the_primary_and_the_primary_with_itself(judged):
     assert told["noise_floor"]["not_a_tie"] == 0
     assert "stub-haiku: as good as the primary or better in 0.0%" in result.summary["judge"]
     assert [table.title for table in result.tables][1] == "Judged, in both orders"
+    assert result.not_reusable  # a pair is without a verdict: the same command asks for it again
 
 
 def test_judged_pairs_are_evidence_and_those_without_a_verdict_are_lost(judged):

@@ -44,7 +44,7 @@ def extract(config: Config, context: Context) -> StageResult:
         if not found:
             raise ZantaraError(*_nothing(source))
         if config.source.stats_only:
-            return replace(_result(config, facts, usage), only_looked=True)
+            return replace(_result(config, facts, usage), not_reusable=True)
         reader = RowReader(config, key, forgotten_users(context.layout, key))
         wanted = min(found, config.source.limit)
         facts |= _written(source, reader, context, wanted) | {"interruptions": source.interruptions}

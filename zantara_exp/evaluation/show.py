@@ -36,6 +36,7 @@ def result_of(outcome: Mapping[str, Any], splits: Segments, test: Segments, file
         tables=[_table(test), *_judge_tables(outcome["judge"])],
         artifacts=files,
         next_command="python -m zantara_exp stage=gate gate=training",
+        not_reusable=bool(outcome["judge"] and outcome["judge"]["missing"]),
     )
 
 
