@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.dataset.days import earlier, latest
 from zantara_exp.dataset.importing import TOO_DEEP, export_lines, row
-from zantara_exp.dataset.period import earlier, latest, newest_of, period
+from zantara_exp.dataset.period import newest_of, period
 from zantara_exp.dataset.usage import ModelUsage, number, usage_of
 from zantara_exp.errors import MissingInputError
 

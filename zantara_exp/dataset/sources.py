@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp import terminal
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset import connect, query
-from zantara_exp.dataset.period import EARLIEST, latest, period, said_later
+from zantara_exp.dataset.days import EARLIEST, latest
+from zantara_exp.dataset.period import period, said_later
 from zantara_exp.dataset.stream import Position, Stream
 from zantara_exp.dataset.usage import Conversations, ModelUsage
 from zantara_exp.dataset.users import hash_key
