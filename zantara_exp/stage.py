@@ -17,7 +17,7 @@ from typing import Protocol
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 
-OK, FAILED, BAD_CONFIG, NO_GO, INCONCLUSIVE = 0, 1, 2, 3, 4
+OK, FAILED, NO_GO, INCONCLUSIVE = 0, 1, 3, 4  # 2 is ConfigError
 
 
 class RunRecord(Protocol):

@@ -15,7 +15,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.dataset.conftest import open_folder
 from tests.rollout.support import SERVED, config_of, traffic, write_verdict
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
@@ -28,19 +27,6 @@ from zantara_exp.shadow.served_store import PostgresSink
 
 URL = "ROLLOUT_DATABASE_URL"
 SHARED = ("rollout.state=postgres", "rollout.watch=true", "rollout.every_seconds=0.2", "rollout.critical_bugs=false")
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    with open_folder() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Server]:
-    with embedded.server(place) as running:
-        running.create_database("rollout")
-        yield running
 
 
 @pytest.fixture

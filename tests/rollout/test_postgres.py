@@ -13,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.dataset.conftest import open_folder
 from tests.rollout.support import MONDAY, act, config_of, write_verdict
 from tests.rollout.test_store import RUN, process
 from zantara_exp.config.rollout import Rollout
@@ -49,19 +48,6 @@ while won < 30:
 store.close()
 print(won, lost)
 """
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    with open_folder() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Server]:
-    with embedded.server(place) as running:
-        running.create_database("rollout")
-        yield running
 
 
 @pytest.fixture

@@ -248,3 +248,14 @@ def test_garbage_is_a_failure() -> None:
     with raw_server(candidate) as url:
         against(url, "endpoint.breaker.failures=1000")
     assert {row.candidate.error for row in logged()} == {"bad_answer"}
+
+
+def test_answers_that_follow_no_question_are_counted_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    chats = [conversation(number, "Ciao", "Ciao! Come va?") for number in range(12)]
+    for chat in chats[:3]:
+        chat["messages"] = chat["messages"][1:]  # it opens with the assistant
+    record(chats, train_users=[])
+    with raw_server(Candidate()) as url:
+        against(url)
+    assert "3 recorded answers follow no question, and are not compared" in capsys.readouterr().out
+    assert len(logged()) == 9

@@ -150,14 +150,7 @@ def strict_lower_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not (values * counts > 0).any():
         return 0.0
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if strict_evidence_go(values, middle, counts) >= -np.log(alpha):
-            low = middle
-        else:
-            high = middle
-    return low
+    return _last(lambda p0: strict_evidence_go(values, p0, counts) >= -np.log(alpha))
 
 
 def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float = 1.0) -> float:
@@ -165,14 +158,16 @@ def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not ((1.0 - values) * counts > 0).any():
         return 1.0
+    return 1.0 - _last(lambda q0: strict_evidence_no_go(values, 1.0 - q0, counts) >= -np.log(alpha))
+
+
+def _last(holds: Callable[[float], bool]) -> float:
+    """The end of the part of (0, 1) where `holds` is true, from 0 on."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if strict_evidence_no_go(values, middle, counts) >= -np.log(alpha):
-            high = middle
-        else:
-            low = middle
-    return high
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def closed_form_evidence(good: ArrayLike, bad: ArrayLike, p0: float, a: float = 1, b: float = 1) -> Floats:

@@ -70,14 +70,6 @@ class Served:
         return self.arm == CANDIDATE and self.answered_by == PRIMARY
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A line of the served log that is none."""
-
-    where: str
-    reason: str
-
-
 class Sink(Protocol):
     """Where lines go. Used by one thread."""
 

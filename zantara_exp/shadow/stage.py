@@ -80,6 +80,8 @@ def _sampled(config: Config, context: Context) -> Sampled:
     )
     sampler = Sampler(config.shadow)
     requests = replay.requests()
+    if replay.skipped:
+        context.say(f"{replay.skipped} recorded answers follow no question, and are not compared")
     chosen = [(request, sampler.choose(request.user, request.category)) for request in requests]
     sampled = [(request, sampling) for request, sampling in chosen if sampling is not None]
     if not sampled:

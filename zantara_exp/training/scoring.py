@@ -44,11 +44,6 @@ class Totals:
         return self.loss_sum / self.tokens if self.tokens else math.nan
 
     @property
-    def perplexity(self) -> float:
-        """exp(loss); infinite where that overflows."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
-
-    @property
     def token_accuracy(self) -> float:
         """Share of answer tokens that were the model's first choice."""
         return self.correct / self.tokens if self.tokens else math.nan
