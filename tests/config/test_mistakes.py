@@ -43,10 +43,20 @@ def test_wrong_option_lists_the_valid_ones() -> None:
         ("tracking.name=cloud", "tracking.name=cloud: must be one of local, server"),
         ("+trainer._target_=os.system", "trainer._target_=os.system: a config names no code here"),
         ("trainer", "is not written as key=value"),
+        ("~rollout", "~rollout: a part of the config is not taken away; choose an option instead: rollout=NAME"),
+        ("~model", "~model: a part of the config is not taken away"),
+        ("~source=embedded", "~source: a part of the config is not taken away"),
+        ("~seed", "~seed: a part of the config is not taken away; give another value"),
+        ("gate=null", "gate=null: no such option"),
+        ("+model=tiny", "model has an option already; write it without +"),
     ],
 )
 def test_each_kind_of_mistake(override: str, expected: str) -> None:
     assert expected in refused(override)
+
+
+def test_one_entry_of_a_mapping_may_be_taken_away() -> None:
+    assert "quality" not in compose(["~gate.criteria.quality"]).gate.criteria
 
 
 def test_all_mistakes_are_named_at_once() -> None:

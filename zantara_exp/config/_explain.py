@@ -74,14 +74,35 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
         return
     values = [str(v) for v in override.sweep_string_iterator()] if override.is_sweep_override() else [override.value()]
     groups = groups_in(searched)
+    if override.is_delete():
+        yield from _removals([text])
+        return
+    if override.is_add() and key in groups and key in chosen:
+        yield Problem(text, _NO_VALUE, f"{key} has an option already; write it without +", where)
+        return
     for value in values:
         if key in groups and not isinstance(value, dict) and override.package is None:
-            if value is not None and str(value) not in groups[key]:
-                yield Problem(key, value, "no such option; " + suggestion(str(value), groups[key]), where)
-            elif value is not None:
+            if str(value) not in groups[key]:
+                shown = "null" if value is None else value
+                yield Problem(key, shown, "no such option; " + suggestion(str(shown), groups[key]), where)
+            else:
                 chosen[key] = str(value)
-        elif not override.is_delete():
+        else:
             yield from problems_in(Config, _nested(key, value), where=where)
+
+
+def _removals(overrides: Sequence[str]) -> Iterator[Problem]:
+    """`~group` and `~key`: Hydra takes them away, and the schema's defaults would stand there unasked.
+
+    An entry of a mapping, such as one criterion (`~gate.criteria.quality`), may go.
+    """
+    for text in overrides:
+        name = text.removeprefix("~").partition("=")[0].partition("@")[0]
+        if not text.startswith("~") or "." in name or name.startswith("hydra"):
+            continue
+        shipped = groups_in([CONF]).get(name)
+        what = f"choose an option instead: {name}=NAME " + suggestion("", shipped) if shipped else "give another value"
+        yield Problem(f"~{name}", _NO_VALUE, f"a part of the config is not taken away; {what}", "command line")
 
 
 def _nested(dotted: str, value: Any) -> dict[str, Any]:
@@ -144,7 +165,7 @@ def typed(composed: DictConfig, overrides: Sequence[str], choices: Mapping[str, 
 
     content = OmegaConf.to_container(composed, resolve=False)
     plain = {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
-    unknown = [str(problem) for problem in strangers(Config, plain)]
+    unknown = [str(problem) for problem in (*_removals(overrides), *strangers(Config, plain))]
     if unknown:
         raise _as_error(unknown)
     try:
