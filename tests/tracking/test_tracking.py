@@ -11,7 +11,7 @@ import pytest
 from zantara_exp.config import Config
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.layout import Layout
-from zantara_exp.tracking import open_run, waiting
+from zantara_exp.tracking import _send, open_run, waiting
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._run import send_pending
 from zantara_exp.tracking._store import connect, experiment_id, shown
@@ -117,6 +117,26 @@ def test_a_killed_run_is_closed_by_the_next(config: Config) -> None:
     killed = [run for run in runs(config) if run.info.run_name == "train"]
     assert [run.info.status for run in killed] == ["KILLED"]
     assert killed[0].data.metrics == {"train/loss": 3.0}
+
+
+@pytest.mark.parametrize("sent", [None, "start", "end"])
+def test_a_kill_between_mlflow_and_the_journal_doubles_and_changes_no_run(config: Config, sent: str | None) -> None:
+    """MLflow has the run, and the journal does not know it yet, or is not gone yet."""
+    client = connect(config.tracking, Layout(config).mlruns)
+    experiment = experiment_id(client, config.tracking, Layout(config).mlruns)
+    start = {"op": "start", "name": "train", "time": 1, "parent": None, "parent_run": None, "tags": {"zantara.id": "a1"}}
+    run_id, end = _send.start(client, experiment, start, None), {"op": "end", "status": "FINISHED", "time": 2}
+    journal = Journal.new(waiting(config.tracking, Layout(config)))
+    for operation in (start, end):
+        journal.append(operation)
+    if sent is not None:
+        journal.mark_sent(run_id)
+    if sent == "end":
+        _send.apply(client, run_id, end)
+        journal.mark_sent(run_id)
+    journal.close(delete=False)
+    send_pending(client, experiment, waiting(config.tracking, Layout(config)))
+    assert [(run.info.run_id, run.info.status) for run in runs(config)] == [(run_id, "FINISHED")]
 
 
 def test_a_server_must_be_named(config: Config) -> None:

@@ -47,12 +47,12 @@ class Journal:
         with self._operations.open("ab") as file:
             file.write(orjson.dumps(operation) + b"\n")
 
-    def unsent(self) -> list[dict[str, Any]]:
-        """The operations that MLflow does not have yet. A line torn by a kill ends the journal."""
+    def operations(self) -> list[dict[str, Any]]:
+        """All operations; MLflow has the first `sent` of them. A line torn by a kill ends the journal."""
         if not self._operations.exists():
             return []
         operations = []
-        for line in self._operations.read_bytes().splitlines()[self.sent :]:
+        for line in self._operations.read_bytes().splitlines():
             try:
                 operations.append(orjson.loads(line))
             except orjson.JSONDecodeError:
@@ -79,5 +79,6 @@ class Journal:
     def close(self, *, delete: bool) -> None:
         """Let the journal go; `delete` when MLflow has all of it."""
         if delete:
+            self._operations.unlink(missing_ok=True)  # first: a kill in between leaves a journal that says nothing
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()

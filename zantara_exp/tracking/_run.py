@@ -43,7 +43,7 @@ class JournaledRun:
             "name": name,
             "time": _now(),
             # The id that the terminal shows while MLflow is away, so that the run can be found by it later.
-            "tags": {**tags, "zantara.id": self.run_id},
+            "tags": {**tags, _send.OWN_ID: self.run_id},
             "parent": journal.id if journal else None,
             "parent_run": journal.run_id if journal else None,
         }
@@ -135,19 +135,21 @@ def send_pending(client: MlflowClient, experiment: str, pending: Path) -> int:
         if not journal.claim():
             journal.close(delete=False)
             continue
-        operations = journal.unsent()
-        ended = bool(operations) and operations[-1]["op"] == "end"
-        for operation in operations if ended else [*operations, _send.killed()]:
+        operations = journal.operations()
+        if operations and operations[-1]["op"] != "end":
+            operations.append(_send.killed())
+        for operation in operations[journal.sent :]:
             if operation["op"] == "start":
                 parent = operation["parent_run"] or run_ids.get(operation["parent"])
-                journal.mark_sent(_send.start(client, experiment, operation, parent))
+                known = _send.started(client, experiment, operation)  # a kill may have come before it was noted
+                journal.mark_sent(known or _send.start(client, experiment, operation, parent))
             elif journal.run_id is not None:
                 _send.apply(client, journal.run_id, operation)
                 journal.mark_sent(journal.run_id)
         if journal.run_id is not None:
             run_ids[journal.id] = journal.run_id
+        completed += len(operations) > 0
         journal.close(delete=True)
-        completed += 1
     return completed
 
 

@@ -21,6 +21,9 @@ _LONGEST_PARAM = 500
 _MOST_PARAMS = 100
 """MLflow takes this many at once."""
 
+OWN_ID = "zantara.id"
+"""The tag by which a run is known before MLflow has given it an id."""
+
 Operation = dict[str, Any]
 
 
@@ -31,6 +34,13 @@ def start(client: MlflowClient, experiment: str, operation: Operation, parent_ru
         tags["mlflow.parentRunId"] = parent_run
     run = client.create_run(experiment, start_time=operation["time"], tags=tags, run_name=operation["name"])
     return str(run.info.run_id)
+
+
+def started(client: MlflowClient, experiment: str, operation: Operation) -> str | None:
+    """MLflow's id of a run that it has already; None where it has none."""
+    own = operation["tags"].get(OWN_ID)
+    found = client.search_runs([experiment], f"tags.`{OWN_ID}` = '{own}'", max_results=1) if own else []
+    return str(found[0].info.run_id) if found else None
 
 
 def apply(client: MlflowClient, run_id: str, operation: Operation) -> None:
