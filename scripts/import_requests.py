@@ -19,7 +19,7 @@ from _project import use_own_python
 
 
 def main() -> int:
-    from zantara_exp import terminal
+    from zantara_exp import terminal, umask
     from zantara_exp.analysis.requests import import_requests
     from zantara_exp.errors import ZantaraError
 
@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument("--day", type=date.fromisoformat, default=date(2024, 1, 1), help="UTC day they are dated with")
     given = parser.parse_args()
     try:
-        count = import_requests(given.file, given.log_dir, given.day)
+        with umask.private():
+            count = import_requests(given.file, given.log_dir, given.day)
     except ZantaraError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_status

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zantara_exp import ranks, terminal
+from zantara_exp import ranks, terminal, umask
 from zantara_exp.config import OWN_FOLDER, folders, register
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
@@ -55,7 +55,7 @@ def run_overrides(arguments: Sequence[str]) -> int:
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
         sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
-        with _logging_as_before():
+        with umask.private(), _logging_as_before():
             hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
         if endings:
             raise endings[0]

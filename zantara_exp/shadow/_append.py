@@ -77,7 +77,8 @@ def _set_torn_line_aside(descriptor: int, path: Path) -> None:
     whole = _end_of_last_line(descriptor, size)
     fragment = os.pread(descriptor, _TEXT_KEPT, whole).decode(errors="replace")
     entry = {"file": path.name, "line": 0, "reason": "torn by a killed writer", "text": fragment}
-    with (path.parent / QUARANTINE).open("ab") as quarantine:
+    quarantined = os.open(path.parent / QUARANTINE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    with os.fdopen(quarantined, "ab") as quarantine:
         quarantine.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
     os.ftruncate(descriptor, whole)
 

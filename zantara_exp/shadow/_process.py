@@ -14,6 +14,7 @@ from pathlib import Path
 
 import orjson
 
+from zantara_exp import umask
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.layout import Layout
@@ -54,6 +55,7 @@ class WorkerProcess:
         self.said = Said()
         self.restarts = -1
         self._setup = orjson.dumps({"config": asdict(config), "epoch": self.epoch}) + b"\n"
+        self._umask = umask.wanted()
         self._process: subprocess.Popen[bytes] | None = None
         self._control = -1
         self._heard = b""
@@ -88,6 +90,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": path},
                 pass_fds=(control,),
+                umask=self._umask,
                 start_new_session=True,  # Ctrl-C is the app's; the worker ends when the pipe does
             )
         finally:

@@ -222,7 +222,7 @@ def main(overrides: Sequence[str]) -> int:
     """Bring the Parquet files up to date and say where they are; returns the exit status."""
     import pyarrow.parquet as pq
 
-    from zantara_exp import terminal
+    from zantara_exp import terminal, umask
     from zantara_exp.config import compose
     from zantara_exp.errors import ZantaraError
     from zantara_exp.shadow.fetch import fetch
@@ -230,8 +230,9 @@ def main(overrides: Sequence[str]) -> int:
     try:
         config = compose(overrides)
         layout = Layout(config)
-        fetch(config, layout)
-        found = compact(layout)
+        with umask.private():
+            fetch(config, layout)
+            found = compact(layout)
     except ZantaraError as error:
         terminal.say(str(error))
         return error.exit_status
