@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+_HELP = "python -m zantara_exp --help"
+
+
 @dataclass(frozen=True)
 class _Job:
     """One Hydra run: the config twice (typed, and unresolved for the record) and its folder."""
@@ -74,11 +77,16 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
     _check_paths(config)
     job = _Job(config, composed, folder, overrides)
     if ranks.processes() > 1 and config.stage.name != "train":
-        raise ConfigError(f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only")
+        raise ConfigError(
+            f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only",
+            f"python -m zantara_exp stage={config.stage.name}",
+        )
     if config.stage.name == "pipeline":
         return _pipeline(job)
     if config.stage.name not in STAGES:
-        raise ConfigError(f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}")
+        raise ConfigError(
+            f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}", _HELP
+        )
     outcome = _helped(job, config.stage.name) if ranks.helping() else _one(job, config.stage.name, None)
     return outcome.result.status
 
@@ -97,7 +105,7 @@ def _pipeline(job: _Job) -> int:
     """Run the steps in order; the last one is a gate, whose verdict the summary repeats."""
     steps = [(step, _for_step(job, step)) for step in job.config.stage.steps]  # wrong ones are refused before the first
     if not steps:
-        raise ConfigError("stage.steps=[]: names no stage; conf/stage/pipeline.yaml shows the usual ones")
+        raise ConfigError("stage.steps=[]: names no stage", "'stage.steps=[extract,prepare]', or leave the key out")
     began = time.monotonic()
     rows: list[list[str]] = []
     layout = Layout(job.config)
@@ -141,7 +149,7 @@ def _for_step(job: _Job, step: str) -> _Job:
     """The job of one step; `gate=NAME` is the gate stage with another gate. Raises ConfigError for any other word."""
     name = _stage_of(step)
     if name not in STAGES or step not in (name, f"gate={step.partition('=')[2]}"):
-        raise ConfigError(f"stage.steps: {step}: no such step; {suggestion(step, [*STAGES, 'gate=NAME'])}")
+        raise ConfigError(f"stage.steps: {step}: no such step; {suggestion(step, [*STAGES, 'gate=NAME'])}", _HELP)
     if step == name:
         return job
     from omegaconf import DictConfig, OmegaConf

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 
 class ZantaraError(Exception):
-    """Expected trouble. `message` says what is wrong with which value, `hint` the next command to run."""
+    """Expected trouble. `message` says what is wrong with which value, `hint` what to do next."""
 
     exit_status = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  next: {self.hint}" if self.hint else self.message
+        return f"{self.message}\n  next: {self.hint}"
 
 
 class ConfigError(ZantaraError):

@@ -111,7 +111,10 @@ class Records:
         """Remember a finished stage."""
         missing = [relative(path) for path in self._outputs if not path.exists()]
         if missing:
-            raise ZantaraError(f"the stage ended without writing {', '.join(missing)}")
+            raise ZantaraError(
+                f"the stage ended without writing {', '.join(missing)}",
+                "see that nothing else removes it meanwhile, and run the same command again",
+            )
         record = {
             "run_id": run_id,
             "config": fingerprint.config,

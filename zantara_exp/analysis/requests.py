@@ -47,7 +47,11 @@ def _rows(source: Path) -> Iterator[Mapping[str, Any]]:
                 row = orjson.loads(line)
                 row["provider_model"], row["e2e_s"]
             except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-                raise ZantaraError(f"{source.name}, line {number}: no request with provider_model and e2e_s") from error
+                raise ZantaraError(
+                    f"{source.name}, line {number}: no request with provider_model and e2e_s",
+                    "repair or remove the line; each is one JSON object such as "
+                    '{"provider_model": "a/b", "e2e_s": 1.2}',
+                ) from error
             yield row
 
 

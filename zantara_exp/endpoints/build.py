@@ -39,7 +39,10 @@ def build(
 def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | None) -> Endpoint:
     if config.kind == "local":
         if server is None:
-            raise ConfigError("endpoint.kind=local works only where a stage has started the server")
+            raise ConfigError(
+                "endpoint.kind=local works only where a stage has started the server",
+                "endpoint=openai endpoint.base_url=... for a server that runs already",
+            )
         return OpenAICompatible(config, server.base_url, server.model, shown_as)
     base_url, model = base_url_of(config), config.model or ""
     if config.kind == "anthropic":
@@ -79,11 +82,17 @@ def option(name: str) -> EndpointConfig:
 
     known = options("endpoint")
     if name not in known:
-        raise ConfigError(f"endpoint.fallback: no such option {name!r} (valid: {', '.join(sorted(known))})")
+        raise ConfigError(
+            f"endpoint.fallback: no such option {name!r} (valid: {', '.join(sorted(known))})",
+            f"write endpoint/{name}.yaml into --config-dir, or name another",
+        )
     found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EndpointConfig), OmegaConf.load(known[name])))
     assert isinstance(found, EndpointConfig)  # noqa: S101
     if found.kind == "local":
-        raise ConfigError(f"endpoint.fallback: {name} starts a server of its own; name one that stands elsewhere")
+        raise ConfigError(
+            f"endpoint.fallback: {name} starts a server of its own; name one that stands elsewhere",
+            "'endpoint.fallback=[anthropic]', or an option of your own in endpoint/ of --config-dir",
+        )
     return found
 
 

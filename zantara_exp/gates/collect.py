@@ -14,6 +14,7 @@ from zantara_exp.gates.criteria import Seen
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing
 from zantara_exp.layout import Layout
 
+_CHECK = "python -m zantara_exp stage=check, once it is mended"
 AREAS = ("analysis", "evaluation", "dataset", "review")
 _COUNTS = (
     "comparisons blocking_errors conversations language_share_deviation category_share_deviation generalization_gap "
@@ -63,14 +64,14 @@ def collect(config: Config, layout: Layout, until: date | None) -> dict[str, See
             try:
                 found: Evidence = _provider(_area(name, criterion, known)).evidence(request, config, layout)
             except MissingInputError as error:
-                found = Missing(f"{error.message}: {error.hint}" if error.hint else error.message)
+                found = Missing(f"{error.message}: {error.hint}")
             asked[key] = found
         return asked[key]
 
     seen = {}
     for name, criterion in config.gate.criteria.items():
         if problem := misfit(criterion):
-            raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}")
+            raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}", _CHECK)
         limit, no_go_limit = limits_of(criterion)
         other = ask(name, criterion, no_go_limit) if no_go_limit not in (None, limit) else None
         seen[name] = Seen(ask(name, criterion, limit), other, source=_area(name, criterion, known))
@@ -93,5 +94,6 @@ def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:
     raise ConfigError(
         f"gate.criteria.{name}.metric={criterion.metric}: no area measures it; "
         + (f"did you mean {near[0]}? " if near else "")
-        + f"(valid: {', '.join(sorted(known))})"
+        + f"(valid: {', '.join(sorted(known))})",
+        _CHECK,
     )

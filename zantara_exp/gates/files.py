@@ -13,6 +13,8 @@ from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
+_CHECK = "python -m zantara_exp stage=check, once it is mended"
+
 
 def gates_to_check(config: Config) -> list[Gate]:
     """The composed gate alone where the command line says anything about it, otherwise every file of the group.
@@ -35,7 +37,7 @@ def gate_named(name: str, config: Config) -> Gate:
     """The gate of `gate/NAME.yaml`, checked like `gates_to_check`. Raises ConfigError with all that is wrong in it."""
     files = options("gate")
     if name not in files:
-        raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}")
+        raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}", _CHECK)
     gate, problems = _checked(files[name], config)
     return _unless(problems, [gate] if gate else [])[0]
 
@@ -52,7 +54,7 @@ def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
 def _unless(problems: list[str], gates: list[Gate]) -> list[Gate]:
     if problems:
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise ConfigError("\n".join([f"the gate configs have {count}:", *(f"  {line}" for line in problems)]))
+        raise ConfigError("\n".join([f"the gate configs have {count}:", *(f"  {line}" for line in problems)]), _CHECK)
     return gates
 
 
@@ -100,7 +102,7 @@ def load_gate(path: Path) -> Gate:
 
     found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Gate), merged(path)))
     if not isinstance(found, Gate):
-        raise ConfigError(f"{path.name} holds no gate")
+        raise ConfigError(f"{path.name} holds no gate", _CHECK)
     return found
 
 

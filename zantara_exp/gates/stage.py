@@ -104,7 +104,7 @@ def day_of(as_of: str | None) -> date | None:
     try:
         return date.fromisoformat(as_of)
     except ValueError:
-        raise ConfigError(f"as_of={as_of}: is not a day, such as as_of=2025-11-03") from None
+        raise ConfigError(f"as_of={as_of}: is not a day", "write it as as_of=2025-11-03") from None
 
 
 def verdict_file(layout: Layout, name: str) -> Path:

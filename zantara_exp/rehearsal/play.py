@@ -225,5 +225,8 @@ def _wait(reached: Callable[[], bool], trouble: str) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not reached():
         if time.monotonic() > deadline:
-            raise ZantaraError(f"the rehearsal cannot go on: {trouble} within {_PATIENCE_SECONDS:g} s")
+            raise ZantaraError(
+                f"the rehearsal cannot go on: {trouble} within {_PATIENCE_SECONDS:g} s",
+                "run it again where the machine has less to do: python -m zantara_exp experiment=rehearsal",
+            )
         time.sleep(0.02)

@@ -88,7 +88,10 @@ class Controller:
             self._roll_back(state, found.breach)
             return
         if found.silent_hours >= self._config.rollout.silent_hours:
-            raise UnseenError(f"no request of either arm was logged for {found.silent_hours:.0f} hours")
+            raise UnseenError(
+                f"no request of either arm was logged for {found.silent_hours:.0f} hours",
+                "see that the app or gateway runs and writes to paths.logs: python -m zantara_exp stage=doctor",
+            )
         self._say(f"{state.words}: no breach" + (f"; too little seen yet: {found.thin}" if found.thin else ""))
         if self._config.rollout.auto_advance and not found.thin:
             self._advance(state)

@@ -51,7 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         word, *overrides = arguments or [""]
         if word not in ("on", "off", "show"):
-            raise ConfigError(f"'{word}' is no word of this switch: on, off or show, and then overrides")
+            raise ConfigError(
+                f"'{word}' is no word of this switch: on, off or show, and then overrides",
+                "python -m zantara_exp.shadow.switch show",
+            )
         terminal.say(_turned(word, compose(overrides)))
     except ZantaraError as error:
         terminal.say(str(error))
