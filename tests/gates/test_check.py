@@ -117,6 +117,7 @@ def test_every_metric_has_its_kinds():
         ("++gate.criteria.success.where={categry:[casual]}", "no such dimension; did you mean category?"),
         ("gate.criteria.success.where={category:[]}", "where.category: names no value"),
         ("gate.segments={language:[de]}", "gate.segments.language: no request is de"),
+        ("++gate.criteria.complaints.where={category:[casual]}", "where.category: no such dimension"),
     ],
 )
 def test_what_no_request_has_and_no_metric_is_are_config_problems(workdir, capsys, override, says):

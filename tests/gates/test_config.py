@@ -31,6 +31,8 @@ def test_shipped_gates_are_valid(path):
     [
         (Criterion("", go=Threshold(above=0.9)), "metric"),
         (Criterion("m"), "go"),
+        (Criterion("tickets", go=Threshold(below=0.1)), "where"),
+        (Criterion("return_rate", go=Threshold(above=0.1), where={"arm": ["candidate", "baseline"]}), "where"),
         (Criterion("m", go=Threshold(above=0.9, below=0.8)), "go"),
         (Criterion("m", go=Threshold(at_least=0.9)), "go.at_least"),
         (Criterion("m", go=Threshold(above=98)), "go.above"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.analysis import logs
+from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -92,6 +93,16 @@ def test_the_sample_covers_what_would_move(config: Config, layout: Layout) -> No
     assert {item.category for item in sample.items} == {"greeting", "casual"}
     assert all(item.answer_a and item.answer_b for item in sample.items)
     assert sample.epoch == "e2"
+
+
+def test_the_language_is_the_one_that_the_facts_detect(config: Config, layout: Layout) -> None:
+    logs.write(layout.logs, replace(PLAN, version=1))  # which names none
+    with open_log(config, layout) as log:
+        facts = log.facts.select("comparison_id", "language").to_pyarrow().to_pylist()
+    detected = {row["comparison_id"]: row["language"] for row in facts}
+    items = drawn(config, layout).items
+    assert {item.comparison_id: item.language for item in items}.items() <= detected.items()
+    assert len({item.language for item in items}) > 1
 
 
 def test_the_worksheet_does_not_tell_the_sides(config: Config, layout: Layout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
@@ -39,16 +40,16 @@ def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pai
 
     both = facts.filter(facts.candidate_ok & facts.primary_ok)
     order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
-    drawn = both.select("comparison_id", "chrf", order=order).order_by("order").limit(count).to_pyarrow().to_pylist()
-    scores = {row["comparison_id"]: row["chrf"] for row in drawn}
-    rows = sorted(texts(log, list(scores)), key=lambda row: scores[row["comparison_id"]] or 0.0)
-    return [_pair(row, scores[row["comparison_id"]]) for row in rows]
+    named = both.select("comparison_id", "language", "category", "chrf", order=order)
+    drawn = named.order_by("order").limit(count).to_pyarrow().to_pylist()
+    return [_pair(row) for row in sorted(texts(log, drawn), key=lambda row: row["chrf"] or 0.0)]
 
 
-def texts(log: ComparisonLog, ids: list[str]) -> list[dict[str, Any]]:
-    """The whole comparisons with these ids, each once, without personal data.
+def texts(log: ComparisonLog, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The whole comparisons that these facts are of, in their order, each once, without personal data.
 
-    Version 2 is written redacted; version 1 is not, so all of it is redacted here.
+    What the facts say stands over what the log does: version 1 names no language. Version 2 is written redacted,
+    version 1 is not, so all of it is redacted here.
     """
     import ibis
 
@@ -57,11 +58,12 @@ def texts(log: ComparisonLog, ids: list[str]) -> list[dict[str, Any]]:
     connection = ibis.duckdb.connect()
     try:
         table = connection.read_parquet([str(path) for path in log.files], union_by_name=True)
+        ids = [row["comparison_id"] for row in facts]
         rows = table.filter(table.comparison_id.isin(ids)).drop("timestamp").to_pyarrow().to_pylist()
     finally:
         connection.disconnect()
-    redactor = Redactor()
-    return [_redacted(row, redactor) for row in {row["comparison_id"]: row for row in rows}.values()]
+    whole, redactor = {row["comparison_id"]: row for row in rows}, Redactor()
+    return [_redacted({**whole[row["comparison_id"]], **row}, redactor) for row in facts]
 
 
 def _redacted(row: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
@@ -72,9 +74,9 @@ def _redacted(row: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     return {**row, **words, "messages": json.dumps(earlier, ensure_ascii=False)}
 
 
-def _pair(row: dict[str, Any], score: float | None) -> Pair:
-    alike = "not scored" if score is None else f"chrF {score:.0f}"
-    about = [row["day"].isoformat(), row["language"] or "unknown", row["category"] or "unknown", alike]
+def _pair(row: dict[str, Any]) -> Pair:
+    alike = "not scored" if row["chrf"] is None else f"chrF {row['chrf']:.0f}"
+    about = [row["day"].isoformat(), row["language"], row["category"], alike]
     primary, candidate = marked(cut(row["primary_response"]), cut(row["candidate_response"]))
     return Pair(" · ".join(about), cut(row["query"]), primary, candidate)
 

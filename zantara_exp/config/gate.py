@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from zantara_exp.config._fields import setting
+from zantara_exp.config.business import BUSINESS_METRICS
 
 KINDS = ["proportion", "quantile", "mean", "ratio", "review", "non_inferiority", "paired", "count"]
 METHODS = ["weighted", "strict", "exact", "detector"]
@@ -96,6 +97,9 @@ class Criterion:
             yield "method", f"kind={self.kind} takes {' or '.join(_METHODS_OF[self.kind])}"
         if self.where and self.kind in ("count", "review"):
             yield "where", f"kind={self.kind} is one number for all requests; remove it"
+        if self.metric in BUSINESS_METRICS and self.kind == "proportion" and self.where != {"arm": ["candidate"]}:
+            why = f"{self.metric} also has the days before the candidate, and kind=proportion judges now alone"
+            yield "where", why + ": write where: {arm: [candidate]}, or kind: non_inferiority to compare both"
         if self.method == "detector" and self.go.given:
             yield "go", "a detector only ever alarms: give it no_go alone"
         if self.window is not None and not re.fullmatch(r"[1-9]\d{0,2}d", self.window):

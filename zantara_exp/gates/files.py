@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config import options
+from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.data import CATEGORIES
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
 _CHECK = "python -m zantara_exp stage=check, once it is mended"
+_PERIODS: dict[str, Sequence[str]] = {"arm": ("baseline", "candidate")}
+"""What a business metric is split by."""
 
 
 def gates_to_check(config: Config) -> list[Gate]:
@@ -122,13 +125,19 @@ def _not_measured(gate: Gate, config: Config, where: str) -> Iterator[str]:
     for name, criterion in gate.criteria.items():
         if problem := misfit(criterion):
             yield f"{where}: gate.criteria.{name}.kind={criterion.kind}: {problem}"
-        yield from _unknown_segments(criterion.where, config, f"{where}: gate.criteria.{name}.where")
-    yield from _unknown_segments(gate.segments, config, f"{where}: gate.segments")
+        known = _PERIODS if criterion.metric in BUSINESS_METRICS else _dimensions(config)
+        yield from _unknown_segments(criterion.where, known, f"{where}: gate.criteria.{name}.where")
+    yield from _unknown_segments(gate.segments, _dimensions(config), f"{where}: gate.segments")
 
 
-def _unknown_segments(asked: Mapping[str, Sequence[str]], config: Config, where: str) -> Iterator[str]:
+def _dimensions(config: Config) -> dict[str, Sequence[str]]:
+    return {"category": CATEGORIES, "language": config.dataset.languages}
+
+
+def _unknown_segments(
+    asked: Mapping[str, Sequence[str]], known: Mapping[str, Sequence[str]], where: str
+) -> Iterator[str]:
     """Dimensions and values that no request has: a criterion on them would wait for ever, a segment never fail."""
-    known = {"category": list(CATEGORIES), "language": list(config.dataset.languages)}
     for dimension, values in asked.items():
         if dimension not in known:
             yield f"{where}.{dimension}: no such dimension; {_meant(dimension, known)}"

@@ -100,9 +100,8 @@ def blinded(rows: Sequence[Mapping[str, Any]], seed: int) -> tuple[Item, ...]:
         answers = {"candidate": row["candidate_response"].strip(), "primary": row["primary_response"].strip()}
         candidate = coins.choice("AB")
         first, second = ("candidate", "primary") if candidate == "A" else ("primary", "candidate")
-        language, category = row["language"] or "unknown", row["category"] or "unknown"
         question = (row["query"] or "").strip()
-        seen = (row["comparison_id"], language, category, context_of(row["messages"]), question)
+        seen = (row["comparison_id"], row["language"], row["category"], context_of(row["messages"]), question)
         items.append(Item(number, *seen, answers[first], answers[second], candidate))
     return tuple(items)
 

@@ -113,8 +113,7 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
             f"epoch {epoch} has no answered comparison in {wanted}", "python -m zantara_exp stage=shadow"
         )
     chosen = draw(rows, config.review.size, config.seed)
-    whole = {row["comparison_id"]: row for row in texts(log, [row["comparison_id"] for row in chosen])}
-    items = blinded([whole[row["comparison_id"]] for row in chosen], config.seed)
+    items = blinded(texts(log, chosen), config.seed)
     return Sample(epoch, log.until.isoformat(), config.seed, config.review.size, items)
 
 
