@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -61,6 +63,16 @@ def test_spark_gives_the_same_numbers(config: Config, layout: Layout) -> None:
         assert type(mine) is type(other)
         if isinstance(mine, UserDays) and isinstance(other, UserDays):
             assert_same(columns(mine), columns(other))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}")
+def test_spark_says_nothing_of_its_own_start(layout: Layout) -> None:
+    logs.write(layout.logs, replace(logs.Plan(), days=1, per_day=3))
+    command = [sys.executable, "-m", "zantara_exp", "stage=report", "engine=spark", "report.stats_only=true"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
+    # the Java runtime says this before it reads any setting
+    assert [line for line in said if "incubator modules" not in line] == []
 
 
 def columns(days: UserDays) -> dict[str, Any]:

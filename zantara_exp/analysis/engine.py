@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _BATCH = 20_000
+_LOGGING = Path(__file__).with_name("spark.properties")
 
 
 class DuckDB:
@@ -113,6 +114,7 @@ def _session(master: str) -> Any:
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
         "spark.sql.session.timeZone": "UTC",
         # a few groups come out of every query: two hundred partitions of them would only cost time
         "spark.sql.shuffle.partitions": "4",
@@ -121,6 +123,4 @@ def _session(master: str) -> Any:
     builder = SparkSession.builder.appName("zantara_exp").master(master)
     for name, value in settings.items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return builder.getOrCreate()
