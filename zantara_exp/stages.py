@@ -117,7 +117,7 @@ STAGES: dict[str, StageSpec] = {
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
     ),
     "serve": StageSpec(
-        "shadow.gateway:serve",
+        "gateway.stage:serve",
         groups=("dataset", "endpoint", "shadow", "log", "cost", "gateway"),
     ),
     "report": StageSpec(

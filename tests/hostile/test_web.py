@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.primary import Primary, gateway_at, primary_at
+from tests.gateway.support import gateway_at
+from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
 from zantara_exp.errors import ConfigError
+from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, NotText, read_answer, read_chat
 from zantara_exp.review.app import app
 from zantara_exp.review.sample import Item, Sample
-from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES, NotText, read_answer, read_chat
 
 TOKEN = "a-token-for-reviewers"
 SCRIPT = "</script><img src=x onerror=alert(1)>"

@@ -15,10 +15,10 @@ from zantara_exp.dataset.importing import import_file
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.stage import forget
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
+from zantara_exp.rollout.served_store import PostgresSink, read_served
 from zantara_exp.shadow.fetch import fetch
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import to_line
-from zantara_exp.shadow.served_store import PostgresSink, read_served
 from zantara_exp.shadow.table import Row, Table
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,9 @@ from zantara_exp.gates.rules import gate_hash
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import Authority, serving_epoch
 from zantara_exp.rollout.ramp import Order
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
+from zantara_exp.rollout.served_store import FileSink
 from zantara_exp.rollout.stage import rollout
-from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served
-from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context, StageResult
 
 SERVED = (

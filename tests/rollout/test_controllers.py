@@ -21,9 +21,9 @@ from zantara_exp.dataset.embedded import Server
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.postgres import PostgresStore
+from zantara_exp.rollout.served import Served
+from zantara_exp.rollout.served_store import PostgresSink
 from zantara_exp.rollout.state import RUNNING, Change, State
-from zantara_exp.shadow.served import Served
-from zantara_exp.shadow.served_store import PostgresSink
 
 URL = "ROLLOUT_DATABASE_URL"
 SHARED = ("rollout.state=postgres", "rollout.watch=true", "rollout.every_seconds=0.2", "rollout.critical_bugs=false")

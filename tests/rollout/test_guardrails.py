@@ -17,10 +17,10 @@ from zantara_exp.layout import Layout
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
+from zantara_exp.rollout.served_store import FileSink
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
 from zantara_exp.shadow.identity import hash_user
-from zantara_exp.shadow.served_store import FileSink
 from zantara_exp.stage import Context
 from zantara_exp.webhook import Notifier
 

@@ -1,4 +1,4 @@
-"""A stub of the primary that speaks both APIs, and a gateway in front of it, both on loopback."""
+"""A stub of the primary that speaks both APIs, on loopback."""
 
 import asyncio
 import gzip
@@ -15,9 +15,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-
-from zantara_exp.config import compose
-from zantara_exp.shadow.gateway import Gateway
 
 TOKENS = ("Ciao", "! Come", " va?")
 
@@ -156,15 +153,3 @@ def running(app: Any) -> Iterator[str]:
 def primary_at(primary: Primary) -> Iterator[str]:
     with running(Starlette(routes=[Route("/{path:path}", primary.answer, methods=["GET", "POST"])])) as url:
         yield url
-
-
-@contextmanager
-def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[str, Gateway]]:
-    settings = [
-        "stage=serve", "shadow=live", "shadow.traffic_percent=100", "endpoint=openai", f"endpoint.base_url={candidate}",
-        "endpoint.model=m", "endpoint.stream=false", f"gateway.anthropic_url={primary}",
-        f"gateway.openai_url={primary}", *overrides,
-    ]  # fmt: skip
-    gateway = Gateway(compose(settings))
-    with running(gateway) as url:
-        yield url, gateway

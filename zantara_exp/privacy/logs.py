@@ -21,9 +21,9 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
 from zantara_exp.privacy.whose import Whose
+from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow._append import QUARANTINE
 from zantara_exp.shadow.reader import log_files
-from zantara_exp.shadow.served_store import served_files
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -24,8 +24,8 @@ from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
+from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow.reader import log_files
-from zantara_exp.shadow.served_store import served_files
 from zantara_exp.stage import Context, StageResult, Table
 
 _LOSES = (

@@ -24,6 +24,7 @@ from zantara_exp.config.project import Paths
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.stage import gate
+from zantara_exp.gateway.app import Gateway
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.models import Models, application, running
 from zantara_exp.rehearsal.played import Played
@@ -36,7 +37,6 @@ from zantara_exp.rollout.guardrails import look
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.state import DONE, ROLLED_BACK, State
 from zantara_exp.rollout.store import open_store
-from zantara_exp.shadow.gateway import Gateway
 from zantara_exp.stage import Context
 from zantara_exp.webhook import Notifier
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.played import Played
+from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
+from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING
-from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
-from zantara_exp.shadow.served_store import read_served
 
 WORDS = {
     IDLE: "never begins",

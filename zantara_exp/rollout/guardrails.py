@@ -23,8 +23,8 @@ from zantara_exp.layout import Layout
 from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
 from zantara_exp.rollout.complaints import read_complaints
 from zantara_exp.rollout.observed import Arm, Observed, observe
+from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import State
-from zantara_exp.shadow.served_store import read_served
 
 _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5

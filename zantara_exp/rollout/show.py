@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
+from zantara_exp.rollout.authority import authority
 from zantara_exp.rollout.guardrails import began_at, look
-from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, State, UnreadableStateError
+from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, State, UnreadableStateError
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
 
 _SHOWN_CHANGES = 12
 _AGAIN = "python -m zantara_exp stage=rollout rollout.action="
+_JUDGE = "python -m zantara_exp stage=gate gate=go_no_go"
 
 
 def result(
@@ -28,13 +31,27 @@ def result(
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
         summary |= _described(config.rollout, state, now)
+    refused = _refused(config, layout, state)
+    if refused is not None:
+        summary["a start is refused"] = refused
     return StageResult(
         summary=summary,
         metrics={"rollout/percent": share},
         tags={} if state is None else {"epoch": state.epoch, "rollout": state.phase},
         tables=[] if state is None else [*_guardrails(config, layout, state, now), *_history(state)],
-        next_command=_next(config.rollout, state, now),
+        next_command=_JUDGE if refused is not None else _next(config.rollout, state, now),
     )
+
+
+def _refused(config: Config, layout: Layout, state: State | None) -> str | None:
+    """Why a rollout that has not begun cannot: there is no GO for what would serve."""
+    if state is None or state.phase != IDLE:
+        return None
+    try:
+        authority(config, layout)
+    except ZantaraError as refused:
+        return refused.message
+    return None
 
 
 def _served(plan: Rollout, state: State | None, share: float) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from multidict import CIMultiDict
 
-from zantara_exp.shadow.gateway_dialects import NotText
+from zantara_exp.gateway.dialects import NotText
 from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
-    from zantara_exp.shadow.gateway_routing import Turn
+    from zantara_exp.gateway.routing import Turn
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.primary import Primary, gateway_at, primary_at
+from tests.gateway.support import gateway_at
+from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 
 pytestmark = pytest.mark.usefixtures("workdir")

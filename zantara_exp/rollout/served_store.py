@@ -14,8 +14,8 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.served import SCHEMA_VERSION, Served, Sink
 from zantara_exp.shadow._append import append_lines
-from zantara_exp.shadow.served import SCHEMA_VERSION, Served, Sink
 
 if TYPE_CHECKING:
     from psycopg import Connection

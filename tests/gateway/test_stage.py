@@ -17,19 +17,19 @@ import pytest
 
 from tests.dataset.conftest import open_folder
 from tests.endpoints.servers import raw_server
+from tests.gateway.test_app import post
+from tests.gateway.test_routing import ask
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
-from tests.shadow.test_gateway import post
 from tests.shadow.test_mirror import logged, wait_for
-from tests.shadow.test_routing import ask
 from zantara_exp.config import compose
 from zantara_exp.dataset import embedded
 from zantara_exp.errors import ConfigError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import serving_epoch
+from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
-from zantara_exp.shadow.served_store import read_served
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import orjson
 
 from zantara_exp.endpoints.base import Answer
-from zantara_exp.shadow.gateway_dialects import MESSAGES, Chat
+from zantara_exp.gateway.dialects import MESSAGES, Chat
 
 ANSWERED_BY = b"x-zantara-answered-by"
 """Response header that says `candidate`; the primary's answers pass as they are."""

@@ -7,12 +7,12 @@ import time
 from typing import NamedTuple
 
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES, Chat, NotText, Said, read_answer, read_chat
-from zantara_exp.shadow.gateway_exchange import CLIENT_GONE, Exchange, decoded
-from zantara_exp.shadow.gateway_metrics import Metrics
-from zantara_exp.shadow.gateway_routing import Routing
+from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, Chat, NotText, Said, read_answer, read_chat
+from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
+from zantara_exp.gateway.metrics import Metrics
+from zantara_exp.gateway.routing import Routing
+from zantara_exp.rollout.served import CANDIDATE
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
-from zantara_exp.shadow.served import CANDIDATE
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
 _FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}

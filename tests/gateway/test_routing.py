@@ -17,19 +17,20 @@ import pytest
 
 from tests.dataset.conftest import open_folder
 from tests.endpoints.servers import Handler, answering, raw_server, response
-from tests.shadow.primary import Primary, gateway_at, primary_at
+from tests.gateway.support import gateway_at
+from tests.gateway.test_app import CHAT, SECRET
+from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
-from tests.shadow.test_gateway import CHAT, SECRET
 from tests.shadow.test_mirror import dropped, logged, wait_for
 from zantara_exp.config import compose
 from zantara_exp.dataset import embedded
+from zantara_exp.gateway.app import Gateway
+from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
+from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
-from zantara_exp.shadow.gateway import Gateway
-from zantara_exp.shadow.gateway_exchange import Exchange
-from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served
-from zantara_exp.shadow.served_store import read_served
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

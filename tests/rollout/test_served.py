@@ -16,8 +16,8 @@ from tests.shadow.test_mirror import wait_for
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.layout import Layout
-from zantara_exp.shadow.served import CANDIDATE, PRIMARY, Served, ServedLog
-from zantara_exp.shadow.served_store import FileSink, from_line, open_sink, read_served, to_line
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served, ServedLog
+from zantara_exp.rollout.served_store import FileSink, from_line, open_sink, read_served, to_line
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

@@ -18,18 +18,18 @@ from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.gateway.candidate import Candidate
+from zantara_exp.gateway.dialects import Chat, Said
+from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
+from zantara_exp.gateway.exchange import Exchange
+from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
+from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
+from zantara_exp.rollout.served_store import open_sink
 from zantara_exp.rollout.store import open_store
-from zantara_exp.shadow.gateway_candidate import Candidate
-from zantara_exp.shadow.gateway_dialects import Chat, Said
-from zantara_exp.shadow.gateway_exchange import CLIENT_GONE as CLIENT_GONE_STATUS
-from zantara_exp.shadow.gateway_exchange import Exchange
-from zantara_exp.shadow.gateway_metrics import Metrics
 from zantara_exp.shadow.named import fit_id, known_category, known_language
-from zantara_exp.shadow.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
-from zantara_exp.shadow.served_store import open_sink
 
 _SORTED_CHARS = 4000
 """Of the user's words in a chat; sorting more would take milliseconds, and a greeting is never so long."""

@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from tests.endpoints.servers import answering, raw_server
-from tests.shadow.primary import TOKENS, Primary, gateway_at, primary_at
+from tests.gateway.support import gateway_at
+from tests.shadow.primary import TOKENS, Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
 from zantara_exp.errors import MissingRequirementError
-from zantara_exp.shadow.gateway import Gateway
+from zantara_exp.gateway.app import Gateway
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

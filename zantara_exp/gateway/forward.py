@@ -16,9 +16,9 @@ import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.shadow.gateway_answers import body_of, headers_of
-from zantara_exp.shadow.gateway_dialects import COMPLETIONS, MESSAGES
-from zantara_exp.shadow.gateway_exchange import (
+from zantara_exp.gateway.answers import body_of, headers_of
+from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
+from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
     CONNECTION,
     Event,
@@ -29,10 +29,10 @@ from zantara_exp.shadow.gateway_exchange import (
     refuse,
     request_headers,
 )
-from zantara_exp.shadow.gateway_metrics import AccessLog, Metrics
-from zantara_exp.shadow.gateway_routing import Routing
-from zantara_exp.shadow.gateway_sight import Sight
-from zantara_exp.shadow.served import CANDIDATE
+from zantara_exp.gateway.metrics import AccessLog, Metrics
+from zantara_exp.gateway.routing import Routing
+from zantara_exp.gateway.sight import Sight
+from zantara_exp.rollout.served import CANDIDATE
 
 
 class Forwarder:

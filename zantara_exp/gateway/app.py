@@ -1,0 +1,134 @@
+"""The gateway's ASGI application.
+
+What comes in below /v1/ is forwarded to the primary and its answer returned as it comes; the sample is shown to the
+mirror. While a rollout runs, the candidate answers the users who are moved to it, and the primary where it fails.
+Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus), /complaints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config.gateway import Gateway as GatewayConfig
+from zantara_exp.config.gateway import is_loopback
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import MissingRequirementError
+from zantara_exp.gateway.metrics import AccessLog, Metrics
+from zantara_exp.shadow.mirror import ShadowMirror
+from zantara_exp.sites import from_elsewhere
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class Gateway:
+    """The ASGI application and what it counts."""
+
+    def __init__(self, config: Config) -> None:
+        """Start the mirror. Raises ZantaraError for a config that cannot work."""
+        from zantara_exp.gateway.forward import Forwarder
+        from zantara_exp.gateway.routing import Routing
+        from zantara_exp.gateway.sight import Sight
+
+        self.metrics = Metrics()
+        self.ready = False
+        self._token = token = _token(config.gateway)
+        # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
+        self._guarded = token is None and is_loopback(config.gateway.host)
+        self.routing = Routing(config, self.metrics)
+        try:
+            self.mirror = ShadowMirror(config)
+        except BaseException:
+            self.routing.stop()
+            raise
+        self._access = AccessLog(config.gateway.access_log)
+        sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
+        self._forwarder = Forwarder(config.gateway, sight, self.routing, self.metrics, self._access, token)
+        self._pages = self._application()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Forward what is below /v1/ without a detour; everything else is the application's."""
+        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
+            await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
+            return
+        forwarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        await (self._forwarder if forwarded else self._pages)(scope, receive, send)
+
+    def _application(self) -> Starlette:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        routes = [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics_text),
+            Route("/complaints", self._complaint, methods=["POST"]),
+        ]
+        return Starlette(routes=routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self._forwarder.open()
+        await self.routing.open()
+        noting = asyncio.create_task(self._access.run())
+        self.ready = True
+        try:
+            yield
+        finally:
+            self.ready = False
+            await self._forwarder.close()
+            await self.routing.close()
+            await self.mirror.close()
+            noting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await noting
+
+    async def _healthz(self, _: Request) -> Response:
+        return _plain("ok\n")
+
+    async def _readyz(self, _: Request) -> Response:
+        return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
+
+    async def _complaint(self, request: Request) -> Response:
+        """A user complained: the guardrails of the rollout hear of it."""
+        given = request.headers.get("x-zantara-token", "")
+        if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
+            return _plain("send the gateway's own token as X-Zantara-Token\n", 401)
+        user = request.headers.get("x-zantara-user", "")
+        if not user:
+            return _plain("name the user in X-Zantara-User\n", 400)
+        try:
+            await asyncio.to_thread(self.routing.complain, user)
+        except Exception as error:  # the disk or the database; the app may try again
+            return _plain(f"not written: {type(error).__name__}\n", 503)
+        return _plain("noted\n", 202)
+
+    async def _metrics_text(self, _: Request) -> Response:
+        return _plain(self.metrics.text(self.mirror.stats, self.routing))
+
+
+def _token(config: GatewayConfig) -> str | None:
+    """The gateway's own token, where one is configured. Raises MissingRequirementError where it is not set."""
+    if config.token_env is None:
+        return None
+    token = os.environ.get(config.token_env, "").strip()
+    if not token:
+        raise MissingRequirementError(
+            f"gateway.token_env={config.token_env}: this environment variable is not set",
+            hint=f'export {config.token_env}="$(openssl rand -hex 32)", and send it as X-Zantara-Token',
+        )
+    return token
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse(text, status)

@@ -1,0 +1,123 @@
+"""`stage=serve`: a gateway that a product joins by changing a base URL.
+
+python -m zantara_exp stage=serve shadow=live endpoint=runpod
+ANTHROPIC_BASE_URL=http://127.0.0.1:8800  or  OPENAI_BASE_URL=http://127.0.0.1:8800/v1  in the product
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zantara_exp.config.gateway import Gateway as GatewayConfig
+from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
+from zantara_exp.gateway.app import Gateway
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY
+from zantara_exp.stage import Context, StageResult
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+def serve(config: Config, context: Context) -> StageResult:
+    """Run the gateway until SIGINT or SIGTERM. Raises ZantaraError where it cannot start."""
+    listening = _listening(config.gateway)
+    with listening:
+        gateway = Gateway(config)
+        server = _server(config.gateway, gateway, lambda: _announce(config, context, listening))
+        gc.collect()
+        gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
+        server.run(sockets=[listening])
+        gc.unfreeze()
+    stats = gateway.mirror.stats
+    served = gateway.metrics.requests.total()
+    return StageResult(
+        {
+            "requests": str(served),
+            "sampled": str(stats.sampled),
+            "compared": str(stats.compared),
+            "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
+            **_of_rollout(gateway),
+            "log": str(context.layout.logs),
+        },
+        metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
+        next_command="python -m zantara_exp stage=report",
+    )
+
+
+def _of_rollout(gateway: Gateway) -> dict[str, str]:
+    """What the rollout's arms were served; nothing where none ran."""
+    by: Counter[tuple[str, str]] = Counter()
+    for (arm, answered_by, _, _), amount in gateway.metrics.served.items():
+        by[arm, answered_by] += amount
+    if not by:
+        return {}
+    lost = f"; {gateway.routing.lost_lines} lines of the served log lost" if gateway.routing.lost_lines else ""
+    moved = f"{by[CANDIDATE, CANDIDATE]} answered by the candidate, {by[CANDIDATE, PRIMARY]} fell back to the primary"
+    return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary"}
+
+
+def _listening(config: GatewayConfig) -> socket.socket:
+    """A socket bound to the configured address. Raises ZantaraError where that cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise ZantaraError(
+            f"gateway.host={config.host} gateway.port={config.port}: {(error.strerror or str(error)).lower()}",
+            hint="choose another gateway.port (0 is a free one), or a gateway.host that this machine has",
+        ) from error
+    return bound
+
+
+def _announce(config: Config, context: Context, listening: socket.socket) -> None:
+    host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
+    port = listening.getsockname()[1]
+    context.say(f"gateway on http://{host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored")
+    context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
+
+
+def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]) -> uvicorn.Server:
+    """Uvicorn that answers with the primary's headers alone, says when it listens, and whose stop ends the stage."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                listens()
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            caught = (signal.SIGINT, signal.SIGTERM)
+            before = {number: signal.signal(number, self.handle_exit) for number in caught}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    settings = uvicorn.Config(
+        gateway,
+        access_log=False,
+        log_level="error",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=math.ceil(config.drain_seconds),
+        ws="none",
+        http="httptools",  # the other parser takes paths that name another host
+    )
+    return Server(settings)
