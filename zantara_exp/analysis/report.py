@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from zantara_exp.analysis.verdict import evidence_path, verdict_view
 from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.whole import write_whole
 
 _DAYS_PRINTED = 7
 
@@ -97,10 +97,7 @@ def _written(log: ComparisonLog, found: Summary, config: Config, context: Contex
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]
     for target in targets:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        waiting.write_text(text, encoding="utf-8")
-        os.replace(waiting, target)
+        write_whole(target, text.encode())
     return targets
 
 

@@ -6,7 +6,6 @@ datasets.load_from_disk("dataset_dict")
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -18,6 +17,7 @@ from zantara_exp.dataset import records
 from zantara_exp.dataset.filters import answered
 from zantara_exp.dataset.messages import Message
 from zantara_exp.dataset.records import Record
+from zantara_exp.whole import beside, remove_leftovers
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """Our names, and those that `datasets` and the hub know."""
@@ -78,7 +78,8 @@ def write_dict(folder: Path, made: Mapping[str, Sequence[Record]]) -> None:
     """Write beside its place, then swap: a kill leaves the old or the new."""
     import datasets
 
-    fresh, old = folder.with_name(f".{folder.name}.{os.getpid()}"), folder.with_name(f".{folder.name}.old")
+    remove_leftovers(folder)
+    fresh, old = beside(folder), folder.with_name(f".{folder.name}.old")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     text, number = datasets.Value("string"), datasets.Value("float64")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO, Any
 import orjson
 
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.whole import unfinished, write_whole
 
 Record = dict[str, Any]
 
@@ -34,57 +34,20 @@ class Writer:
 @contextmanager
 def writer(path: Path) -> Iterator[Writer]:
     """Write a file that replaces the old one only when all of it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_leftovers(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with _named(path), partial.open("wb") as file:
-            yield Writer(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _drop_leftovers(path: Path) -> None:
-    """Remove what killed runs left, which holds chats: such a file bears the number of a process that is gone."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        number = leftover.suffix[1:]
-        if number.isdecimal() and not Path("/proc", number).exists():
-            leftover.unlink(missing_ok=True)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """A disk that is full does not say where; whoever has to make room wants to know."""
-    try:
-        yield
-    except OSError as trouble:
-        if trouble.errno in (errno.ENOSPC, errno.EDQUOT):
-            trouble.filename = str(path)
-        raise
+    with unfinished(path) as partial, partial.open("wb") as file:
+        yield Writer(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write one JSON object, indented, whole or not at all."""
-    _write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
+    write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text as UTF-8, whole or not at all."""
-    _write_whole(path, text.encode())
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with _named(path):
-            partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, text.encode())
 
 
 def read(path: Path, stage: str) -> Iterator[Record]:

@@ -30,9 +30,10 @@ from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import write_card
 from zantara_exp.training.data import Example, read_split
 from zantara_exp.training.encode import encode_split
-from zantara_exp.training.files import read_json, write_json, write_whole
+from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.quiet import quiet_libraries
 from zantara_exp.training.scoring import Score, score
+from zantara_exp.whole import write_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

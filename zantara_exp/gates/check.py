@@ -10,10 +10,8 @@ are named at once, and in check.junit.xml under paths.reports.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from zantara_exp.config.gate import Gate
@@ -33,6 +31,7 @@ from zantara_exp.gates.operating import (
 from zantara_exp.gates.population import users_within
 from zantara_exp.gates.rules import Rule, resolve
 from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
+from zantara_exp.whole import write_whole
 
 _SURE = 2.326
 """Standard errors that a simulated rate must exceed alpha by: one sound gate in a hundred would be blamed."""
@@ -61,7 +60,7 @@ def check(config: Config, context: Context) -> StageResult:
             progress.advance(note=gate.name)
     bad = [finding for finding in findings if not finding.ok]
     path = context.layout.reports / "check.junit.xml"
-    _write(path, junit(findings))
+    write_whole(path, junit(findings).encode())
     for finding in bad:
         context.say(f"{finding.gate}: {finding.what}: {finding.detail}")
     rows = [[f.gate, f.what, "ok" if f.ok else "NO", f.detail] for f in findings]
@@ -179,10 +178,3 @@ def junit(findings: Sequence[Finding]) -> str:
                 Xml.SubElement(case, "failure", message=finding.detail)
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.gates.operating import Curve
 from zantara_exp.gates.words import shown_threshold
+from zantara_exp.whole import unfinished
 
 
 def draw_power(
@@ -44,6 +44,5 @@ def draw_power(
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     figure.supylabel("probability, by day")
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    figure.savefig(unfinished, dpi=110)
-    os.replace(unfinished, path)
+    with unfinished(path) as partial:
+        figure.savefig(partial, dpi=110, format=path.suffix[1:])

@@ -10,10 +10,8 @@ truths, and how much traffic a decision within the horizon takes. Writes power.j
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +40,7 @@ from zantara_exp.gates.traffic import (
     reviews_needed,
 )
 from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.whole import write_whole
 
 SCHEMA_VERSION = 1
 
@@ -67,8 +66,7 @@ def power(config: Config, context: Context) -> StageResult:
     )
     found = operating(plan, context)
     file, picture = context.layout.reports / "power.json", context.layout.reports / "power.png"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    _write(file, json.dumps(as_json(found, source), indent=2, allow_nan=False) + "\n")
+    write_whole(file, (json.dumps(as_json(found, source), indent=2, allow_nan=False) + "\n").encode())
     from zantara_exp.gates.plot import draw_power
 
     draw_power(found.criteria, found.expected, plan.gate, plan.days, picture)
@@ -239,9 +237,3 @@ def _curve_json(curve: Curve, plan: Plan, side: str) -> dict[str, Any]:
         "go_by_day": [round(curve.go_by(day), 4) for day in range(1, plan.days + 1)],
         "no_go_by_day": [round(curve.no_go_by(day), 4) for day in range(1, plan.days + 1)],
     }
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

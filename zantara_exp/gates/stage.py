@@ -8,7 +8,6 @@ Exit status: 0 GO, 3 NO_GO, 4 INCONCLUSIVE.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -28,6 +27,7 @@ from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
 from zantara_exp.stage import OK, Context, StageResult
 from zantara_exp.webhook import Notifier
+from zantara_exp.whole import write_whole
 
 STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 
@@ -120,10 +120,7 @@ def write(verdict: Verdict, layout: Layout) -> list[Path]:
         path.with_suffix(".junit.xml"): junit_xml(verdict),
     }
     for file, text in texts.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, file)
+        write_whole(file, text.encode())
     return list(texts)
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from zantara_exp.dataset.records import Record
 from zantara_exp.shadow._append import open_locked
+from zantara_exp.whole import beside, remove_leftovers
 
 Edit = Callable[[bytes], bytes | None]
 """From a line, without its newline, to what stands there from now on; None: nothing."""
@@ -39,7 +40,8 @@ def edit_lines(path: Path, edit: Edit, *, dry: bool = False) -> int:
     """Apply `edit` to every line; how many it changed or dropped. Where that is none, the file is not touched."""
     if not path.is_file():
         return 0
-    waiting = path.with_name(f".{path.name}.{os.getpid()}")
+    remove_leftovers(path)
+    waiting = beside(path)
     changed = 0
     try:
         with path.open("rb") as lines, waiting.open("wb") as out:

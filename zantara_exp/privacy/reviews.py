@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from zantara_exp.review import labels as labelled
 from zantara_exp.review import sample as sampled
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import COLUMNS, sheet
+from zantara_exp.whole import write_whole
 
 REMOVED = "[removed]"
 
@@ -120,6 +120,4 @@ def _move_sheet(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
             comment = "" if int(fresh["pair"]) in gone else given.get("comment", "")
             row = {**fresh, **given, "comment": comment}
         writer.writerow(row)
-    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    waiting.write_text(out.getvalue(), encoding="utf-8-sig", newline="")
-    os.replace(waiting, path)
+    write_whole(path, out.getvalue().encode("utf-8-sig"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from zantara_exp.errors import ZantaraError
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import Answer
+from zantara_exp.whole import write_whole
 
 BETTER, EQUIVALENT, WORSE, CANNOT = "better", "equivalent", "worse", "cannot_judge"
 
@@ -123,10 +123,7 @@ def _locked(path: Path) -> Iterator[None]:
 def rewrite(path: Path, labels: Iterable[Label]) -> None:
     """Put these labels in the place of those on file; `change` is for whoever has read them before."""
     text = "".join(f"{json.dumps(asdict(label), ensure_ascii=False)}\n" for label in labels).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    waiting.write_bytes(text)
-    os.replace(waiting, path)
+    write_whole(path, text)
 
 
 def load(path: Path) -> list[Label]:

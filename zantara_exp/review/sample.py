@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.whole import write_whole
 
 DRAW_COMMAND = "python -m zantara_exp stage=review"
 
@@ -118,10 +118,7 @@ def context_of(messages: str | None) -> str:
 
 def save(sample: Sample, path: Path) -> None:
     """Write the sample with its hash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    waiting.write_text(json.dumps({"hash": sample.hash, **asdict(sample)}, ensure_ascii=False), encoding="utf-8")
-    os.replace(waiting, path)
+    write_whole(path, json.dumps({"hash": sample.hash, **asdict(sample)}, ensure_ascii=False).encode())
 
 
 def load(path: Path) -> Sample:

@@ -21,6 +21,7 @@ from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sample import save as save_sample
 from zantara_exp.review.sheet import read, sheet
 from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.whole import write_whole
 
 _GATE = "python -m zantara_exp stage=gate"
 
@@ -35,7 +36,7 @@ def review(config: Config, context: Context) -> StageResult:
         return _taken_in(config, context)
     sample = _kept(config, context) or _drawn(config, context)
     if sample.items and not context.layout.review_sheet.is_file():
-        _write(context.layout.review_sheet, sheet(sample))
+        _write_sheet(context.layout.review_sheet, sample)
     if config.review.serve:
         return _served(sample, config, context)
     return _drawn_result(sample, config, context)
@@ -95,7 +96,7 @@ def _drawn(config: Config, context: Context) -> Sample:
     known = load(layout.review_labels)
     _set_aside(layout)
     save_sample(sample, layout.review_sample)
-    _write(layout.review_sheet, sheet(sample))
+    _write_sheet(layout.review_sheet, sample)
     earlier = [label for label in of_epoch(known, sample, layout) if label.sample != sample.hash]
     if earlier:
         context.say(f"another sample of this epoch has {len(earlier)} labels: for a gate, what was drawn first counts")
@@ -130,11 +131,8 @@ def _set_aside(layout: Layout) -> None:
             os.replace(path, path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    waiting.write_text(text, encoding="utf-8-sig", newline="")
-    os.replace(waiting, path)
+def _write_sheet(path: Path, sample: Sample) -> None:
+    write_whole(path, sheet(sample).encode("utf-8-sig"))  # spreadsheets know UTF-8 by its mark
 
 
 def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResult:
@@ -147,13 +145,14 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
         summary={
             "sample": f"{len(sample.items)} pairs{fewer}, one per user, {sample.hash}",
             "drawn from": f"epoch {sample.epoch}, up to {sample.until}, seed {sample.seed}",
-            "worksheet": f"{shown}: fill in `better` (A, B, same, cannot) and `critical_bug` (A, B, both)",
+            "worksheet": f"{shown}: fill in `better` (A, B, same, cannot) and `critical_bug` (A, B, both), "
+            f"then review.labels={shown}; or judge on a page",
         },
         metrics={"review/pairs": float(len(sample.items))},
         tags={"epoch": sample.epoch, "review_sample": sample.hash},
         tables=[Table("Drawn", ["language", "category", "pairs"], rows)],
         artifacts=[worksheet],
-        next_command=f"python -m zantara_exp stage=review review.serve=true   (or review.labels={shown})",
+        next_command="python -m zantara_exp stage=review review.serve=true",
     )
 
 

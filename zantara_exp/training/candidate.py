@@ -7,7 +7,7 @@ from typing import Any
 
 from zantara_exp.config import CONF
 from zantara_exp.config.schema import Config
-from zantara_exp.training.files import write_whole
+from zantara_exp.whole import write_whole
 
 _HEADER = """# The endpoint of {model}, written by stage=publish publish={way}; publishing again replaces it.
 #   python -m zantara_exp --config-dir {folder} stage=shadow endpoint=candidate

@@ -12,7 +12,8 @@ from typing import Any
 from zantara_exp.config.training import Model
 from zantara_exp.layout import Layout
 from zantara_exp.training.estimate import duration, priced
-from zantara_exp.training.files import read_json, write_whole
+from zantara_exp.training.files import read_json
+from zantara_exp.whole import write_whole
 
 CARD, CURVES = "README.md", "curves.png"
 _SHOWN = ("loss", "token_accuracy", "exact_match", "chrf", "rouge_l", "language_match", "flawed")

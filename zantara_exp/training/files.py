@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from zantara_exp.whole import write_whole
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -21,11 +22,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all; NaN and infinities become null."""
     write_whole(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
