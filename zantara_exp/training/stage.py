@@ -61,7 +61,7 @@ def train(config: Config, context: Context) -> StageResult:
     }
     # Where the curves end: without a step they would go back to the first update.
     ends = {"eval/loss": summary["val_loss"], "eval/token_accuracy": summary["val_token_accuracy"]}
-    context.run.model(at.model, config.model.output, metrics | ends, step=summary["steps"])
+    context.run.model(at.model, config.model.output, ends, step=summary["steps"])
     metrics |= {"train/tokens_per_second": summary["tokens_per_second"], "train/seconds": summary["seconds"]}
     metrics |= {f"train/cost/{name}": float(value) for name, value in summary["cost"].items() if value is not None}
     return StageResult(
