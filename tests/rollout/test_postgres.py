@@ -89,6 +89,15 @@ def test_a_damaged_row_is_unreadable_and_kept(store: PostgresStore, server: Serv
     assert store.read().phase == "rolled_back"
 
 
+def test_a_deleted_row_is_no_rollout_that_never_began(store: PostgresStore, server: Server):
+    store.swap(State(), RUN)
+    with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
+        connection.execute("delete from zantara_rollout")
+    with pytest.raises(UnreadableStateError):
+        store.read()
+    assert store.swap(None, State(phase="rolled_back")) == store.read()
+
+
 def test_an_outage_during_the_ramp(store: PostgresStore, place: Path, server: Server):
     """The router serves as last known, then the primary; when the database is back, it goes on by itself."""
     store.swap(State(), replace(RUN, percent=100.0))

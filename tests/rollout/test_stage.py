@@ -100,8 +100,9 @@ def test_a_go_that_no_recorded_look_gave_is_none(at: Path, changed: dict[str, st
         act("start")
     assert refused.value.hint.endswith("stage=gate gate=go_no_go")
     looks.unlink()
-    with pytest.raises(ZantaraError, match="has no such look"):
+    with pytest.raises(ZantaraError, match="has no such look") as refused:
         act("start")
+    assert "looks/looks.jsonl from the machine that gave the GO" in refused.value.hint
     assert state().version == 0
 
 
@@ -204,6 +205,20 @@ def test_a_lost_state_opens_no_way_back_to_the_go_before(at: Path):
         act("start", days=2)
     write_verdict(config_of(), as_of="2025-11-04")
     assert act("start", days=2).metrics == {"rollout/percent": 10}
+
+
+def test_a_deleted_state_opens_no_way_back_either(at: Path):
+    act("start")
+    file = at / ".zantara/rollout/state.json"
+    file.write_bytes(b"")
+    act("rollback", days=1)
+    file.unlink()
+    assert "it was there, and is gone" in act("status").summary["state"]
+    with pytest.raises(ZantaraError, match="cannot be read"):
+        act("start", days=2)
+    assert act("rollback", days=2).summary["phase"] == "rolled_back"
+    with pytest.raises(ZantaraError, match="it needs a GO as of 2025-11-05 or later"):
+        act("start", days=2)
 
 
 def test_a_state_changed_by_hand_is_not_believed(at: Path):

@@ -103,7 +103,7 @@ def _was_looked_at(config: Config, layout: Layout, said: Verdict) -> None:
         found = f"says {given}" if same else "has no such look"
         raise NotAuthorisedError(
             f"the verdict says GO for {what}, and the record of looks, {record.file.name} under paths.state, {found}",
-            _judge_again(config),
+            f"bring looks/{record.file.name} from the machine that gave the GO, or judge here: {_judge_again(config)}",
         )
 
 

@@ -113,11 +113,12 @@ class PostgresStore:
 
 
 def _document(connection: Connection) -> str | None:
+    """The state's text; None before the first rollout, empty where a row was there, since it is made with the table."""
     found = connection.execute("select to_regclass('zantara_rollout')").fetchone()
     if found is None or found[0] is None:
         return None
     row = connection.execute(_READ, [_NAME]).fetchone()
-    return None if row is None else str(row[0])
+    return "" if row is None else str(row[0])
 
 
 def _swapped(connection: Connection, seen: State | None, new: State) -> State:

@@ -108,9 +108,14 @@ def load(text: bytes) -> State:
         return _checked(_state(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if type(error) is ValueError else "it is no state of a rollout"
-        raise UnreadableStateError(
-            f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone", _ROLLBACK
-        ) from None
+        raise unreadable(why) from None
+
+
+def unreadable(why: str) -> UnreadableStateError:
+    """What a reader is told where there is no whole state."""
+    return UnreadableStateError(
+        f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone", _ROLLBACK
+    )
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -10,14 +10,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.state import State, StateChangedError, UnreachableStateError, UnreadableStateError, dump, load
+from zantara_exp.rollout.state import (
+    State,
+    StateChangedError,
+    UnreachableStateError,
+    UnreadableStateError,
+    dump,
+    load,
+    unreadable,
+)
 
 _LOCK_SECONDS = 10.0
 
@@ -46,12 +54,16 @@ class FileStore:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._begun = file.with_suffix(".begun")
+        """Is there once a state was: without it one that was deleted would look like a rollout that never began."""
 
     def read(self) -> State:
         """See Store."""
         try:
             return load(self._file.read_bytes())
         except FileNotFoundError:
+            if self._begun.exists():
+                raise unreadable("it was there, and is gone") from None
             return State()
         except OSError as error:
             raise _unreachable(self._file, error) from error
@@ -63,7 +75,8 @@ class FileStore:
                 if self._now() != seen:
                     raise changed_meanwhile()
                 if seen is None:
-                    os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
+                    with suppress(FileNotFoundError):
+                        os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
                 written = replace(new, version=(seen.version if seen else 0) + 1)
                 self._write(dump(written))
                 return written
@@ -87,6 +100,7 @@ class FileStore:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, self._file)
+        self._begun.touch()
         folder = os.open(self._file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
