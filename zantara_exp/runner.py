@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from zantara_exp import ranks, terminal, umask
 from zantara_exp.config import OWN_FOLDER, folders, register
+from zantara_exp.config._secrets import refuse_secrets
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
 
@@ -51,6 +53,7 @@ def run_overrides(arguments: Sequence[str]) -> int:
     try:
         # Hydra looks into the main folder first: a folder of one's own is the main one, so that its files win.
         own, others = _own_folder(arguments)
+        refuse_secrets(others)
         first, *more = folders(own)
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
@@ -209,4 +212,6 @@ def _stage(composed: DictConfig) -> None:
 
 def main() -> None:
     """The console script `zantara-exp`, and `python -m zantara_exp`."""
+    # A supervisor's way to end it: as Ctrl-C, so that servers are stopped, runs closed, and the way to go on is said.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_overrides([*sys.argv[1:], *ranks.overrides()]))

@@ -1,17 +1,19 @@
-"""A small pipeline run stage by stage, once, with a copy of its folder before each: where every fault begins."""
+"""A small pipeline run stage by stage, once, with a copy of its folder after each: where every fault begins."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.dataset.conftest import open_folder
 from tests.endpoints.servers import raw_server
-from tests.faults.processes import Done, lines, put_back, stage
+from tests.faults.processes import NOWHERE, At, Done, empty, ended, lines, put_back, started
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
 from zantara_exp.dataset import embedded
@@ -23,44 +25,50 @@ SHAPE = {"hidden_size": 32, "intermediate_size": 64, "layers": 1, "heads": 2, "k
 SMALL = (
     "source=postgres", "dataset.max_train_rows=80", "primary.limit=40", "as_of=2025-11-03", "trainer.epochs=2",
     "trainer.batch_size=8", "trainer.gradient_accumulation=1", "evaluation.generate_limit=4",
-    "evaluation.train_sample=20", "rollout.probe.enabled=false", *(f"model.shape.{k}={v}" for k, v in SHAPE.items()),
+    "evaluation.train_sample=20", *(f"model.shape.{name}={value}" for name, value in SHAPE.items()),
 )  # fmt: skip
 STEPS = ("extract", "analyze", "prepare", "train", "evaluate", "shadow", "report", "review", "gate")
-_NOT_COMPARED = ("outputs", "mlruns", ".said", ".changes")
 
 
 class World:
-    """`folder`, where stages run; what each left behind undisturbed."""
+    """`folder`, where stages run one at a time, and what each left there undisturbed."""
 
     def __init__(self, root: Path, settings: tuple[str, ...], environment: dict[str, str]) -> None:
-        self.folder, self._root, self._settings, self.environment = root / "at", root, settings, environment
+        self.folder, self._root, self._settings, self._environment = root / "at", root, settings, environment
         self.folder.mkdir()
         self.undisturbed: dict[str, Done] = {}
         self._results: dict[str, dict[str, object]] = {}
 
-    def run(self, name: str, *more: str, die_at: int = 0, **environment: str) -> Done:
-        """`stage=NAME` on what lies in the folder."""
-        return stage(self.folder, f"stage={name}", *self._settings, *more, die_at=die_at, **self.environment | environment)
+    def run(self, name: str, *more: str, at: At = NOWHERE, **environment: str) -> Done:
+        """`stage=NAME` on what lies in the folder, to its end."""
+        return ended(self.folder, self.start(name, *more, at=at, **environment))
+
+    def start(self, name: str, *more: str, at: At = NOWHERE, **environment: str) -> Any:
+        """The same, not waited for."""
+        given = {**self._environment, **environment}
+        return started(self.folder, f"stage={name}", *self._settings, *more, at=at, **given)
 
     def before(self, name: str) -> Done:
         """Put the folder back to before `name`; how `name` ends there undisturbed. Runs what was not run yet."""
-        for step in STEPS[: STEPS.index(name) + 1]:
-            if step in self.undisturbed:
-                continue
-            self._restore(STEPS[STEPS.index(step) - 1] if step != STEPS[0] else None)
-            self.undisturbed[step] = done = self.run(step)
-            assert done.status in (0, 3, 4), done.said
-            shutil.copytree(self.folder, self._root / f"after-{step}", symlinks=True)
-            self._results[step] = self.result()
-        self._restore(STEPS[STEPS.index(name) - 1] if name != STEPS[0] else None)
+        for number, step in enumerate(STEPS[: STEPS.index(name) + 1]):
+            if step not in self.undisturbed:
+                self._restore(number)
+                self.undisturbed[step] = done = self.run(step)
+                assert done.status in (0, 3, 4), done.said
+                shutil.copytree(self.folder, self.after(step), symlinks=True)
+                self._results[step] = self.result()
+        self._restore(STEPS.index(name))
         return self.undisturbed[name]
 
-    def _restore(self, after: str | None) -> None:
-        if after is None:
-            shutil.rmtree(self.folder)
-            self.folder.mkdir()
+    def _restore(self, number: int) -> None:
+        if number:
+            put_back(self.after(STEPS[number - 1]), self.folder)
         else:
-            put_back(self._root / f"after-{after}", self.folder)
+            empty(self.folder)
+
+    def after(self, name: str) -> Path:
+        """A copy of the folder as `name` left it undisturbed."""
+        return self._root / f"after-{name}"
 
     def expected(self, name: str) -> dict[str, object]:
         """What `result` was after `name`, undisturbed."""
@@ -68,36 +76,31 @@ class World:
 
     def result(self) -> dict[str, object]:
         """Every file but the runs' own, each with what must be the same again."""
-        found: dict[str, object] = {}
-        for path in sorted(self.folder.rglob("*")):
-            name = str(path.relative_to(self.folder))
-            if path.is_file() and not name.startswith(_NOT_COMPARED):
-                found[name] = _content(path, name)
-        return found
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        named = {str(path.relative_to(self.folder)): path for path in files}
+        return {name: _content(path, name) for name, path in named.items() if not name.startswith(_THE_RUNS_OWN)}
 
 
-_TIMES = {"run_id", "evaluated_at", "seconds", "tokens_per_second", "cost", "batch_seconds", "latency_ms", "ttft_ms"}
-_TIMES |= {"outputs", "trainer_seconds", "resumed_from", "code", "primary_batch_seconds", "generated_seconds"}
+_THE_RUNS_OWN = ("outputs", "mlruns", ".zantara/pending", ".said", ".changes")
+_OF_A_RUN = ("run_id", "evaluated_at", "seconds", "runtime", "per_second", "cost", "latency_ms", "resumed_from")
+"""Endings of keys that differ from run to run."""
 
 
 def _content(path: Path, name: str) -> object:
-    if name.endswith(".lock") or name.startswith(".zantara/stages") or path.suffix in (".html", ".png", ".md"):
-        return "there"
-    if path.suffix == ".parquet":
+    """What a file says, without times and the run's id; of pages, pictures and caches only that they are there."""
+    if name.startswith((".zantara/stages", ".zantara/facts", ".zantara/comparisons")):
         return "there"
     if path.suffix == ".jsonl":
-        return sorted(repr(_timeless(row)) for row in lines(path))
+        return sorted(repr(_lasting(row)) for row in lines(path))
     if path.suffix == ".json":
-        import json
-
-        return _timeless(json.loads(path.read_text()))
-    return path.read_bytes()
+        return _lasting(json.loads(path.read_text()))
+    return path.read_bytes() if path.suffix in (".csv", ".safetensors") else "there"
 
 
-def _timeless(value: object) -> object:
+def _lasting(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _timeless(each) for key, each in value.items() if key not in _TIMES}
-    return [_timeless(each) for each in value] if isinstance(value, list) else value
+        return {key: _lasting(each) for key, each in value.items() if not key.endswith(_OF_A_RUN)}
+    return [_lasting(each) for each in value] if isinstance(value, list) else value
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""A stage as a real process that dies where a test says, and folders of small runs to let it die in.
+"""A stage as a real process that is killed, ended or halted where a test says.
 
 Where is a count, never a time: the n-th change of anything outside the process (a file opened to be written, renamed or
-removed, a connection, another program), which Python's audit events tell. So a seed draws the same deaths everywhere.
+removed, a connection, another program), which Python's audit events tell. So a seed draws the same places everywhere.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.shadow.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 _HEAVY = ["mlflow.tracking", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store", "torch", "transformers"]
 _HEAVY += ["trl", "peft", "datasets", "duckdb", "ibis", "pandas", "scipy.stats", "hydra", "zantara_exp.runner"]
 _forks = multiprocessing.get_context("forkserver")
-"""A server that has imported the heavy packages, once; each process that it forks is as real as any, and starts at once."""
+"""A server that has imported the heavy packages once; a process that it forks is as real as any, and starts at once."""
 _forks.set_forkserver_preload(_HEAVY)
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "sqlite3.connect"}
 _CHANGES |= {"socket.connect", "socket.bind", "subprocess.Popen", "os.posix_spawn"}
@@ -41,24 +43,44 @@ class Done:
     changes: int
 
 
-def stage(folder: Path, *arguments: str, die_at: int = 0, **environment: str) -> Done:
-    """Run `python -m zantara_exp ARGUMENTS` in `folder`, killed -9 before its `die_at`-th change."""
-    process = started(folder, *arguments, die_at=die_at, **environment)
+@dataclass(frozen=True)
+class At:
+    """Before which change of a process it sends itself which signal."""
+
+    change: int
+    signal: int = signal.SIGKILL
+
+
+NOWHERE = At(0)
+
+
+def stage(folder: Path, *arguments: str, at: At = NOWHERE, **environment: str) -> Done:
+    """Run `python -m zantara_exp ARGUMENTS` in `folder` to its end."""
+    return ended(folder, started(folder, *arguments, at=at, **environment))
+
+
+def ended(folder: Path, process: Any) -> Done:
+    """Wait for what `started` began."""
     process.join(SECONDS)
-    assert process.exitcode is not None, f"{arguments} still runs: {said(folder)}"
+    assert process.exitcode is not None, f"it still runs: {said(folder)}"
     counted = folder / ".changes"
     changes = int(counted.read_text()) if counted.exists() else 0
     return Done(process.exitcode, said(folder), changes)
 
 
-def started(folder: Path, *arguments: str, die_at: int = 0, **environment: str) -> Any:
+def started(folder: Path, *arguments: str, at: At = NOWHERE, **environment: str) -> Any:
     """The same, not waited for: a multiprocessing process."""
     for name in (".said", ".changes"):
         (folder / name).unlink(missing_ok=True)
     given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **environment}
-    process = _forks.Process(target=_run, args=(str(folder), list(arguments), given, die_at))
+    process = _forks.Process(target=_run, args=(str(folder), list(arguments), given, at))
     process.start()
     return process
+
+
+def halted(process: Any) -> None:
+    """Wait until it has stopped itself (SIGSTOP)."""
+    wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
 
 
 def said(folder: Path) -> str:
@@ -67,7 +89,7 @@ def said(folder: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def _run(folder: str, arguments: list[str], environment: Mapping[str, str], die_at: int) -> None:
+def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: At) -> None:
     import warnings
 
     warnings.simplefilter("ignore")
@@ -77,22 +99,23 @@ def _run(folder: str, arguments: list[str], environment: Mapping[str, str], die_
     out = os.open(".said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as main() does
     from zantara_exp.runner import run_overrides
 
-    count = _Changes(folder, die_at)
+    count = _Changes(folder, at)
     sys.addaudithook(count)
     status = run_overrides(arguments)
     sys.stdout.flush()
-    changes, count.die_at = count.seen, 0
-    Path(".changes").write_text(str(changes))
+    count.at = NOWHERE
+    Path(".changes").write_text(str(count.seen))
     sys.exit(status)
 
 
 class _Changes:
-    """Counts what an audited process changes below its folder or beyond itself, and kills it at one of them."""
+    """Counts what an audited process changes below its folder or beyond itself, and sends a signal at one of them."""
 
-    def __init__(self, folder: str, die_at: int) -> None:
-        self.folder, self.die_at, self.seen = folder, die_at, 0
+    def __init__(self, folder: str, at: At) -> None:
+        self.folder, self.at, self.seen = folder, at, 0
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -102,8 +125,8 @@ class _Changes:
         elif event not in _CHANGES or (event.startswith("os.") and not self._ours(arguments[0])):
             return
         self.seen += 1
-        if self.seen == self.die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.seen == self.at.change:
+            os.kill(os.getpid(), self.at.signal)
 
     def _ours(self, path: Any) -> bool:
         if isinstance(path, bytes):
@@ -113,19 +136,16 @@ class _Changes:
         return not path.startswith("/") or path.startswith(self.folder)
 
 
-def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The program itself, as a user starts it."""
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
-    line = [sys.executable, "-W", "ignore", "-m", "zantara_exp", *arguments]
-    return subprocess.run(
-        line, cwd=folder, env=given, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-
-
 def put_back(copy: Path, folder: Path) -> None:
     """Make `folder` what it was when `copy` was taken; the same path, because records and links name it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(copy, folder, symlinks=True)
+    empty(folder)
+    shutil.copytree(copy, folder, symlinks=True, dirs_exist_ok=True)
+
+
+def empty(folder: Path) -> None:
+    """Remove what is in it, not the folder: something may be mounted there."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -1,37 +1,52 @@
-"""kill -9 at a change drawn by a seed, then the same command again: what an undisturbed run leaves, nothing else."""
+"""Every stage, killed or ended at a change drawn by a seed, and run again: what an undisturbed run leaves, no more."""
 
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 from collections import Counter
 
 import pytest
 
 from tests.faults.conftest import STEPS, World
+from tests.faults.processes import At, Done
 
-DEATHS = 4
-"""Of each stage."""
+DEATHS = 2
+"""Of each stage by each signal."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", range(DEATHS))
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("name", STEPS)
-def test_killed_and_run_again(small_world: World, name: str, death: int) -> None:
-    whole = small_world.before(name)
+def test_a_stage_that_is_killed_or_ended_and_run_again(
+    small_world: World, name: str, how: signal.Signals, death: int
+) -> None:
+    at = At(random.Random(f"{name}{how}{death}").randint(1, small_world.before(name).changes), how)
     earlier = runs(small_world)
-    at = random.Random(f"{name}{death}").randint(1, whole.changes)
-    killed = small_world.run(name, die_at=at)
-    assert killed.status == -9
-    again = small_world.run(name)
-    assert again.status == whole.status, again.said
-    assert "Traceback" not in again.said
-    expected, found = small_world.expected(name), small_world.result()
-    assert found.keys() - expected.keys() == set(), f"left behind by a death at change {at}"
-    assert found == expected, f"other than undisturbed after a death at change {at}"
+    stopped = small_world.run(name, at=at)
+    if how == signal.SIGKILL:
+        assert stopped.status == -9
+    else:
+        assert stopped.status == 130, stopped.said
+        assert "the same command goes on where this one stopped" in stopped.said
+        assert "Traceback" not in stopped.said
+    as_undisturbed(small_world, name, small_world.run(name), at)
     new = runs(small_world) - earlier
     assert new.pop((name, "FINISHED")) == 1
     assert new.pop((name, "KILLED"), 0) <= 1
     assert not new
+
+
+def as_undisturbed(world: World, name: str, again: Done, what: object) -> None:
+    """After `again` everything is as it was after an undisturbed run."""
+    whole, expected, found = world.undisturbed[name], world.expected(name), world.result()
+    assert again.status == whole.status, again.said
+    assert "Traceback" not in again.said
+    assert not found.keys() - expected.keys(), f"left behind: {what}"
+    assert found == expected, f"other than undisturbed: {what}"
+    assert not list(world.folder.glob(".zantara/pending/*/*")), f"a record that MLflow does not have: {what}"
 
 
 def runs(world: World) -> Counter[tuple[str, str]]:
@@ -39,7 +54,7 @@ def runs(world: World) -> Counter[tuple[str, str]]:
     database = world.folder / "mlruns" / "mlflow.db"
     if not database.exists():
         return Counter()
-    with sqlite3.connect(database) as connection:
-        rows = connection.execute("select name, status from runs").fetchall()
+    connection = sqlite3.connect(database)
+    rows = connection.execute("select name, status from runs").fetchall()
     connection.close()
     return Counter(rows)

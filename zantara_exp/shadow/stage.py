@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from zantara_exp.config.schema import Config
@@ -116,7 +112,7 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
     log = log_of(config, epoch)
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:
-        with _stopping(), serving(config.endpoint, context.layout.model, context.run_dir) as server:
+        with serving(config.endpoint, context.layout.model, context.run_dir) as server:
             endpoint = guarded(config.endpoint, server, shown_as, config.cost)
             with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
                 asyncio.run(_drive(config, endpoint, log, epoch, todo, tally, progress, server))
@@ -129,19 +125,6 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
             hint="python -m zantara_exp stage=shadow   (once there is room; it asks only for what is missing)",
         )
     fetch(config, context.layout)  # readers look at files
-
-
-@contextmanager
-def _stopping() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does: what was compared is written, and the way to go on is said."""
-    if threading.current_thread() is not threading.main_thread():  # only that one hears signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 async def _drive(
