@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 
 _HELP = "python -m zantara_exp --help"
+_ONCE = frozenset(
+    ["stage", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve", "review.labels"]
+    + ["review.reviewer", "source.stats_only", "publish", "publish.dry_run", "publish.even_without_go"]
+)
+"""Overrides that speak of one command."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +241,15 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 
 def _say_next(command: str, overrides: Sequence[str]) -> None:
-    """Name the next command, with what the user had set this time: it must not read other data than this one wrote."""
+    """Name the next command, with what the user had set this time: it must not read other data than this one wrote.
+
+    What was said of this one command alone (why a rollout moved, which labels to take in) is not said again.
+    """
     if not command:
         return
-    named = {word.split("=", 1)[0] for word in command.split()} | {"stage", "force"}
+    named = {word.split("=", 1)[0] for word in command.split()} | _ONCE
     kept = [text for text in overrides if text.lstrip("+~").split("=", 1)[0] not in named]
-    ours = command.startswith("python -m zantara_exp")
+    ours = "python -m zantara_exp" in command
     *own, _ = folders()
     if own and "--config-dir" not in command:
         kept = [f"--config-dir={relative(own[0])}", *kept]

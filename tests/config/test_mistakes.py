@@ -55,6 +55,30 @@ def test_each_kind_of_mistake(override: str, expected: str) -> None:
     assert expected in refused(override)
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["source.url_env='postgresql://ada:hunter2@db/chats'", "endpoint.api_key_env=sk-ant-hunter2",
+     "endpoint.base_url='https://ada:hunter2@host/v1'", "endpoint.base_url='https://host/v1?key=hunter2'"],
+)  # fmt: skip
+def test_a_secret_in_the_place_of_its_variables_name_is_refused_unseen(
+    override: str, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, _, value = override.partition("=")
+    assert run_overrides(["stage=extract", override]) == 2
+    printed = "".join(capsys.readouterr())
+    assert f"command line: {key}: " in printed
+    assert "hunter2" not in printed
+    assert list(workdir.iterdir()) == []  # also nothing of Hydra's
+    group, _, name = key.partition(".")
+    (workdir / "own" / group).mkdir(parents=True)
+    (workdir / "own" / group / "ours.yaml").write_text(
+        f"kind: {'openai' if group == 'endpoint' else 'postgres'}\n{name}: {value}\n"
+    )
+    message = refused(f"{group}=ours", config_dir=str(workdir / "own"))
+    assert f"{key}: " in message
+    assert "hunter2" not in message
+
+
 def test_one_entry_of_a_mapping_may_be_taken_away() -> None:
     assert "quality" not in compose(["~gate.criteria.quality"]).gate.criteria
 

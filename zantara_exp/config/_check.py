@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from zantara_exp.config._fields import limits_of
+from zantara_exp.config._secrets import misplaced
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str
     plain = unwrapped(annotation)
     if isinstance(value, str) and "${" in value:
         return  # an interpolation: judged once it is resolved
+    if why := misplaced(name, value):
+        yield Problem(key, _NO_VALUE, why, where)
+        return
     if is_dataclass(plain) and isinstance(plain, type):
         if isinstance(value, Mapping):
             yield from problems_in(plain, value, f"{key}.", where)
@@ -143,6 +147,8 @@ def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
         limits = limits_of(declared)
         if limits.broken_by(value):
             yield Problem(key, value, f"must be {limits}")
+        if why := misplaced(declared.name, value):
+            yield Problem(key, _NO_VALUE, why)
         if is_dataclass(value):
             yield from rule_problems(value, f"{key}.")
         elif isinstance(value, dict):

@@ -8,6 +8,12 @@ from dataclasses import MISSING, Field, field, is_dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
 T = TypeVar("T")
+ADDRESS = "must begin with http:// or https://, without spaces and control characters"
+
+
+def is_address(url: str) -> bool:
+    """Whether text can be an address that is asked over HTTP."""
+    return url.startswith(("http://", "https://")) and url.isprintable() and " " not in url
 
 
 class Limits(NamedTuple):

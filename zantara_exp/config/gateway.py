@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config._fields import ADDRESS, is_address, setting
 
 
 @dataclass
@@ -40,18 +40,15 @@ class Gateway:
         """Addresses are addresses, and end before the API's version; other machines need a token."""
         for name in ("anthropic_url", "openai_url"):
             url = getattr(self, name)
-            if not url.startswith(("http://", "https://")):
-                yield name, "must begin with http:// or https://"
+            if not is_address(url):
+                yield name, ADDRESS
             elif url.rstrip("/").endswith("/v1"):
                 yield name, "must end before /v1, which the app's request brings"
         if not is_loopback(self.host) and self.token_env is None and not self.without_token:
             hint = "(or gateway.without_token=true where something before it asks who they are)"
             yield (
                 "host",
-                (
-                    "is reached by other machines: name a variable with a token, gateway.token_env=GATEWAY_TOKEN "
-                    + hint
-                ),
+                ("is reached by other machines: name a variable with a token, gateway.token_env=GATEWAY_TOKEN " + hint),
             )
 
 

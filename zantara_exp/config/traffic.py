@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config._fields import ADDRESS, is_address, setting
 
 KINDS = ("local", "openai", "huggingface", "anthropic", "runpod")
 
@@ -94,8 +94,8 @@ class Endpoint:
             yield "base_url", f"endpoint.kind={self.kind} needs an address, such as http://127.0.0.1:8000/v1"
         if self.kind != "local" and not self.model:
             yield "model", f"endpoint.kind={self.kind} needs the model's name as the server knows it"
-        if self.base_url and not self.base_url.startswith(("http://", "https://")):
-            yield "base_url", "must begin with http:// or https://"
+        if self.base_url and not is_address(self.base_url):
+            yield "base_url", ADDRESS
         if self.fallback and self.kind == "local":
             yield "fallback", "a fallback needs an endpoint that stands elsewhere, not endpoint.kind=local"
 

@@ -58,8 +58,8 @@ class Model:
                 "base",
                 "is empty; model.kind=pretrained needs a local folder or a hub name, e.g. model.base=models/my-base",
             )
-        if not self.output or self.output in {".", ".."} or "/" in self.output:
-            yield "output", f"is '{self.output}'; it names one folder under paths.models"
+        if not self.output or self.output in {".", ".."} or "/" in self.output or not self.output.isprintable():
+            yield "output", f"is {self.output!r}; it names one folder under paths.models"
 
 
 @dataclass

@@ -34,7 +34,7 @@ def extract(config: Config, context: Context) -> StageResult:
 
     Raises ZantaraError where the database cannot be read or nothing is in scope.
     """
-    key = hash_key(config)
+    key = b"" if config.source.stats_only else hash_key(config)
     with open_source(config, context.layout) as source:
         if source.note:
             context.say(source.note)

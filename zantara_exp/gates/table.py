@@ -7,16 +7,20 @@ from zantara_exp.gates.verdict import Verdict
 from zantara_exp.gates.words import shown, shown_threshold
 from zantara_exp.stage import Table
 
+_COUNTED = {"eval_loss": "tokens", "token_accuracy": "tokens"}
+"""Metrics whose evidence is something else than requests."""
+
 
 def summary(verdict: Verdict) -> dict[str, str]:
     """The short table: the verdict, why, on what, and when there should be a decision."""
     lines = {"verdict": verdict.verdict, "why": verdict.reason}
-    lines["evidence"] = f"{verdict.requests:,.0f} requests of {verdict.users:,} users up to {verdict.as_of or '-'}"
+    counted = _counted(verdict)
+    lines["evidence"] = f"{verdict.requests:,.0f} {counted} of {verdict.users:,} users up to {verdict.as_of or '-'}"
     lines["epoch"] = verdict.epoch or "-"
     lines["gate"] = f"{verdict.gate}, {verdict.gate_hash}"
     if verdict.first_use:
         first = verdict.first_use
-        lines["gate"] += f"; first used on {first.as_of or '-'} with {first.requests:,.0f} requests seen"
+        lines["gate"] += f"; first used on {first.as_of or '-'} with {first.requests:,.0f} {counted} seen"
     if verdict.verdict == INCONCLUSIVE and verdict.days:
         lines["days to a decision"] = shown_days(verdict.days)
     if verdict.thin_segments:
@@ -24,6 +28,12 @@ def summary(verdict: Verdict) -> dict[str, str]:
     if verdict.verdict == GO and not verdict.authorises:
         lines["note"] = "this gate authorises nothing; gate=go_no_go decides"
     return lines
+
+
+def _counted(verdict: Verdict) -> str:
+    """What the largest count of evidence counts."""
+    widest = max(verdict.criteria, key=lambda d: d.view.requests, default=None)
+    return _COUNTED.get(widest.criterion.metric, "requests") if widest else "requests"
 
 
 def shown_days(days: Days | None) -> str:

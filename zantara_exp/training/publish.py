@@ -17,8 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
+from zantara_exp.config import folders
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.files import gate_named
@@ -90,8 +92,18 @@ def publish(config: Config, context: Context) -> StageResult:
         metrics={"publish/forced": float(allowed.forced)},
         tags=tags,
         artifacts=[at.model / "publish.json", endpoint],
-        next_command=f"python -m zantara_exp --config-dir {endpoint.parents[1]} stage=shadow endpoint=candidate",
+        next_command=_next(endpoint),
     )
+
+
+def _next(endpoint: Path) -> str:
+    """The candidate beside the primary. A command takes one --config-dir: a folder of one's own gets the file."""
+    *own, _ = folders()
+    if own:
+        there = own[0] / "endpoint"
+        copied = f"mkdir -p {quote(str(there))} && cp {quote(str(endpoint))} {quote(str(there))}"
+        return f"{copied} && python -m zantara_exp stage=shadow endpoint=candidate"
+    return f"python -m zantara_exp --config-dir {quote(str(endpoint.parents[1]))} stage=shadow endpoint=candidate"
 
 
 def _local(config: Config, context: Context) -> Mapping[str, str]:
