@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import gzip
 import json
 import os
 
@@ -6,6 +8,7 @@ import pytest
 
 from tests.endpoints.servers import address_of, answering, closed_port, events, raw_server, response
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.endpoints import _http
 from zantara_exp.endpoints._http import retry_after
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
@@ -112,6 +115,8 @@ def test_retry_after_is_read() -> None:
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert retry_after("soon") is None
     assert retry_after(None) is None
+    assert retry_after("Mon, 20 Nov 1995 19:12:08 +99999999999999999999") is None
+    assert retry_after("Mon, 20 Nov 99999999999 19:12:08 GMT") is None
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -157,3 +162,50 @@ def test_the_key_comes_from_the_environment_and_is_sent(monkeypatch: pytest.Monk
     assert "CANDIDATE_KEY" not in os.environ
     with pytest.raises(MissingRequirementError, match="CANDIDATE_KEY"):
         ask("http://127.0.0.1:1/v1", api_key_env="CANDIDATE_KEY")
+
+
+def test_what_is_compressed_unasked_is_not_unpacked() -> None:
+    packed = gzip.compress(gzip.compress(b" " * 10_000_000))
+    answer = answer_to(response(packed, headers="content-encoding: gzip, gzip\r\n"))
+    assert answer.error is Reason.BAD_ANSWER
+    assert answer.detail == "content-encoding gzip, gzip, which nobody asked for"
+
+
+def test_an_event_without_data_is_none() -> None:
+    whole = '{"choices": [{"delta": {"content": "Ciao"}, "finish_reason": "stop"}]}'
+    answer = answer_to(events("", whole, ""), stream=True)
+    assert (answer.text, answer.error) == ("Ciao", None)
+
+
+def test_streams_share_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http, "_END_SECONDS", 60.0)
+    body = b'data: {"choices": [{"delta": {"content": "Ciao"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    connections: list[asyncio.StreamWriter] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                length = next(line for line in asked.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(length.partition(b":")[2]))
+                writer.write(head + b"%x\r\n%b\r\n" % (len(body), body))
+                await writer.drain()
+                await asyncio.sleep(0.01)
+                writer.write(b"0\r\n\r\n")
+
+    async def go() -> list[str]:
+        server = await asyncio.start_server(served, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        endpoint = OpenAICompatible(Endpoint(name="test", base_url=url, model="m", timeout_seconds=60.0), url, "m")
+        texts = [(await endpoint.chat(CHAT)).text for _ in range(3)]
+        await endpoint.close()
+        server.close()
+        for writer in connections:
+            writer.close()
+            await writer.wait_closed()
+        return texts
+
+    assert asyncio.run(go()) == ["Ciao"] * 3
+    assert len(connections) == 1

@@ -83,6 +83,12 @@ def test_a_job_that_is_not_over_in_time_is_cancelled() -> None:
     assert service.paths[-1] == "POST /v1/cancel/j1"
 
 
+def test_a_job_that_cannot_be_asked_about_is_cancelled_too() -> None:
+    service = Service({"id": "j1", "status": "IN_QUEUE"}, b"<html>")
+    assert ask(service).error is Reason.BAD_ANSWER
+    assert service.paths[-1] == "POST /v1/cancel/j1"
+
+
 @pytest.mark.parametrize(
     ("job", "reason"),
     [
@@ -97,6 +103,10 @@ def test_a_job_that_is_not_over_in_time_is_cancelled() -> None:
         ),
         ({"id": "1", "status": "COMPLETED", "output": {"error": "x"}}, Reason.SERVER_ERROR),
         ({"id": "1", "status": "COMPLETED", "output": {"x": 1}}, Reason.BAD_ANSWER),
+        (
+            {"id": "1", "status": "COMPLETED", "output": {"choices": [{"message": {"content": {"x": 1}}}]}},
+            Reason.BAD_ANSWER,
+        ),
         ({"id": "1", "status": "ASLEEP"}, Reason.BAD_ANSWER),
         ({"status": "IN_QUEUE"}, Reason.BAD_ANSWER),
         (b"", Reason.EMPTY_ANSWER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import os
 import time
@@ -33,6 +34,9 @@ _BY_STATUS = {
     529: Reason.OVERLOADED,  # Anthropic's overloaded_error
 }
 
+_END_SECONDS = 0.25
+"""How long the end of a stream is waited for after its last event."""
+
 
 def key_from_environment(variable: str | None) -> str | None:
     """The key that `variable` holds. Raises MissingRequirementError when it is named but not set."""
@@ -56,7 +60,7 @@ def retry_after(header: str | None) -> float | None:
         pass
     try:
         return max(0.0, (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -163,14 +167,18 @@ class HttpEndpoint(ABC):
     @asynccontextmanager
     async def _sent(self, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[httpx.Response]:
         """A response whose status is good and whose body is still to be read; GET where there is no body to send."""
+        headers = {"accept-encoding": "identity"}
         if body is None:
-            sent = self._client.stream("GET", path)
+            sent = self._client.stream("GET", path, headers=headers)
         else:
-            headers = {"content-type": "application/json"}
+            headers["content-type"] = "application/json"
             sent = self._client.stream("POST", path, content=orjson.dumps(body), headers=headers)
         async with sent as response:
             if response.status_code != 200:
                 raise await self._bad_status(response)
+            coding = response.headers.get("content-encoding", "")
+            if coding.lower() not in ("", "identity"):  # a thousand bytes of it may hold more than memory does
+                raise EndpointError(Reason.BAD_ANSWER, f"content-encoding {coding[:40]}, which nobody asked for")
             yield response
 
     async def _bad_status(self, response: httpx.Response) -> EndpointError:
@@ -195,8 +203,10 @@ class HttpEndpoint(ABC):
     async def _events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a stream of server-sent events, up to `[DONE]` or the end of the stream."""
         async with self._sent(path, body) as response:
-            async for data in _server_sent(self._limited(response)):
+            chunks = self._limited(response)
+            async for data in _server_sent(chunks):
                 if data.strip() == b"[DONE]":
+                    await _end(chunks)
                     return
                 yield parsed(data)
 
@@ -209,6 +219,14 @@ def _milliseconds(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
+async def _end(chunks: AsyncIterator[bytes]) -> None:
+    """Read to the end, which follows at once: a connection that is left before it serves no other call."""
+    with contextlib.suppress(TimeoutError, EndpointError, httpx.HTTPError):  # the answer is whole, whatever comes now
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in chunks:
+                pass
+
+
 async def _server_sent(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The data of each event of https://html.spec.whatwg.org/multipage/server-sent-events.html ."""
     rest, data = b"", []
@@ -218,8 +236,9 @@ async def _server_sent(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 data.append(line[5:].removeprefix(b" "))
-            elif not line and data:
-                yield b"\n".join(data)
+            elif not line:
+                if any(data):  # an event without data is none, such as one that keeps the connection alive
+                    yield b"\n".join(data)
                 data = []
     if rest.startswith(b"data:"):
         data.append(rest[5:].strip())

@@ -53,7 +53,7 @@ class RunPod(HttpEndpoint):
                     raise EndpointError(Reason.BAD_ANSWER, "a queued job has no id")
                 await asyncio.sleep(min(self._config.poll_seconds, max(0.0, deadline - time.monotonic())))
                 job = await self._status(job["id"])
-        except asyncio.CancelledError:
+        except BaseException:  # whatever kept us from its end, it may still run
             self._cancel_later(job.get("id"))
             raise
         return _reply(job)
@@ -69,8 +69,9 @@ class RunPod(HttpEndpoint):
             task.add_done_callback(self._cancelling.discard)
 
     async def _cancel(self, job_id: str) -> None:
-        with contextlib.suppress(httpx.HTTPError):
-            await self._client.post(f"cancel/{job_id}", timeout=_CANCEL_SECONDS)
+        with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+            async with self._client.stream("POST", f"cancel/{job_id}", timeout=_CANCEL_SECONDS):
+                pass  # whatever it says; a body without an end is not read
 
     async def close(self) -> None:
         """Close the connections once jobs that were given up have been cancelled."""
@@ -108,5 +109,7 @@ def _of_vllm(output: dict[str, Any]) -> Reply:
     if isinstance(tokens, list) and not text:
         text = "".join(token for token in tokens if isinstance(token, str))
     read, written = usage.get("prompt_tokens", usage.get("input")), usage.get("completion_tokens", usage.get("output"))
+    if not isinstance(text, str):
+        raise EndpointError(Reason.BAD_ANSWER, "the output's text is no text")
     finish = choices[0].get("finish_reason")
-    return Reply(str(text), count(read), count(written), finish if isinstance(finish, str) else None)
+    return Reply(text, count(read), count(written), finish if isinstance(finish, str) else None)
