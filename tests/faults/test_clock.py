@@ -1,0 +1,63 @@
+"""The clock set back and forward: nothing is lost or counted twice, and a rollback is never in the way.
+
+Guardrails under a clock that jumps: tests/rollout/test_guardrails.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.endpoints.servers import raw_server
+from tests.rollout.support import MONDAY, act, config_of, write_served, write_verdict
+from tests.shadow.recorded import Candidate
+from tests.shadow.test_mirror import logged, observe, opened
+from tests.shadow.waiting import wait_for
+from zantara_exp import clock
+from zantara_exp.errors import ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.rollout.store import open_store
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+DAY = 86_400
+
+
+def test_a_log_whose_clock_is_set_back_and_forward_holds_everything_once() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url)
+        for turn, days in enumerate((0, -3, 2, 0)):
+            with clock.played(lambda by=days: time.time() + by * DAY):
+                observe(mirror, 5, first=5 * turn)
+        wait_for(lambda: mirror.stats.compared == 20)
+        asyncio.run(mirror.close())
+    rows = logged()
+    assert len({row.comparison_id for row in rows}) == len(rows) == 20
+    day = {row.request_id.split(".")[0]: row.timestamp.date() for row in rows}
+    assert day["r-5"] == day["r-0"] - timedelta(days=3)
+    assert day["r-10"] == day["r-0"] + timedelta(days=2)
+    assert not mirror.stats.dropped
+
+
+@pytest.mark.parametrize("days", [-2.0, 30.0])
+def test_a_rollback_counts_whatever_the_clock_says(days: float) -> None:
+    write_verdict(config_of())
+    act("start")
+    act("rollback", days=days)
+    state = open_store(config_of().rollout, Layout(config_of())).read()
+    assert (state.phase, state.share) == ("rolled_back", 0)
+    with pytest.raises(ZantaraError):  # the GO is no newer than the rollback, however the clock stood
+        act("start", days=abs(days) + 1)
+
+
+def test_a_clock_set_back_ends_no_step_early() -> None:
+    write_verdict(config_of())
+    act("start")
+    write_served(days=7)
+    with pytest.raises(ZantaraError):
+        act("advance", days=-1)
+    state = open_store(config_of().rollout, Layout(config_of())).read()
+    assert (state.step, state.since) == (0, MONDAY)
