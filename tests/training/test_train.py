@@ -108,6 +108,52 @@ def test_a_killed_run_goes_on_with_the_same_weights_in_the_end(
     assert not work.exists()
 
 
+def killed_at(config: Config, folder: Path, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zantara_exp.training.watch import Watch
+
+    def kill(self, args, state, control, **_):
+        if state.global_step == step:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "on_step_begin", kill)
+        with pytest.raises(Killed):
+            run(config, folder)
+
+
+@pytest.mark.parametrize("at", [13, 16], ids=["while it waits", "as it stops"])
+def test_a_killed_run_goes_on_with_the_patience_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
+    """Nothing is learnt at this rate, so the first of 6 validations (one in 4 updates) stays the best one."""
+    from zantara_exp.training.watch import Patience
+
+    write_splits(tmp_path / "data", 32, 8)
+    config = tiny_config(tmp_path, epochs=6.0, learning_rate=1e-14, early_stopping_patience=3)
+    with monkeypatch.context() as patch:
+        if at == 16:  # the checkpoint of the last validation is written, and the run ends before it can stop
+            patch.setattr(Patience, "on_evaluate", lambda *_, **__: None)
+        killed_at(config, tmp_path, at, monkeypatch)
+    resumed, _ = run(config, tmp_path)
+    assert resumed["resumed_from"] == at // 4 * 4
+    assert resumed["steps"] in (16, 17)
+    assert resumed["best_step"] == 4
+
+
+def test_a_resumed_run_knows_what_losses_were_usual(tmp_path: Path):
+    from transformers import TrainerControl, TrainerState
+
+    from zantara_exp.training.watch import Watch
+
+    context, record = context_for(tiny_config(tmp_path), tmp_path)
+    control, state = TrainerControl(), TrainerState(log_history=[{"loss": 0.5, "step": n} for n in range(1, 9)])
+    with context.progress("training", total=20) as progress:
+        watch = Watch(record, progress, max_spike=10.0)
+        watch.on_train_begin(None, state, control)
+        with pytest.raises(ZantaraError, match="jumped"):
+            watch.on_log(None, state, control, {"loss": 9.0})
+        with pytest.raises(ZantaraError, match="validation loss is nan"):
+            watch.on_log(None, state, control, {"eval_loss": float("nan")})
+
+
 def test_a_checkpoint_that_was_cut_off_is_not_used(tmp_path: Path):
     from zantara_exp.training.checkpoints import mark_whole
 

@@ -111,12 +111,14 @@ def build_trainer(
     config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path, watch: Watch
 ) -> SFTTrainer:
     """The trainer over splits that are already tokens and labels, so that both trainers see the same."""
-    from transformers import DataCollatorForSeq2Seq, EarlyStoppingCallback, PrinterCallback
+    from transformers import DataCollatorForSeq2Seq, PrinterCallback
     from trl import SFTTrainer
+
+    from zantara_exp.training.watch import Patience
 
     callbacks: list[Any] = [watch]
     if config.trainer.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.trainer.early_stopping_patience))
+        callbacks.append(Patience(config.trainer.early_stopping_patience))
     packing = config.trainer.packing
     trainer = SFTTrainer(
         model=loaded.model,

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from zantara_exp import ranks
 from zantara_exp.errors import ZantaraError
@@ -26,6 +26,8 @@ CURVES = {
     "eval_mean_token_accuracy": "eval/token_accuracy",
 }
 """The trainer's names -> ours."""
+
+_CALMER = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
 
 
 class Watch(TrainerCallback):
@@ -45,11 +47,12 @@ class Watch(TrainerCallback):
         """Since this process started training, validations included."""
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A resumed run tells its curve again, so that the record holds all of it."""
+        """A resumed run tells its curve again, so that the record holds all of it, and knows what losses were usual."""
         self._started = time.monotonic()
         self._first_step, self._first_token = state.global_step, float(state.num_input_tokens_seen)
         for entry in state.log_history:
             self._record(entry, int(entry.get("step", 0)), {})
+            self._recent.extend([float(entry["loss"])] if "loss" in entry else [])
         if state.global_step:
             self._progress.advance(state.global_step, "resumed")
 
@@ -75,8 +78,11 @@ class Watch(TrainerCallback):
         logs = logs or {}
         self._record(logs, state.global_step, self._system.read() if "loss" in logs else {})
         if "loss" in logs:
-            self._refuse_divergence(float(logs["loss"]), state.global_step)
+            self._refuse_no_number("training", float(logs["loss"]), state.global_step)
+            self._refuse_spike(float(logs["loss"]), state.global_step)
             self._note = f"loss {logs['loss']:.3f}, {self.tokens / max(self.seconds, 1e-9):,.0f} tokens/s, "
+        if "eval_loss" in logs:  # the only loss that a run shorter than trainer.log_every_steps tells
+            self._refuse_no_number("validation", float(logs["eval_loss"]), state.global_step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A checkpoint has been written whole, by all processes."""
@@ -90,17 +96,29 @@ class Watch(TrainerCallback):
         if points:
             self._run.metrics(points | system, step=step)
 
-    def _refuse_divergence(self, loss: float, step: int) -> None:
-        hint = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
+    def _refuse_no_number(self, which: str, loss: float, step: int) -> None:
         if not math.isfinite(loss):
-            raise ZantaraError(f"the training loss is {loss} at step {step}: the run has diverged", hint)
+            raise ZantaraError(f"the {which} loss is {loss} at step {step}: the run has diverged", _CALMER)
+
+    def _refuse_spike(self, loss: float, step: int) -> None:
         if len(self._recent) >= 5 and loss > self._max_spike * max(median(self._recent), 0.05):
             raise ZantaraError(
                 f"the training loss jumped to {loss:.3g} at step {step}, more than "
                 f"trainer.max_loss_spike={self._max_spike:g} times its recent median of {median(self._recent):.3g}",
-                hint,
+                _CALMER,
             )
         self._recent.append(loss)
+
+
+class Patience(EarlyStoppingCallback):
+    """Early stopping that goes on counting where a killed run had arrived: transformers would begin anew."""
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Count the validations since the best one."""
+        losses = [float(entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
+        if losses:
+            self.early_stopping_patience_counter = len(losses) - 1 - losses.index(min(losses))
+            control.should_training_stop = self.early_stopping_patience_counter >= self.early_stopping_patience
 
 
 def _clock(seconds: float) -> str:
