@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib.resources import files
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from zantara_exp.analysis import svg, views
 from zantara_exp.analysis.facts import BUCKET_RATIO
@@ -57,6 +60,7 @@ def page(
     words = Words(config.report.language)
     grid = partial(_grid, words)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_printable)
+    environment.filters["code"] = _code
     source = files("zantara_exp.analysis").joinpath("report.html.jinja").read_text(encoding="utf-8")
     limit = _latency_limit(config)
     drawn = partial(_day_plot, words, found.days)
@@ -102,6 +106,11 @@ def _printable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return value.translate(_UNPRINTABLE).replace(" %", "\xa0%").replace(" ms", "\xa0ms").replace("USD ", "USD\xa0")
+
+
+def _code(text: str) -> Markup:
+    """Escaped, with commands as such: a terminal shows them in `backticks`."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped right here
 
 
 def _grid(words: Words, table: Table) -> _Grid:
