@@ -59,10 +59,12 @@ GOOD = {"reviewer": "ayu", "number": 1, "better": "A"}
         ("/", {"Sec-Fetch-Site": "cross-site"}, 403),
         ("/", {"Origin": "http://evil.example"}, 403),
         ("/", {"Origin": "null"}, 403),
+        ("/", {"Origin": "http://["}, 403),
+        ("/", {"Content-Length": b"\xb2"}, 413),
     ],
 )
 def test_every_answer_of_the_review_page_is_guarded(
-    tmp_path: Path, path: str, headers: dict[str, str], status: int
+    tmp_path: Path, path: str, headers: dict[str, Any], status: int
 ) -> None:
     reply = asked(page(tmp_path), "GET", path, headers=headers)
     assert reply.status_code == status

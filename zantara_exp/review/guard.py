@@ -14,7 +14,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from zantara_exp.sites import host_of
 
@@ -85,12 +85,13 @@ class Guard:
             return 421, "this page is not called by that name"
         origin = given.get(b"origin")
         if given.get(b"sec-fetch-site", "none") not in ("none", "same-origin") or (
-            origin is not None and urlsplit(origin).netloc != host
+            origin is not None and origin.partition("://")[2] != host
         ):
             return 403, "another site may not ask this page"
         if self._token is not None and not _same(_cookies(given).get(COOKIE, ""), _digest(self._token)):
             return 401, "open the page with its token once: /?token=..."
-        if not given.get(b"content-length", "0").isdigit() or int(given.get(b"content-length", "0")) > _MOST_BYTES:
+        length = given.get(b"content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > _MOST_BYTES:
             return 413, "that is more than an answer"
         return None
 
