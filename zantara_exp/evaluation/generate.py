@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.evaluation.keyed import KeyedLines
 from zantara_exp.stage import Progress
 from zantara_exp.training.data import Example
-from zantara_exp.training.encode import without_special_tokens
+from zantara_exp.training.encode import rendered
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,9 +83,7 @@ def answer_all(
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]) -> list[int]:
     """The chat as token ids, up to where the answer begins."""
-    turns = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in messages]
-    rendered: Any = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)
-    return list(rendered["input_ids"])
+    return list(rendered(tokenizer, messages, add_generation_prompt=True)["input_ids"])
 
 
 def _key(epoch: str, max_new_tokens: int, prompt: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +59,24 @@ class EncodedSplit:
 
 def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Encoded:
     """Render and tokenize one example; `labels` are IGNORED outside the template's generation markers."""
-    messages = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in example.messages]
-    out: Any = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
+    out = rendered(tokenizer, example.messages, return_assistant_tokens_mask=True)
     ids, mask = list(out["input_ids"]), list(out["assistant_masks"])
     return Encoded(ids, [token if said else IGNORED for token, said in zip(ids, mask, strict=True)])
+
+
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], **options: bool) -> Any:
+    """What the chat template makes of a chat, as token ids. Raises ZantaraError where the template refuses it."""
+    from jinja2.exceptions import TemplateError
+
+    turns = [{**m, "content": without_special_tokens(tokenizer, m["content"])} for m in messages]
+    try:
+        return tokenizer.apply_chat_template(turns, return_dict=True, **options)
+    except TemplateError as error:
+        roles = ", ".join(m["role"] for m in messages)
+        raise ZantaraError(
+            f"the chat template cannot render a chat of the roles {roles}: {error}",
+            "mend the .jinja file, or set model.chat_template=llama3 or chatml",
+        ) from error
 
 
 _CONTROL = ("<|start_header_id|>", "<|end_header_id|>", "<|im_start|>", "<|im_end|>")
@@ -70,9 +84,10 @@ _CONTROL = ("<|start_header_id|>", "<|end_header_id|>", "<|im_start|>", "<|im_en
 
 def without_special_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """`text` without the spelling of control tokens: a chat must not be able to open a turn of its own."""
-    if "<" not in text:
+    if "<" not in text and "[" not in text:  # how control tokens begin; it saves most texts the search
         return text
-    spelled = [*map(str, tokenizer.all_special_tokens), *_CONTROL]
+    # Not `all_special_tokens`, which leaves out most of a tokenizer's control tokens, such as Phi's <|user|>.
+    spelled = [*(token.content for token in tokenizer.added_tokens_decoder.values() if token.special), *_CONTROL]
     before = ""
     while text != before:  # one taken out of another's middle may leave a third
         before = text
@@ -141,6 +156,21 @@ def _refuse_blind_template(tokenizer: PreTrainedTokenizerBase, example: Example)
             "markers: the model would not learn to stop",
             "move the end-of-turn token before {% endgeneration %}",
         )
+    marked = _as_read(tokenizer, [label for label in encoded.labels if label != IGNORED])
+    answers = "".join(m["content"] for m in example.messages if m["role"] == "assistant")
+    for message in example.messages:
+        said = _as_read(tokenizer, tokenizer(message["content"], add_special_tokens=False)["input_ids"])
+        if message["role"] != "assistant" and message["content"] not in answers and said in marked:
+            raise ZantaraError(
+                f"the chat template's {{% generation %}} markers enclose what the {message['role']} says: "
+                "the model would learn to ask, not to answer",
+                "put only the assistant's content and its end-of-turn token between the markers",
+            )
+
+
+def _as_read(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """The text of token ids without white space, in which a tokenizer may differ from what it was given."""
+    return "".join(str(tokenizer.decode(ids)).split())
 
 
 def shown(tokenizer: PreTrainedTokenizerBase, encoded: Encoded) -> str:

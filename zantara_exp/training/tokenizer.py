@@ -73,10 +73,13 @@ def set_template(tokenizer: PreTrainedTokenizerBase, model: Model) -> None:
                 f"model.chat_template={model.chat_template} is neither a shipped template nor a .jinja file",
                 f"valid: {', '.join(SHIPPED)}, own, or the path of a .jinja file",
             )
-        tokenizer.chat_template = path.read_text(encoding="utf-8")
+        try:
+            tokenizer.chat_template = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ZantaraError(f"model.chat_template={path} is no UTF-8 text", "save the file as UTF-8") from error
     if not tokenizer.chat_template:
         raise ZantaraError(
-            "model.chat_template=own, but the tokenizer carries no chat template",
+            f"model.chat_template={model.chat_template}: there is no chat template in it",
             "set model.chat_template=llama3 or chatml",
         )
     if tokenizer.pad_token is None:
