@@ -124,11 +124,29 @@ def test_evidence_stands_on_the_day_looked_at_when_that_is_earlier(evaluated):
     assert set(found.day.tolist()) == {(date(2025, 11, 3) - date(1970, 1, 1)).days}
 
 
-def test_the_gap_is_validation_less_train(evaluated):
+def test_the_gap_is_the_largest_that_the_intervals_of_both_losses_allow(evaluated):
     config, _, result = evaluated
     found = evidence(EvidenceRequest("generalization_gap"), config, Layout(config))
     assert isinstance(found, Number)
-    assert found.value == pytest.approx(result.metrics["eval/generalization_gap"])
+    splits = json.loads(Layout(config).evaluation.read_text())["splits"]
+    val, train = splits["val"]["loss"], splits["train"]["loss"]
+    point = result.metrics["eval/generalization_gap"]
+    assert (
+        point + val["high"] - val["value"]
+        < found.value
+        < point + val["high"] - val["value"] + (train["value"] - train["low"])
+    )
+
+
+def test_a_gap_of_one_user_is_missing_evidence(evaluated, tmp_path: Path):
+    config, folder, _ = evaluated
+    shutil.copytree(folder / "models", tmp_path / "models")
+    other = tiny_config(tmp_path)
+    outcome = json.loads(Layout(other).evaluation.read_text())
+    outcome["splits"]["val"]["loss"] |= {"users": 1, "high": None}
+    Layout(other).evaluation.write_text(json.dumps(outcome))
+    found = evidence(EvidenceRequest("generalization_gap"), other, Layout(other))
+    assert isinstance(found, Missing)
 
 
 def test_no_evaluation_is_missing_evidence(tmp_path: Path):
