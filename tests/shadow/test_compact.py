@@ -68,6 +68,15 @@ def test_bad_lines_are_counted_and_quarantined_once(tmp_path: Path) -> None:
         ]
 
 
+def test_a_latency_of_more_than_a_day_is_no_comparison(tmp_path: Path) -> None:
+    lines = [to_line(comparison(n)) for n in range(3)]
+    write(tmp_path / "logs", *lines, lines[0].replace(b":120.5", b":1e308"))
+    found = compacted(tmp_path)
+    assert found.malformed == 1
+    assert found.quarantine is not None
+    assert orjson.loads(found.quarantine.read_bytes())["reason"] == "latency_ms is more than a day"
+
+
 def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     write(logs, to_line(comparison(1)))

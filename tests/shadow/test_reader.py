@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tests.shadow.examples import comparison, version_1
 from zantara_exp.shadow.reader import BadLine, parse_line
-from zantara_exp.shadow.record import UNVERSIONED, Comparison, Drops, Sampling, Side, to_line
+from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side, to_line
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 COUNT = st.none() | st.integers(0, 2**53)
-MILLIS = st.none() | st.floats(0, 1e9)
+MILLIS = st.none() | st.floats(0, LONGEST_MS)
 SIDE = st.builds(
     Side, TEXT, st.none() | TEXT, st.none() | TEXT, COUNT, COUNT, MILLIS, MILLIS, st.none() | TEXT, st.none() | TEXT
 )
@@ -119,6 +119,9 @@ def test_version_1_users_and_zones() -> None:
         (orjson.dumps(version_1(llama="hm")), "llama is not an object"),
         (orjson.dumps(version_1(llama={"response": "x", "latency_ms": "fast"})), "latency_ms is not a number"),
         (orjson.dumps(version_1(llama={"response": "x", "tokens_output": -1})), "tokens_output is not a count"),
+        (orjson.dumps(version_1(llama={"response": "x", "latency_ms": 1e308})), "latency_ms is more than a day"),
+        (to_line(comparison()).replace(b":120.5", b":1e308"), "latency_ms is more than a day"),
+        (to_line(comparison()).replace(b'"ttft_ms":null', b'"ttft_ms":86400001'), "ttft_ms is more than a day"),
         (to_line(comparison()).replace(b'"epoch":"e1"', b'"epoch":""'), "epoch is missing"),
         (to_line(comparison()).replace(b'"role":"user",', b""), "a message lacks its role or content"),
     ],

@@ -1,7 +1,7 @@
 """What computes the tables: DuckDB in this process, or Spark. The ibis expressions are the same on both.
 
-Both read the Parquet files that compaction wrote, never JSON: engines infer JSON differently, and a line that one of
-them drops silently must be quarantined, not lost.
+Both read the same files of facts (`zantara_exp.analysis.facts`), never JSON: engines infer JSON differently, and a line
+that one of them drops silently must be quarantined, not lost.
 """
 
 from __future__ import annotations
@@ -41,11 +41,6 @@ class DuckDB:
         """A name for an expression: ibis takes longer to compile a long one again than DuckDB to run it."""
         return self._ibis.create_view(name, table, overwrite=True)
 
-    def batches(self, table: ir.Table) -> Iterator[Any]:
-        """The rows of an expression, in the files' order, without holding all of them."""
-        # ibis 12 streams through a cursor method that DuckDB 2 has no more; DuckDB's own relation can
-        yield from self._ibis.con.sql(self._ibis.compile(table)).to_arrow_reader(_BATCH)
-
     def close(self) -> None:
         """Let go of memory."""
         self._ibis.disconnect()
@@ -72,10 +67,6 @@ class Spark:
     def view(self, name: str, table: ir.Table) -> ir.Table:
         """As DuckDB's."""
         return self._ibis.create_view(name, table, overwrite=True)
-
-    def batches(self, table: ir.Table) -> Iterator[Any]:
-        """As DuckDB's; Spark holds the rows of one file of a day while it hands them out."""
-        yield from table.to_pyarrow_batches(chunk_size=_BATCH)
 
     def close(self) -> None:
         """Leave the session to the next one who asks: starting it takes seconds."""

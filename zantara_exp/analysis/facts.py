@@ -1,9 +1,9 @@
 """Facts: one narrow row per comparison, with everything a number can be computed from and no text.
 
 The comparison log is compacted to Parquet once (`zantara_exp.shadow.compact`); from each of its files this module
-derives one file of facts and keeps it until the source changes. Deciding here, once, what an answer is means that
-report, gate and MLflow cannot disagree, and that a query reads megabytes instead of gigabytes. Latencies also get an
-integer bucket on a log scale: counts of buckets add up over days and engines, which quantiles do not.
+derives one file of facts, by Arrow, and keeps it until the source changes. Deciding here, once, what an answer is means
+that report, gate and MLflow cannot disagree, on any engine, and that a query reads megabytes instead of gigabytes.
+Latencies also get an integer bucket on a log scale: counts of buckets add up over days and engines, quantiles do not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,9 @@ from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
-    from zantara_exp.analysis.engine import Engine
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 7
+_FORMAT = 8
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -42,10 +40,17 @@ UNKNOWN = "unknown"
 
 _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
+_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
+_NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
+_TOKENS = tuple(f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output"))
+_MEASURED = (*_TOKENS, *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")))
+_ROWS = 20_000
+_DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
+"""Columns of many values, for which a dictionary would only take time."""
 
 
-def facts_of(engine: Engine, source: Path, cache: Path, config: Config) -> Path:
-    """The file of facts for one compacted file, derived by `engine` unless an up-to-date one is in `cache`.
+def facts_of(source: Path, cache: Path, config: Config) -> Path:
+    """The file of facts for one compacted file, derived unless an up-to-date one is in `cache`.
 
     A kill leaves the old file or the new one.
     """
@@ -61,7 +66,7 @@ def facts_of(engine: Engine, source: Path, cache: Path, config: Config) -> Path:
     scorer = Scorer(scored, pq.read_metadata(source).num_rows, _known_scores(target))
     waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        _write(waiting, engine.batches(derived(engine.read([source]))), scorer, _Speech(config), mark)
+        _write(waiting, _batches(source), scorer, _Speech(config), mark)
         os.replace(waiting, target)
     finally:
         waiting.unlink(missing_ok=True)
@@ -142,6 +147,15 @@ def _known_scores(target: Path) -> Mapping[str, float]:
     return {key: score for key, score in pairs if score is not None}
 
 
+def _batches(source: Path) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_MEASURED, *_TEXT]
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):
+            yield derived(batch)
+
+
 def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech, mark: bytes) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -159,8 +173,11 @@ def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech
         rows = rows.set_column(place, "language", speech.languages(batch))
         rows = rows.drop_columns(list(_TEXT))
         if writer is None:
+            repeated = [name for name in rows.schema.names if name not in _DISTINCT]
             schema = rows.schema.with_metadata({b"zantara": mark})
-            writer = pq.ParquetWriter(target, schema, compression="zstd")
+            writer = pq.ParquetWriter(
+                target, schema, compression="snappy", use_dictionary=repeated, write_statistics=["day"]
+            )
         writer.write_table(rows.cast(writer.schema))
     if writer is not None:
         writer.add_key_value_metadata({b"doubles": str(doubles).encode(), b"set_back": str(order.set_back).encode()})
@@ -202,58 +219,54 @@ def _first(keys: Sequence[str], seen: set[str]) -> list[bool]:
     return first
 
 
-def derived(rows: ir.Table) -> ir.Table:
-    """What one compacted comparison says, as facts; the answers stay for the scorer."""
-    primary, candidate = fault(rows, "primary"), fault(rows, "candidate")
-    return rows.select(
-        "comparison_id",
-        "arm",
-        "epoch",
-        "timestamp",
-        "day",
-        "user",
-        "sampling_percent",
-        language=rows.language.fill_null(""),
-        category=rows.category.fill_null(UNKNOWN),
-        primary_model=rows.primary_model.fill_null(UNKNOWN),
-        candidate_model=rows.candidate_model.fill_null(UNKNOWN),
-        candidate_provider=rows.candidate_provider.fill_null(UNKNOWN),
-        **{f"{side}_answer": rows[f"{side}_response"].fill_null("").strip().hexdigest("md5") for side in _SIDES},
-        primary_ok=primary == "",
-        candidate_ok=candidate == "",
-        candidate_fault=candidate,
-        candidate_timeout=candidate == "timeout",
-        **_latency(rows, "primary", primary == ""),
-        **_latency(rows, "candidate", candidate == ""),
-        **{name: rows[name].cast("float64") for name in _token_columns()},
-        **{name: rows[name].fill_null("") for name in _TEXT},
-    )
+def derived(rows: Any) -> Any:
+    """What a batch of compacted comparisons says, as facts; the texts stay for the scorer and the detector."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    facts: dict[str, Any] = {name: rows[name] for name in _AS_THEY_ARE}
+    facts |= {"language": pc.fill_null(rows["language"], "")}
+    facts |= {name: pc.fill_null(rows[name], UNKNOWN) for name in _NAMED}
+    for side in _SIDES:
+        said = pc.utf8_trim_whitespace(rows[f"{side}_response"])
+        fault = _fault(rows[f"{side}_error"], rows[f"{side}_response"], said)
+        answered = pc.equal(fault, "")
+        facts |= {f"{side}_answer": pa.array(hashes(said)), f"{side}_ok": answered}
+        facts |= _latency(side, rows[f"{side}_latency_ms"], answered)
+        if side == "candidate":
+            facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
+    facts |= {name: rows[name].cast("float64") for name in _TOKENS}
+    return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
 
 
-def _token_columns() -> list[str]:
-    return [f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output")]
+def hashes(texts: Any) -> Any:
+    """A number per text, the same on every day and machine: two texts share one once in four thousand million."""
+    import numpy as np
+
+    return np.fromiter(map(zlib.crc32, texts.cast("binary").to_pylist()), np.int64, len(texts))
 
 
-def fault(rows: ir.Table, side: str) -> ir.StringValue:
+def _fault(error: Any, response: Any, said: Any) -> Any:
     """Empty where the side answered; else its error, `empty_answer` or `placeholder` ("..." and the like)."""
-    import ibis
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    error, response = rows[f"{side}_error"].fill_null("").strip(), rows[f"{side}_response"].fill_null("")
-    short = response.length() <= LONGEST_PLACEHOLDER
-    return ibis.cases(
-        (error != "", error),
-        (response.strip() == "", "empty_answer"),
-        (short & response.re_search(PLACEHOLDER), "placeholder"),
-        else_="",
-    )
+    error = pc.utf8_trim_whitespace(pc.fill_null(error, ""))
+    short = pc.indices_nonzero(pc.less_equal(pc.utf8_length(response), LONGEST_PLACEHOLDER))
+    dots = short.filter(pc.match_substring_regex(response.take(short), PLACEHOLDER))
+    placeholder = np.zeros(len(response), bool)
+    placeholder[dots.to_numpy()] = True
+    silent = pc.if_else(pc.equal(said, ""), "empty_answer", pc.if_else(pa.array(placeholder), "placeholder", ""))
+    return pc.if_else(pc.not_equal(error, ""), error, silent)
 
 
-def _latency(rows: ir.Table, side: str, answered: ir.BooleanValue) -> dict[str, ir.Value]:
+def _latency(side: str, taken: Any, answered: Any) -> dict[str, Any]:
     """Latency of an answer; a failure has none, and neither has a clock that jumped back."""
-    import ibis
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    taken = rows[f"{side}_latency_ms"]
-    measured = ibis.ifelse(answered & (taken >= 0), taken, ibis.null("float64"))
-    bucket = (ibis.greatest(measured, 0.001).ln() / math.log(BUCKET_RATIO)).floor().cast("int32")
-    bucket = ibis.ifelse(measured.isnull(), ibis.null("int32"), bucket)
+    measured = pc.if_else(pc.and_(answered, pc.greater_equal(taken, 0.0)), taken, pa.scalar(None, pa.float64()))
+    at_least = pc.max_element_wise(measured, 0.001, skip_nulls=False)
+    bucket = pc.floor(pc.divide(pc.ln(at_least), math.log(BUCKET_RATIO))).cast("int32")
     return {f"{side}_latency_ms": measured, f"{side}_bucket": bucket}

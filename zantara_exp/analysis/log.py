@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from zantara_exp.analysis.engine import Engine, open_engine
 from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
+from zantara_exp.analysis.meaning import with_embedding
 from zantara_exp.analysis.tables import SHADOW_COMMAND
 from zantara_exp.config.schema import Config
+from zantara_exp.embedding import check_embedding
 from zantara_exp.errors import MissingInputError
 from zantara_exp.layout import Layout
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from zantara_exp.shadow.compact import Compacted
+
+_THREADS = 2
+"""Days whose facts are derived at once."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
     from zantara_exp.shadow.compact import compact
     from zantara_exp.shadow.fetch import fetch
 
+    check_embedding(config.evaluation.embedding)
     fetch(config, layout)
     compacted = compact(layout)
     if not compacted.comparisons:
@@ -98,8 +105,18 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
 
 
 def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout, until: date | None) -> ComparisonLog:
-    files = [facts_of(engine, path, layout.state / "facts", config) for path in compacted.comparisons]
+    import ibis
+
+    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow computes without the interpreter's lock
+        cache = layout.state / "facts"
+        files = list(pool.map(lambda source: facts_of(source, cache, config), compacted.comparisons))
     everything = engine.read(files)
+    if config.evaluation.embedding is None:
+        everything = everything.mutate(embedding=ibis.null("float64"))
+    else:
+        everything = with_embedding(
+            engine, everything, files, compacted.comparisons, cache / "embeddings", config.evaluation.embedding
+        )
     horizon = datetime.now(UTC).date() + timedelta(days=1)
     drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(files, horizon))
     last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)

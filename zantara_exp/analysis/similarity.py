@@ -38,7 +38,7 @@ class Scorer:
     """
 
     def __init__(self, scored: int, rows: int, known: Mapping[str, float]) -> None:
-        self._share = min(1.0, scored / max(rows, 1))
+        self._below = min(1.0, scored / max(rows, 1)) * 2**32
         self._known = known
         self._pairs: dict[tuple[str, str], float] = {}
 
@@ -50,8 +50,8 @@ class Scorer:
         import pyarrow as pa
 
         scores: list[float | None] = [None] * batch.num_rows
-        keys = batch["comparison_id"].to_pylist()
-        drawn = [row for row, key in enumerate(keys) if zlib.crc32(key.encode()) / 2**32 < self._share]
+        keys = batch["comparison_id"].cast("binary").to_pylist()
+        drawn = [row for row, place in enumerate(map(zlib.crc32, keys)) if place < self._below]
         names = ("comparison_id", "primary_ok", "candidate_ok", "primary_response", "candidate_response")
         places = pa.array(drawn, pa.int64())
         columns = (batch[name].take(places).to_pylist() for name in names)

@@ -26,10 +26,11 @@ from zantara_exp.shadow.columns import blocks, plain
 from zantara_exp.shadow.reader import HashUser, Quarantined, day_of, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
-_FORMAT = 2
+_FORMAT = 3
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _ROWS = 20_000
+"""Rows of a group of the Parquet file."""
 _THREADS = 2
 """Days read at once; each holds some blocks of its file in memory."""
 _REPEATED = (
@@ -144,9 +145,9 @@ def _table(rows: Sequence[Comparison]) -> Any:
         columns[name] = pa.array([getattr(row, name) for row in rows], text)
     columns["timestamp"] = pa.array(moments, pa.timestamp("us"))
     columns["day"] = pa.array([moment.date() for moment in moments], pa.date32())
+    columns["messages"] = pa.array([orjson.dumps(list(row.messages)).decode() for row in rows], text)
     for name in ("user", "query", "category", "language"):
         columns[name] = pa.array([getattr(row, name) for row in rows], text)
-    columns["messages"] = pa.array([orjson.dumps(list(row.messages)).decode() for row in rows], text)
     for side in ("primary", "candidate"):
         answers: list[Side] = [getattr(row, side) for row in rows]
         for name in _SIDE:
@@ -173,9 +174,12 @@ def _write(target: Path, tables: Iterable[Any]) -> None:
     waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     writer: Any = None
     try:
-        for table in tables:
+        for table in _gathered(tables):
             repeated = [name for name in table.schema.names if name in _REPEATED]
-            writer = writer or pq.ParquetWriter(waiting, table.schema, compression="zstd", use_dictionary=repeated)
+            # snappy takes half the time of zstd, and nobody looks for the least and greatest of texts
+            writer = writer or pq.ParquetWriter(
+                waiting, table.schema, compression="snappy", use_dictionary=repeated, write_statistics=["day"]
+            )
             writer.write_table(table)
         if writer is None:
             target.unlink(missing_ok=True)
@@ -184,6 +188,20 @@ def _write(target: Path, tables: Iterable[Any]) -> None:
         os.replace(waiting, target)
     finally:
         waiting.unlink(missing_ok=True)
+
+
+def _gathered(tables: Iterable[Any]) -> Iterator[Any]:
+    """The same rows in tables of at least _ROWS, but for the last."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(part.num_rows for part in waiting) >= _ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _replace(target: Path, content: bytes) -> None:

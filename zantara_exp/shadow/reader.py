@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.shadow.record import UNVERSIONED, Comparison, Drops, Sampling, Side
+from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side
 
 _TEXT_KEPT = 200
 _FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
@@ -129,8 +129,8 @@ def _side(body: Mapping[str, Any]) -> Side:
         provider=_text(body, "provider"),
         tokens_input=_whole(body, "tokens_input"),
         tokens_output=_whole(body, "tokens_output"),
-        latency_ms=_number(body, "latency_ms"),
-        ttft_ms=_number(body, "ttft_ms"),
+        latency_ms=_milliseconds(body, "latency_ms"),
+        ttft_ms=_milliseconds(body, "ttft_ms"),
         finish_reason=_text(body, "finish_reason"),
         error=_text(body, "error"),
         detail=_text(body, "detail"),
@@ -248,6 +248,13 @@ def _number(body: Mapping[str, Any], key: str) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise BadLine(f"{key} is not a number")
     return float(found)
+
+
+def _milliseconds(body: Mapping[str, Any], key: str) -> float | None:
+    found = _number(body, key)
+    if found is not None and found > LONGEST_MS:
+        raise BadLine(f"{key} is more than a day")
+    return found
 
 
 def _whole(body: Mapping[str, Any], key: str) -> int | None:

@@ -11,6 +11,8 @@ import orjson
 
 SCHEMA_VERSION = 2
 UNVERSIONED = "unversioned"
+LONGEST_MS = 24 * 3600 * 1000.0
+"""A day: no answer takes longer, so a line that says so is not to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
