@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.endpoints.servers import raw_server
-from tests.rollout.support import MONDAY, act, config_of, write_served, write_verdict
+from tests.rollout.support import MONDAY, act, config_of, order, write_served, write_verdict
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, observe, opened
 from tests.shadow.waiting import wait_for
 from zantara_exp import clock
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.moves import rolled_back
+from zantara_exp.rollout.ramp import GUARDRAILS
 from zantara_exp.rollout.store import open_store
 
 pytestmark = pytest.mark.usefixtures("workdir")
@@ -43,14 +46,17 @@ def test_a_log_whose_clock_is_set_back_and_forward_holds_everything_once() -> No
 
 
 @pytest.mark.parametrize("days", [-2.0, 30.0])
-def test_a_rollback_counts_whatever_the_clock_says(days: float) -> None:
+def test_what_the_guardrails_refuted_stays_refuted_whatever_the_clock_says(days: float) -> None:
+    """Of two evidences the later is told by their days, not by when somebody's clock said that it moved."""
     write_verdict(config_of())
     act("start")
-    act("rollback", days=days)
-    state = open_store(config_of().rollout, Layout(config_of())).read()
-    assert (state.phase, state.share) == ("rolled_back", 0)
-    with pytest.raises(ZantaraError):  # the GO is no newer than the rollback, however the clock stood
-        act("start", days=abs(days) + 1)
+    store = open_store(config_of().rollout, Layout(config_of()))
+    rolled_back(store, replace(order(days), actor=GUARDRAILS, reason="alarm"))
+    assert (store.read().phase, store.read().share) == ("rolled_back", 0)
+    with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
+        act("start", days=days + 1)
+    write_verdict(config_of(), as_of="2025-11-04")
+    act("start", days=days + 1)
 
 
 def test_a_clock_set_back_ends_no_step_early() -> None:
