@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import ast
+import copy
+import shlex
+import subprocess
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
+import pytest
+
 import zantara_exp
+from tests.rollout.support import act, config_of, write_verdict
+from tests.training.support import Remembered
 from zantara_exp import errors
+from zantara_exp.config import Config, compose
+from zantara_exp.dispatch import _say_next
+from zantara_exp.layout import Layout
+from zantara_exp.reuse import Fingerprint
+from zantara_exp.stage import Context
+from zantara_exp.stages import STAGES
+from zantara_exp.training.publish import _next as after_publishing
 
 PACKAGE = Path(zantara_exp.__file__).parent
 TREES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
@@ -43,3 +58,158 @@ def test_every_message_comes_with_what_to_do_next() -> None:
         empty += [where for hint in hints if isinstance(hint, ast.Constant) and len(str(hint.value)) < 8]
     assert bare == []
     assert empty == []
+
+
+# The mistakes people make most: what the message has to name. One compose finds all of a group.
+TYPED = {
+    "stge=train": "stge: no such key; did you mean stage? (valid: as_of,",
+    "stage=trian": "stage=trian: no such option; did you mean train? (valid: analyze,",
+    "model=lama8b": "model=lama8b: no such option; did you mean llama8b? (valid:",
+    "source=postgre": "source=postgre: no such option; did you mean postgres? (valid: embedded,",
+    "gate=gonogo": "gate=gonogo: no such option; did you mean go_no_go? (valid: daily,",
+    "endpoint=vllm": "endpoint=vllm: no such option; (valid: anthropic,",
+    "tracking=cloud": "tracking=cloud: no such option; (valid: local, server)",
+    "log=s3": "log=s3: no such option; (valid: jsonl, postgres)",
+    "trainer.epoch=3": "trainer.epoch: no such key; did you mean epochs? (valid:",
+    "trainer.epochs=many": "trainer.epochs=many: is not a number",
+    "seed=1.5": "seed=1.5: is not a whole number",
+    "force=maybe": "force=maybe: is not true or false",
+    "source.day=30": "source.day: no such key; did you mean days? (valid:",
+    "source.columns.usr=user_id": "source.columns.usr: no such key; did you mean user? (valid:",
+    "dataset.languages=it": "dataset.languages=it: is not a list, such as [a,b]",
+    "paths=data": "paths=data: is a group of keys, not a single value",
+    "shadow.trafic_percent=5": "did you mean traffic_percent? (valid:",
+    "DATABASE_URL=x": "DATABASE_URL: no such key; (valid:",
+    "trainer": "trainer: is not written as key=value; quote values",
+    "model.name=[a": "model.name=[a: is not written as key=value; quote values",
+    "--stage=train": "--stage=train: is not written as key=value",
+    "~rollout": "~rollout: a part of the config is not taken away; choose an option instead: rollout=NAME",
+    "+gate=daily": "gate has an option already; write it without +",
+}
+OUT_OF_RANGE = {
+    "trainer.learning_rate=7": "must be above 0 and below 1",
+    "shadow.traffic_percent=200": "must be at least 0 and at most 100",
+    "gate.alpha=7": "must be above 0 and at most 0.25",
+    "source.days=0": "must be at least 1",
+    "rollout.action=begin": "must be one of status, start, advance, pause, resume, rollback",
+    "endpoint.kind=grpc": "must be one of local, openai,",
+}
+AGAINST_A_RULE = {
+    "as_of=tomorrow": "is not a day, such as 2025-11-03",
+    "gateway.host=0.0.0.0": "gateway.token_env=GATEWAY_TOKEN",
+    "review.host=0.0.0.0": "review.token_env=REVIEW_TOKEN",
+    "model.output=../x": "names one folder under paths.models",
+    "paths.logs=''": "paths.logs",
+    "gateway.openai_url=ftp://host": "must begin with http:// or https://",
+    "rollout.steps_percent=[50,10]": "rollout.steps_percent",
+    "source.url_env=db": "names an environment variable, in capitals, such as DATABASE_URL",
+}
+
+
+@pytest.mark.parametrize("mistakes", [TYPED, OUT_OF_RANGE, AGAINST_A_RULE])
+def test_each_usual_mistake_is_named_with_its_key_and_what_is_valid(mistakes: dict[str, str]) -> None:
+    with pytest.raises(errors.ConfigError) as refused:
+        compose(list(mistakes))
+    lines = refused.value.message.splitlines()[1:]
+    for override, words in mistakes.items():
+        key = override.lstrip("+").partition("=")[0]
+        assert [line for line in lines if key in line and words in line], (override, lines)
+    assert refused.value.hint == "python -m zantara_exp --help"
+
+
+# stage, what is set, words of the message, words of what to do next
+IN_A_STAGE = [
+    ("extract", {"source.kind": "postgres", "source.stats_only": True}, "DATABASE_URL", "export DATABASE_URL="),
+    ("extract", {"source.kind": "postgres"}, "ZANTARA_HASH_KEY is not set", "export ZANTARA_HASH_KEY="),
+    (
+        "extract",
+        {"source.kind": "jsonl", "source.path": "no.jsonl", "source.stats_only": True},
+        "no.jsonl",
+        "source.path",
+    ),
+    ("analyze", {}, "raw_conversations.jsonl is not there; stage=extract writes it", "stage=extract"),
+    ("prepare", {}, "raw_conversations.jsonl is not there", "stage=extract"),
+    ("train", {}, "train.jsonl is not there", "stage=prepare"),
+    ("evaluate", {}, "train.json is not there", "stage=train"),
+    ("publish", {}, "train.json is not there", "stage=train"),
+    ("shadow", {}, "is not there", "stage="),
+    ("report", {}, "logs", "stage=shadow"),
+    ("review", {}, "logs", "stage=shadow"),
+    ("rollout", {"rollout.action": "start"}, "no verdict.json", "stage=gate gate=go_no_go"),
+    ("rollout", {"rollout.action": "advance"}, "", "stage="),
+    ("rollout", {"rollout.notify.url_env": "HOOK_URL"}, "HOOK_URL: this environment variable", "export HOOK_URL="),
+    ("forget", {}, "nothing is named to remove", "privacy.users_file=ids.txt"),
+    ("rekey", {}, "ZANTARA_HASH_KEY", "ZANTARA_HASH_KEY"),
+]
+
+
+@pytest.fixture(scope="module")
+def defaults() -> Config:
+    return compose([])
+
+
+@pytest.mark.parametrize(("stage", "changed", "words", "then"), IN_A_STAGE)
+def test_what_a_stage_lacks_is_named_with_the_next_command(
+    workdir: Path, defaults: Config, stage: str, changed: dict[str, object], words: str, then: str
+) -> None:
+    config = copy.deepcopy(defaults)
+    for key, value in changed.items():
+        *nodes, name = key.split(".")
+        setattr(reduce(getattr, nodes, config), name, value)
+    spec, layout = STAGES[stage], Layout(config)
+
+    def run() -> None:
+        Fingerprint.of(spec, config, layout)  # looks for the stage's inputs
+        spec.load()(config, Context(config, Remembered(), workdir))
+
+    with pytest.raises(errors.ZantaraError) as refused:
+        run()
+    assert words in refused.value.message
+    assert then in refused.value.hint
+
+
+def test_what_was_said_of_one_command_is_not_said_of_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["stage=rollout", "rollout.action=advance", "rollout.reason='week 1'", "experiment=ours", "review.labels=x"]
+    _say_next("python -m zantara_exp stage=rollout rollout.action=status", given)
+    said = capsys.readouterr().out.strip().removeprefix("next: ")
+    assert shlex.split(said) == [
+        "python",
+        "-m",
+        "zantara_exp",
+        "stage=rollout",
+        "rollout.action=status",
+        "experiment=ours",
+    ]
+
+
+def test_next_commands_are_lines_of_a_shell() -> None:
+    """No `   (or ...)` behind them: overrides are put there, and people copy them."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "next_command":
+                for part in ast.walk(node.value):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        assert "(" not in part.value, f"{path.name}:{node.value.lineno}"
+
+
+def test_a_published_model_is_reached_with_a_folder_of_ones_own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = Path("models/zantara tiny/conf/endpoint/candidate.yaml").absolute()
+    endpoint.parent.mkdir(parents=True)
+    endpoint.write_text("name: candidate\n")
+    assert shlex.split(after_publishing(endpoint))[4] == str(endpoint.parents[1])
+    Path("conf-ours").mkdir()
+    monkeypatch.setenv("ZANTARA_CONFIG_DIR", "conf-ours")
+    copied, _, command = after_publishing(endpoint).rpartition(" && ")
+    subprocess.run(["sh", "-c", copied], check=True)
+    assert Path("conf-ours/endpoint/candidate.yaml").read_text() == endpoint.read_text()
+    assert command == "python -m zantara_exp stage=shadow endpoint=candidate"
+
+
+def test_a_rollout_without_a_go_is_not_told_to_start(workdir: Path) -> None:
+    told = act("status")
+    assert "no verdict.json" in told.summary["a start is refused"]
+    assert told.next_command == "python -m zantara_exp stage=gate gate=go_no_go"
+    write_verdict(config_of())
+    told = act("status")
+    assert "a start is refused" not in told.summary
+    assert told.next_command.endswith("rollout.action=start")

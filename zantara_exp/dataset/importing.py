@@ -88,7 +88,7 @@ def export_lines(path: Path) -> Iterator[dict[str, Any]]:
 def json_lines(path: Path) -> Iterator[Any]:
     """Yield what stands in the lines of a file, plain or .gz, empty ones apart; raises like `export_lines`."""
     if not path.is_file():
-        raise MissingInputError(f"{path} is not there", "name a file of JSON lines, plain or .gz")
+        raise MissingInputError(f"{path} is not there", "name a file of JSON lines, plain or .gz: source.path=FILE")
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, text in enumerate(_lines(path, file), 1):
             if not text.strip():

@@ -165,6 +165,8 @@ def open_database(config: Config, layout: Layout) -> Iterator[Database]:
 
 def fingerprint(config: Config) -> str:
     """Hash of the conversations in scope; changes when any of them does, or the key that users are hashed with."""
+    if config.source.stats_only:  # writes nothing, is never reused, and needs no key
+        return ""
     key = hash_key(config)
     with open_source(config, Layout(config)) as source:
         return hmac.digest(key, source.fingerprint().encode(), "sha256").hex()
