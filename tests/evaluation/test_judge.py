@@ -108,6 +108,17 @@ def test_a_refused_key_ends_it_at_once_without_showing_it(config: Config, tmp_pa
     assert len(calls) < 100  # of as many questions
 
 
+def test_a_question_that_is_refused_is_missing_and_the_others_are_judged(config: Config, tmp_path: Path, capsys):
+    too_long = response(b"{}", status="400 Bad Request")
+    with judge(
+        config, lambda given, _: too_long if given["chat"][0]["content"] == "1" else likes_good(given, _)
+    ) as calls:
+        judged = run(config, tmp_path, [pair(str(i)) for i in range(4)])
+    assert [combined(orders) is None for orders in judged.pairs] == [False, True, False, False]
+    assert len(calls) == 8  # a refused question is not put again
+    assert "not every question was answered (last: bad_request, HTTP 400" in capsys.readouterr().out
+
+
 def test_a_dead_server_is_given_up_and_all_is_missing(config: Config, tmp_path: Path):
     with judge(config, likes_good):
         pass

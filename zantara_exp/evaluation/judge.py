@@ -29,7 +29,6 @@ from zantara_exp.stage import Context, Progress
 Opinion = dict[str, str]
 """Criterion -> candidate, primary or tie; and the `reason`."""
 
-_HOPELESS = (Reason.UNAUTHORIZED, Reason.BAD_REQUEST)
 _GIVE_UP_AFTER = 10
 """Questions in a row that the endpoint failed to answer at all."""
 _LONGEST_WAIT_SECONDS = 60.0
@@ -88,7 +87,7 @@ def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Se
     """Ask about every pair in both orders.
 
     Raises ZantaraError when the cost estimated before the first question exceeds `judge.max_usd`, or when the endpoint
-    refuses the key or the request.
+    refuses the key.
     """
     store = KeyedLines(context.layout.state / "judge.jsonl")
     questions = [question for pair in [*pairs, *noise] for question in _both_orders(config.judge, pair)]
@@ -97,7 +96,12 @@ def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Se
     spent = Spent()
     if open_:
         with context.progress("judging", total=len(open_)) as progress:
-            asyncio.run(_ask_all(config.judge, open_, store, spent, progress))
+            failure = asyncio.run(_ask_all(config.judge, open_, store, spent, progress))
+        if failure:
+            context.say(
+                f"judge: not every question was answered (last: {failure}); see judge.endpoint, and run the same "
+                "command again: it asks only what is missing"
+            )
     said = [store.get(q.key) for q in questions]
     both = list(zip(said[::2], said[1::2], strict=True))
     return Judged(both[: len(pairs)], both[len(pairs) :], spent)
@@ -146,17 +150,18 @@ def _tell_cost(
 
 async def _ask_all(
     judge: Judge, questions: Sequence[_Question], store: KeyedLines, spent: Spent, progress: Progress
-) -> None:
+) -> str:
+    """Ask, until the endpoint fails too often in a row; returns the last failure to answer, or nothing."""
     endpoint, room = build(judge.endpoint), asyncio.Semaphore(judge.endpoint.concurrency)
-    unanswered = 0
+    unanswered, last = 0, ""
 
     async def ask(question: _Question) -> None:
-        nonlocal unanswered
+        nonlocal unanswered, last
         async with room:
             if unanswered >= _GIVE_UP_AFTER:
                 return
-            opinion, answered = await _opinion(judge, endpoint, question, spent)
-        unanswered = 0 if answered else unanswered + 1
+            opinion, failure = await _opinion(judge, endpoint, question, spent)
+        unanswered, last = (unanswered + 1, failure) if failure else (0, last)
         if opinion is not None:
             store.put({question.key: opinion})
         progress.advance(1)
@@ -169,31 +174,36 @@ async def _ask_all(
         raise refused.exceptions[0] from None
     finally:
         await endpoint.close()
+    return last
 
 
-async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent: Spent) -> tuple[Opinion | None, bool]:
-    """A readable verdict or None, and whether the endpoint answered at all."""
-    talk, answered = list(question.messages), False
+async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent: Spent) -> tuple[Opinion | None, str]:
+    """A readable verdict or None, and why the endpoint did not answer at all; empty where it did."""
+    talk, failure = list(question.messages), "no answer"
     for attempt in range(judge.attempts):
         answer = await endpoint.chat(talk)
         spent.add(answer)
-        if answer.error in _HOPELESS:
+        if answer.error is Reason.UNAUTHORIZED:
             raise ZantaraError(
                 f"the judge's endpoint refuses every question: {answer.error}, {answer.detail}",
-                "check judge.endpoint.model and the key that judge.endpoint.api_key_env names; or judge=none",
+                "check the key that judge.endpoint.api_key_env names; or judge=none",
             )
         if answer.error is None:
-            answered = True
+            failure = ""
             opinion = rubric.read(answer.text, judge.criteria, question.candidate_first)
             if opinion is not None:
-                return opinion, True
+                return opinion, ""
             # Without sampling, the same question would get the same reply again.
             again = [Message(role="assistant", content=answer.text), Message(role="user", content=rubric.AGAIN)]
             talk = [*question.messages, *again]
-        elif attempt + 1 < judge.attempts:
+            continue
+        failure = failure and f"{answer.error}, {answer.detail}"
+        if answer.error is Reason.BAD_REQUEST:
+            break  # this question will not be taken, such as one that is too long for the model
+        if attempt + 1 < judge.attempts:
             wait = answer.retry_after_s or judge.retry_seconds * 2**attempt
             await asyncio.sleep(min(wait, _LONGEST_WAIT_SECONDS))
-    return None, answered
+    return None, failure
 
 
 def combined(orders: tuple[Opinion | None, Opinion | None]) -> Opinion | None:
