@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult
 from zantara_exp.stages import STAGES, StageSpec
+from zantara_exp.whole import write_whole
 
 
 def digest(*parts: bytes) -> str:
@@ -124,10 +124,7 @@ class Records:
             "summary": dict(result.summary),
             "metrics": {name: value for name, value in result.metrics.items() if math.isfinite(value)},
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-        temporary.replace(self._file)
+        write_whole(self._file, orjson.dumps(record, option=orjson.OPT_INDENT_2))
 
     def forget(self) -> None:
         """Drop the record before the outputs change, so that a kill in between cannot leave a wrong one."""

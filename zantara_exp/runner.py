@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-_THE_MACHINES_OWN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_THE_MACHINES_OWN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Trouble of the disk, which no stage can mend."""
+_NOTHING_LEFT = 64 * 1024
+"""Bytes. A disk with less is full, whatever a library that could not write to it calls that."""
 
 
 class _Status(Exception):
@@ -135,9 +138,13 @@ def _explained(error: ZantaraError) -> int:
 
 
 def _disk_error(error: Exception) -> ZantaraError | None:
-    if not isinstance(error, OSError) or error.errno not in _THE_MACHINES_OWN:
-        return None
-    return ZantaraError(f"{error.strerror}: {error.filename}", "python -m zantara_exp stage=doctor")
+    doctor = "python -m zantara_exp stage=doctor"
+    if isinstance(error, OSError) and error.errno in _THE_MACHINES_OWN:
+        return ZantaraError(f"{error.strerror}: {error.filename}", doctor)
+    if "No space left on device" in str(error) or shutil.disk_usage(os.curdir).free < _NOTHING_LEFT:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        return ZantaraError(f"the disk of {os.getcwd()} is full ({said})", f"make room there; {doctor}")
+    return None
 
 
 def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | None:

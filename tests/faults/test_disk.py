@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import STEPS, World
-from tests.faults.processes import small_disk
+from tests.faults.processes import ROOT, SECONDS, small_disk
 from tests.faults.test_kill import as_undisturbed
+from tests.shadow.recorded import conversation, record
 
 _SPARE = 8 * 2**20
 
@@ -41,3 +44,17 @@ def test_a_stage_on_a_disk_that_fills_up(small_world: World, name: str, room: fl
 def used(folder: Path) -> int:
     """Bytes that a file system of pages needs for what is in a folder."""
     return sum(-(-path.lstat().st_size // 4096) * 4096 + 4096 for path in folder.rglob("*"))
+
+
+def test_a_limit_on_the_size_of_files_is_said(workdir: Path) -> None:
+    """What `ulimit -f` and some quotas do: not a disk that is full, and nothing that a stage can mend either."""
+    record([conversation(number, "Ciao, come stai?", "Bene, grazie!") for number in range(200)], train_users=[])
+    line = [sys.executable, "-W", "ignore", "-m", "zantara_exp", "stage=analyze", "tracking=server"]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", *line],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "http://127.0.0.1:1"},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "File too large: " in done.stderr
+    assert "Traceback" not in done.stderr
