@@ -296,10 +296,10 @@ def test_a_line_from_the_future_hides_nothing(running: Path):
 def test_a_state_that_is_away_ends_no_controller(running: Path, capsys: pytest.CaptureFixture[str]):
     class Away:
         def read(self):
-            raise UnreachableStateError("the database is away")
+            raise UnreachableStateError("the database is away", "bring it back")
 
         def swap(self, seen, new):
-            raise UnreachableStateError("the database is away")
+            raise UnreachableStateError("the database is away", "bring it back")
 
         def close(self): ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,12 @@ from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served, ServedLog
-from zantara_exp.rollout.served_store import FileSink, from_line, open_sink, read_served, to_line
+from zantara_exp.rollout.served_store import FileSink, ServedReader, from_line, open_sink, read_served, to_line
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
 NOON = datetime(2025, 11, 3, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=1)
 LINE = Served(
     NOON, "r-1", "a1b2", "greeting", None, "e1", 10.0, CANDIDATE, PRIMARY, "timeout", None, 3100.5, 3000.25, 3000.0,
     "claude-3-5-haiku", 20, 9,
@@ -81,6 +83,29 @@ def test_written_by_two_and_read_since_a_moment(config: Config) -> None:
     assert {line.request_id for line in found} == {f"r-{number}" for number in range(144, 200)}
     assert {line.language for line in found} == {"it"}
     assert len(list(read_served(config, layout, NOON))) == 200
+
+
+def test_a_day_that_has_not_changed_is_not_read_again(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def counted(line: bytes | str) -> Served:
+        found = from_line(line)
+        parsed.append(found.request_id)
+        return found
+
+    monkeypatch.setattr("zantara_exp.rollout.served_store.from_line", counted)
+    layout = Layout(config)
+    with closing(open_sink(config, layout)) as sink:
+        sink.append([replace(LINE, request_id="first"), replace(LINE, request_id="then", timestamp=LATER)])
+        reader = ServedReader(config, layout)
+        assert len(list(reader.read(NOON))) == len(list(reader.read(NOON))) == 2
+        assert parsed == ["first", "then"]
+        sink.append([replace(LINE, request_id="new", timestamp=LATER + timedelta(minutes=1))])
+        assert [line.request_id for line in reader.read(NOON)] == ["first", "then", "new"]
+        assert parsed == ["first", "then", "then", "new"]
+        sink.append([replace(LINE, request_id="late")])  # a gateway that could not write before
+        assert {line.request_id for line in reader.read(NOON)} == {"first", "then", "new", "late"}
+        assert [line.request_id for line in reader.read(LATER)] == ["then", "new"]
 
 
 def test_lines_wait_while_they_cannot_be_written() -> None:

@@ -18,6 +18,7 @@ from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.guardrails import Look, began_at, look
 from zantara_exp.rollout.moves import Clock, rolled_back
 from zantara_exp.rollout.raising import raised
+from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
@@ -40,6 +41,7 @@ class Controller:
     def __init__(self, config: Config, context: Context, store: Store, clock: Clock, notifier: Notifier) -> None:
         self._config, self._context, self._store, self._clock = config, context, store, clock
         self._notifier = notifier
+        self._served = ServedReader(config, context.layout)
         self._blind = 0
         self._said = ""
         self._not_before: datetime | None = None
@@ -75,13 +77,16 @@ class Controller:
             if self._unwritten is not None and self._unwritten[0] == began_at(state):
                 self._roll_back(state, self._unwritten[1])
             else:
-                self._follow(state, look(self._config, self._context.layout, state, self._clock()))
+                self._follow(state, self._look(state))
             self._blind = 0
         except ConfigError:
             raise
         except Exception as error:
             # Whatever it was: a controller that ended here would leave the candidate unwatched.
             self._missed(state, error)
+
+    def _look(self, state: State) -> Look:
+        return look(self._config, self._context.layout, state, self._clock(), self._served)
 
     def _follow(self, state: State, found: Look) -> None:
         if found.breach:

@@ -23,7 +23,7 @@ from zantara_exp.layout import Layout
 from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
 from zantara_exp.rollout.complaints import read_complaints
 from zantara_exp.rollout.observed import Arm, Observed, observe
-from zantara_exp.rollout.served_store import read_served
+from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.state import State
 
 _READ_DAYS = DAY_STARTS + 1
@@ -74,15 +74,15 @@ class Look:
     """Time since the newest request of either arm, or since the step began where there is none."""
 
 
-def look(config: Config, layout: Layout, state: State, now: datetime) -> Look:
-    """Look at the guardrails of the rollout that `state` is in.
+def look(config: Config, layout: Layout, state: State, now: datetime, served: ServedReader | None = None) -> Look:
+    """Look at the guardrails of the rollout that `state` is in; who looks each minute keeps a reader.
 
     Requests of another candidate, and none at all, breach nothing and let nothing go on. Raises OSError or
     psycopg.Error where log, complaints or incidents cannot be read, UnreadableIncidentsError where a line of the
     incidents cannot be, and nothing else is a breach.
     """
     began = _read_from(state, now)
-    lines = read_served(config, layout, began)
+    lines = (served or ServedReader(config, layout)).read(began)
     seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
     step_began = max(state.since or began, began)
     judge = _Judge(seen, began, step_began)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,11 @@ _CREATE = """
 create table if not exists zantara_served (at timestamptz not null, line text not null);
 create index if not exists zantara_served_at on zantara_served (at);
 """
+_DAYS = """
+select date_trunc('day', at, 'UTC') as day, count(*), max(xmin::text::bigint) from zantara_served
+where at >= %s group by day order by day
+"""
+_LINES = "select line from zantara_served where at >= %s and at < %s order by at"
 _log = logging.getLogger(__name__)
 
 
@@ -38,22 +45,49 @@ def open_sink(config: Config, layout: Layout) -> Sink:
 
 
 def read_served(config: Config, layout: Layout, since: datetime) -> Iterator[Served]:
-    """What was served since a moment, UTC days apart oldest first; a line that cannot be read is counted and warned of.
+    """What was served since a moment, read once: see ServedReader."""
+    return ServedReader(config, layout).read(since)
 
-    Raises OSError or psycopg.Error where the log cannot be reached: that is no evidence, not an empty log.
-    """
-    lines = _lines_of_table(config, since) if config.rollout.state == "postgres" else _lines_of_files(layout, since)
-    unreadable = 0
+
+@dataclass(frozen=True)
+class _Part:
+    """What one file, or the table, held of a UTC day at a moment."""
+
+    lines: tuple[Served, ...]
+    unreadable: int
+
+
+class ServedReader:
+    """Reads the served log again and again; a day that has not changed since is not read again."""
+
+    def __init__(self, config: Config, layout: Layout) -> None:
+        self._config, self._layout = config, layout
+        self._known: dict[Hashable, _Part] = {}
+        """By what would be another if the day had changed."""
+
+    def read(self, since: datetime) -> Iterator[Served]:
+        """What was served since a moment, UTC days apart oldest first; an unreadable line is counted and warned of.
+
+        Raises OSError or psycopg.Error where the log cannot be reached: that is no evidence, not an empty log.
+        """
+        days = _days_of_table(self._config, since) if self._config.rollout.state == "postgres" else None
+        seen: dict[Hashable, _Part] = {}
+        for mark, lines in days or _days_of_files(self._layout, since):
+            seen[mark] = self._known.get(mark) or _part(lines())
+            yield from (line for line in seen[mark].lines if line.timestamp >= since)
+        self._known = seen
+        if unreadable := sum(part.unreadable for part in seen.values()):
+            _log.warning("%d lines of the served log cannot be read", unreadable)
+
+
+def _part(lines: Iterable[bytes | str]) -> _Part:
+    found, unreadable = [], 0
     for line in lines:
         try:
-            found = from_line(line)
+            found.append(from_line(line))
         except (ValueError, KeyError, TypeError):
             unreadable += 1
-            continue
-        if found.timestamp >= since:
-            yield found
-    if unreadable:
-        _log.warning("%d lines of the served log cannot be read", unreadable)
+    return _Part(tuple(found), unreadable)
 
 
 def to_line(served: Served) -> bytes:
@@ -141,22 +175,40 @@ def connected(variable: str) -> Connection:
     )
 
 
-def _lines_of_files(layout: Layout, since: datetime) -> Iterator[bytes]:
+_Days = Iterator[tuple[Hashable, Callable[[], Iterator[bytes | str]]]]
+"""Days, oldest first: what is another as soon as the day's lines are, and how to read them."""
+
+
+def _days_of_files(layout: Layout, since: datetime) -> _Days:
     first = f"served_{since.astimezone(UTC).date()}.jsonl"
     for path in served_files(layout.logs):
         if path.name >= first:
-            with path.open("rb") as lines:
-                yield from lines
+            stat = path.stat()
+            yield (path.name, stat.st_size, stat.st_mtime_ns, stat.st_ino), partial(_lines_of_file, path)
 
 
-def _lines_of_table(config: Config, since: datetime) -> Iterator[str]:
+def _lines_of_file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as lines:
+        yield from lines
+
+
+def _days_of_table(config: Config, since: datetime) -> _Days:
     with connected(config.rollout.state_url_env) as connection:
         found = connection.execute("select to_regclass('zantara_served')").fetchone()
         if found is None or found[0] is None:
             return
-        with connection.transaction(), connection.cursor(name="served") as cursor:
-            for row in cursor.execute("select line from zantara_served where at >= %s order by at", [since]):
-                yield row[0]
+        day = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        with connection.transaction():
+            connection.execute("set transaction isolation level repeatable read")
+            # a line that came, went or was rewritten shows in the count or in the newest transaction
+            for row in connection.execute(_DAYS, [day]).fetchall():
+                yield row, partial(_lines_of_day, connection, row[0])
+
+
+def _lines_of_day(connection: Connection, day: datetime) -> Iterator[str]:
+    with connection.cursor(name="served") as cursor:
+        for row in cursor.execute(_LINES, [day, day + timedelta(days=1)]):
+            yield row[0]
 
 
 def _day(served: Served) -> str:
