@@ -15,6 +15,7 @@ def test_the_defaults_can_run_everywhere(workdir: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     assert "stages that cannot run   none" in printed
     assert "source=embedded" in printed
+    assert "ZANTARA_HASH_KEY is not set: users are hashed with the key in" in " ".join(printed.split())
     assert "next: python -m zantara_exp" in printed
 
 

@@ -68,6 +68,13 @@ def _source(config: Config, _: Context) -> Iterator[Finding]:
         yield Finding(f"source={config.source.kind}", False, str(error), "extract")
 
 
+def _users(config: Config, _: Context) -> Iterator[Finding]:
+    from zantara_exp.shadow.identity import only_here
+
+    trouble = only_here(config)
+    yield Finding("users of mirror and gateway", not trouble, trouble or "hashed with ZANTARA_HASH_KEY")
+
+
 def _training(config: Config, _: Context) -> Iterator[Finding]:
     from zantara_exp.training.requirements import check_requirements, gpu_present
 
@@ -128,6 +135,7 @@ def _tracking(config: Config, context: Context) -> Iterator[Finding]:
 _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _machine,
     _source,
+    _users,
     _training,
     _endpoints,
     _engine,

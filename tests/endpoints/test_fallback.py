@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from tests.endpoints.test_breaker import Scripted
-from zantara_exp.config import CONF, compose
+from zantara_exp.config import CONF, OWN_FOLDER, compose
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.config.traffic import Endpoint
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.breaker import Breaker, Guarded
-from zantara_exp.endpoints.build import guarded, option
+from zantara_exp.endpoints.build import check, guarded, option
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.errors import ConfigError
 
@@ -46,6 +46,32 @@ def test_an_unknown_fallback_is_named() -> None:
         guarded(config)
     with pytest.raises(ConfigError, match="starts a server"):
         option("local")
+
+
+def test_a_fallback_of_ones_own_folder_is_found_where_the_environment_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(OWN_FOLDER, raising=False)
+    (tmp_path / "endpoint").mkdir()
+    (tmp_path / "endpoint" / "ours.yaml").write_text(
+        "name: ours\nkind: openai\nbase_url: http://127.0.0.1:1\nmodel: m\n"
+    )
+    settings = [
+        "endpoint=openai",
+        "endpoint.base_url=http://127.0.0.1:1",
+        "endpoint.model=m",
+        "endpoint.fallback=[ours]",
+    ]
+    config = compose(settings, config_dir=str(tmp_path))
+    with pytest.raises(ConfigError, match="no such option 'ours'") as refused:
+        check(config.endpoint)
+    assert "export ZANTARA_CONFIG_DIR=DIR, the folder with endpoint/ours.yaml" in refused.value.hint
+    monkeypatch.setenv(OWN_FOLDER, str(tmp_path))
+    check(config.endpoint)
+    monkeypatch.setenv(OWN_FOLDER, str(tmp_path / "endpoint"))
+    with pytest.raises(ConfigError) as refused:
+        check(config.endpoint)
+    assert f"write {tmp_path / 'endpoint' / 'endpoint' / 'ours.yaml'}" in refused.value.hint
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "endpoint").glob("*.yaml")), ids=lambda path: path.stem)

@@ -77,6 +77,7 @@ def test_it_takes_requests_once_it_says_where_and_drains_when_it_is_told_to_end(
     assert asked[0].content == primary.sent[0]
     assert '"path":"/v1/messages"' in said
     assert "next: python -m zantara_exp stage=report" in said
+    assert "warning: ZANTARA_HASH_KEY is not set: users are hashed with the key in" in said
     assert len(logged()) == 1
 
 

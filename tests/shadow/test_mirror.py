@@ -14,6 +14,7 @@ from tests.endpoints.servers import raw_server
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError
+from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison
@@ -76,6 +77,28 @@ def test_three_lines_in_an_app() -> None:
     assert (row.candidate.response, row.candidate.error) == ("You apply online.", None)
     stats = mirror.stats
     assert (stats.observed, stats.sampled, stats.compared, dict(stats.dropped)) == (1, 1, 1, {})
+
+
+def test_a_hash_key_of_this_machine_alone_is_warned_of_once_and_can_be_given_to_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mirrored(url: str, number: int) -> None:
+        mirror = opened(url)
+        mirror.observe(ChatRequest("Ciao, come stai?", user_id="user-1", request_id=f"r-{number}"), ANSWER)
+        asyncio.run(mirror.close())
+
+    with raw_server(Candidate()) as url:
+        mirrored(url, 1)
+        mirrored(url, 2)
+        warnings = [record.getMessage() for record in caplog.records if "ZANTARA_HASH_KEY" in record.getMessage()]
+        assert len(warnings) == 1
+        assert f"hashed with the key in {Path('.zantara/hash_key').absolute()}" in warnings[0]
+        monkeypatch.setenv("ZANTARA_HASH_KEY", Path(".zantara/hash_key").read_text().strip())
+        warn_once.cache_clear()
+        caplog.clear()
+        mirrored(url, 3)
+    assert "ZANTARA_HASH_KEY" not in caplog.text
+    assert len({row.user for row in logged()}) == 1
 
 
 def test_what_an_app_says_of_a_request_names_nobody_and_makes_no_two_comparisons_one() -> None:

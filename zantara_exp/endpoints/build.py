@@ -83,8 +83,8 @@ def option(name: str) -> EndpointConfig:
     known = options("endpoint")
     if name not in known:
         raise ConfigError(
-            f"endpoint.fallback: no such option {name!r} (valid: {', '.join(sorted(known))})",
-            f"write endpoint/{name}.yaml into --config-dir, or name another",
+            f"endpoint.fallback or primary.endpoint: no such option {name!r} (valid: {', '.join(sorted(known))})",
+            f"name another, or {_own_option(name)}",
         )
     found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(EndpointConfig), OmegaConf.load(known[name])))
     assert isinstance(found, EndpointConfig)  # noqa: S101
@@ -94,6 +94,16 @@ def option(name: str) -> EndpointConfig:
             "'endpoint.fallback=[anthropic]', or an option of your own in endpoint/ of --config-dir",
         )
     return found
+
+
+def _own_option(name: str) -> str:
+    """How an option of one's own is found by its name: the folder that was only given to `compose` is forgotten."""
+    from zantara_exp.config import OWN_FOLDER
+
+    own = os.environ.get(OWN_FOLDER)
+    if own:
+        return f"write {Path(own) / 'endpoint' / f'{name}.yaml'}"
+    return f"export {OWN_FOLDER}=DIR, the folder with endpoint/{name}.yaml; `config_dir=` of the library is not enough"
 
 
 def base_url_of(config: EndpointConfig) -> str:

@@ -20,6 +20,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY
+from zantara_exp.shadow.identity import only_here
 from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def _announce(config: Config, context: Context, listening: socket.socket) -> Non
     host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
     port = listening.getsockname()[1]
     context.say(f"gateway on http://{host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored")
+    if trouble := only_here(config):
+        context.say(f"  warning: {trouble}")
     context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 
+from zantara_exp.config.schema import Config
 from zantara_exp.dataset.users import KEY_VARIABLE
 from zantara_exp.dataset.users import hash_user as hash_with
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.reader import HashUser
+
+_log = logging.getLogger(__name__)
 
 
 def hash_user(layout: Layout) -> HashUser:
@@ -32,3 +36,23 @@ def hash_user(layout: Layout) -> HashUser:
         )
 
     return lambda user_id: hash_with(user_id, key())
+
+
+def only_here(config: Config) -> str:
+    """What is wrong with hashing live users here, and the fix; empty where ZANTARA_HASH_KEY is set.
+
+    The key that makes itself lies on one machine: replicas on others would make other users of the same people.
+    """
+    if os.environ.get(KEY_VARIABLE):
+        return ""
+    own = Layout(config).state / "hash_key"
+    return (
+        f"{KEY_VARIABLE} is not set: users are hashed with the key in {own}, so replicas on other machines hash them "
+        f"otherwise; export {KEY_VARIABLE} with what that file holds wherever a mirror or gateway runs"
+    )
+
+
+@cache
+def warn_once(trouble: str) -> None:
+    """Log it, the first time in this process."""
+    _log.warning("%s", trouble)

@@ -21,6 +21,7 @@ from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.build import check, option
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._link import Item, Link, Stats
+from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
 from zantara_exp.shadow.named import known_category
 from zantara_exp.shadow.sampling import Sampler
@@ -81,6 +82,8 @@ class ShadowMirror:
         check_log(config)
         self._sampler = Sampler(config.shadow)
         self._key = hash_key(config)
+        if trouble := only_here(config):
+            warn_once(trouble)
         self._users: dict[str, str | None] = {}
         """Users seen lately: their hash, or None for those who are not in the sample."""
         self._link = Link(config, Switch(Layout(config).state), self._key)
