@@ -323,7 +323,7 @@ def test_a_rollback_that_could_not_be_written_is_tried_again_at_once(running: Pa
         def swap(self, seen, new):
             self.left -= 1
             if self.left >= 0:
-                raise UnreachableStateError("no space left")
+                raise UnreachableStateError("no space left", "make room")
             return store.swap(seen, new)
 
         def close(self): ...

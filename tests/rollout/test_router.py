@@ -138,7 +138,7 @@ def test_llama_enabled_counts_at_the_next_request(router, monkeypatch: pytest.Mo
 def test_an_outage_of_the_state_is_bridged_for_a_limit_and_then_the_primary_answers(router):
     held = Held(replace(RUN, percent=100.0))
     asked = router(held, Rollout(last_known_seconds=30.0))
-    held.trouble = UnreachableStateError("away")
+    held.trouble = UnreachableStateError("away", "bring it back")
     held.now = 29.0
     asked.refresh()
     assert asked.decide("u", "casual").candidate
@@ -154,13 +154,13 @@ def test_an_outage_of_the_state_is_bridged_for_a_limit_and_then_the_primary_answ
 def test_a_state_that_cannot_be_read_is_off_at_once(router):
     held = Held(replace(RUN, percent=100.0))
     asked = router(held)
-    held.trouble = UnreadableStateError("half")
+    held.trouble = UnreadableStateError("half", "roll back")
     asked.refresh()
     assert asked.decide("u", "casual") == (False, "state cannot be read")
 
 
 def test_a_router_born_during_an_outage_serves_nobody(router):
-    held = Held(trouble=UnreachableStateError("away"))
+    held = Held(trouble=UnreachableStateError("away", "bring it back"))
     assert router(held).decide("u", "casual") == (False, "state not read yet")
 
 
