@@ -19,6 +19,7 @@ from zantara_exp.shadow.record import LONGEST_MS, SCHEMA_VERSION, Side
 
 _BLOCK = 2 << 20
 """What is made of so much stays in the processor's cache."""
+_NEWLINE = ord("\n")
 _NEEDED = ("comparison_id", "request_id", "epoch", "arm", "user")
 _MOMENTS = (len("2025-10-21T08:14:05Z"), len("2025-10-21T08:14:05.120000Z"))
 _BEGIN, _END = b'"messages":[', b'],"user":"'
@@ -42,7 +43,7 @@ def blocks(source: Path) -> Iterator[Block]:
             yield Block(number, content)
             if not content.endswith(b"\n"):
                 return  # a writer may be about to go on with it
-            number += content.count(b"\n")
+            number += int(np.count_nonzero(np.frombuffer(content, np.uint8) == _NEWLINE))
 
 
 def plain(block: Block) -> Any:
@@ -50,7 +51,7 @@ def plain(block: Block) -> Any:
     import pyarrow as pa
 
     data = np.frombuffer(block.content, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
+    ends = np.flatnonzero(data == _NEWLINE)
     starts = np.concatenate([[0], ends + 1])
     # each line whole, as many rows as lines: then each line is one row
     if starts[-1] != data.size or (data[starts[:-1]] != ord("{")).any() or (data[ends - 1] != ord("}")).any():
@@ -58,7 +59,7 @@ def plain(block: Block) -> Any:
     try:
         _texts(block.content, starts).validate(full=True)  # UTF-8, which the parser does not look at
         rows = _parsed(block.content)
-        if rows.num_rows != ends.size or not _as_written(rows):
+        if rows is None or rows.num_rows != ends.size or not _as_written(rows):
             return None
         return _table(rows, _messages(block.content, starts[:-1], ends))
     except pa.ArrowInvalid:
@@ -74,6 +75,7 @@ def _texts(content: bytes, offsets: Any) -> Any:
 
 
 def _parsed(content: bytes) -> Any:
+    """The lines as one batch; None where the parser did not take them as one."""
     import pyarrow as pa
     from pyarrow import json
 
@@ -97,7 +99,8 @@ def _parsed(content: bytes) -> Any:
         read_options=json.ReadOptions(use_threads=False, block_size=len(content) + 1),
         parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
     )
-    return table.combine_chunks()
+    parts = table.to_batches()
+    return parts[0] if len(parts) == 1 else None
 
 
 def _as_written(rows: Any) -> bool:
@@ -108,8 +111,8 @@ def _as_written(rows: Any) -> bool:
     def always(condition: Any) -> bool:
         return bool(pc.all(pc.fill_null(condition, False)).as_py())
 
-    said = pc.list_flatten(rows["messages"]).combine_chunks()
-    sides = [rows[side].combine_chunks() for side in ("primary", "candidate")]
+    said = pc.list_flatten(rows["messages"])
+    sides = [rows[side] for side in ("primary", "candidate")]
     whole = [side.field(item.name) for side in sides for item in fields(Side) if _type(item.name) == "int64"]
     real = [side.field(item.name) for side in sides for item in fields(Side) if _type(item.name) == "double"]
     taken = [side.field(name) for side in sides for name in ("latency_ms", "ttft_ms")]
@@ -148,8 +151,7 @@ def _table(rows: Any, messages: Any) -> Any:
     columns: dict[str, Any] = {}
     for name in rows.schema.names:
         if name in ("primary", "candidate", "sampling"):
-            parts = rows[name].combine_chunks()
-            columns |= {f"{name}_{part.name}": pc.struct_field(parts, part.name) for part in parts.type}
+            columns |= {f"{name}_{part.name}": pc.struct_field(rows[name], part.name) for part in rows[name].type}
         elif name not in ("record", "dropped"):
             columns[name] = ready.get(name, rows[name])
         if name == "timestamp":
