@@ -123,7 +123,7 @@ STAGES: dict[str, StageSpec] = {
     "report": StageSpec(
         "analysis.report:report",
         headline=("page",),
-        groups=("log", "report", "engine", "cost", "gate", "as_of"),
+        groups=("log", "report", "engine", "evaluation", "cost", "gate", "as_of"),
         inputs=lambda at: at.comparisons,
     ),
     "doctor": StageSpec("doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking")),

@@ -51,6 +51,7 @@ PHRASES = {
     "p99": "p99",
     "similar": "simili",
     "chrF": "chrF",
+    "embedding": "embedding",
     "kind": "tipo",
     "share": "quota",
     "reason": "motivo",
@@ -295,6 +296,7 @@ SENTENCES = (
     (r"(\S+), (\d+) files, read to (\S+) 00:00 UTC", "{}, {} file, letti fino al {} 00:00 UTC"),
     (r"(\S+), since (\S+)", "{}, dal {}"),
     (r"chrF at or above (\S+); ([\d,]+) comparisons scored", "chrF da {} in su; {} confronti misurati"),
+    (r"mean cosine by (.+); ([\d,]+) comparisons scored", "coseno medio secondo {}; {} confronti misurati"),
     (r"drawn at random with seed (\d+)", "estratte a caso con seme {}"),
     (r"(\S+\.jsonl), line (\d+)", "{}, riga {}"),
 )

@@ -70,6 +70,9 @@ class Counts:
     scored: int = 0
     similar: int = 0
     chrf: float = 0.0
+    embedded: int = 0
+    """Scored comparisons that have a cosine as well: none without a model."""
+    embedding: float = 0.0
     unmeasured: int = 0
     """Answers of the candidate without a usable latency."""
     primary_tokens_input: float = 0.0
@@ -101,6 +104,11 @@ class Counts:
     def mean_chrf(self) -> float | None:
         """Mean chrF of scored requests, 0 to 100."""
         return self.chrf / self.scored if self.scored else None
+
+    @property
+    def mean_embedding(self) -> float | None:
+        """Mean cosine of the answers' embeddings, -1 to 1."""
+        return self.embedding / self.embedded if self.embedded else None
 
     @property
     def usd_per_request(self) -> float | None:
@@ -151,6 +159,7 @@ def flat(counts: Counts, savings: float | None) -> Mapping[str, float]:
         "shadow/latency_p99_ms": counts.latency.quantile(0.99),
         "shadow/similar_share": counts.similar_share,
         "shadow/chrf_mean": counts.mean_chrf,
+        "shadow/embedding_mean": counts.mean_embedding,
         "shadow/primary_latency_p95_ms": counts.primary_latency.quantile(0.95),
         "shadow/savings": savings,
     }

@@ -40,7 +40,7 @@ def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pai
 
     both = facts.filter(facts.candidate_ok & facts.primary_ok)
     order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
-    named = both.select("comparison_id", "language", "category", "chrf", order=order)
+    named = both.select("comparison_id", "language", "category", "chrf", "embedding", order=order)
     drawn = named.order_by("order").limit(count).to_pyarrow().to_pylist()
     return [_pair(row) for row in sorted(texts(log, drawn), key=lambda row: row["chrf"] or 0.0)]
 
@@ -77,6 +77,8 @@ def _redacted(row: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
 def _pair(row: dict[str, Any]) -> Pair:
     alike = "not scored" if row["chrf"] is None else f"chrF {row['chrf']:.0f}"
     about = [row["day"].isoformat(), row["language"], row["category"], alike]
+    if row["embedding"] is not None:
+        about.append(f"embedding {row['embedding']:.2f}")
     primary, candidate = marked(cut(row["primary_response"]), cut(row["candidate_response"]))
     return Pair(" · ".join(about), cut(row["query"]), primary, candidate)
 

@@ -110,10 +110,18 @@ def _provenance(log: ComparisonLog, found: Summary, config: Config, context: Con
         "epoch": f"{found.epoch}, since {found.first}",
         "gate": f"{config.gate.name}",
         "similar": f"chrF at or above {config.engine.similar_chrf:g}; {found.whole.scored:,} comparisons scored",
+        **_embedding(found, config),
         "pairs": f"drawn at random with seed {config.seed}",
         "run": context.run.run_id,
         "version": f"zantara-exp {version('zantara-exp')}",
     }
+
+
+def _embedding(found: Summary, config: Config) -> dict[str, str]:
+    if config.evaluation.embedding is None:
+        return {}
+    name = Path(config.evaluation.embedding).name
+    return {"embedding": f"mean cosine by {name}; {found.whole.embedded:,} comparisons scored"}
 
 
 def _shown(path: Path) -> str:

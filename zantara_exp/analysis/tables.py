@@ -82,6 +82,8 @@ def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
         "scored": table.chrf.count(),
         "similar": (table.chrf >= similar_chrf).sum(),
         "chrf": table.chrf.sum(),
+        "embedded": table.embedding.count(),
+        "embedding": table.embedding.sum(),
         "unmeasured": (table.candidate_ok & table.candidate_latency_ms.isnull()).sum(),
         **{name: table[name].sum() for name in tokens},
         "priced": table.primary_usd.count(),

@@ -47,7 +47,11 @@ def dollars(value: float | None) -> str:
 def table(title: str, first: str, groups: Mapping[Any, Counts]) -> Table:
     """One row of numbers per group."""
     columns = [first, "requests", "success", "timeouts", "mean", "p50", "p95", "p99", "similar", "chrF"]
-    return Table(title, columns, [[str(name), *_numbers(counts)] for name, counts in groups.items()])
+    rows = [[str(name), *_numbers(counts)] for name, counts in groups.items()]
+    if any(counts.embedded for counts in groups.values()):
+        columns.append("embedding")
+        rows = [[*row, _cosine(counts.mean_embedding)] for row, counts in zip(rows, groups.values(), strict=True)]
+    return Table(title, columns, rows)
 
 
 def weeks(found: Summary) -> Table:
@@ -73,6 +77,10 @@ def similar_note(found: Summary, config: Config) -> str:
         f"The primary against itself reaches it in {percent(noise.similar_share)} of {noise.scored:,} comparisons, "
         f"with a mean of {noise.mean_chrf or 0:.0f}: more than that no candidate can be asked for."
     )
+
+
+def _cosine(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _numbers(counts: Counts) -> list[str]:

@@ -137,7 +137,9 @@ class Evaluation:
     max_new_tokens: int = setting(128, "Tokens of a generated answer at most.", ge=1, le=8192)
     train_sample: int = setting(200, "Training examples scored for the gap between train and validation loss.", ge=1)
     embedding: str | None = setting(
-        None, "Folder of a sentence-transformers model that compares answers by meaning; null: not measured."
+        None,
+        "Folder of a sentence-transformers model that compares answers by meaning, here and in the report of the log; "
+        "null: not measured.",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.language import LanguageDetector, detector
-from zantara_exp.evaluation.embedding import likeness
+from zantara_exp.embedding import likeness
 from zantara_exp.evaluation.flaws import flaws
 from zantara_exp.stage import Context
 from zantara_exp.training.data import Example

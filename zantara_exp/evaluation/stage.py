@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.embedding import check_embedding
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.evaluation.answers import answer_rows, spread
-from zantara_exp.evaluation.embedding import check_embedding
 from zantara_exp.evaluation.judge import check_judge, judge_all, row_of, summary_of
 from zantara_exp.evaluation.rubric import Pair
 from zantara_exp.evaluation.show import NOT_FACTS, result_of
 from zantara_exp.evaluation.summary import Estimate, by_segment, estimates
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import write_card
-from zantara_exp.training.data import Example, read_split
+from zantara_exp.training.data import Example, read_split, split_hash
 from zantara_exp.training.encode import encode_split
 from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.quiet import quiet_libraries
@@ -63,6 +63,7 @@ def evaluate(config: Config, context: Context) -> StageResult:
         "schema_version": 1,
         "model": trained["model"],
         "epoch": trained["epoch"],
+        "same_train_split": trained.get("train_split") in (None, split_hash(at.train)),
         "evaluated_at": time.time(),
         "note": NOT_FACTS,
         "splits": {name: _plain(values) for name, values in overall.items()},
@@ -139,6 +140,11 @@ def _scored(
     examples: Sequence[Example],
 ) -> list[dict[str, Any]]:
     split = encode_split(tokenizer, examples, config.trainer, name)
+    if split.cut or split.dropped:
+        context.say(
+            f"evaluate: of {name}, {split.cut} examples longer than trainer.max_length={config.trainer.max_length} "
+            f"are scored as far as that, and {split.dropped} are not scored"
+        )
     scores: dict[int, Score] = {}
     with context.progress(f"scoring {name}", total=len(split.examples)) as progress:
         for index, scored in score(

@@ -28,6 +28,7 @@ def quiet_libraries() -> Iterator[None]:
     names = ("accelerate", "trl", "peft", "torch", "huggingface_hub", "datasets")
     before = {name: logging.getLogger(name).level for name in names}
     verbosity = transformers_logging.get_verbosity()
+    shown = transformers_logging.is_progress_bar_enabled()  # not so inside of another such block
     bars = datasets.are_progress_bars_disabled()
     try:
         transformers_logging.set_verbosity_error()
@@ -38,7 +39,8 @@ def quiet_libraries() -> Iterator[None]:
         yield
     finally:
         transformers_logging.set_verbosity(verbosity)
-        transformers_logging.enable_progress_bar()
+        if shown:
+            transformers_logging.enable_progress_bar()
         if not bars:
             datasets.enable_progress_bars()
         for name, level in before.items():

@@ -15,6 +15,7 @@ import orjson
 
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.training.loading import loading
+from zantara_exp.training.quiet import quiet_libraries
 
 _BATCH = 64
 _LONGEST_TOKENS = 512
@@ -51,7 +52,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
         message = f"evaluation.embedding={folder} cannot be loaded: {reason}"
         return ZantaraError(message, "check that the folder was copied whole")
 
-    with loading(refused):
+    with quiet_libraries(), loading(refused):
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
     return tokenizer, model.eval()

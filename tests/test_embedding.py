@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from zantara_exp.embedding import check_embedding, likeness
 from zantara_exp.errors import MissingRequirementError, ZantaraError
-from zantara_exp.evaluation.embedding import check_embedding, likeness
 
 
 @pytest.fixture(scope="module")
