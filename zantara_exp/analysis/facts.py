@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.analysis.similarity import Scorer
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
+from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
@@ -62,14 +62,9 @@ def facts_of(source: Path, cache: Path, config: Config) -> Path:
     target = cache / f"{_short_hash(str(source.parent))}-{source.name}"
     if target.is_file() and _mark(target) == mark:
         return target
-    cache.mkdir(parents=True, exist_ok=True)
     scorer = Scorer(scored, pq.read_metadata(source).num_rows, _known_scores(target))
-    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    try:
+    with unfinished(target) as waiting:
         _write(waiting, _batches(source), scorer, _Speech(config), mark)
-        os.replace(waiting, target)
-    finally:
-        waiting.unlink(missing_ok=True)
     return target
 
 

@@ -25,6 +25,7 @@ from zantara_exp.shadow._append import QUARANTINE, day_file
 from zantara_exp.shadow.columns import blocks, plain
 from zantara_exp.shadow.reader import HashUser, Quarantined, day_of, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
+from zantara_exp.whole import beside, remove_leftovers, write_whole
 
 _FORMAT = 3
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
@@ -100,7 +101,7 @@ class _Day:
         _write(self.rows, self._tables(hash_user, drops, bad))
         _write(self.drops, [_drops_table(drops)] if drops else [])
         lines = [mark, *(orjson.dumps(item) for item in bad)]
-        _replace(self.bad, b"\n".join(lines) + b"\n")
+        write_whole(self.bad, b"\n".join(lines) + b"\n")
 
     def _tables(
         self, hash_user: HashUser, drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
@@ -171,7 +172,8 @@ def _write(target: Path, tables: Iterable[Any]) -> None:
     """Write tables of one schema as one Parquet file; no tables, no file."""
     import pyarrow.parquet as pq
 
-    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    remove_leftovers(target)
+    waiting = beside(target)
     writer: Any = None
     try:
         for table in _gathered(tables):
@@ -204,12 +206,6 @@ def _gathered(tables: Iterable[Any]) -> Iterator[Any]:
         yield pa.concat_tables(waiting)
 
 
-def _replace(target: Path, content: bytes) -> None:
-    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    waiting.write_bytes(content)
-    os.replace(waiting, target)
-
-
 def _quarantine(logs: Path, bad: Sequence[Path]) -> tuple[Path | None, int]:
     """Bring quarantine.jsonl up to date; what the writer set aside there (line 0) stays."""
     target = logs / QUARANTINE
@@ -221,7 +217,7 @@ def _quarantine(logs: Path, bad: Sequence[Path]) -> tuple[Path | None, int]:
         return None, 0
     content = b"\n".join(entries) + b"\n"
     if not target.is_file() or target.read_bytes() != content:
-        _replace(target, content)
+        write_whole(target, content)
     return target, len(entries)
 
 
