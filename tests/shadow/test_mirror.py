@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -217,6 +218,51 @@ def test_nothing_that_is_observed_raises() -> None:
     assert mirror.stats.dropped["too_large"] == 1
     assert mirror.stats.dropped["shutdown"] == 1
     assert mirror.stats.dropped["unreadable"] >= 4
+
+
+def test_numbers_and_uuids_are_users_by_their_text() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url)
+        ids = [1042, uuid.UUID(int=7)]
+        for user in [*ids, *map(str, ids)]:
+            mirror.observe(ChatRequest("Ciao", user, conversation_id="c-1", request_id="r-1"), ANSWER)  # type: ignore[arg-type]
+        mirror.observe(ChatRequest("Ciao", None), ANSWER)  # type: ignore[arg-type]
+        asyncio.run(mirror.close())
+    assert sorted(Counter(row.user for row in logged()).values()) == [2, 2]
+    assert mirror.stats.dropped == {"unreadable": 1}
+
+
+FORKING = """
+import asyncio, os, sys
+from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+
+mirror = ShadowMirror.from_config(*sys.argv[1:])
+mirror.lose("cut")
+pids = []
+for child in range(2):
+    pid = os.fork()
+    if pid == 0:
+        for number in range(3):
+            mirror.observe(ChatRequest("Ciao", f"u-{number}", request_id=f"c-{child}"), PrimaryAnswer("Ciao!"))
+        asyncio.run(mirror.close())
+        os._exit(mirror.stats.compared)
+    pids.append(pid)
+mirror.observe(ChatRequest("Ciao", "u-9", request_id="c-9"), PrimaryAnswer("Ciao!"))
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])
+asyncio.run(mirror.close())
+"""
+
+
+def test_each_process_of_an_app_that_forks_mirrors_its_own_requests() -> None:
+    settings = ["endpoint=openai", "shadow=live", "endpoint.model=m", "endpoint.stream=false"]
+    settings += ["shadow.traffic_percent=100", "endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
+    with raw_server(Candidate()) as url:
+        command = [sys.executable, "-c", FORKING, *settings, f"endpoint.base_url={url}"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=240)
+    assert done.stdout.strip() == "[3, 3]"
+    assert Counter(given_id(row) for row in logged()) == {"c-0": 3, "c-1": 3, "c-9": 1}
+    assert dropped() == {"cut": 1}
 
 
 def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:

@@ -1,15 +1,18 @@
 """The app's side of the mirror: a bounded queue, a thread that feeds the worker process, and the counts.
 
 The thread wakes a hundred times a second instead of being woken by `observe`: waking a thread from the app's event
-loop costs more than all the rest of `observe`.
+loop costs more than all the rest of `observe`. A fork takes neither thread nor worker along: the child gets its own
+with its first sampled request, and begins its counts anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
+import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,22 +84,45 @@ class Link:
         self.observed = 0
         self.enabled = switch.is_on()
         self._config, self._switch, self._key = config, switch, key
+        self._deadline: float | None = None
+        self._empty()
+        self._start()
+        _links.add(self)
+
+    def _empty(self) -> None:
+        """As if nothing had happened yet, in a process where neither thread nor worker runs."""
         self._queue: deque[Item] = deque()
         # Two counters, each written by one side only: a lock around one is what `observe` would have to wait for.
         self._offered = self._taken = 0
         self._sampled = 0
         self._dropped: Counter[str] = Counter()
-        self._unsent_drops: deque[tuple[str, int]] = deque()
-        self._worker = WorkerProcess(config)
+        self._passed_on: Counter[str] = Counter()
+        """Of these, what a worker was told."""
+        self._unwritten: Counter[str] = Counter()
+        """What workers that died had not written."""
+        self._worker = WorkerProcess(self._config)
         self._pending = b""
         self._next_start = self._next_look = 0.0
         self._pause = _RESTART_SECONDS / 2
-        self._deadline: float | None = None
-        self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=True)
-        self._thread.start()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=True)
+                self._thread.start()
+
+    def forked(self) -> None:
+        """In a new child process: let go of the parent's worker, which would else outlive the parent."""
+        self._worker.abandon()
+        self.observed, self.enabled = 0, True  # whether it is on, the thread finds out before it passes anything on
+        self._empty()
 
     def offer(self, item: Item) -> None:
         """Queue a request, or drop and count it when there is no room."""
+        if self._thread is None:
+            self._start()
         self._sampled += 1
         shadow = self._config.shadow
         if self._deadline is not None:
@@ -118,7 +144,6 @@ class Link:
         """Count sampled requests that were lost, here and in the log."""
         if amount:
             self._dropped[reason] += amount
-            self._unsent_drops.append((reason, amount))
 
     def stats(self) -> Stats:
         """Where the mirror stands."""
@@ -136,7 +161,10 @@ class Link:
         seconds = self._config.shadow.drain_seconds if deadline_seconds is None else deadline_seconds
         if self._deadline is None:
             self._deadline = time.monotonic() + seconds
-        self._thread.join()
+        if self._thread is None:
+            self._finish(self._deadline)
+        else:
+            self._thread.join()
 
     def _run(self) -> None:
         while self._deadline is None or (self._unfinished() and time.monotonic() < self._deadline):
@@ -149,7 +177,7 @@ class Link:
         self._finish(self._deadline)
 
     def _unfinished(self) -> bool:
-        return bool(self._queue or self._pending or self._unsent_drops)
+        return bool(self._queue or self._pending or self._unwritten or self._dropped - self._passed_on)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -188,7 +216,7 @@ class Link:
         died_soon = now - self._next_start < _SLOWEST_RESTART_SECONDS
         self._pause = min(2 * self._pause, _SLOWEST_RESTART_SECONDS) if died_soon else _RESTART_SECONDS
         self._next_start = now + self._pause
-        self._unsent_drops.extend(self._worker.unwritten.items())
+        self._unwritten.update(self._worker.unwritten)
         self._pending = b""
         if self._worker.unanswered:
             _log.warning("the mirror's worker died; %d sampled requests are lost", self._worker.unanswered)
@@ -212,20 +240,27 @@ class Link:
 
     def _summed_drops(self) -> Counter[str]:
         """Take the drops that the log has not been told of."""
-        drops: Counter[str] = Counter()
-        with contextlib.suppress(IndexError):
-            while True:
-                reason, amount = self._unsent_drops.popleft()
-                drops[reason] += amount
+        dropped, again = Counter(self._dropped), self._unwritten
+        drops = dropped - self._passed_on + again
+        self._passed_on, self._unwritten = dropped, Counter()
         return drops
 
     def _frame(self, item: Item) -> bytes | None:
-        request, answer = item.request, item.answer
-        given, fresh = fit_id(request.request_id, request.user_id, self._key), uuid4().hex
-        fields = {
+        try:
+            frame = orjson.dumps(self._fields(item))
+        except Exception:  # texts that are none, numbers that JSON has not, objects that only look like a request
+            self.drop("unreadable")
+            return None
+        self._worker.asked += 1
+        return frame
+
+    def _fields(self, item: Item) -> dict[str, Any]:
+        request, user = item.request, str(item.request.user_id)
+        given, fresh = fit_id(request.request_id, user, self._key), uuid4().hex
+        return {
             # An id that the app gives a whole trace, or a retry, would make one comparison of several.
             "request_id": f"{given}.{fresh[:16]}" if given else fresh,
-            "conversation_id": fit_id(request.conversation_id, request.user_id, self._key),
+            "conversation_id": fit_id(request.conversation_id, user, self._key),
             "user": item.user,
             "timestamp": datetime.fromtimestamp(item.at, UTC),
             "message": request.message,
@@ -235,15 +270,8 @@ class Link:
             "category": known_category(request.category),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
-            "primary": answer,
+            "primary": item.answer,
         }
-        try:
-            frame = orjson.dumps(fields)
-        except TypeError:  # texts that are none, numbers that JSON has not
-            self.drop("unreadable")
-            return None
-        self._worker.asked += 1
-        return frame
 
     def _finish(self, deadline: float) -> None:
         self._discard("shutdown")
@@ -257,3 +285,14 @@ class Link:
                 log.append(now.date().isoformat(), [to_line(Drops(self._worker.epoch, now, drops))])
                 log.close(_LAST_WORDS_SECONDS)
             _log.warning("%d sampled requests were lost at shutdown", sum(drops.values()))
+
+
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for link in list(_links):
+        link.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

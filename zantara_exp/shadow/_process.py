@@ -88,6 +88,7 @@ class WorkerProcess:
                 [sys.executable, "-m", "zantara_exp.shadow._worker", str(control)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=0,  # a buffer has a lock, which a fork at the wrong moment would leave locked in the child
                 env={**os.environ, "PYTHONPATH": path},
                 pass_fds=(control,),
                 umask=self._umask,
@@ -163,6 +164,13 @@ class WorkerProcess:
         self._process.wait()
         self.listen()
         self._close_pipes()
+
+    def abandon(self) -> None:
+        """In a child of the process that started it: let go of it without ending it."""
+        self._close_pipes()
+        if self._process is not None:
+            self._process.returncode = 0  # it is no child of this process, which cannot wait for it
+            self._process = None
 
     def _close_pipes(self) -> None:
         if self._control >= 0:

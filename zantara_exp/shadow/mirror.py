@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from zantara_exp import clock
 from zantara_exp.config.schema import Config
@@ -38,7 +39,7 @@ class ChatRequest:
 
     message: str
     user_id: str
-    """As the product knows it; hashed before it leaves the process."""
+    """As the product knows it; hashed before it leaves the process. A number or a UUID is taken as its text."""
     history: Sequence[Mapping[str, str]] = ()
     """Earlier turns, each with `role` and `content`."""
     memory_context: str | None = None
@@ -124,6 +125,7 @@ class ShadowMirror:
             if user is None or not self._sampler.takes_category(known_category(request.category)):
                 return
             size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
+            size += len(request.memory_context or "") + len(request.system_prompt or "")
             link.offer(
                 Item(request, tuple(request.history), answer, user, self._sampler.sampling, clock.seconds(), size)
             )
@@ -137,7 +139,7 @@ class ShadowMirror:
         except KeyError:
             if len(self._users) >= _USERS_KEPT:
                 self._users.clear()
-            user = hash_user(user_id, self._key)
+            user = hash_user(user_id if isinstance(user_id, str) else _text_of(user_id), self._key)
             found = self._users[user_id] = user if self._sampler.takes_user(user) else None
             return found
 
@@ -152,3 +154,10 @@ class ShadowMirror:
         Calls are given up at the deadline; writing that down may take two seconds more.
         """
         await asyncio.to_thread(self._link.close, deadline_seconds)
+
+
+def _text_of(user_id: object) -> str:
+    """An id as the dataset has it: many a product numbers its users. Raises TypeError for what names nobody."""
+    if isinstance(user_id, int | UUID):
+        return str(user_id)
+    raise TypeError
