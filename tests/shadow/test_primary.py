@@ -5,15 +5,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-import respx
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.primary import TOKENS, anthropic_frames
+from tests.shadow.primary import TOKENS, primary_at
+from tests.shadow.primary import Primary as Claude
 from tests.shadow.recorded import Candidate, against, conversation, record
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.test_stage import logged
+from zantara_exp.config import CONF
 from zantara_exp.config.traffic import Primary
 from zantara_exp.errors import ConfigError, MissingRequirementError
 from zantara_exp.shadow.arrivals import starts
@@ -23,18 +25,19 @@ pytestmark = pytest.mark.usefixtures("workdir")
 
 
 @pytest.fixture
-def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Route]:
-    """Anthropic's API as far as respx can play it; everything on loopback is real."""
+def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[Claude]:
+    """Claude on loopback, under the name by which the primary's endpoint is looked up."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
-    with respx.mock(assert_all_called=False) as network:
-        network.route(host="127.0.0.1").pass_through()
-        headers = {"content-type": "text/event-stream"}
-        yield network.post("https://api.anthropic.com/v1/messages").respond(
-            200, headers=headers, content=b"".join(anthropic_frames(tool=False))
-        )
+    monkeypatch.setenv("ZANTARA_CONFIG_DIR", "ours")
+    played = Claude()
+    with primary_at(played) as url:
+        shipped = (CONF / "endpoint" / "anthropic.yaml").read_text()
+        Path("ours/endpoint").mkdir(parents=True)
+        Path("ours/endpoint/anthropic.yaml").write_text(shipped.replace("https://api.anthropic.com", url))
+        yield played
 
 
-def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: respx.Route) -> None:
+def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: Claude) -> None:
     record([conversation(number, "Ciao", "an old answer") for number in range(40)], train_users=[])
     with raw_server(Candidate()) as url:
         result = against(url, "primary=anthropic", "primary.aa_percent=30")
@@ -50,11 +53,11 @@ def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: resp
     assert {row.primary.tokens_output for row in rows} == {5}
     assert {row.candidate.cost_basis for row in noise} == {"USD 0.8 / 4 a million tokens"}
     assert {row.candidate.cost_basis for row in candidate} == {"EUR 3.78 a month over 30000 requests"}
-    assert claude.call_count == 40 + 2 * len(noise) + 1  # one to warm up
+    assert len(claude.bodies) == 40 + 2 * len(noise) + 1  # one to warm up
     assert result.metrics["shadow/comparisons"] == again.metrics["shadow/comparisons"] == 40
 
 
-def test_recorded_answers_have_a_noise_floor_too(claude: respx.Route) -> None:
+def test_recorded_answers_have_a_noise_floor_too(claude: Claude) -> None:
     record([conversation(number, "Ciao", "an old answer") for number in range(10)], train_users=[])
     with raw_server(Candidate()) as url:
         against(url, "primary.endpoint=anthropic", "primary.aa_percent=100")

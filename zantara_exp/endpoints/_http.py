@@ -17,6 +17,7 @@ import httpx
 import orjson
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
 from zantara_exp.errors import MissingRequirementError
 
@@ -107,14 +108,14 @@ class HttpEndpoint(ABC):
         self.provider = config.name
         self.model = model
         self._config = config
-        limits = httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency)
+        elsewhere = not base_url.startswith("http://127.0.0.1")  # no proxy between us and our own server
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers=dict(headers),
-            limits=limits,
             timeout=httpx.Timeout(config.timeout_seconds),
             follow_redirects=False,
-            trust_env=not base_url.startswith("http://127.0.0.1"),  # no proxy between us and our own server
+            trust_env=elsewhere,
+            transport=AiohttpTransport(config.concurrency, elsewhere),
         )
 
     @abstractmethod
