@@ -31,6 +31,13 @@ def test_a_real_model_gets_the_plans_values(model: str, trainer: str):
     assert not list(rule_problems(config.model)) + list(rule_problems(chosen))
 
 
+def test_a_sweeps_trainings_do_not_share_one_gpus_memory():
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        sweep: Any = compose("config", overrides=["hydra.mode=MULTIRUN"], return_hydra_config=True)
+    assert sweep.hydra.launcher.n_jobs == 1
+
+
 @pytest.mark.parametrize("path", sorted((CONF / "model").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_hub_model_is_pinned_to_a_commit(path):
     model: Any = OmegaConf.load(path)
