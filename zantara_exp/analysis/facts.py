@@ -147,8 +147,8 @@ def _batches(source: Path) -> Iterator[Any]:
 
     columns = [*_AS_THEY_ARE, *_NAMED, "language", *_MEASURED, *_TEXT]
     with pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):
-            yield derived(batch)
+        for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
+            yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
 
 
 def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech, mark: bytes) -> None:

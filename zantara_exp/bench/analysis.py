@@ -2,8 +2,9 @@
 
 The same log, thirty days of comparisons of about 1 KB, is read by processes of their own, one after the other:
 json in a loop; compaction, facts and tables; a hand-written DuckDB query over the same facts; the tables by Spark.
-All give the same counts and latency histograms, or the benchmark fails. Ratios are of processor seconds, all threads
-together, so that other work on the machine does not decide them. chrF is computed once for a drawn part of each day
+All give the same counts and latency histograms, or the benchmark fails. Tables are compared in processor seconds, all
+threads together, so that other work on the machine does not decide; the first look in the seconds somebody waits for
+it, which two threads share: those want an idle machine. chrF is computed once for a drawn part of each day
 (`engine.scored_per_file`), few here, since no loop or query computes it.
 """
 
@@ -124,11 +125,11 @@ def _table(found: dict[str, Taken], count: int, size: int) -> Table:
 
 def _goals(found: dict[str, Taken], count: int) -> list[Goal]:
     ours, loop, query = found["ours"].seconds, found["loop"].seconds["loop"], found["query"].seconds["query"]
-    first = sum(ours[part].cpu for part in ("compaction", "facts", "tables"))
+    first = sum(ours[part].wall for part in ("compaction", "facts", "tables"))
     goals = [
         Goal("tables, in times of a hand-written query", ratio(ours["tables"].cpu, query.cpu), None, 1.5),
         Goal("tables, in times of a Python loop", ratio(ours["tables"].cpu, loop.cpu), None, 0.05),
-        Goal("first look at JSON lines, in times of the loop", ratio(first, loop.cpu), None, 0.5),
+        Goal("first look at JSON lines, in times of the loop (seconds waited)", ratio(first, loop.wall), None, 0.5),
         Goal("compaction, microseconds a line", round(ours["compaction"].wall / count * 1e6, 2), None, 6.67),
         Goal("days read again when one has grown", found["ours"].again, None, 1),
         Goal("memory, MB", round(found["ours"].megabytes), None, 1000),

@@ -31,7 +31,8 @@ _FORMAT = 3
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _ROWS = 20_000
-"""Rows of a group of the Parquet file."""
+_GROUP = 16 << 20
+"""Bytes of a group of the Parquet file: few large answers fill one as well as many small ones."""
 _THREADS = 2
 """Days read at once; each holds some blocks of its file in memory."""
 _REPEATED = (
@@ -193,13 +194,13 @@ def _write(target: Path, tables: Iterable[Any]) -> None:
 
 
 def _gathered(tables: Iterable[Any]) -> Iterator[Any]:
-    """The same rows in tables of at least _ROWS, but for the last."""
+    """The same rows in tables of at least _GROUP bytes, but for the last."""
     import pyarrow as pa
 
     waiting: list[Any] = []
     for table in tables:
         waiting.append(table)
-        if sum(part.num_rows for part in waiting) >= _ROWS:
+        if sum(part.nbytes for part in waiting) >= _GROUP:
             yield pa.concat_tables(waiting)
             waiting = []
     if waiting:
