@@ -175,12 +175,12 @@ def _raised_by_a_stage(error: Exception) -> bool:
 
 
 def _raised_by_hydra(error: Exception) -> bool:
-    """Whether a plain error comes from Hydra's own reading of the command line, not from a stage."""
+    """Whether a plain error comes from reading the command line and the YAML it names, not from a stage."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     module = str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
-    return isinstance(error, ValueError | OverflowError) and module.startswith(("hydra.", "omegaconf."))
+    return module.startswith(("hydra.", "omegaconf.", "yaml."))
 
 
 def _job(ended: list[_Status | ZantaraError], composed: DictConfig) -> None:

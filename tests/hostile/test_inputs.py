@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zantara_exp.config import compose
+from zantara_exp.config import compose, folders
+from zantara_exp.config._explain import _file_problems
 from zantara_exp.config.data import Columns, Source
 from zantara_exp.dataset import embedded, query
 from zantara_exp.dataset.importing import json_lines
@@ -238,3 +239,41 @@ def test_a_model_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ZantaraError, match="cannot be loaded"):
         load_saved(tmp_path)
     assert not (tmp_path / "pwned").exists()
+
+
+YAML_BITS = ["name: ", "base: ", "&a ", "*a", "[", "]", "{", "}", "!!python/object/apply:os.system ", "!!binary ",
+             "? ", "- ", "<<: ", "\n", "\n  ", "\t", '"\\u0000"', "2025-13-45", "0o9", "1e999", ".nan", "${model}",
+             "${oc.env:X}", "${", "%YAML 9.9\n", "---\n", "...", "~", "'", "#", "x", "shape: ", "hidden_size: ",
+             "1:60:60", "!!timestamp x", "!!bool x", "!!int x"]  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(YAML_BITS), max_size=12).map("".join).map(str.encode),
+        st.binary(max_size=60),
+        values.map(json.dumps).map(str.encode),
+        st.dictionaries(st.sampled_from(["name", "kind", "shape", "base", "output"]), values, max_size=3)
+        .map(json.dumps)
+        .map(str.encode),
+    )
+)
+@example(b"a: " + b"9" * 5000)
+@example(b"name: " + b"[" * 20_000)
+@example(b"name: 2025-13-45")
+@example("name: ours\n_target_: os.system".encode("utf-16"))
+def test_no_file_makes_the_config_loader_fail(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    own = tmp_path_factory.getbasetemp() / "own-configs"
+    (own / "model").mkdir(parents=True, exist_ok=True)
+    (own / "model" / "ours.yaml").write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        found = list(_file_problems(folders(own), "model", "ours"))
+        assert all(str(problem) for problem in found)
+
+
+@pytest.mark.parametrize("content", [b"a: " + b"9" * 5000, b"name: " + b"[" * 20_000, b"name: !!timestamp 2025-13-45"])
+def test_a_file_that_yaml_cannot_hold_is_named_like_any_other(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ours.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model/ours\.yaml"):
+        compose(["model=ours"], str(tmp_path))

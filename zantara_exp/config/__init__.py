@@ -66,10 +66,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     from hydra._internal.utils import create_config_search_path
     from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
     from hydra.version import setbase
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     from zantara_exp.config._explain import refusal, typed
 
@@ -84,7 +81,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     Hydra.create_main_hydra2("zantara_exp", searched)
     try:
         composed = hydra_compose("config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OverflowError) as error:
+    except Exception as error:  # nothing but Hydra, OmegaConf and PyYAML runs here, and they raise all kinds
         raise refusal(error, overrides, config_dir) from error
     finally:
         GlobalHydra.instance().clear()

@@ -113,8 +113,6 @@ def _nested(dotted: str, value: Any) -> dict[str, Any]:
 
 def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     group, _, package = group.partition("@")
     node = package or group
@@ -124,7 +122,7 @@ def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterato
     where = f"{folder.name}/{group}/{option}.yaml"
     try:
         content = OmegaConf.to_container(OmegaConf.load(folder / group / f"{option}.yaml"))
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML's constructors raise whatever they meet, such as ValueError for a day 45
         yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
         return
     if not isinstance(content, dict):
@@ -140,13 +138,13 @@ def _yaml_trouble(error: Exception) -> str:
 
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return str(error).splitlines()[0]
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def refusal(error: Exception, overrides: Sequence[str], config_dir: str | None = None) -> ConfigError:
     """The mistakes behind an exception of Hydra, OmegaConf or YAML."""
     found = [str(problem) for problem in problems_of(overrides, config_dir)]
-    return _as_error(found or [" ".join(line.strip() for line in str(error).splitlines()[:2])])
+    return _as_error(found or [" ".join(line.strip() for line in str(error).splitlines()[:2]) or type(error).__name__])
 
 
 def _as_error(lines: Sequence[str]) -> ConfigError:

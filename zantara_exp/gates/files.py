@@ -77,15 +77,12 @@ def _content(path: Path) -> Any:
 
 
 def _file_problems(path: Path, where: str) -> Iterator[str]:
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     from zantara_exp.config._check import problems_in
 
     try:
         content = _content(path)
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        yield f"{where}: cannot be read as YAML: {str(error).splitlines()[0]}"
+    except Exception as error:  # PyYAML's constructors raise whatever they meet
+        yield f"{where}: cannot be read as YAML: {(str(error).splitlines() or [type(error).__name__])[0]}"
         return
     if not isinstance(content, Mapping):
         yield f"{where}: must hold keys and values"
