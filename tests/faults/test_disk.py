@@ -31,7 +31,8 @@ def test_a_stage_on_a_disk_that_fills_up(small_world: World, name: str, room: fl
         ballast = small_world.folder / "outputs" / "ballast"
         ballast.parent.mkdir(exist_ok=True)
         free = os.statvfs(small_world.folder)
-        os.posix_fallocate(os.open(ballast, os.O_CREAT | os.O_WRONLY), 0, free.f_bavail * free.f_frsize - left)
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - left)
         full = small_world.run(name)
         assert "Traceback" not in full.said
         if full.status != small_world.undisturbed[name].status:
