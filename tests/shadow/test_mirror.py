@@ -14,7 +14,7 @@ import pytest
 from tests.endpoints.servers import raw_server
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
-from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError
+from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.reader import read_log
@@ -383,6 +383,14 @@ def test_a_config_that_cannot_work_is_said_at_the_start(monkeypatch: pytest.Monk
         opened("http://127.0.0.1:1/v1", "endpoint.fallback=[huggingface]")
     with pytest.raises(MissingInputError, match="no trained model"):
         ShadowMirror.from_config("endpoint=local")
+
+
+def test_a_spool_that_cannot_be_made_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k" * 32)
+    Path("taken").touch()
+    with pytest.raises(ZantaraError, match="taken/log_spool cannot be made: Not a directory"):
+        opened("http://127.0.0.1:1/v1", "log=postgres", "paths.state=taken")
 
 
 def test_no_content_in_what_the_app_prints(capfd: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from zantara_exp.config.schema import Config
+from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._files import DailyFiles, Destination
 from zantara_exp.shadow.record import Comparison, Drops, to_line
@@ -52,11 +53,19 @@ def log_of(config: Config, epoch: str) -> ComparisonLog:
 
 
 def check_log(config: Config) -> None:
-    """Raise MissingRequirementError for what would keep `destination_of` from working, without beginning anything."""
+    """Raise ZantaraError for what would keep `destination_of` from working, without beginning anything."""
     if config.log.kind == "postgres":
         from zantara_exp.shadow.table import checked_url
 
         checked_url(config.log.url_env)
+        spool = Layout(config).log_spool
+        try:
+            spool.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ZantaraError(
+                f"log=postgres: {spool} cannot be made: {error.strerror}",
+                hint="paths.state=DIR that this account may write, or check the rights and the room on its disk",
+            ) from error
 
 
 class ComparisonLog:
