@@ -64,7 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._body()
         name = self.path.removeprefix("/api/models/").partition("?")[0].partition("/revision")[0]
-        if self._allowed():
+        if not self._allowed():
+            return
+        if "/tree/" in self.path:
+            self._send([{"type": "file", "path": p, "size": len(c), "oid": "0"} for p, c in self.hub.files.items()])
+        else:
             self._send({"id": name, "private": self.hub.repositories[name], "siblings": []})
 
     def do_PUT(self) -> None:
@@ -105,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 self.hub.files[value["path"]] = self.hub.blobs[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del self.hub.files[value["path"]]
         self._send(
             {"success": True, "commitUrl": f"{self.hub.url}/balizero/zantara-tiny/commit/abc123", "commitOid": "abc123"}
         )

@@ -136,6 +136,17 @@ def test_the_hub_gets_the_model_and_no_chat(published, tmp_path: Path):
     assert "endpoint=candidate" in result.next_command
 
 
+@pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning")  # inside of huggingface_hub
+def test_nothing_of_an_earlier_model_is_left_beside_the_new_one(published, tmp_path: Path):
+    config, stub = published
+    old = ["model-00001-of-00002.safetensors", "model.safetensors.index.json", "adapter/adapter_config.json"]
+    stub.repositories["balizero/zantara-tiny"] = True
+    stub.files = dict.fromkeys([*old, ".gitattributes", "notes.md"], b"old")
+    run(config, tmp_path)
+    assert not set(old) & set(stub.files)
+    assert {"model.safetensors", ".gitattributes", "notes.md"} <= set(stub.files)
+
+
 def test_a_dry_run_of_the_hub_asks_nobody(published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config, stub = published
     config.publish.dry_run = True

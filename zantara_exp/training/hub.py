@@ -80,7 +80,11 @@ def _uploaded(config: Config, name: str, folder: Path, files: list[str]) -> str:
         api.create_repo(name, private=config.publish.private, exist_ok=True, repo_type="model")
         _refuse_other_visibility(api, name, config.publish.private)
         done: Any = api.upload_folder(
-            repo_id=name, folder_path=folder, allow_patterns=files, commit_message=f"Upload {folder.name}"
+            repo_id=name,
+            folder_path=folder,
+            allow_patterns=files,
+            delete_patterns=list(_UPLOADED),  # an earlier model's shards or adapter, which servers might load
+            commit_message=f"Upload {folder.name}",
         )
     except HfHubHTTPError as error:
         status = error.response.status_code
