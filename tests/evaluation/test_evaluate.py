@@ -157,6 +157,21 @@ def test_no_evaluation_is_missing_evidence(tmp_path: Path):
         assert "stage=evaluate" in found.reason
 
 
+def test_other_data_than_the_model_learnt_from_is_missing_evidence(evaluated, tmp_path: Path, capsys):
+    _, folder, _ = evaluated
+    for name in ("models", "data"):
+        shutil.copytree(folder / name, tmp_path / name)
+    other = tiny_config(tmp_path, max_length=72)
+    other.evaluation.generate_limit = 0
+    lines = (tmp_path / "data/train.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "data/train.jsonl").write_text("".join(lines[1:]))
+    evaluate(other, context_for(other, tmp_path)[0])
+    found = evidence(EvidenceRequest("eval_loss"), other, Layout(other))
+    assert isinstance(found, Missing)
+    assert "written anew since the model learnt from it" in found.reason
+    assert "examples longer than trainer.max_length=72 are scored as far as that" in capsys.readouterr().out
+
+
 def test_an_evaluation_of_another_model_is_missing_evidence(evaluated, tmp_path: Path):
     config, folder, _ = evaluated
     shutil.copytree(folder / "models", tmp_path / "models")

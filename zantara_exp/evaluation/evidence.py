@@ -43,6 +43,11 @@ def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Eviden
     trained = read_json(layout.train_summary)
     if trained is None or trained.get("epoch") != outcome.get("epoch"):
         return Missing(f"the evaluation is of another model than the one under paths.models: {_HOW}")
+    if outcome.get("same_train_split") is False:
+        return Missing(
+            "train.jsonl was written anew since the model learnt from it, so what it learnt may be tested: "
+            "python -m zantara_exp stage=train, then stage=evaluate"
+        )
     epoch = str(outcome["epoch"])[:12]
     if request.metric == "generalization_gap":
         return _gap(outcome["splits"]["val"]["loss"], outcome["splits"]["train"]["loss"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,11 @@ def read_split(path: Path) -> list[Example]:
     if not examples:
         raise MissingInputError(f"{path} holds no example: the split is empty", f"{PREPARE} with more conversations")
     return examples
+
+
+def split_hash(path: Path) -> str:
+    """What tells a split from another one."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _example(line: bytes, path: Path, number: int) -> Example:

@@ -64,7 +64,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Encoded:
     return Encoded(ids, [token if said else IGNORED for token, said in zip(ids, mask, strict=True)])
 
 
-def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], **options: bool) -> Any:
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]], **options: Any) -> Any:
     """What the chat template makes of a chat, as token ids. Raises ZantaraError where the template refuses it."""
     from jinja2.exceptions import TemplateError
 
@@ -168,7 +168,7 @@ def _refuse_blind_template(tokenizer: PreTrainedTokenizerBase, example: Example)
             )
 
 
-def _as_read(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+def _as_read(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
     """The text of token ids without white space, in which a tokenizer may differ from what it was given."""
     return "".join(str(tokenizer.decode(ids)).split())
 

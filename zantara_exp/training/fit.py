@@ -55,7 +55,7 @@ def fit(
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, cut_off = last_whole(work)
     for broken in cut_off:
-        context.say(f"train: {broken.name} was cut off while it was written; it is not used")
+        context.say(f"train: {broken.name} was cut off while it was written, or damaged since; it is not used")
         if not ranks.helping():
             shutil.rmtree(broken)
     if checkpoint:
@@ -64,7 +64,7 @@ def fit(
     with context.progress("training", total=steps) as progress:
         watch = Watch(context.run, progress, config.trainer.max_loss_spike)
         trainer = build_trainer(config, loaded, train, val, work, watch)
-        with memory_explained():
+        with memory_explained(), disk_explained(work):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     ranks.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
     model: PreTrainedModel = trainer.model
@@ -81,6 +81,23 @@ def memory_explained() -> Iterator[None]:
         if isinstance(error, MemoryError) or "out of memory" in said.lower() or "can't allocate memory" in said:
             raise out_of_memory(error) from error
         raise
+
+
+@contextmanager
+def disk_explained(folder: Path) -> Iterator[None]:
+    """Turn a failure to write weights into what to do: torch and safetensors raise no OSError for a full disk."""
+    try:
+        yield
+    except Exception as error:  # safetensors has a type of its own
+        said = str(error)
+        if not any(
+            sign in said for sign in ("inline_container", "PytorchStreamWriter", "No space left", "File too large")
+        ):
+            raise
+        raise ZantaraError(
+            f"weights could not be written to {folder.parent} ({said.splitlines()[0][:120]})",
+            "make room on that disk, then run the same command again: it goes on from the last whole checkpoint",
+        ) from error
 
 
 def out_of_memory(error: BaseException) -> ZantaraError:

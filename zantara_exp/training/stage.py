@@ -19,7 +19,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import CURVES, write_card
 from zantara_exp.training.checkpoints import work_folder
-from zantara_exp.training.data import Example, read_split
+from zantara_exp.training.data import Example, read_split, split_hash
 from zantara_exp.training.encode import Encoded, EncodedSplit, encode_split, shown
 from zantara_exp.training.estimate import duration, eur_of, gpus_used, priced
 from zantara_exp.training.files import write_json
@@ -98,6 +98,7 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
         "parameters": sum(p.numel() for p in saved.parameters()),
         "trainer": asdict(config.trainer),
         "seed": config.seed,
+        "train_split": split_hash(context.layout.train),
         "data": {name: split.report() for name, split in done.encoded.items()},
         "train_loss": scored["train"].loss,
         "val_loss": scored["val"].loss,
@@ -133,7 +134,7 @@ def _fit_and_save(
 ) -> _Done | None:
     from zantara_exp.training import export
     from zantara_exp.training.estimate import estimate
-    from zantara_exp.training.fit import fit, memory_explained
+    from zantara_exp.training.fit import disk_explained, fit, memory_explained
     from zantara_exp.training.model import load
 
     loaded = load(config, splits["train"])
@@ -148,7 +149,8 @@ def _fit_and_save(
     probes = encoded["val"].examples[:8]
     pad = int(loaded.tokenizer.pad_token_id or 0)
     before = export.behaviour(model, probes, pad, config.trainer.batch_size)
-    export.save_merged(config, model, loaded.tokenizer, fresh)
+    with disk_explained(fresh):
+        export.save_merged(config, model, loaded.tokenizer, fresh)
     return _Done(outcome, expected, encoded, probes, before)
 
 
