@@ -96,12 +96,13 @@ STAGES: dict[str, StageSpec] = {
         groups=("model", "trainer", "seed"),
         inputs=lambda at: [at.train, at.val],
         outputs=lambda at: [*_model_files(at), *sorted(at.model.glob("*.safetensors"))],
+        fingerprint="training.checkpoints:outside",
     ),
     "evaluate": StageSpec(
         "evaluation.stage:evaluate",
         headline=("test loss", "language"),
         groups=("dataset", "model", "trainer", "evaluation", "judge", "seed"),
-        inputs=lambda at: [at.train_summary, at.test, at.val],
+        inputs=lambda at: [at.train_summary, at.train, at.test, at.val],
         outputs=lambda at: [at.evaluation, at.evaluation_rows],
     ),
     "publish": StageSpec(

@@ -157,16 +157,17 @@ def test_a_resumed_run_knows_what_losses_were_usual(tmp_path: Path):
 def test_a_checkpoint_that_was_cut_off_is_not_used(tmp_path: Path):
     from zantara_exp.training.checkpoints import mark_whole
 
-    for step in (5, 10):
+    for step in (5, 10, 15):
         checkpoint = tmp_path / f"checkpoint-{step}"
         checkpoint.mkdir()
         (checkpoint / "model.safetensors").write_bytes(b"x" * 100)
         mark_whole(checkpoint)
     (tmp_path / "checkpoint-10/model.safetensors").write_bytes(b"x" * 50)
+    (tmp_path / "checkpoint-15/model.safetensors").write_bytes(b"x" * 90 + b"\0" * 10)
     assert is_whole(tmp_path / "checkpoint-5")
     found, cut_off = last_whole(tmp_path)
     assert found == tmp_path / "checkpoint-5"
-    assert cut_off == [tmp_path / "checkpoint-10"]
+    assert cut_off == [tmp_path / "checkpoint-15", tmp_path / "checkpoint-10"]
 
 
 def test_another_seed_or_other_data_never_finds_the_checkpoints(trained, tmp_path: Path):
@@ -177,6 +178,32 @@ def test_another_seed_or_other_data_never_finds_the_checkpoints(trained, tmp_pat
     other.seed = 8
     assert work_folder(other, context.layout) != first
     assert work_folder(tiny_config(folder, epochs=2.0), context.layout) == first
+
+
+def test_another_base_or_template_at_the_same_place_is_another_run(trained, tmp_path: Path):
+    from zantara_exp.reuse import Fingerprint
+    from zantara_exp.stages import STAGES
+
+    _, folder, _, _ = trained
+    shutil.copytree(folder / "models/zantara-tiny", tmp_path / "base")
+    shutil.copytree(folder / "data", tmp_path / "data")
+    config = tiny_config(tmp_path, method="lora")
+    config.model.kind, config.model.base = "pretrained", str(tmp_path / "base")
+    config.model.chat_template = str(tmp_path / "mine.jinja")
+    (tmp_path / "mine.jinja").write_text("one")
+    context, _ = context_for(config, tmp_path)
+
+    def known_by() -> tuple[Path, str]:
+        return work_folder(config, context.layout), Fingerprint.of(STAGES["train"], config, context.layout).data
+
+    seen = [known_by()]
+    assert known_by() == seen[0]
+    (tmp_path / "mine.jinja").write_text("two")
+    seen.append(known_by())
+    weights = tmp_path / "base/model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    seen.append(known_by())
+    assert [len(set(each)) for each in zip(*seen, strict=True)] == [3, 3]
 
 
 def test_a_diverging_run_stops_with_advice(tmp_path: Path):
@@ -204,6 +231,24 @@ def test_out_of_memory_names_three_settings(tmp_path: Path, monkeypatch: pytest.
         run(tiny_config(tmp_path), tmp_path)
     for name in ("trainer.batch_size", "trainer.gradient_checkpointing", "trainer.max_length"):
         assert name in caught.value.hint
+
+
+def test_a_disk_that_is_full_says_how_to_go_on(tmp_path: Path):
+    """A limit on the size of files stands for the disk."""
+    import resource
+
+    import torch
+
+    from zantara_exp.training.fit import disk_explained
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(ZantaraError, match="weights could not be written to") as caught, disk_explained(tmp_path):
+            torch.save(torch.zeros(100_000), tmp_path / "optimizer.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "make room" in caught.value.hint
 
 
 def test_a_merge_that_changed_the_answers_is_refused():
@@ -236,6 +281,28 @@ def test_a_base_that_was_cut_off_is_one_message(trained, tmp_path: Path, cut: st
     with pytest.raises(ZantaraError, match="base cannot be loaded: .") as caught:
         load(config, [])
     assert "copied whole" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["target_modules", "modules_to_save"])
+def test_layers_that_the_model_lacks_are_refused_not_passed_over(trained, tmp_path: Path, key: str):
+    from zantara_exp.training.model import load
+
+    _, base, _, _ = trained
+    config = tiny_config(tmp_path, method="lora")
+    config.model.kind, config.model.base = "pretrained", str(base / "models/zantara-tiny")
+    setattr(config.trainer.lora, key, ["self_attn.q_proj", "qkv_proj"])
+    with pytest.raises(ZantaraError, match=rf"trainer\.lora\.{key}: the model has no layer qkv_proj\n") as caught:
+        load(config, [])
+    assert "gate_proj, k_proj, lm_head" in caught.value.hint
+
+
+def test_the_epoch_follows_from_the_settings_in_the_models_config_too(trained, tmp_path: Path):
+    _, folder, summary, _ = trained
+    shutil.copytree(folder / "models/zantara-tiny", tmp_path / "model")
+    assert weights_hash(tmp_path / "model") == summary["epoch"]
+    path = tmp_path / "model/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rms_norm_eps": 0.5}))
+    assert weights_hash(tmp_path / "model") != summary["epoch"]
 
 
 def test_adapters_on_a_base_are_merged_and_score_the_same(trained, tmp_path: Path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,33 +24,54 @@ def work_folder(config: Config, layout: Layout) -> Path:
     hasher = hashlib.sha256()
     for part in (config.model, config.trainer):
         hasher.update(orjson.dumps(asdict(part), option=orjson.OPT_SORT_KEYS))
-    hasher.update(str(config.seed).encode())
+    hasher.update(f"{config.seed} {outside(config)}".encode())
     for split in (layout.train, layout.val):
         hasher.update(split.read_bytes())
     return layout.models / f".{config.model.output}.{hasher.hexdigest()[:12]}.work"
 
 
+def outside(config: Config) -> str:
+    """What a run reads beside the splits, as a text that changes with it: the base's folder, and a template's file."""
+    base, template = Path(config.model.base or "").expanduser(), Path(config.model.chat_template)
+    found = []
+    if config.model.base and base.is_dir():
+        named = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+        files = [p for p in (*sorted(base.glob("*.safetensors")), *(base / name for name in named)) if p.is_file()]
+        # Weights of many gigabytes are not read for this.
+        found = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
+    if template.is_file():
+        found.append(hashlib.sha256(template.read_bytes()).hexdigest())
+    return "\n".join(found)
+
+
 def mark_whole(checkpoint: Path) -> None:
-    """Note the files of a checkpoint once it is written, last of all."""
-    sizes = {str(p.relative_to(checkpoint)): p.stat().st_size for p in sorted(checkpoint.rglob("*")) if p.is_file()}
+    """Note the files of a checkpoint and what they hold, last of all."""
+    sums = {str(p.relative_to(checkpoint)): _sum(p) for p in sorted(checkpoint.rglob("*")) if p.is_file()}
     temporary = checkpoint / f"{_MARK}.tmp"
-    temporary.write_bytes(orjson.dumps(sizes))
+    temporary.write_bytes(orjson.dumps(sums))
     temporary.replace(checkpoint / _MARK)
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether every file that was written is there in full length."""
+    """Whether every file that was written is there, as it was written."""
     try:
-        sizes = orjson.loads((checkpoint / _MARK).read_bytes())
+        sums = orjson.loads((checkpoint / _MARK).read_bytes())
+        return all(_sum(checkpoint / name) == found for name, found in sums.items())
     except (OSError, orjson.JSONDecodeError):
         return False
-    return all(
-        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
-    )
+
+
+def _sum(path: Path) -> int:
+    """A CRC: a machine that loses its power leaves files of full length that hold zeros."""
+    found = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            found = zlib.crc32(chunk, found)
+    return found
 
 
 def last_whole(work: Path) -> tuple[Path | None, list[Path]]:
-    """The newest whole checkpoint, and newer ones that were cut off."""
+    """The newest whole checkpoint, and newer ones that are not."""
     cut_off: list[Path] = []
     for checkpoint in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
         if is_whole(checkpoint):

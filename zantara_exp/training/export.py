@@ -109,9 +109,10 @@ def loss_on(model: PreTrainedModel, examples: Sequence[Encoded], pad: int, batch
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 over the weights, tokenizer and template: the model's part of an epoch."""
+    """SHA-256 over all that the answers follow from, the settings in config.json too: the model's part of an epoch."""
     hasher = hashlib.sha256()
-    wanted = [*folder.glob("*.safetensors"), folder / "tokenizer.json", folder / "chat_template.jinja"]
+    named = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    wanted = [*folder.glob("*.safetensors"), *(folder / name for name in named)]
     for path in sorted(p for p in wanted if p.is_file()):
         with path.open("rb") as file:
             hasher.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())

@@ -34,11 +34,30 @@ def load(config: Config, train: Sequence[Example]) -> Loaded:
     if config.model.kind == "scratch":
         tokenizer = tokenizer_from_scratch(train, config.model.shape.vocab_size, config.model.shape.max_positions)
         set_template(tokenizer, config.model)
-        return Loaded(_from_shape(config.model.shape, tokenizer), tokenizer)
+        model = _from_shape(config.model.shape, tokenizer)
+        _refuse_absent_layers(model, config)
+        return Loaded(model, tokenizer)
     loaded = _from_unsloth(config) if config.trainer.name == "unsloth" else _from_transformers(config)
     set_template(loaded.tokenizer, config.model)
     loaded.model.config.pad_token_id = loaded.tokenizer.pad_token_id
+    _refuse_absent_layers(loaded.model, config)
     return loaded
+
+
+def _refuse_absent_layers(model: PreTrainedModel, config: Config) -> None:
+    """A name in `trainer.lora` that no layer has would be passed over: nothing of it would be trained."""
+    if config.trainer.method == "full":
+        return
+    layers = [name for name, _ in model.named_modules()]
+    for key in ("target_modules", "modules_to_save"):
+        wanted = getattr(config.trainer.lora, key)
+        absent = [one for one in wanted if not any(f".{name}".endswith(f".{one}") for name in layers)]
+        if absent:
+            having = {name.rpartition(".")[2] for name in layers if name.endswith(("proj", "head", "tokens"))}
+            raise ZantaraError(
+                f"trainer.lora.{key}: the model has no layer {', '.join(absent)}",
+                f"name layers that it has, such as {', '.join(sorted(having)) or layers[-1]}",
+            )
 
 
 def _from_shape(shape: Shape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
