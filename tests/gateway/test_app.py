@@ -1,5 +1,6 @@
 """The gateway between real clients and a stub of the primary, all over loopback."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -11,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.endpoints.servers import answering, raw_server
+from tests.endpoints.servers import answering, raw_server, response
 from tests.gateway.support import gateway_at
-from tests.shadow.primary import TOKENS, Primary, primary_at
+from tests.shadow.primary import TOKENS, Primary, anthropic_whole, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
+from zantara_exp.dataset.users import hash_user
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gateway.app import Gateway
 
@@ -39,6 +41,32 @@ def candidate() -> Candidate:
 def served(primary: Primary, candidate: Candidate) -> Iterator[tuple[str, Gateway]]:
     with raw_server(candidate) as answers, primary_at(primary) as url, gateway_at(url, answers) as gateway:
         yield gateway
+
+
+def test_names_beyond_ascii_and_long_headers_pass_and_a_user_is_the_same_in_header_and_body(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k" * 32)
+    asked: list[bytes] = []
+    long = "y" * 30_000
+
+    async def primary(request: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(request)
+        writer.write(response(json.dumps(anthropic_whole(False)).encode(), headers=f"x-long: {long}\r\n"))
+
+    body = {"model": "m", "max_tokens": 9, "messages": [CHAT]}
+    with (
+        raw_server(primary) as url,
+        raw_server(candidate) as answers,
+        gateway_at(url.removesuffix("/v1"), answers) as (gate, _),
+    ):
+        named = {"x-zantara-user": "José".encode(), "x-name": "José".encode()}
+        found = httpx.post(f"{gate}/v1/messages", json=body, headers=named, timeout=60)
+        assert (found.status_code, found.headers["x-long"]) == (200, long)
+        httpx.post(f"{gate}/v1/messages", json={**body, "metadata": {"user_id": "José"}}, timeout=60)
+        wait_for(lambda: len(logged()) == 2)
+    assert "\r\nx-name: José\r\n".encode() in asked[0]
+    assert {row.user for row in logged()} == {hash_user("José", b"k" * 32)}
 
 
 def test_anthropics_client_whole_and_streamed(served: tuple[str, Gateway]) -> None:

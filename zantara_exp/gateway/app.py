@@ -19,6 +19,7 @@ from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import AccessLog, Metrics
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
@@ -102,7 +103,7 @@ class Gateway:
         given = request.headers.get("x-zantara-token", "")
         if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
             return _plain("send the gateway's own token as X-Zantara-Token\n", 401)
-        user = request.headers.get("x-zantara-user", "")
+        user = header_text(request.headers.get("x-zantara-user", "").encode("latin-1"))
         if not user:
             return _plain("name the user in X-Zantara-User\n", 400)
         try:

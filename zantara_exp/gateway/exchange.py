@@ -72,7 +72,7 @@ class Exchange:
 
     def header(self, name: bytes) -> str | None:
         """A header's value."""
-        return next((value.decode("latin-1") for found, value in self.headers if found == name), None)
+        return next((header_text(value) for found, value in self.headers if found == name), None)
 
     def patience(self) -> float | None:
         """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""
@@ -82,6 +82,14 @@ class Exchange:
         except ValueError:
             return None
         return seconds / 2 if seconds > 0 else None
+
+
+def header_text(value: bytes) -> str:
+    """A header's value: UTF-8, as the names of users are in bodies and databases, or else Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
@@ -97,7 +105,7 @@ async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
 
 
 def request_headers(headers: list[tuple[bytes, bytes]]) -> CIMultiDict[str]:
-    """The headers that go to the primary."""
+    """The headers that go to the primary, over which they are sent as UTF-8."""
     passed: CIMultiDict[str] = CIMultiDict()
     for name, value in headers:
         if name == b"accept-encoding":
@@ -105,7 +113,7 @@ def request_headers(headers: list[tuple[bytes, bytes]]) -> CIMultiDict[str]:
             readable = [each for each in codings if each.partition(";")[0].strip() in _READABLE]
             passed.add("accept-encoding", ", ".join(readable) or "identity")
         elif name not in _NOT_SENT and not name.startswith(b"x-zantara-"):
-            passed.add(name.decode("latin-1"), value.decode("latin-1"))
+            passed.add(name.decode("latin-1"), header_text(value))
     return passed
 
 

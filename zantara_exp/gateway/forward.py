@@ -34,6 +34,9 @@ from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
 from zantara_exp.rollout.served import CANDIDATE
 
+_HEADER_BYTES = 64 * 1024
+"""Of one header of the primary's; a longer one is no answer that could be passed on."""
+
 
 class Forwarder:
     """The ASGI application below /v1/."""
@@ -69,6 +72,8 @@ class Forwarder:
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds),
             auto_decompress=False,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=["User-Agent", "Content-Type", "Accept", "Accept-Encoding"],
             trace_configs=[trace],
@@ -126,7 +131,7 @@ class Forwarder:
     def _check_token(self, exchange: Exchange) -> None:
         if self._token is None:
             return
-        given = (exchange.header(b"x-zantara-token") or "").encode("latin-1")
+        given = (exchange.header(b"x-zantara-token") or "").encode()
         if not hmac.compare_digest(given, self._token):
             raise Refused(401, "the gateway's own token is missing or wrong: send it as X-Zantara-Token")
 
