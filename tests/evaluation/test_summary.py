@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zantara_exp.evaluation.summary import Measure, by_segment, estimate
+from zantara_exp.evaluation.summary import MEASURES, Measure, by_segment, estimate
 
-ACCURACY = Measure("correct", "tokens", share=True, highest=1)
+ACCURACY = Measure("correct", "tokens", highest=1)
 
 
 def rows(per_user: dict[str, list[tuple[int, int]]]) -> list[dict]:
@@ -49,6 +49,12 @@ def test_no_error_seen_is_not_certainty():
     assert found is not None
     assert found.high == 1.0
     assert found.low == pytest.approx(1 - 0.16843, abs=1e-4)  # Clopper-Pearson, 20 of 20
+
+
+def test_the_best_score_of_a_few_users_is_not_certainty_either():
+    found = estimate([{"user": str(i), "chrf": 100.0} for i in range(3)], MEASURES["chrf"])
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((100 * 0.025 ** (1 / 3), 100.0))
 
 
 def test_one_user_is_no_interval():

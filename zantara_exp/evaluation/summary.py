@@ -23,8 +23,6 @@ class Measure(NamedTuple):
     top: str
     below: str = ""
     """Empty: every row counts one."""
-    share: bool = False
-    """Whether it is a share of yes among yes and no, or of tokens."""
     highest: float = math.inf
     """The largest value there is."""
     lowest: float = 0.0
@@ -33,18 +31,18 @@ class Measure(NamedTuple):
 
 MEASURES: dict[str, Measure] = {
     "loss": Measure("loss_sum", "tokens"),
-    "token_accuracy": Measure("correct", "tokens", share=True, highest=1),
-    "exact_match": Measure("exact_match", share=True, highest=1),
+    "token_accuracy": Measure("correct", "tokens", highest=1),
+    "exact_match": Measure("exact_match", highest=1),
     "chrf": Measure("chrf", highest=100),
     "rouge_l": Measure("rouge_l", highest=1),
-    "language_match": Measure("language_match", share=True, highest=1),
-    "flawed": Measure("flawed", share=True, highest=1),
+    "language_match": Measure("language_match", highest=1),
+    "flawed": Measure("flawed", highest=1),
     "answer_tokens": Measure("answer_tokens"),
     "embedding": Measure("embedding", highest=1, lowest=-1),
-    "judged_equivalent": Measure("judged_equivalent", share=True, highest=1),
-    "judged_better": Measure("judged_better", share=True, highest=1),
-    "primary_language_match": Measure("primary_language_match", share=True, highest=1),
-    "primary_flawed": Measure("primary_flawed", share=True, highest=1),
+    "judged_equivalent": Measure("judged_equivalent", highest=1),
+    "judged_better": Measure("judged_better", highest=1),
+    "primary_language_match": Measure("primary_language_match", highest=1),
+    "primary_flawed": Measure("primary_flawed", highest=1),
     "primary_tokens": Measure("primary_tokens"),
 }
 """`primary_...` is measured on the recorded answers of the primary, which are the references of the others."""
@@ -80,10 +78,13 @@ def _interval(top: Any, below: Any, value: float, measure: Measure, confidence: 
     from scipy import stats
 
     users = len(top)
-    if measure.share and value in (0.0, 1.0):
-        # No variance was seen. At least the users are independent: Clopper-Pearson with one trial for each.
-        reach = 1 - ((1 - confidence) / 2) ** (1 / users)
-        return (0.0, reach) if value == 0.0 else (1 - reach, 1.0)
+    span = measure.highest - measure.lowest
+    ends = [end for end in (measure.lowest, measure.highest) if math.isclose(value, end, abs_tol=1e-12)]
+    if ends and math.isfinite(span):
+        # No variance was seen. At least the users are independent: Clopper-Pearson with one trial for each, whose
+        # outcome is one end or the other. No measure between them leaves more room.
+        reach = span * (1 - ((1 - confidence) / 2) ** (1 / users))
+        return (ends[0], ends[0] + reach) if ends[0] == measure.lowest else (ends[0] - reach, ends[0])
     if users < 2:
         return measure.lowest, measure.highest
     residual = top - value * below
