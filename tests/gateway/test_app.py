@@ -304,6 +304,42 @@ def test_the_switch_stops_the_mirroring_not_the_traffic(
     assert (candidate.calls, served[1].mirror.stats.sampled) == (0, 0)
 
 
+def test_the_switch_is_flipped_under_load_and_no_request_fails(
+    served: tuple[str, Gateway], candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, gateway = served
+    answered, ending = list[int](), threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(headers={"x-zantara-user": "user-1"}, timeout=60) as client:
+            while not ending.is_set():
+                body = {"model": "m", "max_tokens": 9, "messages": [CHAT]}
+                answered.append(client.post(f"{address}/v1/messages", json=body).status_code)
+
+    def still() -> bool:
+        stats = gateway.mirror.stats
+        return not stats.enabled and stats.sampled == stats.compared + sum(stats.dropped.values())
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    try:
+        for _ in range(2):
+            called = candidate.calls
+            wait_for(lambda before=called: candidate.calls > before)
+            monkeypatch.setenv("SHADOW_MODE_ENABLED", "false")
+            wait_for(still)
+            called, so_far = candidate.calls, len(answered)
+            wait_for(lambda before=so_far: len(answered) > before + 20)
+            assert candidate.calls == called
+            monkeypatch.setenv("SHADOW_MODE_ENABLED", "true")
+    finally:
+        ending.set()
+        for thread in asking:
+            thread.join()
+    assert set(answered) == {200}
+
+
 def test_its_own_token_is_asked_for_and_kept(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingRequirementError, match="GATE_TOKEN"), \
             gateway_at("http://127.0.0.1:1", "http://127.0.0.1:1/v1", "gateway.token_env=GATE_TOKEN"):  # fmt: skip
