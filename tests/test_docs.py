@@ -40,7 +40,7 @@ def commands(page: Path) -> Iterator[str]:
 def words_of(line: str) -> list[str]:
     """The arguments of a command of ours; none where the line is another command, or what one prints."""
     found = PROGRAM.search(line)
-    if not found or line.startswith(SAID):
+    if not found or line.startswith(SAID) or "=NAME" in line:
         return []
     return [word for word in shlex.split(found[1], comments=True) if word != "..."]
 

@@ -158,3 +158,13 @@ def test_the_command_ends_with_the_verdicts_status(at: Path, capsys: pytest.Capt
     shown = capsys.readouterr().out
     assert "INCONCLUSIVE" in shown
     assert "quality" in shown
+
+
+def test_a_review_is_not_the_next_step_where_there_is_no_comparison(workdir: Path) -> None:
+    nothing, _ = looked("gate=go_no_go")
+    assert nothing.next_command == "python -m zantara_exp stage=shadow"
+
+
+def test_with_comparisons_the_review_is_the_next_step(at: Path) -> None:
+    unreviewed, _ = looked("gate=go_no_go")
+    assert unreviewed.next_command == "python -m zantara_exp stage=review"

@@ -153,7 +153,7 @@ def _next(verdict: Verdict) -> str:
     if verdict.verdict == GO:
         stage, more = ("rollout", "") if verdict.authorises else ("gate", " gate=go_no_go")
     elif any(d.decision == MISSING and d.criterion.metric == "review_equivalent" for d in verdict.criteria):
-        stage, more = "review", ""
+        stage, more = ("review" if verdict.epoch else "shadow"), ""  # without a comparison there is nothing to review
     else:
         stage, more = "power", f" gate={verdict.gate}"
     unclear = verdict.verdict == NO_GO or (stage == "power" and verdict.missing)
