@@ -1,5 +1,6 @@
 """The command itself: it listens, forwards, and ends on SIGTERM with its comparisons written."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -82,6 +83,28 @@ def test_it_takes_requests_once_it_says_where_and_drains_when_it_is_told_to_end(
 
 
 @pytest.mark.slow
+def test_what_outlasts_the_drain_is_refused_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    came, asked = threading.Event(), []
+
+    async def hung(request: bytes, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await asyncio.sleep(3600)
+
+    with (
+        raw_server(hung) as url,
+        raw_server(Candidate()) as candidate,
+        serving(url.removesuffix("/v1"), candidate, "gateway.drain_seconds=0.1") as (gateway, address),
+    ):
+        asking = threading.Thread(target=lambda: asked.append(post(address).status_code))
+        asking.start()
+        assert came.wait(60)
+        gateway.send_signal(signal.SIGTERM)
+        asking.join(60)
+        assert gateway.wait(60) == 0
+    assert asked == [503]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_two_processes_share_a_rollout_and_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = ("rollout.state=postgres", "shadow.traffic_percent=0")
     with open_folder() as place, embedded.server(place) as server, primary_at(Primary()) as url:

@@ -120,8 +120,8 @@ class Forwarder:
         except asyncio.CancelledError:
             if exchange.silent:
                 await self._failed(exchange, TimeoutError(), send)
-            elif exchange.status != CLIENT_GONE:
-                raise
+            elif exchange.status == 0:  # the gateway ends, and has waited long enough; a stream just breaks off
+                await refuse(exchange, Refused(503, "the gateway is stopping"), send)
         finally:
             self._under_way.pop(exchange, None)
             if watching is not None:
