@@ -117,7 +117,7 @@ def _url_of(config: Notify) -> str:
             f"rollout.notify.url_env={variable}: this environment variable is not set", f"export {variable}=https://..."
         )
     if trouble := _not_allowed(url, config.allow_insecure):
-        raise ConfigError(f"rollout.notify.url_env={variable}: {trouble}", f"export {variable}=https://...")
+        raise ConfigError(f"rollout.notify.url_env={variable}: {trouble}", f"set {variable} to the whole address")
     return url
 
 
