@@ -124,7 +124,8 @@ def test_a_kill_between_mlflow_and_the_journal_doubles_and_changes_no_run(config
     """MLflow has the run, and the journal does not know it yet, or is not gone yet."""
     client = connect(config.tracking, Layout(config).mlruns)
     experiment = experiment_id(client, config.tracking, Layout(config).mlruns)
-    start = {"op": "start", "name": "train", "time": 1, "parent": None, "parent_run": None, "tags": {"zantara.id": "a1"}}
+    start = {"op": "start", "name": "train", "time": 1, "parent": None, "parent_run": None}
+    start["tags"] = {"zantara.id": "a1"}
     run_id, end = _send.start(client, experiment, start, None), {"op": "end", "status": "FINISHED", "time": 2}
     journal = Journal.new(waiting(config.tracking, Layout(config)))
     for operation in (start, end):
@@ -137,6 +138,17 @@ def test_a_kill_between_mlflow_and_the_journal_doubles_and_changes_no_run(config
     journal.close(delete=False)
     send_pending(client, experiment, waiting(config.tracking, Layout(config)))
     assert [(run.info.run_id, run.info.status) for run in runs(config)] == [(run_id, "FINISHED")]
+
+
+def test_a_model_whose_registration_is_sent_again_has_one_version(config: Config, workdir: Path) -> None:
+    (workdir / "train.json").write_text("{}")
+    client = connect(config.tracking, Layout(config).mlruns)
+    with open_run(config.tracking, Layout(config), "publish", {}) as run:
+        run.register(workdir, "zantara", "candidate", {"epoch": "e1"})
+        again = {"path": str(workdir), "name": "zantara", "alias": "candidate", "tags": {"epoch": "e1"}}
+        _send.apply(client, run.run_id, {"op": "register", **again})
+    (version,) = client.search_model_versions("name = 'zantara'")
+    assert client.get_model_version_by_alias("zantara", "candidate").version == version.version
 
 
 def test_a_server_must_be_named(config: Config) -> None:
