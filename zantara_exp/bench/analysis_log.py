@@ -54,7 +54,7 @@ def _lines(start: datetime, count: int, rng: random.Random) -> Iterator[bytes]:
 def _comparison(rng: random.Random) -> Comparison:
     """One comparison with an @ where lines differ."""
     failed = rng.random() > 0.985
-    query, primary, candidate = (" ".join(rng.choices(_WORDS, k=count)) for count in (8, 20, 20))
+    query, primary, candidate = (" ".join(rng.choices(_WORDS, k=count)) for count in (5, 10, 10))
     model = rng.choice(["claude-haiku-4-5", "claude-haiku-4-5", "claude-sonnet-4-5"])
     return Comparison(
         comparison_id="@",
