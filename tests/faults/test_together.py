@@ -1,6 +1,6 @@
 """Two of everything at once in one directory, and what SIGTERM ends.
 
-Gateway and shadow drain on SIGTERM in tests/gateway/test_stage.py and tests/shadow/test_stage.py.
+Every other stage meets SIGTERM in test_kill.py; gateway and shadow drain in tests/gateway and tests/shadow/test_stage.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import pytest
 
 from tests.faults.conftest import World
 from tests.faults.processes import ended, said
-from tests.faults.test_kill import as_undisturbed
 from tests.rollout.support import SERVED
 from tests.shadow.waiting import wait_for
 from tests.test_pipeline import SMALL, lines, run, stop_database
@@ -43,20 +42,6 @@ def test_two_pipelines_in_one_directory(tmp_path: Path) -> None:
     assert len([row for row in rejected if row.get("stage") != "extract"]) + len(kept) == len(raw)
     compared = [row["comparison_id"] for file in logs.glob("shadow_comparison_*.jsonl") for row in lines(file)]
     assert len(set(compared)) == len(compared) == 60
-
-
-@pytest.mark.slow
-def test_training_that_is_terminated_goes_on_from_its_last_checkpoint(small_world: World) -> None:
-    small_world.before("train")
-    stage = small_world.start("train")
-    wait_for(lambda: list(small_world.folder.glob("models/.*.work/checkpoint-*/whole.json")) or not stage.is_alive())
-    os.kill(stage.pid, signal.SIGTERM)
-    done = ended(small_world.folder, stage)
-    assert done.status == 130, done.said
-    assert "the same command goes on where this one stopped" in done.said
-    again = small_world.run("train")
-    assert "going on from step" in again.said
-    as_undisturbed(small_world, "train", again, "SIGTERM")
 
 
 @pytest.mark.slow
