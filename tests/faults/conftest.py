@@ -81,7 +81,7 @@ class World:
         return {name: _content(path, name) for name, path in named.items() if not name.startswith(_THE_RUNS_OWN)}
 
 
-_THE_RUNS_OWN = ("outputs", "mlruns", ".zantara/pending", ".said", ".changes")
+_THE_RUNS_OWN = ("outputs", "mlruns", ".zantara/pending")
 _OF_A_RUN = ("run_id", "evaluated_at", "seconds", "runtime", "per_second", "cost", "latency_ms", "resumed_from")
 """Endings of keys that differ from run to run."""
 

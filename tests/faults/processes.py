@@ -63,15 +63,15 @@ def ended(folder: Path, process: Any) -> Done:
     """Wait for what `started` began."""
     process.join(SECONDS)
     assert process.exitcode is not None, f"it still runs: {said(folder)}"
-    counted = folder / ".changes"
+    counted = _beside(folder, "changes")
     changes = int(counted.read_text()) if counted.exists() else 0
     return Done(process.exitcode, said(folder), changes)
 
 
 def started(folder: Path, *arguments: str, at: At = NOWHERE, **environment: str) -> Any:
     """The same, not waited for: a multiprocessing process."""
-    for name in (".said", ".changes"):
-        (folder / name).unlink(missing_ok=True)
+    for name in ("said", "changes"):
+        _beside(folder, name).unlink(missing_ok=True)
     given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **environment}
     process = _forks.Process(target=_run, args=(str(folder), list(arguments), given, at))
     process.start()
@@ -85,8 +85,13 @@ def halted(process: Any) -> None:
 
 def said(folder: Path) -> str:
     """What the last process there said."""
-    path = folder / ".said"
+    path = _beside(folder, "said")
     return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """Not in the folder, whose disk may be full."""
+    return folder.with_name(f"{folder.name}.{name}")
 
 
 def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: At) -> None:
@@ -96,7 +101,7 @@ def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    out = os.open(".said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    out = os.open(_beside(Path(folder), "said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as main() does
@@ -107,7 +112,7 @@ def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: 
     status = run_overrides(arguments)
     sys.stdout.flush()
     count.at = NOWHERE
-    Path(".changes").write_text(str(count.seen))
+    _beside(Path(folder), "changes").write_text(str(count.seen))
     sys.exit(status)
 
 

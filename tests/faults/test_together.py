@@ -1,6 +1,6 @@
 """Two of everything at once in one directory, and what SIGTERM ends.
 
-Every other stage meets SIGTERM in test_kill.py; gateway and shadow drain in tests/gateway and tests/shadow/test_stage.py.
+The stages meet SIGTERM in test_kill.py; gateway and shadow drain in tests/gateway and tests/shadow/test_stage.py.
 """
 
 from __future__ import annotations
