@@ -34,8 +34,8 @@ def test_a_stage_that_is_killed_or_ended_and_run_again(
         assert "Traceback" not in stopped.said
     as_undisturbed(small_world, name, small_world.run(name), at)
     new = runs(small_world) - earlier
-    assert new.pop((name, "FINISHED")) == 1
-    assert new.pop((name, "KILLED"), 0) <= 1
+    finished, killed = new.pop((name, "FINISHED")), new.pop((name, "KILLED"), 0)
+    assert finished + killed <= 2  # the first may have ended before its death
     assert not new
 
 
