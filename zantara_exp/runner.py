@@ -73,7 +73,7 @@ def run_overrides(arguments: Sequence[str]) -> int:
         terminal.complain("interrupted; the same command goes on where this one stopped")
         return 130
     except Exception as error:
-        problem = _config_error(error, arguments) or _disk_error(error)
+        problem = _disk_error(error) or _config_error(error, arguments)
         if problem is None:
             raise
         return _explained(problem)
