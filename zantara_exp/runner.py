@@ -140,7 +140,7 @@ def _explained(error: ZantaraError) -> int:
 def _disk_error(error: Exception) -> ZantaraError | None:
     doctor = "python -m zantara_exp stage=doctor"
     if isinstance(error, OSError) and error.errno in _THE_MACHINES_OWN:
-        return ZantaraError(f"{error.strerror}: {error.filename}", doctor)
+        return ZantaraError(f"{error.strerror}: {error.filename or os.getcwd()}", doctor)
     if "No space left on device" in str(error) or shutil.disk_usage(os.curdir).free < _NOTHING_LEFT:
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         return ZantaraError(f"the disk of {os.getcwd()} is full ({said})", f"make room there; {doctor}")
