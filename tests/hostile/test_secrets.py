@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,9 @@ SECRETS = {
         "RUNPOD_API_KEY",
         "HF_TOKEN",
         "GATEWAY_TOKEN",
+        "REVIEW_TOKEN",
         "ZANTARA_HASH_KEY",
+        "ZANTARA_HASH_KEY_OLD",
     )
 }
 
@@ -77,6 +80,8 @@ def environment(workdir: Path) -> Iterator[dict[str, str]]:
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": f"postgresql://{address}/production",
             "LOG_DATABASE_URL": f"postgresql://{address}/log",
+            "ROLLOUT_DATABASE_URL": f"postgresql://{address}/rollout",
+            "RUNPOD_ENDPOINT": f"https://{address}/v2/{CANARY}-endpoint",
             "MLFLOW_TRACKING_URI": f"http://{address}",
             "WEBHOOK_URL": f"https://127.0.0.1/{CANARY}-hook",
         }
@@ -109,6 +114,15 @@ def test_a_wrong_password_and_a_server_that_is_away_are_said_without_it(
     assert CANARY not in said
     assert left(workdir) == []
     assert found == set()
+
+
+def test_every_variable_that_a_config_names_holds_a_canary(environment: dict[str, str]) -> None:
+    """A new one has to be planted above before it can be forgotten below."""
+    named: set[str] = set()
+    for path in (*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "zantara_exp").rglob("*.py")):
+        named |= set(re.findall(r"_env: (?:str(?: \| None)? = setting\(\s*\")?([A-Z_]{3,})", path.read_text()))
+    assert {"DATABASE_URL", "ANTHROPIC_API_KEY", "ROLLOUT_DATABASE_URL", "ZANTARA_HASH_KEY_OLD"} <= named
+    assert {name for name in named if CANARY not in environment.get(name, "")} == set()
 
 
 @pytest.mark.slow
