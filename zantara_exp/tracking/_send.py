@@ -118,11 +118,12 @@ def _register(client: MlflowClient, run_id: str, operation: Operation) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    known = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    if known:  # a kill came before it was noted
-        client.set_registered_model_alias(name, operation["alias"], known[0].version)
-        return
     tags = {"path": operation["path"], **operation["tags"]}
+    versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    known = next((version for version in versions if version.tags == tags), None)
+    if known:  # a kill came before it was noted
+        client.set_registered_model_alias(name, operation["alias"], known.version)
+        return
     experiment = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(experiment, name=name, source_run_id=run_id, tags=tags)
     with reference(operation["path"], tags.get("epoch", "")) as folder:
