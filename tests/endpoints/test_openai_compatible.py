@@ -3,10 +3,11 @@ import contextlib
 import gzip
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from tests.endpoints.servers import address_of, answering, closed_port, events, raw_server, response
+from tests.endpoints.servers import Handler, address_of, answering, closed_port, events, raw_server, response
 from zantara_exp.config.traffic import Endpoint
 from zantara_exp.endpoints import _http
 from zantara_exp.endpoints._http import retry_after
@@ -209,3 +210,39 @@ def test_streams_share_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert asyncio.run(go()) == ["Ciao"] * 3
     assert len(connections) == 1
+
+
+def keeping(asked: list[bytes]) -> Handler:
+    """Answers well and keeps what it was asked."""
+
+    async def handler(request: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(request)
+        writer.write(response(json.dumps(GOOD).encode()))
+
+    return handler
+
+
+def test_a_key_is_sent_as_it_is_whatever_netrc_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("CANDIDATE_KEY", "k3y")
+    asked: list[bytes] = []
+    with raw_server(keeping(asked)) as url:
+        answer = ask(url.replace("127.0.0.1", "localhost"), api_key_env="CANDIDATE_KEY")
+    assert (answer.text, answer.error) == ("Ciao!", None)
+    assert b"authorization: bearer k3y" in asked[0].lower()
+
+
+def test_a_proxy_of_the_environment_is_asked_unless_no_proxy_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    asked: list[bytes] = []
+    with raw_server(keeping(asked)) as url:
+        monkeypatch.setenv("http_proxy", url.removesuffix("/v1"))
+        assert ask("http://candidate.example/v1").text == "Ciao!"
+        assert asked[0].startswith(b"POST http://candidate.example/v1/chat/completions ")
+        monkeypatch.setenv("no_proxy", "candidate.example")
+        assert ask("http://candidate.example/v1").error is not None
+    assert len(asked) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -24,11 +25,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """`trust_env`: take proxies and certificates from the environment."""
         self._connections, self._trust_env = connections, trust_env
         self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it; raises httpx's errors."""
         if self._session is None:
             self._session = self._pool(request.url.scheme == "https")
+            self._proxy = _proxy_of(request.url) if self._trust_env else None
         limits = request.extensions.get("timeout", {})
         with _as_httpx(request):
             response = await self._session.request(
@@ -37,6 +40,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
                 data=await request.aread() or None,
                 allow_redirects=False,
+                proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             )
         return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Body(request, response))
@@ -49,7 +53,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_OURS,
-            trust_env=self._trust_env,
+            trust_env=False,  # it would read ~/.netrc for each request, and refuse one that has a key of its own
         )
 
     async def aclose(self) -> None:
@@ -69,6 +73,14 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.release()  # keeps the connection where the body was read to its end, and closes it otherwise
+
+
+def _proxy_of(url: httpx.URL) -> str | None:
+    """What HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for an address, unless NO_PROXY does."""
+    if proxy_bypass(url.host):
+        return None
+    named = getproxies()
+    return named.get(url.scheme) or named.get("all")
 
 
 @contextmanager
