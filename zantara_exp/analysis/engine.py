@@ -20,7 +20,6 @@ from zantara_exp.errors import MissingRequirementError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_BATCH = 20_000
 _LOGGING = Path(__file__).with_name("spark.properties")
 
 

@@ -7,12 +7,12 @@ for, so scores are kept beside the facts, and a day that has grown is scored whe
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.embedding import likeness
+from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -59,10 +59,8 @@ def _scored(facts: Path, source: Path, target: Path, model: str) -> Path:
     scores = {key: known.get(key, 0.0) for key, answered in drawn.items() if key in known or not answered}
     scores |= _measured(source, drawn.keys() - scores.keys(), model)
     table = {"comparison_id": pa.array(scores, pa.string()), "embedding": pa.array(scores.values(), pa.float64())}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    waiting = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    pq.write_table(pa.table(table), waiting)
-    os.replace(waiting, target)
+    with unfinished(target) as waiting:
+        pq.write_table(pa.table(table), waiting)
     return target
 
 
