@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zantara_exp.whole import unfinished, write_whole
+from zantara_exp.whole import beside, unfinished, write_whole
 
 
 def test_what_the_dead_left_goes_and_what_the_living_write_stays(tmp_path: Path) -> None:
@@ -23,6 +23,18 @@ def test_what_the_dead_left_goes_and_what_the_living_write_stays(tmp_path: Path)
     write_whole(file, b"whole")
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", ".report.html.1"}
     assert file.read_bytes() == b"whole"
+
+
+def test_a_durable_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, synced = tmp_path / "state.json", []
+    monkeypatch.setattr(
+        "zantara_exp.whole.os.fsync",
+        lambda opened: synced.append((Path(f"/proc/self/fd/{opened}").readlink(), file.exists())),
+    )
+    write_whole(file, b"{}", durable=True)
+    assert synced == [(beside(file), False), (tmp_path, True)]
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

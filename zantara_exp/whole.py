@@ -15,10 +15,26 @@ from pathlib import Path
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` in the place of the file. Raises OSError, and leaves the old file, where it cannot."""
+def write_whole(path: Path, content: bytes, durable: bool = False) -> None:
+    """Put `content` in the place of the file. Raises OSError, and leaves the old file, where it cannot.
+
+    A durable file outlasts a power cut from the moment this returns.
+    """
     with unfinished(path) as partial:
         partial.write_bytes(content)
+        if durable:
+            sync(partial)
+    if durable:
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file, or which files a folder has."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zantara_exp.stage import Table
+from zantara_exp.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,4 @@ def write_section(report: Report, path: Path) -> None:
     found = re.search(re.escape(start) + ".*?" + re.escape(end), text, re.DOTALL)
     before, after = (text[: found.start()], text[found.end() :]) if found else (text.rstrip("\n") + "\n\n", "\n")
     text = before + section + after
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, text.encode())

@@ -20,7 +20,10 @@ _OPTIMISED_FOR = 300.0
 
 
 def exact_log_evidence_go(good: float, bad: float, p0: float) -> float:
-    """-log of P(as many good or more | p0): the exact binomial test at one look, on whole or effective counts."""
+    """-log of P(as many good or more | p0): the exact binomial test at one look, on whole or effective counts.
+
+    Of discordant pairs against 0.5 it is one side of the exact McNemar test.
+    """
     return 0.0 if good <= 0 else -math.log(max(float(betainc(good, bad + 1.0, p0)), _SMALLEST))
 
 
@@ -37,14 +40,6 @@ def exact_lower(good: float, bad: float, alpha: float) -> float:
 def exact_upper(good: float, bad: float, alpha: float) -> float:
     """One-sided Clopper-Pearson upper bound at level 1 - alpha."""
     return 1.0 if bad <= 0 else float(betaincinv(good + 1.0, bad, 1.0 - alpha))
-
-
-def mcnemar_p_value(wins: int, losses: int) -> float:
-    """Two-sided exact McNemar test of discordant pairs against even odds; 1 without discordant pairs."""
-    if wins + losses == 0:
-        return 1.0
-    tail = math.exp(-exact_log_evidence_go(max(wins, losses), min(wins, losses), 0.5))
-    return min(1.0, 2.0 * tail)
 
 
 def smallest_pass(answers: int, p0: float, alpha: float) -> int | None:

@@ -23,6 +23,7 @@ from zantara_exp.privacy.reviews import samples
 from zantara_exp.privacy.whose import Whose
 from zantara_exp.tracking._store import connect
 from zantara_exp.tracking._traces import GROUP, KEY
+from zantara_exp.whole import write_whole
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -80,9 +81,7 @@ def _empty_operations(path: Path, whose: Whose) -> None:
     lines = [
         nothing if whose.traces_in(line.decode(errors="replace")) else line for line in path.read_bytes().splitlines()
     ]
-    waiting = path.with_suffix(".tmp")
-    waiting.write_bytes(b"".join(line + b"\n" for line in lines))
-    waiting.replace(path)
+    write_whole(path, b"".join(line + b"\n" for line in lines))
 
 
 def forget_in_mlflow(

@@ -26,6 +26,7 @@ from zantara_exp.rollout.state import (
     load,
     unreadable,
 )
+from zantara_exp.whole import write_whole
 
 _LOCK_SECONDS = 10.0
 
@@ -78,7 +79,8 @@ class FileStore:
                     with suppress(FileNotFoundError):
                         os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
                 written = replace(new, version=(seen.version if seen else 0) + 1)
-                self._write(dump(written))
+                write_whole(self._file, dump(written), durable=True)
+                self._begun.touch()
                 return written
         except OSError as error:
             raise _unreachable(self._file, error) from error
@@ -91,21 +93,6 @@ class FileStore:
             return self.read()
         except UnreadableStateError:
             return None
-
-    def _write(self, text: bytes) -> None:
-        # One name is enough: whoever writes holds the lock, and what a kill left there is overwritten.
-        unfinished = self._file.with_name(f".{self._file.name}.new")
-        with unfinished.open("wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self._file)
-        self._begun.touch()
-        folder = os.open(self._file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

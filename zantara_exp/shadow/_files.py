@@ -6,12 +6,12 @@ Several processes share the files. A part is full for all of them at the same si
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.whole import sync
 
 
 class Destination(Protocol):
@@ -65,10 +65,6 @@ class DailyFiles:
 
 
 def sync_file(path: Path) -> None:
-    """fsync, as far as the disk lets us."""
+    """As far as the disk lets us: a log goes on where one that cannot is full or gone."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)

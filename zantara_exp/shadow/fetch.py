@@ -22,6 +22,7 @@ from zantara_exp.layout import Layout
 from zantara_exp.shadow._files import sync_file
 from zantara_exp.shadow._spool import send_left_behind
 from zantara_exp.shadow.table import Stored, Table
+from zantara_exp.whole import write_whole
 
 SUFFIX = ".postgres.jsonl"
 
@@ -105,10 +106,7 @@ def _read(noted: Path) -> _Progress:
 
 
 def _note(noted: Path, progress: _Progress) -> None:
-    waiting = noted.with_suffix(".tmp")
-    waiting.write_bytes(orjson.dumps(asdict(progress)))
-    sync_file(waiting)
-    os.replace(waiting, noted)
+    write_whole(noted, orjson.dumps(asdict(progress)), durable=True)
 
 
 def _by_day(rows: list[Stored]) -> Mapping[str, bytes]:

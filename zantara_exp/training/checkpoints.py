@@ -15,6 +15,7 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
+from zantara_exp.whole import write_whole
 
 _MARK = "whole.json"
 
@@ -47,9 +48,7 @@ def outside(config: Config) -> str:
 def mark_whole(checkpoint: Path) -> None:
     """Note the files of a checkpoint and what they hold, last of all."""
     sums = {str(p.relative_to(checkpoint)): _sum(p) for p in sorted(checkpoint.rglob("*")) if p.is_file()}
-    temporary = checkpoint / f"{_MARK}.tmp"
-    temporary.write_bytes(orjson.dumps(sums))
-    temporary.replace(checkpoint / _MARK)
+    write_whole(checkpoint / _MARK, orjson.dumps(sums))
 
 
 def is_whole(checkpoint: Path) -> bool:
