@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -47,6 +47,8 @@ def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[st
             pass
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def main() -> None:
         where = {"sock": at} if at is not None else {"host": "127.0.0.1", "port": 0}
@@ -58,6 +60,8 @@ def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[st
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        for _ in range(3):  # a connection that was just taken lets go of its socket in the loop's next rounds
+            await asyncio.sleep(0)
 
     def run() -> None:
         loop.run_until_complete(main())

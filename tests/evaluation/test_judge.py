@@ -159,6 +159,22 @@ def test_the_cost_is_said_before_the_first_question(config: Config, tmp_path: Pa
     assert "judge.pairs" in caught.value.hint
 
 
+def test_repeated_questions_cost_no_more_than_the_limit(config: Config, tmp_path: Path, capsys):
+    config.judge.endpoint.concurrency = 1
+    with judge(config, lambda *_: "Hm.") as calls:
+        run(config, tmp_path, [pair(str(i)) for i in range(20)])
+        each = summary_of(config, run(config, tmp_path, [pair("0")]))["usd"] / (2 * config.judge.attempts)
+        everything = len(calls)
+        config.judge.max_usd = 130 * each
+        config.judge.attempts = 9
+        config.judge.endpoint.max_tokens = 1  # so that the estimate is below the limit
+        capsys.readouterr()
+        judged = run(config, tmp_path, [pair(str(i)) for i in range(20)])
+    assert 130 <= len(calls) - everything < 130 + config.judge.attempts
+    assert "judge.max_usd=" in capsys.readouterr().out
+    assert judged.pairs == [(None, None)] * 20
+
+
 def test_a_model_without_a_price_is_said_to_have_none(config: Config, tmp_path: Path, capsys):
     with judge(config, likes_good):
         config.judge.endpoint.model = "our-own"

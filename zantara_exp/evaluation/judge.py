@@ -86,8 +86,8 @@ def check_judge(config: Config) -> None:
 def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Sequence[Pair]) -> Judged:
     """Ask about every pair in both orders.
 
-    Raises ZantaraError when the cost estimated before the first question exceeds `judge.max_usd`, or when the endpoint
-    refuses the key.
+    Asks no more once the replies have cost `judge.max_usd`, those to repeated questions among them. Raises ZantaraError
+    when the cost estimated before the first question exceeds it, or when the endpoint refuses the key.
     """
     store = KeyedLines(context.layout.state / "judge.jsonl")
     questions = [question for pair in [*pairs, *noise] for question in _both_orders(config.judge, pair)]
@@ -96,7 +96,7 @@ def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Se
     spent = Spent()
     if open_:
         with context.progress("judging", total=len(open_)) as progress:
-            failure = asyncio.run(_ask_all(config.judge, open_, store, spent, progress))
+            failure = asyncio.run(_ask_all(config, open_, store, spent, progress))
         if failure:
             context.say(
                 f"judge: not every question was answered (last: {failure}); see judge.endpoint, and run the same "
@@ -149,16 +149,20 @@ def _tell_cost(
 
 
 async def _ask_all(
-    judge: Judge, questions: Sequence[_Question], store: KeyedLines, spent: Spent, progress: Progress
+    config: Config, questions: Sequence[_Question], store: KeyedLines, spent: Spent, progress: Progress
 ) -> str:
-    """Ask, until the endpoint fails too often in a row; returns the last failure to answer, or nothing."""
+    """Ask, until the endpoint fails too often in a row or the money is spent; returns why it was not asked, or nothing."""
+    judge = config.judge
     endpoint, room = build(judge.endpoint), asyncio.Semaphore(judge.endpoint.concurrency)
-    unanswered, last = 0, ""
+    unanswered, last, over = 0, "", ""
 
     async def ask(question: _Question) -> None:
-        nonlocal unanswered, last
+        nonlocal unanswered, last, over
         async with room:
             if unanswered >= _GIVE_UP_AFTER:
+                return
+            if (usd(config, spent.tokens_input, spent.tokens_output) or 0.0) >= judge.max_usd > 0.0:
+                over = f"judge.max_usd={judge.max_usd:g} is spent"
                 return
             opinion, failure = await _opinion(judge, endpoint, question, spent)
         unanswered, last = (unanswered + 1, failure) if failure else (0, last)
@@ -174,7 +178,7 @@ async def _ask_all(
         raise refused.exceptions[0] from None
     finally:
         await endpoint.close()
-    return last
+    return over or last
 
 
 async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent: Spent) -> tuple[Opinion | None, str]:
