@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,21 @@ def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def test_a_store_whose_making_was_cut_short_is_made_anew(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    from alembic import command
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    mlruns = Layout(config).mlruns
+    with monkeypatch.context() as cut:
+        cut.setattr(command, "upgrade", full)  # the first tables are there by then
+        with pytest.raises(OSError, match="No space left"):
+            connect(config.tracking, mlruns)
+    assert [path.name for path in mlruns.iterdir()] == [".lock"]
+    assert experiment_id(connect(config.tracking, mlruns), config.tracking, mlruns)
 
 
 def test_a_run_with_a_child(config: Config, workdir: Path) -> None:

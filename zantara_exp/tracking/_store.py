@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from zantara_exp.config.project import Tracking
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -54,12 +55,26 @@ def connect(tracking: Tracking, mlruns: Path) -> MlflowClient:
     # Two processes that make the same new database at once fail both: one makes it, the others wait.
     with (mlruns / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (mlruns / "mlflow.db").exists():
+            _make(mlruns / "mlflow.db")
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
         database = sqlite3.connect(mlruns / "mlflow.db")
         database.execute("PRAGMA journal_mode=WAL")
         database.close()
     return client
+
+
+def _make(database: Path) -> None:
+    """A new store takes its place once it has all its tables: MLflow never gets over one that a full disk cut short."""
+    from mlflow.store.db import utils
+
+    with unfinished(database) as partial:
+        engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{partial}")
+        try:
+            utils._initialize_tables(engine)  # what a store does that finds no tables; it has no public name
+        finally:
+            engine.dispose()
 
 
 def experiment_id(client: MlflowClient, tracking: Tracking, mlruns: Path) -> str:
