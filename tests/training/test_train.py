@@ -11,10 +11,14 @@ import pytest
 from tests.training.chats import write_splits
 from tests.training.support import Remembered, context_for, tiny_config
 from zantara_exp.config.schema import Config
+from zantara_exp.config.training import Model
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.layout import Layout
+from zantara_exp.training.card import write_card
 from zantara_exp.training.checkpoints import is_whole, last_whole, work_folder
 from zantara_exp.training.export import load_saved, weights_hash
-from zantara_exp.training.stage import train
+from zantara_exp.training.files import write_json
+from zantara_exp.training.stage import base_of, train
 
 
 def run(config: Config, folder: Path) -> tuple[dict, Remembered]:
@@ -319,3 +323,16 @@ def test_adapters_on_a_base_are_merged_and_score_the_same(trained, tmp_path: Pat
     assert (tmp_path / "models/adapted/adapter/adapter_model.safetensors").is_file()
     model, _ = load_saved(tmp_path / "models/adapted")
     assert not hasattr(model, "peft_config")
+    card = (tmp_path / "models/adapted/README.md").read_text()
+    assert "`zantara-tiny` fine-tuned on chats" in card
+    assert str(base) not in card  # it may go to the hub; a folder of this machine says nothing there
+    assert "base_model:" not in card
+
+
+def test_the_card_tells_the_base_that_was_trained_on_whatever_the_config_says_by_now(tmp_path: Path):
+    at = Layout(tiny_config(tmp_path))
+    base = base_of(Model(kind="pretrained", base="org/base-8b", revision="abc123"))
+    write_json(at.train_summary, {"epoch": "e", **base})
+    card = write_card(at).read_text()
+    assert "base_model: org/base-8b\n" in card
+    assert "`org/base-8b` (revision `abc123`) fine-tuned on chats" in card

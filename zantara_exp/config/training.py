@@ -168,7 +168,11 @@ class Judge:
     criteria: dict[str, str] = setting(CRITERIA, "What is judged beside the overall preference, and how it is put.")
     attempts: int = setting(3, "How often a question is asked until there is a readable verdict.", ge=1, le=10)
     retry_seconds: float = setting(2.0, "Wait before the second attempt after a failure; doubled each time.", ge=0)
-    max_usd: float = setting(5.0, "Refuse to start when the questions may cost more, by cost.prices; ask no more once the replies did.", ge=0)
+    max_usd: float = setting(
+        5.0,
+        "Refuse to start when the questions may cost more, by cost.prices; ask no more once the replies did.",
+        ge=0,
+    )
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """A judge stands elsewhere and has something to judge."""

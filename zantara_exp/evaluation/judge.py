@@ -151,7 +151,7 @@ def _tell_cost(
 async def _ask_all(
     config: Config, questions: Sequence[_Question], store: KeyedLines, spent: Spent, progress: Progress
 ) -> str:
-    """Ask, until the endpoint fails too often in a row or the money is spent; returns why it was not asked, or nothing."""
+    """Ask, until the endpoint fails too often in a row or the money is spent; returns why it stopped, or nothing."""
     judge = config.judge
     endpoint, room = build(judge.endpoint), asyncio.Semaphore(judge.endpoint.concurrency)
     unanswered, last, over = 0, "", ""

@@ -77,7 +77,7 @@ def evaluate(config: Config, context: Context) -> StageResult:
     write_whole(at.evaluation_rows, b"".join(orjson.dumps(row) + b"\n" for row in rows))
     write_json(at.evaluation, result)
     store.remove()
-    card = write_card(at, config.model)
+    card = write_card(at)
     return result_of(result, overall, segments, [at.evaluation, at.evaluation_rows, card])
 
 

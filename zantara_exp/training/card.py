@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.config.training import Model
 from zantara_exp.layout import Layout
 from zantara_exp.training.estimate import duration, priced
 from zantara_exp.training.files import read_json
@@ -19,7 +18,7 @@ CARD, CURVES = "README.md", "curves.png"
 _SHOWN = ("loss", "token_accuracy", "exact_match", "chrf", "rouge_l", "language_match", "flawed")
 
 
-def write_card(at: Layout, model: Model) -> Path:
+def write_card(at: Layout) -> Path:
     """Write README.md and curves.png beside the model from train.json and, where it is about this model, what was
     measured of it."""
     trained = read_json(at.train_summary) or {}
@@ -28,10 +27,10 @@ def write_card(at: Layout, model: Model) -> Path:
     evaluated, verdict = read_json(at.evaluation), read_json(at.reports / "verdict-training.json")
     text = "\n".join(
         [
-            *_header(model, trained),
-            f"# {model.output}",
+            *_header(trained),
+            f"# {at.model.name}",
             "",
-            f"{_name_of(model)} fine-tuned on chats of a product; epoch `{str(trained.get('epoch'))[:12]}`, "
+            f"{_base(trained)} fine-tuned on chats of a product; epoch `{str(trained.get('epoch'))[:12]}`, "
             f"{trained.get('parameters', 0) / 1e6:,.1f} M parameters. It answers in the manner of those chats and is "
             "meant for the same users and questions; what it states as a fact is not checked by any figure below.",
             "",
@@ -45,14 +44,17 @@ def write_card(at: Layout, model: Model) -> Path:
     return at.model / CARD
 
 
-def _name_of(model: Model) -> str:
-    return f"`{model.base}`" if model.kind == "pretrained" else "A Llama of random weights"
+def _base(trained: Mapping[str, Any]) -> str:
+    if trained.get("base") in (None, "random weights"):
+        return "A Llama of random weights"
+    revision = trained.get("base_revision")
+    return f"`{trained['base']}`" + (f" (revision `{revision}`)" if revision else "")
 
 
-def _header(model: Model, trained: Mapping[str, Any]) -> list[str]:
+def _header(trained: Mapping[str, Any]) -> list[str]:
     """What the hub reads."""
-    is_hub_name = model.kind == "pretrained" and model.base and not Path(model.base).expanduser().exists()
-    base = [f"base_model: {model.base}"] if is_hub_name else []
+    on_hub = trained.get("base_on_hub")
+    base = [f"base_model: {on_hub}"] if on_hub else []
     method = trained.get("trainer", {}).get("method", "full")
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *base, f"tags: [{method}]", "---", ""]
 

@@ -64,7 +64,7 @@ def publish(config: Config, context: Context) -> StageResult:
     epoch = str(trained["epoch"])
     allowed = _allowed(config, at, epoch)
     if not config.publish.dry_run:
-        write_card(at, config.model)  # with the verdict
+        write_card(at)  # with the verdict
     lines = _WAYS[config.publish.name](config, context)
     if config.publish.dry_run:
         return StageResult({"dry run": "nothing was changed", **lines, "training gate": str(allowed)})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp import ranks
 from zantara_exp.config.schema import Config
+from zantara_exp.config.training import Model
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import CURVES, write_card
 from zantara_exp.training.checkpoints import work_folder
@@ -54,7 +55,7 @@ def train(config: Config, context: Context) -> StageResult:
         summary = _train(config, context, splits)
     if summary is None:
         return StageResult({"training": "helped the first process"})
-    card = write_card(at, config.model)
+    card = write_card(at)
     metrics = {
         "train/final_loss": summary["train_loss"],
         "eval/generalization_gap": summary["generalization_gap"],
@@ -93,7 +94,7 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
     summary = {
         "schema_version": 1,
         "model": config.model.name,
-        "base": config.model.base or "random weights",
+        **base_of(config.model),
         "epoch": export.weights_hash(fresh),
         "parameters": sum(p.numel() for p in saved.parameters()),
         "trainer": asdict(config.trainer),
@@ -152,6 +153,16 @@ def _fit_and_save(
     with disk_explained(fresh):
         export.save_merged(config, model, loaded.tokenizer, fresh)
     return _Done(outcome, expected, encoded, probes, before)
+
+
+def base_of(model: Model) -> dict[str, str | None]:
+    """What the training began with, for whoever has the model and not this machine: of a folder its name."""
+    if model.kind == "scratch" or not model.base:
+        return {"base": "random weights"}
+    folder = Path(model.base).expanduser()
+    if folder.is_dir():
+        return {"base": folder.resolve().name}
+    return {"base": model.base, "base_on_hub": model.base, "base_revision": model.revision}
 
 
 def _cost(config: Config, done: _Done) -> dict[str, float | None]:
