@@ -86,14 +86,19 @@ def run_overrides(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _logging_as_before() -> Iterator[None]:
-    """Hydra gives the root logger handlers of its own, which a program that runs many stages would go on writing to."""
+    """Hydra gives the root logger handlers of its own, which a program that runs many stages would go on writing to.
+
+    A warning that its file cannot take, on a disk that is full, is no reason for a traceback.
+    """
     import logging
 
     root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+    before, level, raising = list(root.handlers), root.level, logging.raiseExceptions
+    logging.raiseExceptions = False
     try:
         yield
     finally:
+        logging.raiseExceptions = raising
         for handler in [handler for handler in root.handlers if handler not in before]:
             root.removeHandler(handler)
             if isinstance(handler, logging.FileHandler):

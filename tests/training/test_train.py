@@ -108,6 +108,7 @@ def test_a_killed_run_goes_on_with_the_same_weights_in_the_end(
     resumed, record = run(config, tmp_path)
     assert resumed["resumed_from"] == 12
     assert resumed["epoch"] == whole["epoch"]
+    assert resumed["curve"] == whole["curve"]
     assert len(record.curve("eval/loss")) == 2
     assert not work.exists()
 

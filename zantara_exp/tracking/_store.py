@@ -45,8 +45,8 @@ def connect(tracking: Tracking, mlruns: Path) -> MlflowClient:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, round(tracking.timeout_seconds))))
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for chatty in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises what it logs, with a traceback
     from mlflow.tracking import MlflowClient
 
     if tracking.name == "server":

@@ -111,6 +111,8 @@ def out_of_memory(error: BaseException) -> ZantaraError:
 
 
 def _outcome(trainer: SFTTrainer, watch: Watch, checkpoint: Path | None) -> Outcome:
+    from zantara_exp.training.watch import CURVES
+
     state = trainer.state
     best = Path(state.best_model_checkpoint) if state.best_model_checkpoint else None
     return Outcome(
@@ -120,7 +122,11 @@ def _outcome(trainer: SFTTrainer, watch: Watch, checkpoint: Path | None) -> Outc
         seconds=watch.seconds,
         tokens_per_second=watch.tokens / watch.seconds if watch.seconds else 0.0,
         best_step=step_of(best) if best else state.global_step,
-        curve=[entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry],
+        curve=[
+            {key: entry[key] for key in ("step", "epoch", *CURVES) if key in entry}
+            for entry in state.log_history
+            if "loss" in entry or "eval_loss" in entry
+        ],
     )
 
 

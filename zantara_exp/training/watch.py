@@ -65,6 +65,8 @@ class Watch(TrainerCallback):
         self._progress.advance(1, f"{self._note}{_clock(left)} left")
         if state.global_step >= state.max_steps:
             control.should_evaluate = control.should_save = True  # the last weights compete for the best, too
+        if control.should_save:  # whoever goes on from this checkpoint then tells the same curve
+            control.should_log = True
 
     def on_log(
         self,
