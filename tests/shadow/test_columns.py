@@ -2,98 +2,177 @@
 
 from __future__ import annotations
 
-import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.shadow import odd
 from tests.shadow.examples import comparison, version_1
+from tests.shadow.odd import ODD, changed
 from zantara_exp.shadow import columns
-from zantara_exp.shadow.columns import Block, blocks, plain
-from zantara_exp.shadow.compact import _batches
-from zantara_exp.shadow.reader import read_lines
-from zantara_exp.shadow.record import Drops, Side, to_line
+from zantara_exp.shadow.columns import blocks, take
+from zantara_exp.shadow.compact import _batches, _merged
+from zantara_exp.shadow.reader import Quarantined, read_lines
+from zantara_exp.shadow.record import Side, to_line
 
-GOOD = to_line(comparison(1))
+GOOD = odd.GOOD + b"\n"
+TEXTS = [
+    *(
+        '"quotes" and \\',
+        "bell \x07, nul \x00, del \x7f, tab\t, line\n",
+        "emoji 😀, è, \u2028",
+        '"messages":[',
+        '],"user":"',
+    ),
+    *(
+        "/",
+        "\\",
+        '\\"',
+        '":',
+        '\\":',
+        '"},{"role":"',
+        "5",
+        "true",
+        "null",
+        "[]",
+        "{}",
+        "",
+        " ",
+        "\r\n",
+        '","content":"',
+    ),
+]
 
 
-def line_by_line(content: bytes) -> list[dict[str, Any]]:
+class Read(tuple[list[str], list[Any], list[Quarantined]]):
+    """Rows as they print, so that 5 is not 5.0, what was dropped, and what could not be read."""
+
+
+def hashed(user: str) -> str:
+    return f"h({user})"
+
+
+def by_block(content: bytes) -> Read:
     drops: list[Any] = []
     bad: list[Any] = []
-    tables = list(_batches(read_lines(BytesIO(content), "x", 1, lambda user: f"h({user})"), drops, bad))
-    assert not drops
-    return [] if bad else [row for table in tables for row in table.to_pylist()]
+    return _read(_merged(take(content), "x", 1, hashed, drops, bad), drops, bad)
+
+
+def by_line(content: bytes) -> Read:
+    drops: list[Any] = []
+    bad: list[Any] = []
+    return _read(_batches(read_lines(BytesIO(content), "x", 1, hashed), drops, bad), drops, bad)
+
+
+def _read(tables: Any, drops: list[Any], bad: list[Any]) -> Read:
+    found = list(tables)
+    assert len({str(table.schema) for table in found}) <= 1
+    whole = pa.concat_tables(found) if found else None
+    if whole is not None:
+        whole.validate(full=True)
+    rows = [repr(row) for row in whole.to_pylist()] if whole is not None else []
+    return Read((rows, drops, bad))
 
 
 def test_what_the_writer_writes_needs_no_reader() -> None:
-    texts = ['"quotes" and \\', "bell \x07, nul \x00, tab\t, line\n", "emoji 😀", '"messages":[', '],"user":"', "/"]
     failed = Side(error="timeout", latency_ms=10_000)
-    lines = [to_line(comparison(n, query=text, candidate=Side(response=text))) for n, text in enumerate(texts)]
-    content = b"".join([*lines, to_line(comparison(9, candidate=failed, category=None, language=None))])
-    table = plain(Block(1, content))
-    assert table is not None
-    assert table.to_pylist() == line_by_line(content)
+    messages = [[], [{"role": "user", "content": "x"}] * 9, *([{"role": text, "content": text}] for text in TEXTS)]
+    lines = [
+        *(to_line(comparison(n, query=text, candidate=Side(response=text))) for n, text in enumerate(TEXTS)),
+        *(to_line(comparison(n, messages=said)) for n, said in enumerate(messages)),
+        to_line(comparison(9, candidate=failed, category=None, language=None)),
+        to_line(comparison(9, candidate=Side("x", tokens_input=2**62, cost_usd=6.8e-9, latency_ms=1e-7, ttft_ms=0.1))),
+    ]
+    read_one_by_one = [line for line in lines if take(line).left]
+    assert all(b"\\u00" in line for line in read_one_by_one)  # hardly any text has another control character
+    content = b"".join(lines)
+    assert len(take(content).left) == len(read_one_by_one) < 5
+    assert by_block(content) == by_line(content)
+    assert not by_line(content)[2]
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_what_is_odd_is_read_as_the_reader_reads_it(line: bytes) -> None:
+    for content in (line + b"\n", GOOD + line + b"\n" + GOOD, GOOD + line, line):
+        assert by_block(content) == by_line(content)
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        b"not json",
-        b"{}",
         b"",
-        b" " + GOOD[:-1],
-        GOOD[:-1] + GOOD[:-1],
-        GOOD[: len(GOOD) // 2] + b"}",
+        GOOD[: len(GOOD) // 2],
+        changed(b'"epoch":"e1"', b'"epoch":5'),
+        changed(b'"epoch":"e1"', b'"epoch":"e"1"'),
+        changed(b"120.5", b'"120.5"'),
+        changed(b"120.5", b"1e308"),
         orjson.dumps(version_1()),
-        to_line(Drops("e1", comparison(1).timestamp, {"disk": 1}))[:-1],
-        to_line(comparison(1, dropped={"queue_full": 2}))[:-1],
-        GOOD[:-1].replace(b'"schema_version":2', b'"schema_version":3'),
-        GOOD[:-1].replace(b'"schema_version":2', b'"schema_version":"2"'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":""'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":null'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":5'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":"e1","epoch":"e2"'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":"e1","further":1'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":"\xff"'),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":"\\ud800"'),
-        GOOD[:-1].replace(b"120.5", b"NaN"),
-        GOOD[:-1].replace(b"120.5", b"1e999"),
-        GOOD[:-1].replace(b"120.5", b'"120.5"'),
-        GOOD[:-1].replace(b"120.5", b"1e308"),
-        GOOD[:-1].replace(b"120.5", b"86400001"),
-        GOOD[:-1].replace(b'"epoch":"e1"', b'"epoch":"\xed\xa0\x80"'),
-        GOOD[:-1].replace(b"2025-10-21T", b"0000-10-21T"),
-        GOOD[:-1].replace(b"2025-10-21T", b"2025-02-30T"),
-        re.sub(rb'Z"', rb'+01:00"', GOOD[:-1]),
-        GOOD[:-1].replace(b"2025-10-21T", b"yesterday "),
-        GOOD[:-1].replace(b'"role":"user"', b'"role":null'),
-        GOOD[:-1].replace(b'"sampling":{', b'"sampling":null,"other":{'),
     ],
 )
-def test_anything_else_is_left_to_the_reader(line: bytes) -> None:
-    assert line != GOOD[:-1]
-    assert plain(Block(1, GOOD + line + b"\n" + GOOD)) is None
+def test_one_odd_line_leaves_the_others_to_the_fast_way(line: bytes) -> None:
+    assert len(take(GOOD + line + b"\n" + GOOD).left) == 1
 
 
-def test_another_order_of_keys_is_read_as_well() -> None:
-    body = orjson.loads(GOOD)
-    turned = orjson.dumps(dict(reversed(body.items()))) + b"\n"
-    table = plain(Block(1, turned))
-    assert table is not None
-    assert table.to_pylist() == line_by_line(turned)
+spoken = st.one_of(st.sampled_from(TEXTS), st.text(max_size=8), st.text('"\\,:{}[]n u0\n', max_size=12))
+maybe = st.none() | spoken
+counts = st.none() | st.integers(0, 2**64 - 1)
+amounts = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 10**6)
+sides = st.builds(Side, spoken, maybe, maybe, counts, counts, amounts, amounts, maybe, maybe, maybe, amounts, maybe)
+said = st.lists(st.fixed_dictionaries({"role": spoken, "content": spoken}), max_size=4)
+written = st.builds(
+    comparison,
+    st.integers(0, 99),
+    query=spoken,
+    user=spoken,
+    epoch=spoken,
+    category=maybe,
+    primary=sides,
+    candidate=sides,
+    messages=said,
+).map(lambda item: to_line(item)[:-1])
 
 
+oddities = st.integers(0, len(ODD) - 1).map(lambda number: ODD[number])
+
+
+@st.composite
+def damaged(draw: Any) -> bytes:
+    """A line with some bytes put in the place of others."""
+    line = draw(st.one_of(written, oddities))
+    begin = draw(st.integers(0, max(0, len(line) - 1)))
+    put = draw(
+        st.binary(max_size=3) | st.sampled_from([b'"', b"\\", b'":', b",", b"null", b"}", b"\n", b'\\"', b"\x00"])
+    )
+    return line[:begin] + put + line[begin + draw(st.integers(0, 3)) :]
+
+
+mixed = st.one_of(written, st.just(GOOD[:-1]), oddities, damaged())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.deferred(lambda: mixed), max_size=8), st.sampled_from([b"", b"\n"]))
+def test_any_mixture_of_lines_is_read_as_the_reader_reads_it(lines: list[bytes], end: bytes) -> None:
+    content = b"\n".join(lines) + end
+    assert by_block(content) == by_line(content)
+
+
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(GOOD) - 2), st.binary(min_size=1, max_size=3))
 def test_no_change_of_a_line_is_read_otherwise(place: int, change: bytes) -> None:
-    content = GOOD[:place] + change + GOOD[place + 1 :]
-    table = plain(Block(1, content))
-    if table is not None:
-        assert table.to_pylist() == line_by_line(content)
+    content = GOOD + GOOD[:place] + change + GOOD[place + 1 :] + GOOD
+    assert by_block(content) == by_line(content)
+
+
+def test_a_long_line_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(GOOD + to_line(comparison(2, query="x" * (17 << 20))) + GOOD)
+    assert sum(take(content).table.num_rows for content in blocks(path)) == 3
 
 
 @pytest.mark.parametrize("size", [3, 10, 1000])
@@ -103,6 +182,6 @@ def test_blocks_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     content = b"one\n\nthree is long\nfour\nunfinished"
     path.write_bytes(content)
     found = list(blocks(path))
-    assert b"".join(block.content for block in found) == content
-    for block in found:
-        assert content.split(b"\n")[block.first - 1 :][: block.content.count(b"\n")] == block.content.split(b"\n")[:-1]
+    assert b"".join(found) == content
+    assert all(block.endswith(b"\n") for block in found[:-1])
+    assert sum(take(block).size for block in found) == 5

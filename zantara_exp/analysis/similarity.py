@@ -47,11 +47,12 @@ class Scorer:
 
         A candidate that failed where the primary answered scores 0: its user would have read nothing alike.
         """
+        import numpy as np
         import pyarrow as pa
 
         scores: list[float | None] = [None] * batch.num_rows
         keys = batch["comparison_id"].cast("binary").to_pylist()
-        drawn = [row for row, place in enumerate(map(zlib.crc32, keys)) if place < self._below]
+        drawn = np.flatnonzero(np.fromiter(map(zlib.crc32, keys), np.int64, len(keys)) < self._below).tolist()
         names = ("comparison_id", "primary_ok", "candidate_ok", "primary_response", "candidate_response")
         places = pa.array(drawn, pa.int64())
         columns = (batch[name].take(places).to_pylist() for name in names)

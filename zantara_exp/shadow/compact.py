@@ -13,21 +13,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._append import QUARANTINE, day_file
-from zantara_exp.shadow.columns import blocks, plain
+from zantara_exp.shadow.columns import Taken, blocks, take
 from zantara_exp.shadow.reader import HashUser, Quarantined, day_of, log_files, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
 from zantara_exp.whole import beside, remove_leftovers, write_whole
 
-_FORMAT = 3
+_FORMAT = 4
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _ROWS = 20_000
@@ -108,13 +108,35 @@ class _Day:
         self, hash_user: HashUser, drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
     ) -> Iterator[Any]:
         for source in self.sources:
-            for block in blocks(source):
-                table = plain(block)
-                if table is not None:
-                    yield table
-                    continue
-                lines = BytesIO(block.content)
-                yield from _batches(read_lines(lines, source.name, block.first, hash_user), drops, bad)
+            first = 1
+            for content in blocks(source):
+                taken = take(content)
+                yield from _merged(taken, source.name, first, hash_user, drops, bad)
+                first += taken.size
+
+
+def _merged(
+    taken: Taken,
+    name: str,
+    first: int,
+    hash_user: HashUser,
+    drops: list[tuple[Any, str, str, int]],
+    bad: list[Quarantined],
+) -> Iterator[Any]:
+    """What was taken of a block and what the reader says of its other lines, in the order of the lines."""
+    import pyarrow as pa
+
+    items: list[Comparison | Drops | Quarantined] = []
+    places = taken.lines.tolist()
+    for place, line in taken.left:
+        for item in read_lines([line], name, first + place, hash_user):
+            items.append(item)
+            places += [place] if isinstance(item, Comparison) else []
+    tables = [table for table in (taken.table, *_batches(items, drops, bad)) if table is not None]
+    if len(tables) > 1:
+        yield pa.concat_tables(tables).take(np.argsort(places))
+    else:
+        yield from tables
 
 
 def _batches(
@@ -198,11 +220,13 @@ def _gathered(tables: Iterable[Any]) -> Iterator[Any]:
     import pyarrow as pa
 
     waiting: list[Any] = []
+    size = 0
     for table in tables:
         waiting.append(table)
-        if sum(part.nbytes for part in waiting) >= _GROUP:
+        size += table.nbytes
+        if size >= _GROUP:
             yield pa.concat_tables(waiting)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield pa.concat_tables(waiting)
 
