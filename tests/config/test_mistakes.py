@@ -179,3 +179,14 @@ def test_ones_own_folder_is_searched_for_what_is_named_later(tmp_path: Path, mon
     assert option("openai").base_url == "http://127.0.0.1:9000/v1"
     assert compose(["endpoint=openai"]).endpoint.base_url == "http://127.0.0.1:9000/v1"
     assert run_overrides(["--config-dir", str(tmp_path / "nowhere"), "--cfg", "job"]) == 2
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["dataset.languages=[[1,1]]", "dataset.filters=[{a:1}]", "dataset.language_words={it:[[1]]}", "stage.steps=[[1]]"],
+)
+def test_a_list_within_a_list_of_names_is_named(override: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose([override])
+    assert f"{override.split('=')[0]}=" in refused.value.message
+    assert "holds a list or a group of keys where" in refused.value.message

@@ -141,9 +141,13 @@ def _fits(node: type, name: str, value: Any) -> bool:
 
 def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
     """Yield out-of-range values and broken rules of a composed config and everything below it."""
+    hints, nested = get_type_hints(type(instance)), False
     for declared in fields(instance):
         value = getattr(instance, declared.name)
         key = f"{prefix}{declared.name}"
+        if _is_nested(hints[declared.name], value):
+            nested = True
+            yield Problem(key, value, "holds a list or a group of keys where it should hold a single value")
         limits = limits_of(declared)
         if limits.broken_by(value):
             yield Problem(key, value, f"must be {limits}")
@@ -155,9 +159,19 @@ def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
             for child, inner in value.items():
                 if is_dataclass(inner):
                     yield from rule_problems(inner, f"{key}.{child}.")
-    if hasattr(instance, "rules"):
+    if hasattr(instance, "rules") and not nested:
         for name, message in instance.rules():
             yield Problem(f"{prefix}{name}", _look_up(instance, name), message)
+
+
+def _is_nested(annotation: Any, value: object) -> bool:
+    """Whether a list or a group stands where a single value should: omegaconf looks no deeper than one level."""
+    plain = unwrapped(annotation)
+    if get_origin(plain) is list and isinstance(value, list):
+        return any(_is_nested(get_args(plain)[0], each) for each in value)
+    if get_origin(plain) is dict and isinstance(value, dict):
+        return any(_is_nested(get_args(plain)[1], each) for each in value.values())
+    return plain in (str, int, float, bool) and isinstance(value, list | dict)
 
 
 def _look_up(instance: Any, dotted: str) -> object:
