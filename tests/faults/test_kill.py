@@ -44,7 +44,7 @@ def as_undisturbed(world: World, name: str, again: Done, what: object) -> None:
     whole, expected, found = world.undisturbed[name], world.expected(name), world.result()
     assert again.status == whole.status, again.said
     assert "Traceback" not in again.said
-    assert not found.keys() - expected.keys(), f"left behind: {what}"
+    assert sorted(found.keys() - expected.keys()) == [], f"left behind: {what}"
     assert found == expected, f"other than undisturbed: {what}"
     assert not list(world.folder.glob(".zantara/pending/*/*")), f"a record that MLflow does not have: {what}"
 

@@ -60,6 +60,19 @@ def test_a_full_disk_keeps_whole_lines_counts_the_others_and_goes_on(disk: tuple
     assert sum(row.dropped.get("disk", 0) for row in found) == log.lost["disk"] == 200 - before
 
 
+def test_what_will_be_asked_for_again_is_not_told_as_lost(disk: tuple[Path, Resize]) -> None:
+    folder, resize = disk
+    log = opened_log(folder, tell_drops=False)
+    for number in range(200):
+        log.write(comparison(number))
+    wait_for(lambda: log.written + log.lost["disk"] == 200)
+    resize("2m")
+    log.write(comparison(200))
+    log.close()
+    assert log.lost["disk"] > 20
+    assert not any(row.dropped for row in rows(folder))
+
+
 @pytest.mark.usefixtures("workdir")
 def test_the_app_of_a_mirror_on_a_full_disk_notices_nothing(disk: tuple[Path, Resize]) -> None:
     folder, _ = disk

@@ -44,12 +44,18 @@ def destination_of(config: Config) -> Destination:
     return Spool(layout.log_spool, table, config.log.flush_seconds, config.log.spool_mb * megabyte)
 
 
-def log_of(config: Config, epoch: str) -> ComparisonLog:
+def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog:
     """The writer that the config asks for. Raises as `destination_of`."""
     from zantara_exp.dataset.redact import Redactor
 
     redactor = Redactor()
-    return ComparisonLog(destination_of(config), epoch, lambda: redactor.conversation().text, config.log.flush_seconds)
+    return ComparisonLog(
+        destination_of(config),
+        epoch,
+        lambda: redactor.conversation().text,
+        config.log.flush_seconds,
+        tell_drops=tell_drops,
+    )
 
 
 def check_log(config: Config) -> None:
@@ -78,14 +84,16 @@ class ComparisonLog:
         new_redact: NewRedact,
         flush_seconds: float = 1.0,
         capacity: int = 10_000,
+        tell_drops: bool = True,
     ) -> None:
+        """Without `tell_drops` what is lost is counted and not told in the log: for who will ask for it again."""
         self.written = 0
         self.lost: Counter[str] = Counter()
         """All that this process lost, by reason."""
         self.reported: Counter[str] = Counter()
         """What of it stands in the log."""
         self._destination, self._epoch, self._new_redact = destination, epoch, new_redact
-        self._flush_seconds = flush_seconds
+        self._flush_seconds, self._tell_drops = flush_seconds, tell_drops
         self._queue: queue.Queue[Comparison] = queue.Queue(capacity)
         self._unreported: Counter[str] = Counter()
         self._guard = threading.Lock()
@@ -107,7 +115,8 @@ class ComparisonLog:
         """Count sampled requests that never became a comparison; the next line says so."""
         with self._guard:
             self.lost[reason] += amount
-            self._unreported[reason] += amount
+            if self._tell_drops:
+                self._unreported[reason] += amount
 
     @property
     def waiting(self) -> int:

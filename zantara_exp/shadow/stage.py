@@ -109,7 +109,7 @@ def _asks_primary(config: Config) -> bool:
 def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the progress
-    log = log_of(config, epoch)
+    log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:
         with serving(config.endpoint, context.layout.model, context.run_dir) as server:
