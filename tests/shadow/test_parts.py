@@ -113,9 +113,18 @@ def test_the_switch_is_turned_by_a_command(capsys: pytest.CaptureFixture[str]) -
     assert "LOG_DATABASE_URL, which is not set" in capsys.readouterr().out
 
 
-def test_a_switch_that_cannot_be_read_is_off(tmp_path: Path) -> None:
+def test_a_switch_that_cannot_be_read_is_off_and_warned_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "shadow_mode").mkdir()
-    assert not Switch(tmp_path).is_on()
+    switch = Switch(tmp_path)
+    assert not any(switch.is_on() for _ in range(3))
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{tmp_path / 'shadow_mode'} says neither on nor off")
+    (tmp_path / "shadow_mode").rmdir()
+    (tmp_path / "shadow_mode").write_text("off\n")
+    assert not switch.is_on()
+    assert len(caplog.messages) == 1
 
 
 def test_what_changes_answers_changes_the_epoch_and_what_does_not_does_not(tmp_path: Path) -> None:

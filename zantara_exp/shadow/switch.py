@@ -7,6 +7,7 @@ python -m zantara_exp.shadow.switch off log=postgres   a row, for replicas on al
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -16,17 +17,27 @@ from zantara_exp.config.schema import Config
 
 VARIABLE = "SHADOW_MODE_ENABLED"
 _ON = ("true", "on", "1", "yes", "enabled")
+_OFF = ("false", "off", "0", "no", "disabled")
+_log = logging.getLogger(__name__)
 
 
 class Switch:
-    """Whether shadow mode is on. Neither switch set is on; a word that means neither on nor off is off."""
+    """Whether shadow mode is on. Neither switch set is on; a word that is neither on nor off is off, and warned of."""
 
     def __init__(self, state: Path) -> None:
         self.file = state / "shadow_mode"
+        self._warned_of = ""
 
     def is_on(self) -> bool:
         """Look at both switches; costs a system call."""
-        return means_on(os.environ.get(VARIABLE, "")) and means_on(self._noted())
+        return self._says_on(VARIABLE, os.environ.get(VARIABLE, "")) and self._says_on(str(self.file), self._noted())
+
+    def _says_on(self, where: str, word: str) -> bool:
+        on = means_on(word)
+        if not on and word.strip().lower() not in _OFF and word != self._warned_of:
+            self._warned_of = word
+            _log.warning("%s says neither on nor off (%.20r): shadow mode is off", where, word)
+        return on
 
     def _noted(self) -> str:
         try:
