@@ -103,6 +103,16 @@ def test_facts_are_derived_once(layout: Layout, config: Config) -> None:
     assert stamps() == stamps()
 
 
+def test_facts_that_are_damaged_are_derived_again(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, logs.Plan(days=2, per_day=10))
+    with open_log(config, layout) as log:
+        before = log.facts.count().to_pyarrow().as_py()
+    for path in (layout.state / "facts").iterdir():
+        path.write_bytes(b"junk")
+    with open_log(config, layout) as log:
+        assert log.facts.count().to_pyarrow().as_py() == before == 20
+
+
 def test_text_does_not_reach_the_facts(layout: Layout, config: Config) -> None:
     row = only(layout, config, response="una parola segreta", error=None, latency_ms=5.0)
     assert "segreta" not in json.dumps(row, default=str)

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from tests.shadow.examples import START, comparison, version_1
+from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow._append import append_lines, day_file
 from zantara_exp.shadow._files import DailyFiles
 from zantara_exp.shadow.compact import Compacted, compact_folder, main
@@ -75,6 +76,36 @@ def test_a_latency_of_more_than_a_day_is_no_comparison(tmp_path: Path) -> None:
     assert found.malformed == 1
     assert found.quarantine is not None
     assert orjson.loads(found.quarantine.read_bytes())["reason"] == "latency_ms is more than a day"
+
+
+@pytest.mark.parametrize("number", [b"9e7", b"1e999", b"true"])
+def test_a_day_without_a_comparison_has_no_table(tmp_path: Path, number: bytes) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)).replace(b":120.5", b":" + number))
+    write(tmp_path / "logs", to_line(comparison(2)), day="2025-10-22")
+    found = compacted(tmp_path)
+    assert [path.stem[-10:] for path in found.comparisons] == ["2025-10-22"]
+    assert found.malformed == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"junk"])
+def test_a_table_that_somebody_removed_or_damaged_is_made_again(tmp_path: Path, content: bytes | None) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)), to_line(Drops("e1", START, {"disk": 1})))
+    before = {path: path.read_bytes() for path in (*compacted(tmp_path).comparisons, *compacted(tmp_path).drops)}
+    for spoilt in before:
+        spoilt.unlink()
+        if content is not None:
+            spoilt.write_bytes(content)
+        found = compacted(tmp_path)
+        assert {path: path.read_bytes() for path in (*found.comparisons, *found.drops)} == before
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_a_day_that_is_no_file_is_named(tmp_path: Path, what: str) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)))
+    gone = day_file(tmp_path / "logs", "2025-10-22")
+    gone.mkdir() if what == "folder" else gone.symlink_to(tmp_path / "archive")
+    with pytest.raises(ZantaraError, match=r"2025-10-22\.jsonl is named like a day"):
+        compacted(tmp_path)
 
 
 def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> None:

@@ -99,9 +99,13 @@ class _Speech:
 
 
 def _mark(target: Path) -> bytes:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    written: dict[bytes, bytes] = pq.read_metadata(target).metadata or {}
+    try:
+        written: dict[bytes, bytes] = pq.read_metadata(target).metadata or {}
+    except pa.ArrowInvalid:  # damaged: derived again
+        return b""
     return written.get(b"zantara", b"")
 
 

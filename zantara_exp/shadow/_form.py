@@ -174,4 +174,4 @@ def _words() -> tuple[Any, Any, Any, Any]:
 
 
 _OF, _BACK, _WORD, _MASK = _words()
-_NULL, _YEAR_0 = (int.from_bytes(word, "little") for word in (b"null", b"0000"))
+_NULL = int.from_bytes(b"null", "little")

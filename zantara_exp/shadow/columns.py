@@ -86,7 +86,9 @@ def _table(form: Form) -> tuple[Any, Any]:
     columns["day"] = columns["timestamp"].cast(pa.date32())
     columns |= {name: pc.fill_null(columns[name], "") for name in _EMPTY}
     table = pa.table({name: columns[name] for name in _COLUMNS})
-    return (table, form.lines) if right.all() else (table.filter(pa.array(right)), form.lines[right])
+    if right.all():
+        return table, form.lines
+    return (table.filter(pa.array(right)) if right.any() else None), form.lines[right]
 
 
 def _texts(form: Form) -> dict[str, Any]:

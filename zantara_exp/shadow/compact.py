@@ -93,16 +93,20 @@ class _Day:
 
     def refresh(self, hash_user: HashUser) -> None:
         stats = [source.stat() for source in self.sources]
-        mark = ":".join([str(_FORMAT), *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)]).encode()
-        if _lines(self.bad)[:1] == [mark]:
+        mark = ":".join([str(_FORMAT), *(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)])
+        if _lines(self.bad)[:1] == [self._with_made(mark)]:
             return
         self.bad.unlink(missing_ok=True)  # it carries the mark: first to go, last to come
         drops: list[tuple[Any, str, str, int]] = []
         bad: list[Quarantined] = []
         _write(self.rows, self._tables(hash_user, drops, bad))
         _write(self.drops, [_drops_table(drops)] if drops else [])
-        lines = [mark, *(orjson.dumps(item) for item in bad)]
+        lines = [self._with_made(mark), *(orjson.dumps(item) for item in bad)]
         write_whole(self.bad, b"\n".join(lines) + b"\n")
+
+    def _with_made(self, mark: str) -> bytes:
+        """The mark and what it stands for: a file that somebody removed, or a power cut damaged, is made again."""
+        return ":".join([mark, *(_size(path) for path in (self.rows, self.drops))]).encode()
 
     def _tables(
         self, hash_user: HashUser, drops: list[tuple[Any, str, str, int]], bad: list[Quarantined]
@@ -113,6 +117,18 @@ class _Day:
                 taken = take(content)
                 yield from _merged(taken, source.name, first, hash_user, drops, bad)
                 first += taken.size
+
+
+def _size(made: Path) -> str:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return f"{pq.read_metadata(made).num_rows} in {made.stat().st_size}"
+    except FileNotFoundError:
+        return "none"
+    except pa.ArrowInvalid:
+        return "damaged"
 
 
 def _merged(

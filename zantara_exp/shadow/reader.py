@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side
 
 _TEXT_KEPT = 200
@@ -37,8 +38,18 @@ class Quarantined:
 
 
 def log_files(folder: Path) -> list[Path]:
-    """The daily files, oldest first; of a day its parts in order, then what came from the database."""
-    return sorted((path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name)), key=_place)
+    """The daily files, oldest first; of a day its parts in order, then what came from the database.
+
+    Raises ZantaraError for a folder, or a link to what is gone, that has the name of one.
+    """
+    named = (path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name))
+    found = sorted(named, key=_place)
+    if lost := [path for path in found if not path.is_file()]:
+        raise ZantaraError(
+            f"{lost[0]} is named like a day of the comparison log and is no file that can be read",
+            "bring the file back, or move what stands there out of paths.logs",
+        )
+    return found
 
 
 def day_of(path: Path) -> str:
