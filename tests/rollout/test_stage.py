@@ -52,7 +52,7 @@ def test_without_a_verdict_nothing_starts(workdir: Path):
     [
         ({"verdict": "NO_GO", "reason": "success fell"}, "is NO_GO, not GO: success fell"),
         ({"verdict": "INCONCLUSIVE"}, "is INCONCLUSIVE, not GO"),
-        ({"verdict": None}, "is None, not GO"),
+        ({"verdict": None}, "holds no verdict"),
         ({"authorises": False}, "only watches"),
         ({"gate_hash": "0" * 16}, "its criteria are others"),
         ({"epoch": "f" * 16}, "the GO is about epoch ffffffffffffffff"),

@@ -10,7 +10,7 @@ import orjson
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.gates.decision import GO, MISSING, PASS
+from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.rules import gate_hash
 from zantara_exp.layout import Layout
@@ -133,6 +133,6 @@ def _verdict(layout: Layout) -> Verdict:
         ) from None
     except (orjson.JSONDecodeError, OSError) as error:
         raise NotAuthorisedError(f"{layout.verdict.name} cannot be read: {error}", _GATE) from None
-    if not isinstance(said, dict):
+    if not isinstance(said, dict) or said.get("verdict") not in (GO, NO_GO, INCONCLUSIVE):
         raise NotAuthorisedError(f"{layout.verdict.name} holds no verdict", _GATE)
     return said
