@@ -29,10 +29,16 @@ def write_whole(path: Path, content: bytes, durable: bool = False) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have the disk hold what was written to a file, or which files a folder has."""
+    """Have the disk hold what was written to a file, or which files a folder has.
+
+    Raises OSError where it cannot; a file system that knows no such thing has nothing to do.
+    """
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as trouble:
+        if trouble.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(opened)
 

@@ -16,8 +16,8 @@ from tests.shadow import odd
 from tests.shadow.examples import comparison, version_1
 from tests.shadow.odd import ODD, changed
 from zantara_exp.shadow import columns
+from zantara_exp.shadow._tables import Tables
 from zantara_exp.shadow.columns import blocks, take
-from zantara_exp.shadow.compact import _batches, _merged
 from zantara_exp.shadow.reader import Quarantined, read_lines
 from zantara_exp.shadow.record import Side, to_line
 
@@ -59,25 +59,22 @@ def hashed(user: str) -> str:
 
 
 def by_block(content: bytes) -> Read:
-    drops: list[Any] = []
-    bad: list[Any] = []
-    return _read(_merged(take(content), "x", 1, hashed, drops, bad), drops, bad)
+    tables = Tables(hashed)
+    return _read(list(tables.merged(take(content), "x", 1)), tables)
 
 
 def by_line(content: bytes) -> Read:
-    drops: list[Any] = []
-    bad: list[Any] = []
-    return _read(_batches(read_lines(BytesIO(content), "x", 1, hashed), drops, bad), drops, bad)
+    tables = Tables(hashed)
+    return _read(list(tables.of_items(read_lines(BytesIO(content), "x", 1, hashed))), tables)
 
 
-def _read(tables: Any, drops: list[Any], bad: list[Any]) -> Read:
-    found = list(tables)
+def _read(found: list[Any], tables: Tables) -> Read:
     assert len({str(table.schema) for table in found}) <= 1
     whole = pa.concat_tables(found) if found else None
     if whole is not None:
         whole.validate(full=True)
     rows = [repr(row) for row in whole.to_pylist()] if whole is not None else []
-    return Read((rows, drops, bad))
+    return Read((rows, [table.to_pylist() for table in tables.of_drops()], tables.bad))
 
 
 def test_what_the_writer_writes_needs_no_reader() -> None:

@@ -11,7 +11,7 @@ from zantara_exp.endpoints.epoch import epoch_of, weights_hash
 from zantara_exp.shadow.named import fit_id
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.sampling import Sampler, user_percentile
-from zantara_exp.shadow.switch import Switch
+from zantara_exp.shadow.switch import Switch, means_on
 from zantara_exp.shadow.switch import main as turn
 from zantara_exp.shadow.tally import Tally
 
@@ -125,6 +125,15 @@ def test_a_switch_that_cannot_be_read_is_off_and_warned_of_once(
     (tmp_path / "shadow_mode").write_text("off\n")
     assert not switch.is_on()
     assert len(caplog.messages) == 1
+
+
+def test_every_switch_understands_the_same_words(caplog: pytest.LogCaptureFixture) -> None:
+    where = "a switch of this test"
+    assert all(means_on(word, where) for word in ("", "on", " YES\n", "1", "True", "enabled"))
+    assert not any(means_on(word, where) for word in ("off", "0 ", "No", "false", "disabled"))
+    assert not caplog.messages
+    assert not any(means_on("soon", where) for _ in range(3))
+    assert caplog.messages == ["a switch of this test says neither on nor off ('soon'), which is taken as off"]
 
 
 def test_what_changes_answers_changes_the_epoch_and_what_does_not_does_not(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def tiny_config(folder: Path, **trainer: object) -> Config:
         "batch_size": 8,
         "gradient_accumulation": 1,
         "max_length": 256,
-        "log_every_steps": 2,
+        "log_every_steps": 5,
     } | trainer
     for name, value in settings.items():
         setattr(config.trainer, name, value)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.analysis.similarity import Scorer
+from zantara_exp.analysis.similarity import Scorer, hashes
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
 from zantara_exp.whole import unfinished
@@ -236,13 +235,6 @@ def derived(rows: Any) -> Any:
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
     facts |= {name: rows[name].cast("float64") for name in _TOKENS}
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
-
-
-def hashes(texts: Any) -> Any:
-    """A number per text, the same on every day and machine: two texts share one once in four thousand million."""
-    import numpy as np
-
-    return np.fromiter(map(zlib.crc32, texts.cast("binary").to_pylist()), np.int64, len(texts))
 
 
 def _fault(error: Any, response: Any, said: Any) -> Any:

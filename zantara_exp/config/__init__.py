@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from zantara_exp.config._unfold import names_code, unfolded
@@ -48,6 +49,7 @@ def options(group: str) -> dict[str, Path]:
     return {path.stem: path for folder in reversed(folders()) for path in sorted((folder / group).glob("*.yaml"))}
 
 
+@cache
 def register() -> None:
     """Put the schema into Hydra's ConfigStore, where `conf/config.yaml` takes it from."""
     from hydra.core.config_store import ConfigStore

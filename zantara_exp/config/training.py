@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from zantara_exp.config._fields import setting
 from zantara_exp.config.traffic import Endpoint
@@ -50,6 +51,11 @@ class Model:
     shape: Shape = setting(Shape(), "For scratch: the architecture.")
     output: str = setting("zantara-tiny", "Folder under paths.models that the trained model is written to.")
     hub_name: str | None = setting(None, "Name on the model hub, for publishing.")
+
+    def folder(self) -> Path | None:
+        """The folder of this machine that `base` names; None where it names none, so perhaps a model on the hub."""
+        folder = Path(self.base).expanduser() if self.base else None
+        return folder if folder and folder.is_dir() else None
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """A pretrained model has a base, and the output is one plain folder name."""

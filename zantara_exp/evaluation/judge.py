@@ -99,8 +99,7 @@ def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Se
             failure = asyncio.run(_ask_all(config, open_, store, spent, progress))
         if failure:
             context.say(
-                f"judge: not every question was answered (last: {failure}); see judge.endpoint, and run the same "
-                "command again: it asks only what is missing"
+                f"judge: not every question was answered ({failure}); the same command again asks only what is missing"
             )
     said = [store.get(q.key) for q in questions]
     both = list(zip(said[::2], said[1::2], strict=True))
@@ -154,18 +153,18 @@ async def _ask_all(
     """Ask, until the endpoint fails too often in a row or the money is spent; returns why it stopped, or nothing."""
     judge = config.judge
     endpoint, room = build(judge.endpoint), asyncio.Semaphore(judge.endpoint.concurrency)
-    unanswered, last, over = 0, "", ""
+    unanswered, failed, over = 0, "", ""
 
     async def ask(question: _Question) -> None:
-        nonlocal unanswered, last, over
+        nonlocal unanswered, failed, over
         async with room:
             if unanswered >= _GIVE_UP_AFTER:
                 return
-            if (usd(config, spent.tokens_input, spent.tokens_output) or 0.0) >= judge.max_usd > 0.0:
-                over = f"judge.max_usd={judge.max_usd:g} is spent"
+            if (usd(config, spent.tokens_input, spent.tokens_output) or 0.0) > judge.max_usd:
+                over = f"judge.max_usd={judge.max_usd:g} is spent: raise it to ask on"
                 return
             opinion, failure = await _opinion(judge, endpoint, question, spent)
-        unanswered, last = (unanswered + 1, failure) if failure else (0, last)
+        unanswered, failed = (unanswered + 1, f"last: {failure}; see judge.endpoint") if failure else (0, failed)
         if opinion is not None:
             store.put({question.key: opinion})
         progress.advance(1)
@@ -178,7 +177,7 @@ async def _ask_all(
         raise refused.exceptions[0] from None
     finally:
         await endpoint.close()
-    return over or last
+    return over or failed
 
 
 async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent: Spent) -> tuple[Opinion | None, str]:

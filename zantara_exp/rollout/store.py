@@ -26,7 +26,7 @@ from zantara_exp.rollout.state import (
     load,
     unreadable,
 )
-from zantara_exp.whole import write_whole
+from zantara_exp.whole import sync, write_whole
 
 _LOCK_SECONDS = 10.0
 
@@ -80,7 +80,9 @@ class FileStore:
                         os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
                 written = replace(new, version=(seen.version if seen else 0) + 1)
                 write_whole(self._file, dump(written), durable=True)
-                self._begun.touch()
+                if not self._begun.exists():
+                    self._begun.touch()
+                    sync(self._begun.parent)
                 return written
         except OSError as error:
             raise _unreachable(self._file, error) from error

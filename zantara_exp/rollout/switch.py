@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from zantara_exp.shadow.switch import means_on
+
 VARIABLE = "LLAMA_ENABLED"
-_ON = frozenset(("", "true", "on", "1", "yes", "enabled"))
 
 
 def llama_enabled() -> bool:
     """Whether this process may route to the candidate at all."""
-    word = os.environ.get(VARIABLE, "")
-    return word in _ON or word.strip().lower() in _ON
+    return means_on(os.environ.get(VARIABLE, ""), VARIABLE)

@@ -28,7 +28,7 @@ class RowSwitch:
     def __init__(self, variable: str) -> None:
         """Raises MissingRequirementError where the variable does not hold a URL."""
         self.on = True
-        self._database = Database(variable)
+        self._database, self._where = Database(variable), f"the database of {variable}"
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow-mode-row", daemon=True)
         self._thread.start()
@@ -41,7 +41,7 @@ class RowSwitch:
         away = False
         while not self._closing.wait(_LOOK_SECONDS):
             try:
-                self.on = means_on(read_word(self._database))
+                self.on = means_on(read_word(self._database), self._where)
                 away = False
             except ZantaraError as error:
                 if not away:

@@ -11,13 +11,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
 
 VARIABLE = "SHADOW_MODE_ENABLED"
-_ON = ("true", "on", "1", "yes", "enabled")
-_OFF = ("false", "off", "0", "no", "disabled")
+_ON = frozenset(("", "true", "on", "1", "yes", "enabled"))
+_OFF = frozenset(("false", "off", "0", "no", "disabled"))
 _log = logging.getLogger(__name__)
 
 
@@ -26,18 +27,10 @@ class Switch:
 
     def __init__(self, state: Path) -> None:
         self.file = state / "shadow_mode"
-        self._warned_of = ""
 
     def is_on(self) -> bool:
         """Look at both switches; costs a system call."""
-        return self._says_on(VARIABLE, os.environ.get(VARIABLE, "")) and self._says_on(str(self.file), self._noted())
-
-    def _says_on(self, where: str, word: str) -> bool:
-        on = means_on(word)
-        if not on and word.strip().lower() not in _OFF and word != self._warned_of:
-            self._warned_of = word
-            _log.warning("%s says neither on nor off (%.20r): shadow mode is off", where, word)
-        return on
+        return means_on(os.environ.get(VARIABLE, ""), VARIABLE) and means_on(self._noted(), str(self.file))
 
     def _noted(self) -> str:
         try:
@@ -48,9 +41,18 @@ class Switch:
             return "unreadable"
 
 
-def means_on(word: str) -> bool:
-    """Whether a switch's word leaves shadow mode on; no word does."""
-    return word.strip().lower() in ("", *_ON)
+def means_on(word: str, where: str) -> bool:
+    """Whether a switch's word leaves on what it switches; no word does, and one that is neither on nor off does not."""
+    plain = word if word in _ON else word.strip().lower()
+    if plain not in _ON and plain not in _OFF:
+        _warn(where, word)
+    return plain in _ON
+
+
+@lru_cache(maxsize=64)
+def _warn(where: str, word: str) -> None:
+    """Once for each; switches are looked at again and again."""
+    _log.warning("%s says neither on nor off (%.20r), which is taken as off", where, word)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,7 +87,8 @@ def _turned(word: str, config: Config) -> str:
         try:
             if word != "show":
                 write_word(database, word)
-            on, where = means_on(read_word(database)), f"the database of {config.log.url_env}"
+            where = f"the database of {config.log.url_env}"
+            on = means_on(read_word(database), where)
         finally:
             database.close()
     else:

@@ -52,16 +52,17 @@ def connect(tracking: Tracking, mlruns: Path) -> MlflowClient:
     if tracking.name == "server":
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
     mlruns.mkdir(parents=True, exist_ok=True)
+    database = mlruns / "mlflow.db"
     # Two processes that make the same new database at once fail both: one makes it, the others wait.
     with (mlruns / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (mlruns / "mlflow.db").exists():
-            _make(mlruns / "mlflow.db")
+        if not database.exists():
+            _make(database)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
-        database = sqlite3.connect(mlruns / "mlflow.db")
-        database.execute("PRAGMA journal_mode=WAL")
-        database.close()
+        opened = sqlite3.connect(database)
+        opened.execute("PRAGMA journal_mode=WAL")
+        opened.close()
     return client
 
 

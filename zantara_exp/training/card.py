@@ -53,8 +53,7 @@ def _base(trained: Mapping[str, Any]) -> str:
 
 def _header(trained: Mapping[str, Any]) -> list[str]:
     """What the hub reads."""
-    on_hub = trained.get("base_on_hub")
-    base = [f"base_model: {on_hub}"] if on_hub else []
+    base = [f"base_model: {trained['base']}"] if trained.get("base_on_hub") else []
     method = trained.get("trainer", {}).get("method", "full")
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *base, f"tags: [{method}]", "---", ""]
 

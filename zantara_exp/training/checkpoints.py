@@ -33,9 +33,9 @@ def work_folder(config: Config, layout: Layout) -> Path:
 
 def outside(config: Config) -> str:
     """What a run reads beside the splits, as a text that changes with it: the base's folder, and a template's file."""
-    base, template = Path(config.model.base or "").expanduser(), Path(config.model.chat_template)
+    template = Path(config.model.chat_template)
     found = []
-    if config.model.base and base.is_dir():
+    if base := config.model.folder():
         named = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
         files = [p for p in (*sorted(base.glob("*.safetensors")), *(base / name for name in named)) if p.is_file()]
         # Weights of many gigabytes are not read for this.

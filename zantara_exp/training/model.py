@@ -83,7 +83,7 @@ def _from_transformers(config: Config) -> Loaded:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     base = _base(config)
-    revision = None if Path(base).is_dir() else config.model.revision
+    revision = None if config.model.folder() else config.model.revision
     with loading(partial(_cannot_load, base)):
         tokenizer: Any = AutoTokenizer.from_pretrained(base, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
@@ -121,8 +121,7 @@ def adapters(config: Config) -> LoraConfig | None:
 
 
 def _base(config: Config) -> str:
-    base = config.model.base or ""
-    return str(Path(base).expanduser()) if Path(base).expanduser().is_dir() else base
+    return str(config.model.folder() or config.model.base or "")
 
 
 def uses_bf16(config: Config) -> bool:

@@ -74,8 +74,7 @@ def _weights(config: Config) -> list[str]:
     model = config.model
     if model.kind == "scratch" or not model.base:
         return []
-    folder = Path(model.base).expanduser()
-    if folder.is_dir():
+    if folder := model.folder():
         return _folder_gaps(folder)
     looks_local = model.base.startswith(("/", "./", "../", "~")) or not _HUB_NAME.fullmatch(model.base)
     if looks_local:

@@ -155,14 +155,13 @@ def _fit_and_save(
     return _Done(outcome, expected, encoded, probes, before)
 
 
-def base_of(model: Model) -> dict[str, str | None]:
+def base_of(model: Model) -> dict[str, str | bool | None]:
     """What the training began with, for whoever has the model and not this machine: of a folder its name."""
     if model.kind == "scratch" or not model.base:
         return {"base": "random weights"}
-    folder = Path(model.base).expanduser()
-    if folder.is_dir():
+    if folder := model.folder():
         return {"base": folder.resolve().name}
-    return {"base": model.base, "base_on_hub": model.base, "base_revision": model.revision}
+    return {"base": model.base, "base_on_hub": True, "base_revision": model.revision}
 
 
 def _cost(config: Config, done: _Done) -> dict[str, float | None]:

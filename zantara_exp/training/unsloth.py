@@ -20,7 +20,7 @@ def load_arguments(config: Config, base: str, dtype: Any) -> dict[str, Any]:
     """For FastLanguageModel.from_pretrained; `dtype` None lets it choose."""
     return {
         "model_name": base,
-        "revision": None if Path(base).is_dir() else config.model.revision,
+        "revision": None if config.model.folder() else config.model.revision,
         "use_exact_model_name": True,  # not a mirror of it, which would have another revision
         "max_seq_length": config.trainer.max_length,
         "dtype": dtype,
