@@ -39,7 +39,9 @@ def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[st
     address: list[int] = []
     stop = asyncio.Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    open_: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await handler(await _request(reader), writer)
             await writer.drain()
@@ -50,18 +52,30 @@ def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[st
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: one that is cancelled before its first step would never close its connection.
+        task = asyncio.create_task(answer(reader, writer))
+        open_[task] = writer
+        task.add_done_callback(open_.pop)
+
     async def main() -> None:
-        where = {"sock": at} if at is not None else {"host": "127.0.0.1", "port": 0}
-        server = await asyncio.start_server(serve, **where)  # type: ignore[call-overload]
-        address.append(server.sockets[0].getsockname()[1])
+        listener = at or socket.create_server(("127.0.0.1", 0))
+        server = await asyncio.start_server(serve, sock=listener)
+        address.append(listener.getsockname()[1])
         started.set()
-        async with server:
-            await stop.wait()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        for _ in range(3):  # a connection that was just taken lets go of its socket in the loop's next rounds
+        await stop.wait()
+        # A connection that was taken just now is the loop's own task, which leaves its socket open where the server
+        # is closed meanwhile: no more are taken, those tasks end, and only then does the server close.
+        loop.remove_reader(listener)
+        while asyncio.all_tasks() - {asyncio.current_task(), *open_}:
             await asyncio.sleep(0)
+        server.close()
+        ending = list(open_)
+        for task, writer in list(open_.items()):
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*ending, return_exceptions=True)
+        await asyncio.sleep(0)  # in which an aborted transport closes its socket
 
     def run() -> None:
         loop.run_until_complete(main())
