@@ -202,8 +202,8 @@ def test_the_next_command_keeps_the_folder_of_ones_own(
 ) -> None:
     (workdir / "own" / "experiment").mkdir(parents=True)
     (workdir / "own" / "experiment" / "ours.yaml").write_text("# @package _global_\nseed: 11\n")
-    assert run_overrides(["--config-dir", "own", "experiment=ours", "stage=prepare"]) == 0
-    command = "next: python -m zantara_exp stage=train --config-dir=own experiment=ours"
+    assert run_overrides(["--config-dir", "own", "experiment=ours", "stage=prepare", "report.stats_only=true"]) == 0
+    command = "next: python -m zantara_exp stage=train --config-dir=own experiment=ours\n"
     assert command in capsys.readouterr().out
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _HELP = "python -m zantara_exp --help"
 _ONCE = frozenset(
     ["stage", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve", "review.labels"]
-    + ["review.reviewer", "source.stats_only", "publish", "publish.dry_run", "publish.even_without_go"]
+    + ["review.reviewer", "report.stats_only", "source.stats_only"]
+    + ["publish", "publish.dry_run", "publish.even_without_go"]
 )
 """Overrides that speak of one command."""
 

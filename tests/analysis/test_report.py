@@ -137,8 +137,9 @@ def test_days_asked_for(layout: Layout, config: Config) -> None:
     assert not layout.report.exists()  # it is always about all days
     assert sorted(record.curves) == [0, 1]
     config.as_of = "2025-10-20"
-    with pytest.raises(MissingInputError, match="from 2025-10-21 to 2025-10-20"):
+    with pytest.raises(MissingInputError, match="from 2025-10-21 to 2025-10-20") as caught:
         run(config)
+    assert "all of its days" in (caught.value.hint or "")
 
 
 def test_a_weekly_report_compares_two_weeks(layout: Layout, config: Config) -> None:

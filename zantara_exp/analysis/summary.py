@@ -90,7 +90,11 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     asked = log.facts.filter(log.facts.day >= since)
     if not asked.count().to_pyarrow().as_py():
         start = f"from {since} " if since > date.min else ""
-        raise MissingInputError(f"the log holds no comparison {start}to {log.until}", SHADOW_COMMAND)
+        some_days = config.as_of or since > date.min
+        hint = "python -m zantara_exp stage=report   (with neither report.since nor as_of: all of its days)"
+        raise MissingInputError(
+            f"the log holds no comparison {start}to {log.until}", hint if some_days else SHADOW_COMMAND
+        )
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)
     found = [cell for cell in everything if cell.epoch == epoch]
