@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 from absl import logging as absl_logging
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's affair, and says nothing of what is right.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 # absl (imported by rouge_score) closes its handler's stream when logging is configured anew, unless that is the
 # process's own stderr; under pytest it would be the file that pytest captures into.

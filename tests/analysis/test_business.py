@@ -55,7 +55,7 @@ def shop(config: Config, state: Path) -> Config:
 
 
 def asked(config: Config, metric: str, until: str = "2025-10-28") -> UserDays | Missing:
-    found = evidence(EvidenceRequest(metric, until=date.fromisoformat(until)), config, Layout(config))
+    found = evidence([EvidenceRequest(metric)], date.fromisoformat(until), config, Layout(config))[0]
     assert isinstance(found, UserDays | Missing)
     return found
 

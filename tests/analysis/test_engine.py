@@ -55,8 +55,8 @@ def test_spark_gives_the_same_numbers(config: Config, layout: Layout) -> None:
         assert ours.bad == theirs.bad
         assert len(ours.bad) == 12
         assert_same(flattened(asdict(summary(ours, config))), flattened(asdict(summary(theirs, on_spark))))
-    for request in asked:
-        mine, other = evidence(request, config, layout), evidence(request, on_spark, place)
+    told = evidence(asked, None, config, layout), evidence(asked, None, on_spark, place)
+    for mine, other in zip(*told, strict=True):
         assert type(mine) is type(other)
         if isinstance(mine, UserDays) and isinstance(other, UserDays):
             assert_same(columns(mine), columns(other))

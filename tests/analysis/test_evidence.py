@@ -27,7 +27,7 @@ Line = dict[str, Any]
 def asked(
     config: Config, layout: Layout, metric: str, limit: float | None = None, until: date | None = None
 ) -> UserDays:
-    found = evidence(EvidenceRequest(metric, limit, until), config, layout)
+    found = evidence([EvidenceRequest(metric, limit)], until, config, layout)[0]
     assert isinstance(found, UserDays)
     return found
 
@@ -121,7 +121,7 @@ def test_an_unknown_price_is_lost_not_free(layout: Layout, config: Config) -> No
     moved = asked(config, layout, "success").segments["category"] != "business"
     assert found.trials.sum() + sum(found.lost_per_day.values()) == asked(config, layout, "success").trials[moved].sum()
     config.cost.prices = {"gpt": config.cost.prices["haiku"]}
-    assert isinstance(evidence(EvidenceRequest("savings"), config, layout), Missing)
+    assert isinstance(evidence([EvidenceRequest("savings")], None, config, layout)[0], Missing)
 
 
 def test_only_the_newest_epoch_is_evidence(layout: Layout, config: Config) -> None:
@@ -149,7 +149,7 @@ def test_an_answer_without_a_latency_is_lost_for_latency_alone(layout: Layout, c
     side = {"response": "ciao", "model": "m", "provider": "p", "tokens_input": 1, "tokens_output": 1, "error": None}
     logs.write(layout.logs, logs.Plan(days=1, extra={"candidate": {**side, "latency_ms": None}}))
     assert asked(config, layout, "success").trials.sum() == 100
-    found = evidence(EvidenceRequest("latency_ms", 1500.0), config, layout)
+    found = evidence([EvidenceRequest("latency_ms", 1500.0)], None, config, layout)[0]
     assert isinstance(found, Missing)
 
 
@@ -163,25 +163,25 @@ def test_a_primary_that_failed_is_not_compared(layout: Layout, config: Config) -
         "latency_ms": 5.0,
     }
     logs.write(layout.logs, logs.Plan(days=1, extra={"primary": {**side, "error": "recorded_error"}}))
-    assert isinstance(evidence(EvidenceRequest("similar"), config, layout), Missing)
+    assert isinstance(evidence([EvidenceRequest("similar")], None, config, layout)[0], Missing)
     assert asked(config, layout, "success").trials.sum() == 100
 
 
 def test_no_log_is_missing_evidence(layout: Layout, config: Config) -> None:
     for metric in METRICS:
-        found = evidence(EvidenceRequest(metric), config, layout)
+        found = evidence([EvidenceRequest(metric)], None, config, layout)[0]
         assert isinstance(found, Missing)
         assert found.reason
 
 
 def test_nothing_up_to_that_day_is_missing_evidence(lines: list[Line], config: Config, layout: Layout) -> None:
-    found = evidence(EvidenceRequest("success", until=date(2020, 1, 1)), config, layout)
+    found = evidence([EvidenceRequest("success")], date(2020, 1, 1), config, layout)[0]
     assert isinstance(found, Missing)
     assert "no comparison" in found.reason
 
 
 def test_comparisons_are_counted(lines: list[Line], config: Config, layout: Layout) -> None:
-    assert evidence(EvidenceRequest("comparisons"), config, layout) == Number(float(len(lines)))
+    assert evidence([EvidenceRequest("comparisons")], None, config, layout)[0] == Number(float(len(lines)))
 
 
 def lose(folder: Path, day: str, drops: int = 0, torn: int = 0) -> None:
@@ -235,6 +235,6 @@ def test_a_clock_ahead_moves_no_day_and_loses_the_request(layout: Layout, config
 def test_a_log_of_the_future_alone_is_missing_evidence(layout: Layout, config: Config) -> None:
     stamp = {"timestamp": "2190-01-01T00:00:00.000000Z"}
     logs.write(layout.logs, logs.Plan(days=1, extra=stamp))
-    found = evidence(EvidenceRequest("success"), config, layout)
+    found = evidence([EvidenceRequest("success")], None, config, layout)[0]
     assert isinstance(found, Missing)
     assert "no comparison dated up to today" in found.reason

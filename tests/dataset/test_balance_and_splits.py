@@ -25,7 +25,7 @@ def share(counts: dict[tuple[str, str], int], side: int) -> dict[str, float]:
     return {name: count / sum(counts.values()) for name, count in summed.items()}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(50, 3000), min_size=9, max_size=9), st.integers(100, 5000))
 def test_quotas_are_available_and_on_target(have: list[int], most: int) -> None:
     targets, available = Targets(), dict(zip(CELLS, have, strict=True))
@@ -104,7 +104,7 @@ def test_another_hash_key_gives_the_same_splits() -> None:
     assert one == other
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=40), st.lists(st.integers(1, 30), max_size=40))
 def test_nobody_ever_moves(first: list[int], later: list[int]) -> None:
     rows = examples({f"u{n}": count for n, count in enumerate(first)})
@@ -142,7 +142,7 @@ def test_near_duplicates() -> None:
     assert words_of(record("...", "!!!")) != words_of(record("???", "!!!"))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=20))
 def test_the_index_finds_what_a_plain_loop_finds(sets: list[set[int]]) -> None:
     index, words = Index(0.8), [frozenset(map(str, each)) for each in sets]

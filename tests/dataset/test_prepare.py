@@ -180,7 +180,7 @@ def test_wilson_interval_against_a_published_value() -> None:
 
 def test_evidence(prepared: Config) -> None:
     layout = context_of(prepared).layout
-    found = {metric: evidence(EvidenceRequest(metric), prepared, layout) for metric in METRICS}
+    found = {metric: evidence([EvidenceRequest(metric)], None, prepared, layout)[0] for metric in METRICS}
     assert isinstance(found["conversations"], Number)
     assert found["conversations"].value > 100
     quality = found["quality"]
@@ -192,4 +192,4 @@ def test_evidence(prepared: Config) -> None:
 def test_no_evidence_before_the_stages_ran(workdir: Path) -> None:
     config = config_of()
     for metric in METRICS:
-        assert isinstance(evidence(EvidenceRequest(metric), config, context_of(config).layout), Missing)
+        assert isinstance(evidence([EvidenceRequest(metric)], None, config, context_of(config).layout)[0], Missing)

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Breaker as BreakerConfig
@@ -150,7 +150,6 @@ def test_it_waits_as_long_as_the_server_asks() -> None:
     assert errors_of(guard, 1) == [Reason.OVERLOADED]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 3)), max_size=60))
 def test_calls_during_an_outage_fall_to_probes(script: list[tuple[bool, float]]) -> None:
     guard, endpoint, clock = guarded()

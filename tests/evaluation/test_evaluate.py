@@ -108,7 +108,7 @@ def test_a_killed_evaluation_keeps_its_answers(evaluated, tmp_path: Path):
 )
 def test_evidence_adds_up(evaluated, metric: str, split: str, key: str):
     config, _, _ = evaluated
-    found = evidence(EvidenceRequest(metric), config, Layout(config))
+    found = evidence([EvidenceRequest(metric)], None, config, Layout(config))[0]
     assert isinstance(found, UserDays)
     rows = rows_of(config, split)
     assert found.trials.sum() == sum(row["tokens"] for row in rows)
@@ -119,14 +119,14 @@ def test_evidence_adds_up(evaluated, metric: str, split: str, key: str):
 
 def test_evidence_stands_on_the_day_looked_at_when_that_is_earlier(evaluated):
     config, _, _ = evaluated
-    found = evidence(EvidenceRequest("eval_loss", until=date(2025, 11, 3)), config, Layout(config))
+    found = evidence([EvidenceRequest("eval_loss")], date(2025, 11, 3), config, Layout(config))[0]
     assert isinstance(found, UserDays)
     assert set(found.day.tolist()) == {(date(2025, 11, 3) - date(1970, 1, 1)).days}
 
 
 def test_the_gap_is_the_largest_that_the_intervals_of_both_losses_allow(evaluated):
     config, _, result = evaluated
-    found = evidence(EvidenceRequest("generalization_gap"), config, Layout(config))
+    found = evidence([EvidenceRequest("generalization_gap")], None, config, Layout(config))[0]
     assert isinstance(found, Number)
     splits = json.loads(Layout(config).evaluation.read_text())["splits"]
     val, train = splits["val"]["loss"], splits["train"]["loss"]
@@ -145,14 +145,14 @@ def test_a_gap_of_one_user_is_missing_evidence(evaluated, tmp_path: Path):
     outcome = json.loads(Layout(other).evaluation.read_text())
     outcome["splits"]["val"]["loss"] |= {"users": 1, "high": None}
     Layout(other).evaluation.write_text(json.dumps(outcome))
-    found = evidence(EvidenceRequest("generalization_gap"), other, Layout(other))
+    found = evidence([EvidenceRequest("generalization_gap")], None, other, Layout(other))[0]
     assert isinstance(found, Missing)
 
 
 def test_no_evaluation_is_missing_evidence(tmp_path: Path):
     config = tiny_config(tmp_path)
     for metric in METRICS:
-        found = evidence(EvidenceRequest(metric), config, Layout(config))
+        found = evidence([EvidenceRequest(metric)], None, config, Layout(config))[0]
         assert isinstance(found, Missing)
         assert "stage=evaluate" in found.reason
 
@@ -166,7 +166,7 @@ def test_other_data_than_the_model_learnt_from_is_missing_evidence(evaluated, tm
     lines = (tmp_path / "data/train.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "data/train.jsonl").write_text("".join(lines[1:]))
     evaluate(other, context_for(other, tmp_path)[0])
-    found = evidence(EvidenceRequest("eval_loss"), other, Layout(other))
+    found = evidence([EvidenceRequest("eval_loss")], None, other, Layout(other))[0]
     assert isinstance(found, Missing)
     assert "written anew since the model learnt from it" in found.reason
     assert "examples longer than trainer.max_length=72 are scored as far as that" in capsys.readouterr().out
@@ -178,7 +178,7 @@ def test_an_evaluation_of_another_model_is_missing_evidence(evaluated, tmp_path:
     other = tiny_config(tmp_path)
     path = Layout(other).train_summary
     path.write_text(json.dumps(json.loads(path.read_text()) | {"epoch": "another"}))
-    found = evidence(EvidenceRequest("eval_loss"), other, Layout(other))
+    found = evidence([EvidenceRequest("eval_loss")], None, other, Layout(other))[0]
     assert isinstance(found, Missing)
     assert "another model" in found.reason
 
@@ -247,8 +247,8 @@ def test_judged_pairs_are_evidence_and_those_without_a_verdict_are_lost(judged):
     told = [row for row in rows if row["judge"]]
     assert len(rows) == 3
     assert 0 < len(told) < 3
-    at_least = evidence(EvidenceRequest("judged_equivalent"), config, Layout(config))
-    preferred = evidence(EvidenceRequest("judged_preference"), config, Layout(config))
+    at_least = evidence([EvidenceRequest("judged_equivalent")], None, config, Layout(config))[0]
+    preferred = evidence([EvidenceRequest("judged_preference")], None, config, Layout(config))[0]
     for found in (at_least, preferred):
         assert isinstance(found, UserDays)
         assert (found.trials.sum(), found.total.sum()) == (len(told), 0)
@@ -259,7 +259,7 @@ def test_judged_pairs_are_evidence_and_those_without_a_verdict_are_lost(judged):
 def test_without_a_judge_there_is_no_evidence_of_one(evaluated):
     config, _, _ = evaluated
     for metric in ("judged_equivalent", "judged_preference"):
-        found = evidence(EvidenceRequest(metric), config, Layout(config))
+        found = evidence([EvidenceRequest(metric)], None, config, Layout(config))[0]
         assert isinstance(found, Missing)
         assert "no judge has compared" in found.reason
 

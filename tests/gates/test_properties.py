@@ -38,7 +38,7 @@ def same(first, second):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(evidence(), METHODS, st.integers(0, 2**32))
 def test_relabelling_and_reordering_users_changes_nothing(days, method, seed):
     rng = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def test_relabelling_and_reordering_users_changes_nothing(days, method, seed):
     same(decided(days, criterion), decided(other, criterion))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(evidence(), METHODS)
 def test_splitting_a_day_into_parts_changes_nothing(days, method):
     part = np.floor(days.trials / 2)
@@ -64,7 +64,7 @@ def test_splitting_a_day_into_parts_changes_nothing(days, method):
     same(decided(days, criterion), decided(halves, criterion))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(evidence(), METHODS, st.integers(1, 200))
 def test_perfect_users_never_hurt_and_failing_ones_never_help(days, method, more):
     criterion = replace(CRITERION, method=method)
@@ -87,7 +87,7 @@ def test_perfect_users_never_hurt_and_failing_ones_never_help(days, method, more
     assert worse.view.upper <= before.view.upper + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(evidence(), METHODS)
 def test_a_better_answer_never_moves_a_verdict_down(days, method):
     criterion = replace(CRITERION, method=method, min_users=0)
@@ -95,7 +95,7 @@ def test_a_better_answer_never_moves_a_verdict_down(days, method):
     assert ORDER[decided(better, criterion).decision] >= ORDER[decided(days, criterion).decision]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(100, 300), st.floats(1e-6, 1e6), st.integers(0, 50), st.sampled_from(["weighted", "exact"]))
 def test_a_change_of_unit_changes_no_mean_and_no_ratio(users, unit, seed, method):
     rng = np.random.default_rng(seed)
@@ -110,7 +110,7 @@ def test_a_change_of_unit_changes_no_mean_and_no_ratio(users, unit, seed, method
         assert abs(first.view.log_go - second.view.log_go) < 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(evidence(), evidence())
 def test_a_verdict_is_never_better_than_its_worst_criterion(first, second):
     gate = gate_of(a=CRITERION, b=CRITERION)
@@ -119,7 +119,7 @@ def test_a_verdict_is_never_better_than_its_worst_criterion(first, second):
     assert ORDER[both.verdict] == worst
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(evidence(), st.integers(0, 30))
 def test_what_was_lost_never_helps_either_side(days, gone):
     lossy = decided(replace(days, lost_per_day={20_000: float(gone)}))

@@ -80,7 +80,7 @@ def test_a_good_candidate_lacks_only_its_review(at: Path):
     # A judgement for the report records no look.
     looks = at / ".zantara/looks/looks.jsonl"
     before = looks.read_bytes()
-    assert judge(config, Layout(config), None).to_json()["verdict"] == "INCONCLUSIVE"
+    assert judge(config, Layout(config), None)[0].to_json()["verdict"] == "INCONCLUSIVE"
     assert looks.read_bytes() == before
 
 
@@ -113,7 +113,7 @@ def test_the_report_shows_a_one_look_criterion_only_once_the_gate_has_looked(at:
     config = compose(keys)
 
     def shown() -> tuple[str, float | None]:
-        found = {d.name: d for d in judge(config, Layout(config), None).criteria}["similar"]
+        found = {d.name: d for d in judge(config, Layout(config), None)[0].criteria}["similar"]
         return found.decision, found.view.estimate
 
     assert shown() == ("MISSING", None)
@@ -145,7 +145,7 @@ def test_one_language_that_fails_is_no_go(workdir: Path, monkeypatch: pytest.Mon
             if line["language"] == "id" and number % 4 == 0:
                 line["candidate"] |= {"response": "", "error": "server_error"}
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    verdict = judge(compose(["gate=go_no_go"]), Layout(compose([])), date(2025, 10, 31))
+    verdict = judge(compose(["gate=go_no_go"]), Layout(compose([])), date(2025, 10, 31))[0]
     assert verdict.verdict == "NO_GO"
     success = verdict.criteria[0]
     failing = {part.segment: part.view.decision for part in success.segments}

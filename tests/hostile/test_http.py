@@ -125,7 +125,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield server
 
 
-fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 requests = given(st.sampled_from(METHODS), st.sampled_from(PATHS), headers, bodies)
 
 

@@ -46,7 +46,7 @@ WHOLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.dictionaries(st.sampled_from(KEYS), values, max_size=4), st.sampled_from([1, 2]), st.binary(max_size=30))
 def test_no_line_makes_the_log_reader_fail(wrong: dict[str, Any], version: int, noise: bytes) -> None:
     line = json.dumps({**WHOLE, "schema_version": version, **wrong}).encode()
@@ -55,7 +55,7 @@ def test_no_line_makes_the_log_reader_fail(wrong: dict[str, Any], version: int, 
             parse_line(sent, str)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.one_of(
         values,
@@ -142,7 +142,7 @@ def test_no_value_leads_out_of_its_place() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(
         ["seed", "model.output", "source.days", "trainer.learning_rate", "dataset.languages", "stage", "x"]
@@ -247,7 +247,7 @@ YAML_BITS = ["name: ", "base: ", "&a ", "*a", "[", "]", "{", "}", "!!python/obje
              "1:60:60", "!!timestamp x", "!!bool x", "!!int x"]  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.one_of(
         st.lists(st.sampled_from(YAML_BITS), max_size=12).map("".join).map(str.encode),

@@ -111,7 +111,7 @@ def test_a_body_without_end_is_cut(tmp_path: Path) -> None:
     assert reply.status_code == 413
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -215,7 +215,7 @@ json_like = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from([MESSAGES, COMPLETIONS]), st.one_of(st.binary(max_size=60), json_like), st.booleans())
 def test_no_body_makes_the_gateways_readers_fail(path: str, sent: Any, streamed: bool) -> None:
     body = sent

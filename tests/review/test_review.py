@@ -79,7 +79,7 @@ def all_same(number: int, row: Row) -> None:
 
 
 def said(config: Config, layout: Layout, metric: str = "review_equivalent", until: date | None = None) -> Evidence:
-    return evidence(EvidenceRequest(metric, until=until), config, layout)
+    return evidence([EvidenceRequest(metric)], until, config, layout)[0]
 
 
 def reason(found: Evidence) -> str:

@@ -92,7 +92,7 @@ class Ramp(RuleBasedStateMachine):
         assert load(dump(self.state)) == self.state
 
 
-Ramp.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Ramp.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 test_moves = Ramp.TestCase
 
 

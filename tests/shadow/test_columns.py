@@ -152,14 +152,14 @@ def damaged(draw: Any) -> bytes:
 mixed = st.one_of(written, st.just(GOOD[:-1]), oddities, damaged())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.deferred(lambda: mixed), max_size=8), st.sampled_from([b"", b"\n"]))
 def test_any_mixture_of_lines_is_read_as_the_reader_reads_it(lines: list[bytes], end: bytes) -> None:
     content = b"\n".join(lines) + end
     assert by_block(content) == by_line(content)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(GOOD) - 2), st.binary(min_size=1, max_size=3))
 def test_no_change_of_a_line_is_read_otherwise(place: int, change: bytes) -> None:
     content = GOOD + GOOD[:place] + change + GOOD[place + 1 :] + GOOD

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Endpoint, Server, Shadow
@@ -22,7 +22,6 @@ def test_the_share_of_users_is_the_share_asked_for() -> None:
         assert abs(sum(place < percent for place in places) / 1000 - percent) < 1
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20), st.floats(0, 100), st.floats(0, 100))
 def test_raising_the_percentage_loses_nobody(user: str, one: float, other: float) -> None:
     low, high = sorted([one, other])
@@ -56,7 +55,6 @@ def test_categories_leave_out_what_they_do_not_name() -> None:
     assert sampler.choose("u", None)  # sorted later
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=50), st.sampled_from([0.5, 0.95, 0.99]))
 def test_a_quantile_is_the_smallest_latency_that_so_many_do_not_exceed(latencies: list[float], share: float) -> None:
     tally = Tally()

@@ -3,7 +3,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.shadow.examples import comparison, version_1
@@ -28,7 +28,6 @@ def read_1(**changes: Any) -> Comparison:
     return found
 
 
-@settings(deadline=None)
 @given(
     primary=SIDE,
     candidate=SIDE,
@@ -139,7 +138,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from([version_1(), orjson.loads(to_line(comparison()))]))
 def test_any_damage_is_a_bad_line_or_a_record(data: st.DataObject, whole: dict[str, Any]) -> None:
     key = data.draw(st.sampled_from(sorted(whole)))
@@ -151,7 +149,6 @@ def test_any_damage_is_a_bad_line_or_a_record(data: st.DataObject, whole: dict[s
     assert isinstance(found, Comparison | Drops)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_bad_line(data: bytes) -> None:
     with pytest.raises(BadLine):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zantara_exp.analysis.log import open_log
+from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, UserDays
+from zantara_exp.gates.evidence import Evidence, Missing, UserDays
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -47,19 +47,23 @@ class _Unusable(Exception):
     """Why a query's rows are no evidence."""
 
 
-def business(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+def business(
+    metric: str, until: date | None, log: ComparisonLog | MissingInputError, config: Config, layout: Layout
+) -> Evidence:
     """One business metric per user and day, with the segment `arm`: `baseline`, or `candidate` for now.
+
+    `log` is the comparison log up to `until`, or why there is none.
 
     The arm is called so because a gate compares arms: while only shadow traffic runs, no user has met the candidate.
     """
-    key = f"source.business.queries.{request.metric}"
-    query = config.source.business.queries.get(request.metric)
+    key = f"source.business.queries.{metric}"
+    query = config.source.business.queries.get(metric)
     if query is None:
         return Missing(f"no business metrics source is configured: set {key}")
     if config.source.kind not in _DATABASES:
         return Missing(f"source={config.source.kind} has no database that {key} could be asked of")
     try:
-        periods = _periods(request.until, config, layout)
+        periods = _periods(until, log, config)
         return _user_days(list(_rows(query, periods, config, layout)), periods)
     except _Unusable as error:
         return Missing(f"{key}: {error}")
@@ -67,13 +71,14 @@ def business(request: EvidenceRequest, config: Config, layout: Layout) -> Eviden
         return Missing(error.message)
 
 
-def _periods(until: date | None, config: Config, layout: Layout) -> Periods:
+def _periods(until: date | None, log: ComparisonLog | MissingInputError, config: Config) -> Periods:
     declared = config.source.business
     epoch, since, last = "", None, until
     try:
-        with open_log(config, layout, until) as log:
-            epoch, since = newest_epoch(log.facts)
-            last = log.until
+        if isinstance(log, MissingInputError):
+            raise log
+        epoch, since = newest_epoch(log.facts)
+        last = log.until
     except MissingInputError:
         if declared.since is None or until is None:
             raise

@@ -14,7 +14,8 @@ Support tickets, completion and return rate are no part of the log: `zantara_exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -93,26 +94,45 @@ _MEASURES: Mapping[str, _Measure] = {
 METRICS = frozenset(_MEASURES) | frozenset(BUSINESS_METRICS) | {"comparisons", "blocking_errors"}
 
 
-def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
-    """What the log says about one metric, up to `request.until`; Missing with the reason where it says nothing."""
-    try:
-        if request.metric in BUSINESS_METRICS:
-            return business(request, config, layout)
-        with open_log(config, layout, request.until) as log:
-            if request.metric == "blocking_errors":
-                return blocking_errors(layout.incidents, log.facts.day.max().to_pyarrow().as_py())
-            return _measured(request, config, log)
-    except MissingInputError as error:
-        return Missing(f"{error.message}: run `{error.hint}`")
+def evidence(
+    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
+) -> list[Evidence]:
+    """What the log, opened once, says about each metric; Missing with the reason where it says nothing."""
+    with ExitStack() as opened:
+        log: ComparisonLog | MissingInputError
+        try:
+            log = opened.enter_context(open_log(config, layout, until))
+            measured: _Newest | MissingInputError = _Newest(log)
+        except MissingInputError as error:
+            log = measured = error
+
+        def ask(request: EvidenceRequest) -> Evidence:
+            if request.metric in BUSINESS_METRICS:
+                return business(request.metric, until, log, config, layout)
+            if isinstance(measured, MissingInputError):
+                return Missing(f"{measured.message}: run `{measured.hint}`")
+            return measured.of(request, config, layout)
+
+        return [ask(request) for request in requests]
 
 
-def _measured(request: EvidenceRequest, config: Config, log: ComparisonLog) -> Evidence:
-    epoch, first = newest_epoch(log.facts)
-    facts = log.facts.filter(log.facts.epoch == epoch)
-    if request.metric == "comparisons":
-        return Number(float(facts.count().to_pyarrow().as_py()))
-    found = _MEASURES[request.metric](facts, request, config)
-    return _user_days(found, _lost(found, log.lost(epoch, first)), epoch, request.metric)
+class _Newest:
+    """The newest epoch of a log. Raises MissingInputError where no comparison is known."""
+
+    def __init__(self, log: ComparisonLog) -> None:
+        self._log = log
+        self._epoch, self._first = newest_epoch(log.facts)
+        self._facts = log.facts.filter(log.facts.epoch == self._epoch)
+
+    def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+        """What it says about one metric of the log."""
+        if request.metric == "blocking_errors":
+            return blocking_errors(layout.incidents, self._log.facts.day.max().to_pyarrow().as_py())
+        if request.metric == "comparisons":
+            return Number(float(self._facts.count().to_pyarrow().as_py()))
+        found = _MEASURES[request.metric](self._facts, request, config)
+        lost = _lost(found, self._log.lost(self._epoch, self._first))
+        return _user_days(found, lost, self._epoch, request.metric)
 
 
 def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:

@@ -10,7 +10,7 @@ from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
 from zantara_exp.analysis.summary import Summary, first_day, summary
-from zantara_exp.analysis.verdict import evidence_path, verdict_view
+from zantara_exp.analysis.verdict import evidence_path, shown_verdict
 from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context, StageResult, Table
@@ -88,11 +88,13 @@ def _written(log: ComparisonLog, found: Summary, config: Config, context: Contex
 
     A page about part of the days has a name of its own: report.html is always about all of them.
     """
+    from zantara_exp.gates.stage import judge
+
     facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
     drawn = pairs.draw(log, facts, config.report.pairs, config.seed)
-    verdict = verdict_view(config, context.layout, log.until)
-    path = evidence_path(config, context.layout, list(found.days), Words(config.report.language).day)
-    text = page(found, verdict, path, drawn, _provenance(log, found, config, context), config)
+    verdict, seen = judge(config, context.layout, log.until)
+    path = evidence_path(config.gate, seen, list(found.days), Words(config.report.language).day)
+    text = page(found, shown_verdict(verdict), path, drawn, _provenance(log, found, config, context), config)
     whole = first_day(config, log.until) == date.min
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from zantara_exp.analysis.svg import Point
-from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
 from zantara_exp.stage import Table
 
 if TYPE_CHECKING:
+    from zantara_exp.config.gate import Gate
+    from zantara_exp.gates.criteria import Seen
     from zantara_exp.gates.decision import CriterionDecision
     from zantara_exp.gates.verdict import Verdict
 
@@ -34,31 +34,25 @@ class VerdictView:
     note: str
 
 
-def verdict_view(config: Config, layout: Layout, until: date) -> VerdictView:
-    """Judge the configured gate on everything up to `until` and put it into words."""
-    from zantara_exp.gates.stage import judge
-
-    return shown_verdict(judge(config, layout, until))
-
-
 def evidence_path(
-    config: Config, layout: Layout, days: Sequence[date], label: Callable[[date], str]
+    gate: Gate, seen: Mapping[str, Seen], days: Sequence[date], label: Callable[[date], str]
 ) -> dict[str, list[Point]]:
     """Evidence for GO as a share of what a pass needs, by criterion, at the end of each day, which `label` names.
 
-    What has no evidence by day, such as a review, is left out; below none is shown as none.
+    What has no evidence by day, such as a review, is left out, and what may not be looked at daily; below none is
+    shown as none.
     """
-    from zantara_exp.gates.collect import collect
     from zantara_exp.gates.evidence import UserDays
     from zantara_exp.gates.verdict import judge_gate
 
-    seen = collect(config, layout, days[-1])
     daily = {
-        name for name, item in seen.items() if isinstance(item.go, UserDays) and config.gate.criteria[name].go.given
+        name
+        for name, item in seen.items()
+        if isinstance(item.go, UserDays) and not item.refused and gate.criteria[name].go.given
     }
     paths: dict[str, list[Point]] = {name: [] for name in sorted(daily)}
     for day in days if daily else []:
-        for item in judge_gate(config.gate, seen, day).criteria:
+        for item in judge_gate(gate, seen, day).criteria:
             if item.name in daily:
                 reached = None if item.view.log_go is None or not item.needed_go else item.view.log_go / item.needed_go
                 paths[item.name].append(Point(label(day), None if reached is None else min(max(reached, 0.0), 1.2)))

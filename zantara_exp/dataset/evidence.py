@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -18,37 +19,43 @@ METRICS = frozenset({"conversations", "language_share_deviation", "category_shar
 _EPOCH = date(1970, 1, 1)
 
 
-def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
-    """Measure one of METRICS.
+def evidence(
+    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
+) -> list[Evidence]:
+    """Measure some of METRICS.
 
     `conversations` counts those that became examples of a split, `*_share_deviation` is the largest distance of a share
     of the balanced examples from its target (0 to 1), `quality` the conversations per user and day that pass the
     filters.
     """
+    return [_of(request.metric, until, config, layout) for request in requests]
+
+
+def _of(metric: str, until: date | None, config: Config, layout: Layout) -> Evidence:
     try:
-        if request.metric == "quality":
-            return _quality(request, config, layout)
+        if metric == "quality":
+            return _quality(until, config, layout)
         facts = records.read_json(layout.prepare_summary, "prepare")
     except MissingInputError as missing:
         return Missing(f"{missing.message}; run {missing.hint}")
-    if request.metric == "conversations":
+    if metric == "conversations":
         return Number(float(facts["kept"]))  # repetitions and variants in train are no conversations
-    return Number(float(facts["deviation"][request.metric.removesuffix("_share_deviation")]))
+    return Number(float(facts["deviation"][metric.removesuffix("_share_deviation")]))
 
 
-def _quality(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+def _quality(until: date | None, config: Config, layout: Layout) -> Evidence:
     ask = Filters(config.dataset)
     trials: Counter[tuple[str, int]] = Counter()
     passed: Counter[tuple[str, int]] = Counter()
     for record in records.read_conversations(layout.raw_conversations):
         day = date.fromisoformat(record["timestamp"][:10])
-        if request.until is not None and day > request.until:
+        if until is not None and day > until:
             continue
         key = record["user"], (day - _EPOCH).days
         trials[key] += 1
         passed[key] += not ask.refusal(record)
     if not trials:
-        return Missing(f"{layout.raw_conversations} holds no conversation up to {request.until}")
+        return Missing(f"{layout.raw_conversations} holds no conversation up to {until}")
     keys = sorted(trials)
     codes = {user: code for code, user in enumerate(sorted({user for user, _ in keys}))}
     return UserDays(

@@ -31,33 +31,47 @@ _HOW = "python -m zantara_exp stage=evaluate"
 _SECONDS_PER_DAY = 86_400
 
 
-def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
+def evidence(
+    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
+) -> list[Evidence]:
     """Evidence on the model under `paths.models`; Missing when it was not evaluated, or another model was.
 
     Trials are tokens; sums are correct tokens, or nats of loss. An evaluation has no days of its own: all of it stands
-    on the day it ran, or on `request.until` when that is earlier, as in a replay of old traffic.
+    on the day it ran, or on `until` when that is earlier, as in a replay of old traffic.
     """
     outcome = read_json(layout.evaluation)
     if outcome is None:
-        return Missing(f"model {config.model.output} was not evaluated: {_HOW}")
-    trained = read_json(layout.train_summary)
+        hindrance = f"model {config.model.output} was not evaluated: {_HOW}"
+    else:
+        hindrance = _hindrance(outcome, read_json(layout.train_summary))
+    if outcome is None or hindrance:
+        return [Missing(hindrance)] * len(requests)
+    rows = _lines(layout.evaluation_rows)
+    return [_of(request.metric, outcome, rows, until) for request in requests]
+
+
+def _hindrance(outcome: Mapping[str, Any], trained: Mapping[str, Any] | None) -> str:
+    """Why an evaluation says nothing of the model that lies there; empty where it does."""
     if trained is None or trained.get("epoch") != outcome.get("epoch"):
-        return Missing(f"the evaluation is of another model than the one under paths.models: {_HOW}")
+        return f"the evaluation is of another model than the one under paths.models: {_HOW}"
     if outcome.get("same_train_split") is False:
-        return Missing(
+        return (
             "train.jsonl was written anew since the model learnt from it, so what it learnt may be tested: "
             "python -m zantara_exp stage=train, then stage=evaluate"
         )
+    return ""
+
+
+def _of(metric: str, outcome: Mapping[str, Any], rows: Sequence[Row], until: date | None) -> Evidence:
     epoch = str(outcome["epoch"])[:12]
-    if request.metric == "generalization_gap":
+    if metric == "generalization_gap":
         return _gap(outcome["splits"]["val"]["loss"], outcome["splits"]["train"]["loss"])
-    if request.metric not in METRICS:
-        return Missing(f"evaluation measures no {request.metric}; it measures {', '.join(sorted(METRICS))}")
-    rows = _lines(layout.evaluation_rows)
-    day = _day(float(outcome["evaluated_at"]), request.until)
-    if request.metric not in _COUNTED:
-        return _judged(rows, request.metric, day, epoch)
-    split, key = _COUNTED[request.metric]
+    if metric not in METRICS:
+        return Missing(f"evaluation measures no {metric}; it measures {', '.join(sorted(METRICS))}")
+    day = _day(float(outcome["evaluated_at"]), until)
+    if metric not in _COUNTED:
+        return _judged(rows, metric, day, epoch)
+    split, key = _COUNTED[metric]
     rows = [row for row in rows if row["split"] == split]
     if not rows:
         return Missing(f"no example of the {split} split was scored: {_HOW}")

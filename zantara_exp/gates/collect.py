@@ -55,27 +55,36 @@ def collect(config: Config, layout: Layout, until: date | None) -> dict[str, See
     that no area measures, or judges one as a kind that it is not.
     """
     known = metrics()
-    asked: dict[tuple[str, float | None], Evidence] = {}
-
-    def ask(name: str, criterion: Criterion, limit: float | None) -> Evidence:
-        key = criterion.metric, limit
-        if key not in asked:
-            request = EvidenceRequest(criterion.metric, limit, until)
-            try:
-                found: Evidence = _provider(_area(name, criterion, known)).evidence(request, config, layout)
-            except MissingInputError as error:
-                found = Missing(f"{error.message}: {error.hint}")
-            asked[key] = found
-        return asked[key]
-
-    seen = {}
+    areas: dict[str, str] = {}
+    wanted: dict[str, dict[EvidenceRequest, None]] = {}  # by area, which looks once for all it is asked for
     for name, criterion in config.gate.criteria.items():
         if problem := misfit(criterion):
             raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}", _CHECK)
-        limit, no_go_limit = limits_of(criterion)
-        other = ask(name, criterion, no_go_limit) if no_go_limit not in (None, limit) else None
-        seen[name] = Seen(ask(name, criterion, limit), other, source=_area(name, criterion, known))
+        areas[name] = _area(name, criterion, known)
+        wanted.setdefault(areas[name], {}).update(dict.fromkeys(filter(None, _requests(criterion))))
+    found = {area: _asked(area, list(requests), until, config, layout) for area, requests in wanted.items()}
+    seen = {}
+    for name, criterion in config.gate.criteria.items():
+        go, no_go = _requests(criterion)
+        of = found[areas[name]]
+        seen[name] = Seen(of[go], None if no_go is None else of[no_go], source=areas[name])
     return seen
+
+
+def _asked(
+    area: str, requests: list[EvidenceRequest], until: date | None, config: Config, layout: Layout
+) -> dict[EvidenceRequest, Evidence]:
+    try:
+        return dict(zip(requests, _provider(area).evidence(requests, until, config, layout), strict=True))
+    except MissingInputError as error:
+        return dict.fromkeys(requests, Missing(f"{error.message}: {error.hint}"))
+
+
+def _requests(criterion: Criterion) -> tuple[EvidenceRequest, EvidenceRequest | None]:
+    """What a criterion is decided on: for GO, and for NO-GO where that has another limit."""
+    limit, no_go_limit = limits_of(criterion)
+    other = None if no_go_limit in (None, limit) else EvidenceRequest(criterion.metric, no_go_limit)
+    return EvidenceRequest(criterion.metric, limit), other
 
 
 def limits_of(criterion: Criterion) -> tuple[float | None, float | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,13 @@ class EvidenceRequest:
     """What a gate asks an area for.
 
     An area that measures something has a module `evidence` with `METRICS: frozenset[str]`, the names it knows, and
-    `def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence`.
+    `def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) ->
+    list[Evidence]`: what it has on each, up to the UTC day `until`, inclusive (None: the newest).
     """
 
     metric: str
     limit: float | None = None
     """For a quantile: the limit that requests are counted against, in the metric's unit."""
-    until: date | None = None
-    """Last UTC day to look at, inclusive; None is the newest."""
 
 
 @dataclass(frozen=True)

@@ -68,14 +68,15 @@ def _tell(config: Config, context: Context, verdict: Verdict) -> None:
     notifier.close()
 
 
-def judge(config: Config, layout: Layout, until: date | None = None) -> Verdict:
-    """The verdict of `config.gate` on the evidence up to `until`, without recording a look or writing a file.
+def judge(config: Config, layout: Layout, until: date | None = None) -> tuple[Verdict, dict[str, Seen]]:
+    """The verdict of `config.gate` and its evidence up to `until`, without recording a look or writing a file.
 
     A one-look criterion is shown only where stage=gate has recorded the look.
     """
     looks = _looks(layout)
     seen = _seen(config, layout, looks, until, recorded=True)
-    return _judged(config, looks, seen, until, looks.lost(config.gate.name, verdict_file(layout, config.gate.name)))
+    lost = looks.lost(config.gate.name, verdict_file(layout, config.gate.name))
+    return _judged(config, looks, seen, until, lost), seen
 
 
 def _looks(layout: Layout) -> Looks:

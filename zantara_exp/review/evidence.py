@@ -23,22 +23,31 @@ METRICS = frozenset({"review_equivalent", "critical_bugs"})
 _NONE = f"no review: run `{DRAW_COMMAND}`"
 
 
-def evidence(request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
-    """The review of the newest epoch, up to `request.until`; Missing with the reason where there is none."""
-    if not layout.review_labels.is_file():
-        return Missing(_NONE)
+def evidence(
+    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
+) -> list[Evidence]:
+    """The review of the newest epoch, up to `until`; Missing with the reason where there is none."""
     try:
+        if not layout.review_labels.is_file():
+            raise MissingInputError(_NONE, DRAW_COMMAND)
         sample = load_sample(layout.review_sample)
         known = load(layout.review_labels)
         labels = usable(known, sample)
     except ZantaraError as error:
-        return Missing(error.message)
-    hindrance = _other_days(sample, request.until) or _other_epoch(sample, request.until, config, layout)
+        return [Missing(error.message)] * len(requests)
+    hindrance = _other_days(sample, until) or _other_epoch(sample, until, config, layout)
     if hindrance:
-        return Missing(hindrance)
+        return [Missing(hindrance)] * len(requests)
     known = of_epoch(known, sample, layout)
-    if request.metric == "critical_bugs":
-        return _critical_bugs(known, labels, sample)
+    found = {
+        "critical_bugs": lambda: _critical_bugs(known, labels, sample),
+        "review_equivalent": lambda: _reviews(known, labels, sample, config),
+    }
+    return [found[request.metric]() for request in requests]
+
+
+def _reviews(known: Sequence[Label], labels: Sequence[Label], sample: Sample, config: Config) -> Evidence:
+    """One adjudicated label per pair."""
     drawn_again = _drawn_again(known, sample, config)
     if drawn_again:
         return Missing(drawn_again)
