@@ -48,3 +48,9 @@ def test_one_at_a_time_is_the_same_and_can_be_resumed():
 
 def test_no_observation_is_no_alarm():
     assert not Detector(0.95, 3000, 0.0125).alarm
+
+
+def test_a_long_outage_has_a_value_that_can_be_written_down():
+    path = detector_path(np.zeros(5000), 0.95)
+    assert np.isfinite(path).all()
+    assert (np.diff(path) >= 0).all()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from zantara_exp.gates import eprocess as ep
 
@@ -73,6 +74,26 @@ def test_more_good_never_hurts_and_more_bad_never_helps(good, bad, p0, more):
     assert ep.log_evidence_go(good + more, bad, p0) - ep.log_evidence_go(good, bad, p0) > -1e-6
     assert ep.log_evidence_go(good, bad + more, p0) - ep.log_evidence_go(good, bad, p0) < 1e-6
     assert ep.log_evidence_no_go(good + more, bad, p0) - ep.log_evidence_no_go(good, bad, p0) < 1e-6
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_a_number_among_arrays_stands_for_each_of_them(which):
+    given = [np.linspace(1.0, 5000.0, 10_000), np.linspace(40.0, 0.0, 10_000), np.linspace(0.5, 0.99, 10_000)]
+    given[which] = given[which][17]
+    everywhere = np.broadcast_arrays(*given)
+    for evidence in (ep.log_evidence_go, ep.log_evidence_no_go):
+        np.testing.assert_allclose(evidence(*given), evidence(*everywhere), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(ep.lower_bound(*given[:2], 0.05), ep.lower_bound(*everywhere[:2], 0.05))
+
+
+def test_bounds_are_what_a_root_finder_finds():
+    def beyond(p0, evidence, good, bad):
+        return evidence(good, bad, p0) - np.log(20.0)
+
+    for good, bad in 10.0 ** np.random.default_rng(4).uniform(0.0, 5.0, (40, 2)):
+        for bound, evidence in ((ep.lower_bound, ep.log_evidence_go), (ep.upper_bound, ep.log_evidence_no_go)):
+            root = brentq(beyond, 1e-12, 1 - 1e-12, args=(evidence, good, bad), xtol=1e-15)
+            assert bound(good, bad, 0.05) == pytest.approx(root, rel=1e-9)
 
 
 def test_no_evidence_decides_nothing():

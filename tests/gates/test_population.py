@@ -102,14 +102,16 @@ def test_parts_stay_small_when_traffic_is_large():
     assert max(chunks(CHURNING, 60, 4000)) * 100 * 74 <= 2_000_000
 
 
-def test_some_users_are_a_population_too():
+def test_rollouts_are_split_by_a_code_of_their_users():
     at = visits(CHURNING, 10, 4, rng())
-    keep = rng().random(at.users) < 0.5
-    part = at.only(keep)
-    assert part.users == keep.sum()
-    assert part.trials.sum() == at.trials[keep[at.user]].sum()
-    np.testing.assert_array_equal(part.first, np.searchsorted(part.user, np.arange(part.users)))
-    np.testing.assert_array_equal(part.owner, at.owner[keep])
+    code = rng().integers(0, 3, at.users)
+    parts = at.split(code, 3)
+    seen = np.bincount(parts.cell, parts.trials, parts.simulations * parts.days).reshape(4, 3, 10)
+    whole = np.bincount(at.cell, at.trials, 40).reshape(4, 10)
+    np.testing.assert_array_equal(seen.sum(axis=1), whole)
+    of_the_last = (at.owner[at.user] == 0) & (code[at.user] == 2)
+    assert seen[0, 2].sum() == at.trials[of_the_last].sum()
+    np.testing.assert_array_equal(parts.seen, at.seen)
 
 
 def log():

@@ -57,7 +57,7 @@ class Seen:
         """Wald test with the cluster-robust standard error; the binomial one at p0 before a failure is seen."""
         n = np.maximum(self.requests, 1.0)
         share = self.successes / n
-        m, s = paths.so_far(self.at, self.at.trials), paths.so_far(self.at, self.good)
+        m, s = self.at.seen, self.at.so_far(self.good)
         ss, sm, mm = (paths.summed(self.at, product) for product in (s * s, s * m, m * m))
         robust = np.maximum(ss - 2 * share * sm + share**2 * mm, 0.0) / n**2
         return (share - P0) / np.sqrt(np.where(robust > 1e-12, robust, P0 * (1.0 - P0) / n))

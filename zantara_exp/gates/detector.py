@@ -21,20 +21,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, mix, strict_factors_no_go
+from zantara_exp.gates.eprocess import NO_GO_BETS, NO_GO_LOG_PRIOR, mix, strict_factors_no_go
 
 Floats = NDArray[np.float64]
 
 
 def detector_path(shares: ArrayLike, p0: float) -> Floats:
-    """Log of the detector after each observation; `shares` in [0, 1], shape (..., observations)."""
-    y = np.asarray(shares, dtype=np.float64)
-    state = np.full((*y.shape[:-1], NO_GO_LOG_PRIOR.size), -np.inf)
-    path = np.empty(y.shape)
-    for t in range(y.shape[-1]):
-        state = np.logaddexp(state, 0.0) + strict_factors_no_go(y[..., t], p0)
-        path[..., t] = mix(state, NO_GO_LOG_PRIOR)
-    return path
+    """Log of the detector after each observation; `shares` in [0, 1], shape (..., observations).
+
+    It ends at 709, the largest log of a float, which is far beyond any alarm.
+    """
+    stakes = (p0 - np.asarray(shares, dtype=np.float64)) / (1.0 - p0)
+    bets, prior = NO_GO_BETS[:, None], np.exp(NO_GO_LOG_PRIOR)
+    state = np.zeros((bets.size, int(np.prod(stakes.shape[:-1]))))
+    flat = stakes.reshape(-1, stakes.shape[-1])
+    path = np.empty_like(flat)
+    with np.errstate(over="ignore"):
+        for t in range(flat.shape[-1]):
+            state += 1.0
+            state *= 1.0 + flat[:, t] * bets
+            path[:, t] = prior @ state
+    return np.log(np.minimum(path, np.finfo(np.float64).max)).reshape(stakes.shape)
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from zantara_exp.config.gate import Threshold, Traffic
-from zantara_exp.gates.population import Floats, Visits, amounts, probabilities, successes, visits
+from zantara_exp.gates.population import Floats, Ints, Visits, amounts, probabilities, successes, visits
 from zantara_exp.gates.rules import Rule
 
 
@@ -35,17 +35,9 @@ class Drawn:
     control: Drawn | None = None
     """For non-inferiority: other users, of the baseline."""
 
-    def only(self, users: np.ndarray) -> Drawn:
-        """The rows of some users."""
-        rows = users[self.at.user]
-        return replace(
-            self,
-            at=self.at.only(users),
-            counted=self.counted[rows],
-            total=self.total[rows],
-            baseline=None if self.baseline is None else self.baseline[rows],
-            beyond=None if self.beyond is None else self.beyond[rows],
-        )
+    def split(self, part: Ints, parts: int) -> Drawn:
+        """The same measurements of users in `parts` rollouts for each one."""
+        return replace(self, at=self.at.split(part, parts))
 
 
 def draw(rule: Rule, value: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Drawn:

@@ -21,13 +21,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def so_far(at: Visits, values: Floats) -> Floats:
-    """Each user's running sum, per row."""
-    total = np.cumsum(values)
-    before = total[at.first] - values[at.first]
-    return np.asarray(total - before[at.user])
-
-
 def summed(at: Visits, values: Floats) -> Floats:
     """Sum over users of each one's newest value, per simulation and day; `values` per row."""
     change = np.empty_like(values)
@@ -58,7 +51,7 @@ def users_seen(at: Visits) -> Ints:
 
 def weighted(at: Visits, trials: Floats, good: Floats, rho0: float) -> eprocess.Counts:
     """Effective good and bad requests at each look."""
-    m, s = so_far(at, trials), so_far(at, good)
+    m, s = at.seen if trials is at.trials else at.so_far(trials), at.so_far(good)
     weights = eprocess.user_weights(m, rho0)
     total = summed(at, weights)
     counted = summed(at, weights * np.divide(s, m, out=np.zeros_like(m), where=m > 0))
@@ -124,8 +117,7 @@ def exact_log_evidence(counts: eprocess.Counts, p0: float, side: str) -> Floats:
 
 def mean_distance(at: Visits, total: Floats, threshold: float, rho0: float) -> Floats:
     """Cluster-robust standard errors between the users' weighted mean and a threshold, at each look."""
-    m = so_far(at, at.trials)
-    return distance(at, eprocess.user_weights(m, rho0), so_far(at, total) / m, threshold)
+    return distance(at, eprocess.user_weights(at.seen, rho0), at.so_far(total) / at.seen, threshold)
 
 
 def distance(at: Visits, weights: Floats, values: Floats, threshold: float) -> Floats:

@@ -14,7 +14,7 @@ and day; `chunks` keeps the memory bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -61,14 +61,22 @@ class Visits:
         """Place of each row in a flattened (simulations, days) array."""
         return np.asarray(self.owner[self.user] * self.days + self.day)
 
-    def only(self, users: NDArray[np.bool_]) -> Visits:
-        """The same rollouts with some of the users."""
-        rows = users[self.user]
-        codes = np.cumsum(users) - 1
-        lengths = np.diff(self.first, append=self.user.size)[users]
-        first = np.cumsum(lengths) - lengths
-        user, day, trials = codes[self.user[rows]], self.day[rows], self.trials[rows]
-        return Visits(self.simulations, self.days, self.owner[users], first, user, day, trials)
+    def so_far(self, values: Floats) -> Floats:
+        """Each user's running sum of `values`, which are one per row."""
+        total = np.cumsum(values)
+        before = total[self.first] - values[self.first]
+        return np.asarray(total - before[self.user])
+
+    @cached_property
+    def seen(self) -> Floats:
+        """Each user's requests so far, per row."""
+        return self.so_far(self.trials)
+
+    def split(self, part: Ints, parts: int) -> Visits:
+        """The same users in `parts` rollouts for each one: a user of rollout r goes to r * parts + `part`."""
+        made = replace(self, simulations=self.simulations * parts, owner=self.owner * parts + part)
+        vars(made)["seen"] = self.seen  # whose rollout a row is of does not change it
+        return made
 
     def one(self, simulation: int, total: Floats, baseline: Floats | None = None) -> UserDays:
         """One simulated rollout as the evidence that a gate decides on; `total` per row."""

@@ -43,9 +43,9 @@ def decide_paths(rule: Rule, drawn: Drawn, horizon: int, segments: Sequence[Ints
         passes &= log_go >= rule.needed_go
         passes &= _window_agrees(rule, drawn)
     for codes in segments if c.no_go.given and rule.segments else ():
-        for code in range(int(codes.max(initial=-1)) + 1):
-            _, against, some = evidence_paths(rule, drawn.only(codes == code))
-            fails |= _fails(rule, against, some)
+        parts = int(codes.max(initial=0)) + 1
+        _, against, some = evidence_paths(rule, drawn.split(codes, parts))
+        fails |= _fails(rule, against, some).reshape(-1, parts, drawn.at.days).any(axis=1)
     if c.method == "exact":
         passes, fails = (_at_looks(flags, horizon, c.looks) for flags in (passes, fails))
     return Outcomes(passes & ~fails, fails)
@@ -140,7 +140,7 @@ def _amount(rule: Rule, drawn: Drawn) -> tuple[Floats, Floats, Ints]:
 
     def evidence(threshold: float, upwards: bool, level: float) -> Floats:
         if drawn.baseline is not None:
-            gains = paths.so_far(at, (1.0 - threshold) * drawn.baseline - drawn.total)
+            gains = at.so_far((1.0 - threshold) * drawn.baseline - drawn.total)
             z = paths.distance(at, np.ones(at.trials.size), gains, 0.0)
         else:
             z = paths.mean_distance(at, drawn.total, threshold, rule.rho0)
@@ -183,11 +183,11 @@ def _window_agrees(rule: Rule, drawn: Drawn) -> Flags | bool:
     if c.window is None:
         return True
     at, total = paths.last_days(drawn.at, drawn.total, int(c.window.rstrip("d")))
-    m, s = paths.so_far(at, at.trials), paths.so_far(at, total)
+    m, s = at.seen, at.so_far(total)
     users = paths.summed(at, (m > 0.5).astype(np.float64))
     if c.kind == "ratio" and drawn.baseline is not None:
         _, baseline = paths.last_days(drawn.at, drawn.baseline, int(c.window.rstrip("d")))
-        top, below = paths.summed(at, s), paths.summed(at, paths.so_far(at, baseline))
+        top, below = paths.summed(at, s), paths.summed(at, at.so_far(baseline))
         estimate = 1.0 - top / np.maximum(below, 1e-300)
     else:
         weights = eprocess.user_weights(np.maximum(m, 0.0), rule.rho0)
