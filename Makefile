@@ -20,8 +20,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m zantara_exp
 
-# A worker per core, at most four: each may hold a model, a browser or a database. A file stays with one worker.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# A worker per core, at most four: each may hold a model, a browser or a database. A file stays with one worker, and
+# the files come in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
 	scripts/check

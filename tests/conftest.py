@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from absl import logging as absl_logging
 from hypothesis import HealthCheck, settings
+
+from zantara_exp.tracking import _store
 
 # How long an example takes is the machine's affair, and says nothing of what is right.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,6 +35,16 @@ _OURS = (
     "ZANTARA_CONFIG_DIR",
 )
 
+_MAKE = _store._make
+_LONGEST = ("test_pipeline.py", "gates/test_check.py", "gateway/test_stage.py", "training/test_train.py")
+"""Files that take a minute or more: begun first, so that no worker is left with one while the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; a worker takes the next file in this order (--no-loadscope-reorder)."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in _LONGEST)
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are counted, not quoted: those of a gzip hold the time, and two workers would collect different tests."""
@@ -42,6 +56,30 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the variables of the person who runs it."""
     for name in _OURS:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new MLflow store is always the same, and takes MLflow seconds: it makes the first one, the others are copies.
+
+    Processes that a test starts make their own.
+    """
+    made = tmp_path_factory.mktemp("mlflow") / "new.db"
+
+    def copied(database: Path) -> None:
+        if not made.exists():
+            _MAKE(made)
+        shutil.copyfile(made, database)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_store, "_make", copied)
+        yield
+
+
+@pytest.fixture
+def store_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow makes this test's store."""
+    monkeypatch.setattr(_store, "_make", _MAKE)
 
 
 @pytest.fixture

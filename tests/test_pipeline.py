@@ -136,7 +136,8 @@ def test_the_gate_alone_tells_ci_its_verdict(finished: tuple[Path, str]) -> None
 def test_a_pipeline_killed_in_training_goes_on(finished: tuple[Path, str]) -> None:
     """Its training, from where it was, is the proof of tests/faults; here it is the pipeline that goes on."""
     folder = finished[0]
-    other = [*SMALL, "seed=8", "trainer.epochs=0.5", "stage.steps=[extract,analyze,prepare,train]"]
+    other = [*SMALL, "seed=8", "dataset.max_train_rows=80", "trainer.epochs=0.25"]
+    other += ["stage.steps=[extract,analyze,prepare,train]"]
     command = [sys.executable, "-W", "ignore", "-m", "zantara_exp", *other]
     started = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert started.stdout is not None

@@ -39,6 +39,7 @@ def closed_port() -> int:
         return int(free.getsockname()[1])
 
 
+@pytest.mark.usefixtures("store_of_its_own")
 def test_a_store_whose_making_was_cut_short_is_made_anew(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     from alembic import command
 
