@@ -16,6 +16,7 @@ def test_what_the_dead_left_goes_and_what_the_living_write_stays(tmp_path: Path)
     for kind in ("file", "folder"):
         gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
         left = tmp_path / f".report.html.{int(gone.stdout)}"
+        left.with_name(f"{left.name}-journal").touch()
         if kind == "folder":
             left.mkdir()
         (left / "part" if kind == "folder" else left).write_text("a chat")

@@ -65,7 +65,7 @@ def beside(path: Path) -> Path:
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left of their writing `path`: it bears the number of a process that is gone."""
     for leftover in path.parent.glob(f".{path.name}.*"):
-        number = leftover.suffix[1:]
+        number = leftover.suffix[1:].removesuffix("-journal")  # which SQLite keeps beside its file
         if number.isdecimal() and not Path("/proc", number).exists():
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
