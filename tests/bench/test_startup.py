@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from zantara_exp.bench.startup import _timed
 
 
@@ -12,6 +14,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert heavy == []
 
 
+@pytest.mark.slow
 def test_what_is_heavy_is_seen(tmp_path: Path) -> None:
     _, _, heavy = _timed(["stage=gate"], tmp_path, repeats=1, seed=7)
     assert "mlflow" in heavy

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.config import compose
+from tests.composing import composed
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Context
 
@@ -37,7 +37,7 @@ class Silent:
 
 def config_of(*overrides: str) -> Config:
     """The shipped config with overrides."""
-    return compose(list(overrides))
+    return composed(*overrides)
 
 
 def small_demo(state: Path) -> list[str]:

@@ -73,6 +73,7 @@ def test_what_is_no_export_is_named(database: psycopg.Connection, tmp_path: Path
         import_file(tmp_path / "none", database, date(2025, 11, 3), 30)
 
 
+@pytest.mark.slow
 def test_real_chats_become_a_dataset(configured: Callable[..., Config], real_data: Path, state: Path) -> None:
     """Its Italian part is answered in English: refused as such."""
     script = [sys.executable, str(SCRIPTS / "import_conversations.py"), str(real_data / "conversations_dev.jsonl.gz")]

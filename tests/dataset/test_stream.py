@@ -111,6 +111,7 @@ def test_what_changes_meanwhile_is_read_once(database: psycopg.Connection, workd
     assert Counter(found) == Counter(f"c{n}" for n in range(1, ROWS + 1))
 
 
+@pytest.mark.slow
 def test_extract_goes_on_and_says_so(
     database: psycopg.Connection, workdir: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_missing_model_names_the_stage_that_makes_it(tmp_path: Path) -> None:
     assert caught.value.hint == "python -m zantara_exp stage=train"
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_ends_with_the_servers_last_words(tiny_model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -115,6 +115,7 @@ def test_a_user_who_was_moved_gets_the_primarys_answer_whatever_the_candidates_f
     assert [line.answered_by for line in noted] == [PRIMARY] * len(faults) + [CANDIDATE] * 2
 
 
+@pytest.mark.slow
 def test_what_a_primary_at_fault_sends_is_what_one_gets_without_the_gateway() -> None:
     right = (200, json.dumps(anthropic_whole(False)).encode())
     whole, changing = response(right[1]), Changing()

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.analysis import logs
+from tests.composing import composed
 from zantara_exp.config import Config, compose
 from zantara_exp.errors import ConfigError
 from zantara_exp.gates.collect import collect, metrics
@@ -54,7 +55,7 @@ def at(log: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def looked(*overrides: str) -> tuple[StageResult, Config]:
-    config = compose(list(overrides))
+    config = composed(*overrides)
     return gate(config, Context(config, Kept(), Path("."))), config
 
 

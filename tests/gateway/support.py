@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.composing import composed
 from tests.shadow.primary import running
-from zantara_exp.config import compose
 from zantara_exp.gateway.app import Gateway
 
 
 @contextmanager
 def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[str, Gateway]]:
-    settings = [
-        "stage=serve", "shadow=live", "shadow.traffic_percent=100", "endpoint=openai", f"endpoint.base_url={candidate}",
-        "endpoint.model=m", "endpoint.stream=false", f"gateway.anthropic_url={primary}",
-        f"gateway.openai_url={primary}", *overrides,
-    ]  # fmt: skip
-    gateway = Gateway(compose(settings))
+    config = composed(
+        "stage=serve", "shadow=live", "shadow.traffic_percent=100", "endpoint=openai", "endpoint.base_url=http://there",
+        "endpoint.model=m", "endpoint.stream=false", *overrides,
+    )  # fmt: skip
+    config.endpoint.base_url, config.gateway.anthropic_url, config.gateway.openai_url = candidate, primary, primary
+    gateway = Gateway(config)
     with running(gateway) as url:
         yield url, gateway

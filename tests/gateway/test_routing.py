@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.composing import composed
 from tests.dataset.conftest import open_folder
 from tests.endpoints.servers import Handler, answering, raw_server, response
 from tests.gateway.support import gateway_at
@@ -22,7 +23,6 @@ from tests.gateway.test_app import CHAT, SECRET
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
-from zantara_exp.config import compose
 from zantara_exp.dataset import embedded
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.exchange import Exchange
@@ -69,7 +69,7 @@ def served(primary: Primary, candidate: Candidate) -> Iterator[tuple[str, Gatewa
 
 def set_share(gateway: Gateway, percent: float, *overrides: str) -> None:
     """As stage=rollout writes it, whose own tests say when it may."""
-    config = compose(list(overrides))
+    config = composed(*overrides)
     running = State(RUNNING, 0, percent, gateway.routing.epoch, "g1", "2025-11-02", since=datetime.now(UTC))
     with closing(open_store(config.rollout, Layout(config))) as store:
         store.swap(store.read(), running if percent else State())
@@ -78,7 +78,7 @@ def set_share(gateway: Gateway, percent: float, *overrides: str) -> None:
 
 def lines(count: int, *overrides: str) -> list[Served]:
     """The served log once it has so many lines."""
-    config = compose(list(overrides))
+    config = composed(*overrides)
     layout, start = Layout(config), datetime(2025, 1, 1, tzinfo=UTC)
     wait_for(lambda: len(list(read_served(config, layout, start))) >= count)
     found = list(read_served(config, layout, start))

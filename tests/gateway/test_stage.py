@@ -105,6 +105,7 @@ def test_what_outlasts_the_drain_is_refused_without_a_traceback(capfd: pytest.Ca
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_rollout_and_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = ("rollout.state=postgres", "shadow.traffic_percent=0")
     with open_folder() as place, embedded.server(place) as server, primary_at(Primary()) as url:

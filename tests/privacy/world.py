@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.composing import composed
 from tests.dataset.support import context_of
-from zantara_exp.config import Config, compose
+from zantara_exp.config import Config
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.dataset.users import hash_user
@@ -35,7 +36,7 @@ def hashed(user: str, key: str = KEY) -> str:
 
 
 def settings(*overrides: str) -> Config:
-    return compose(["source=jsonl", "source.path=chats.jsonl", "source.models=[]", "dataset.balance=none", *overrides])
+    return composed("source=jsonl", "source.path=chats.jsonl", "source.models=[]", "dataset.balance=none", *overrides)
 
 
 def said(user: str, turn: int) -> str:

@@ -106,6 +106,7 @@ def test_two_controllers_that_see_the_breach_at_once_roll_back_once(store: Postg
     assert [change.action for change in store.read().history] == ["start", "rollback"]
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_ends_no_controller_and_raises_nothing(
     store: PostgresStore, place: Path, server: Server
 ):

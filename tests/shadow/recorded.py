@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from tests.composing import composed
 from tests.endpoints.servers import response
-from zantara_exp.config import Config, compose
 from zantara_exp.shadow.stage import shadow
 from zantara_exp.stage import Context, StageResult
 
@@ -55,7 +55,7 @@ def record(conversations: list[dict[str, Any]], train_users: list[str]) -> None:
 
 
 def run(*overrides: str) -> StageResult:
-    config: Config = compose(["stage=shadow", *overrides])
+    config = composed("stage=shadow", *overrides)
     return shadow(config, Context(config, Record(), Path("outputs/test")))
 
 

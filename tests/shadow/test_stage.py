@@ -225,6 +225,7 @@ def test_the_trained_model_is_served_and_compared(tiny_model: Path) -> None:
     assert Path("outputs/test/candidate_server.log").is_file()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_ends_the_stage_with_its_last_words(tiny_model: Path) -> None:
     record([conversation(number, "ciao come stai", "Ciao!") for number in range(2000)], train_users=[])
     shutil.copytree(tiny_model, "models/zantara-tiny")
