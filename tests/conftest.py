@@ -36,14 +36,13 @@ _OURS = (
 )
 
 _MAKE = _store._make
-_LONGEST = ("test_pipeline.py", "gates/test_check.py", "gateway/test_stage.py", "training/test_train.py")
+_LONGEST = ("/test_pipeline.py", "/gates/test_check.py", "/gateway/test_stage.py", "/training/test_train.py")
 """Files that take a minute or more: begun first, so that no worker is left with one while the others are done."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; a worker takes the next file in this order (--no-loadscope-reorder)."""
-    here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.relative_to(here).as_posix() not in _LONGEST)
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 from tests.analysis import logs
 from tests.dataset.conftest import open_folder
 from zantara_exp.analysis.evidence import evidence
+from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.gates.collect import collect
@@ -127,6 +128,22 @@ def test_a_source_without_a_database_is_missing(shop: Config) -> None:
     assert "has no database" in str(asked(shop, "tickets"))
     shop.source.kind = "postgres"
     assert "DATABASE_URL, which is not set" in str(asked(shop, "tickets"))
+
+
+def test_the_log_is_opened_where_it_is_needed_and_then_once(
+    shop: Config, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.source.business.queries, shop.log.name, shop.log.url_env = {}, "postgres", "NOWHERE_URL"
+    assert "no business metrics source" in str(asked(shop, "tickets"))  # and nothing of a log that cannot be had
+    opened = []
+    counted = "zantara_exp.analysis.evidence.open_log"
+    monkeypatch.setattr(counted, lambda *given: opened.append(given) or open_log(*given))
+    shop.log.name = "jsonl"
+    logs.write(layout.logs, logs.Plan(days=4, per_day=5))
+    requests = [EvidenceRequest("success"), EvidenceRequest("similar"), EvidenceRequest("tickets")]
+    found = evidence(requests, date(2025, 10, 28), shop, layout)
+    assert [type(each) for each in found] == [UserDays, UserDays, Missing]
+    assert len(opened) == 1
 
 
 def test_now_begins_with_the_epoch(shop: Config, layout: Layout) -> None:

@@ -54,3 +54,8 @@ def test_a_long_outage_has_a_value_that_can_be_written_down():
     path = detector_path(np.zeros(5000), 0.95)
     assert np.isfinite(path).all()
     assert (np.diff(path) >= 0).all()
+
+
+def test_nobody_is_no_path():
+    assert detector_path(np.empty((3, 0)), 0.95).shape == (3, 0)
+    assert detector_path(np.empty(0), 0.95).shape == (0,)

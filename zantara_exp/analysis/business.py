@@ -7,7 +7,7 @@ then on are now. What cannot be read, be it that a table is absent, is missing e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -48,11 +48,11 @@ class _Unusable(Exception):
 
 
 def business(
-    metric: str, until: date | None, log: ComparisonLog | MissingInputError, config: Config, layout: Layout
+    metric: str, until: date | None, log: Callable[[], ComparisonLog], config: Config, layout: Layout
 ) -> Evidence:
     """One business metric per user and day, with the segment `arm`: `baseline`, or `candidate` for now.
 
-    `log` is the comparison log up to `until`, or why there is none.
+    `log` opens the comparison log up to `until`.
 
     The arm is called so because a gate compares arms: while only shadow traffic runs, no user has met the candidate.
     """
@@ -71,14 +71,13 @@ def business(
         return Missing(error.message)
 
 
-def _periods(until: date | None, log: ComparisonLog | MissingInputError, config: Config) -> Periods:
+def _periods(until: date | None, log: Callable[[], ComparisonLog], config: Config) -> Periods:
     declared = config.source.business
     epoch, since, last = "", None, until
     try:
-        if isinstance(log, MissingInputError):
-            raise log
-        epoch, since = newest_epoch(log.facts)
-        last = log.until
+        found = log()
+        epoch, since = newest_epoch(found.facts)
+        last = found.until
     except MissingInputError:
         if declared.since is None or until is None:
             raise

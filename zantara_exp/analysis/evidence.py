@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,19 +100,22 @@ def evidence(
 ) -> list[Evidence]:
     """What the log, opened once, says about each metric; Missing with the reason where it says nothing."""
     with ExitStack() as opened:
-        log: ComparisonLog | MissingInputError
-        try:
-            log = opened.enter_context(open_log(config, layout, until))
-            measured: _Newest | MissingInputError = _Newest(log)
-        except MissingInputError as error:
-            log = measured = error
+
+        @cache
+        def log() -> ComparisonLog:
+            return opened.enter_context(open_log(config, layout, until))
+
+        @cache
+        def newest() -> _Newest:
+            return _Newest(log())
 
         def ask(request: EvidenceRequest) -> Evidence:
-            if request.metric in BUSINESS_METRICS:
-                return business(request.metric, until, log, config, layout)
-            if isinstance(measured, MissingInputError):
-                return Missing(f"{measured.message}: run `{measured.hint}`")
-            return measured.of(request, config, layout)
+            try:
+                if request.metric in BUSINESS_METRICS:
+                    return business(request.metric, until, log, config, layout)
+                return newest().of(request, config, layout)
+            except MissingInputError as error:
+                return Missing(f"{error.message}: run `{error.hint}`")
 
         return [ask(request) for request in requests]
 

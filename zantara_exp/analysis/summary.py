@@ -91,10 +91,8 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     if not asked.count().to_pyarrow().as_py():
         start = f"from {since} " if since > date.min else ""
         some_days = config.as_of or since > date.min
-        hint = "python -m zantara_exp stage=report   (with neither report.since nor as_of: all of its days)"
-        raise MissingInputError(
-            f"the log holds no comparison {start}to {log.until}", hint if some_days else SHADOW_COMMAND
-        )
+        hint = "python -m zantara_exp stage=report   (all of its days)" if some_days else SHADOW_COMMAND
+        raise MissingInputError(f"the log holds no comparison {start}to {config.as_of or log.until}", hint)
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)
     found = [cell for cell in everything if cell.epoch == epoch]

@@ -103,7 +103,7 @@ def newest_epoch(facts: ir.Table) -> tuple[str, date]:
     """The epoch of the newest comparison, and that epoch's first day. Raises MissingInputError without comparisons."""
     epochs = facts.group_by("epoch").agg(last=facts.timestamp.max(), first=facts.day.min()).to_pyarrow().to_pylist()
     if not epochs:
-        raise MissingInputError("the log holds no comparison of the candidate", SHADOW_COMMAND)
+        raise MissingInputError("the days looked at hold no comparison of the candidate", SHADOW_COMMAND)
     newest = max(epochs, key=lambda row: (row["last"], row["epoch"]))
     return newest["epoch"], newest["first"]
 
@@ -112,7 +112,8 @@ def faults(facts: ir.Table) -> dict[str, int]:
     """Failures of the candidate by kind, the most frequent first."""
     failed = facts.filter(~facts.candidate_ok)
     rows = failed.group_by("candidate_fault").agg(requests=failed.count()).to_pyarrow().to_pylist()
-    return {row["candidate_fault"]: row["requests"] for row in sorted(rows, key=lambda row: -row["requests"])}
+    rows.sort(key=lambda row: (-row["requests"], row["candidate_fault"]))
+    return {row["candidate_fault"]: row["requests"] for row in rows}
 
 
 def user_days(facts: ir.Table, **measures: ir.Value) -> Any:

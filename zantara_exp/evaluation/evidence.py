@@ -41,10 +41,8 @@ def evidence(
     """
     outcome = read_json(layout.evaluation)
     if outcome is None:
-        hindrance = f"model {config.model.output} was not evaluated: {_HOW}"
-    else:
-        hindrance = _hindrance(outcome, read_json(layout.train_summary))
-    if outcome is None or hindrance:
+        return [Missing(f"model {config.model.output} was not evaluated: {_HOW}")] * len(requests)
+    if hindrance := _hindrance(outcome, read_json(layout.train_summary)):
         return [Missing(hindrance)] * len(requests)
     rows = _lines(layout.evaluation_rows)
     return [_of(request.metric, outcome, rows, until) for request in requests]

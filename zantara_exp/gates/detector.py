@@ -29,12 +29,12 @@ Floats = NDArray[np.float64]
 def detector_path(shares: ArrayLike, p0: float) -> Floats:
     """Log of the detector after each observation; `shares` in [0, 1], shape (..., observations).
 
-    It ends at 709, the largest log of a float, which is far beyond any alarm.
+    Where a bet's value leaves the floats, far beyond any alarm, it stays at 709, the largest log of one.
     """
     stakes = (p0 - np.asarray(shares, dtype=np.float64)) / (1.0 - p0)
     bets, prior = NO_GO_BETS[:, None], np.exp(NO_GO_LOG_PRIOR)
-    state = np.zeros((bets.size, int(np.prod(stakes.shape[:-1]))))
-    flat = stakes.reshape(-1, stakes.shape[-1])
+    flat = stakes.reshape(int(np.prod(stakes.shape[:-1])), stakes.shape[-1])
+    state = np.zeros((bets.size, flat.shape[0]))
     path = np.empty_like(flat)
     with np.errstate(over="ignore"):
         for t in range(flat.shape[-1]):

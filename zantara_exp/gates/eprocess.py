@@ -72,7 +72,7 @@ def _log_sum(terms: Floats) -> Floats:
 
 
 def _in_parts(compute: Callable[..., Floats], *values: ArrayLike) -> Floats:
-    """`compute` of arrays of one shape, with numbers among them, a piece at a time; one-dimensional to it."""
+    """What `compute` makes of arrays that broadcast, piece by piece: it gets one-dimensional arrays, numbers as 0-d."""
     whole = [np.asarray(value, dtype=np.float64) for value in values]
     shape = np.broadcast_shapes(*(value.shape for value in whole))
     flat = [np.broadcast_to(value, shape).ravel() if value.ndim else value for value in whole]
@@ -127,9 +127,11 @@ def _needed_odds(hits: Floats, misses: Floats, bets: Floats, log_prior: Floats, 
     for _ in range(_MOST_STEPS):
         won = np.exp(odds) * bets[:, None]
         terms = np.log1p(won) * hits + fixed
-        value = _log_sum(shares := terms.copy())
-        slope = (shares * won / (1.0 + won)).sum(axis=0) / shares.sum(axis=0) * hits
-        before, odds = odds, _near(odds - (value - needed) / slope)
+        top = terms.max(axis=0)
+        shares = np.exp(terms - top)
+        total = shares.sum(axis=0)
+        slope = (shares * won / (1.0 + won)).sum(axis=0) / total * hits
+        before, odds = odds, _near(odds - (top + np.log(total) - needed) / slope)
         if (np.abs(odds - before) <= _PRECISION * np.maximum(np.abs(odds), 1.0)).all():
             break
     return np.where(some, odds, np.inf)

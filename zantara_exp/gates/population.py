@@ -73,7 +73,8 @@ class Visits:
         return self.so_far(self.trials)
 
     def split(self, part: Ints, parts: int) -> Visits:
-        """The same users in `parts` rollouts for each one: a user of rollout r goes to r * parts + `part`."""
+        """The same users in `parts` rollouts for each one: a user of rollout r goes to r * parts + `part`, which is
+        below `parts`."""
         made = replace(self, simulations=self.simulations * parts, owner=self.owner * parts + part)
         vars(made)["seen"] = self.seen  # whose rollout a row is of does not change it
         return made

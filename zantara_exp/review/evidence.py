@@ -27,9 +27,9 @@ def evidence(
     requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
 ) -> list[Evidence]:
     """The review of the newest epoch, up to `until`; Missing with the reason where there is none."""
+    if not layout.review_labels.is_file():
+        return [Missing(_NONE)] * len(requests)
     try:
-        if not layout.review_labels.is_file():
-            raise MissingInputError(_NONE, DRAW_COMMAND)
         sample = load_sample(layout.review_sample)
         known = load(layout.review_labels)
         labels = usable(known, sample)
@@ -39,11 +39,13 @@ def evidence(
     if hindrance:
         return [Missing(hindrance)] * len(requests)
     known = of_epoch(known, sample, layout)
-    found = {
-        "critical_bugs": lambda: _critical_bugs(known, labels, sample),
-        "review_equivalent": lambda: _reviews(known, labels, sample, config),
-    }
-    return [found[request.metric]() for request in requests]
+    return [_of(request.metric, known, labels, sample, config) for request in requests]
+
+
+def _of(metric: str, known: Sequence[Label], labels: Sequence[Label], sample: Sample, config: Config) -> Evidence:
+    if metric == "critical_bugs":
+        return _critical_bugs(known, labels, sample)
+    return _reviews(known, labels, sample, config)
 
 
 def _reviews(known: Sequence[Label], labels: Sequence[Label], sample: Sample, config: Config) -> Evidence:
