@@ -17,6 +17,7 @@ def test_quantiles_are_values_that_were_measured() -> None:
     assert quantile([], 0.5) != quantile([], 0.5)  # nothing measured is no number
 
 
+@pytest.mark.slow
 def test_an_app_keeps_its_rate_and_counts_what_fails() -> None:
     def observe(number: int) -> None:
         if number % 10 == 0:
@@ -28,6 +29,7 @@ def test_an_app_keeps_its_rate_and_counts_what_fails() -> None:
     assert min(load.latency_ms) >= 5
 
 
+@pytest.mark.slow
 def test_the_stub_and_its_clients() -> None:
     with stub("primary") as (address, turn):
         port = int(address.rsplit(":", 1)[1])

@@ -41,6 +41,7 @@ def test_the_table_has_a_row_for_each_way():
     assert rows[0][2:] == ["750", "500 to 1,000", "700 to 700"]
 
 
+@pytest.mark.slow
 def test_it_times_the_trainers_own_train_and_puts_it_back(monkeypatch: pytest.MonkeyPatch):
     from types import SimpleNamespace
 

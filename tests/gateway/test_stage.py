@@ -31,6 +31,7 @@ from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
+from zantara_exp.runner import run_overrides
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -162,15 +163,10 @@ def test_other_machines_need_a_token_or_a_word_that_they_need_none(host: str) ->
         assert compose([f"gateway.host='{host}'", allowed]).gateway.host == host
 
 
-def test_a_port_that_is_taken_is_said() -> None:
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        found = subprocess.run(
-            command("http://127.0.0.1:1", "http://127.0.0.1:1/v1", f"gateway.port={port}"),
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-    assert found.returncode == 1
-    assert f"gateway.port={port}: address already in use" in found.stderr
-    assert "Traceback" not in found.stderr
+        assert run_overrides(command("http://127.0.0.1:1", "http://127.0.0.1:1/v1", f"gateway.port={port}")[3:]) == 1
+    assert f"gateway.port={port}: address already in use" in capsys.readouterr().err
