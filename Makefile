@@ -25,9 +25,9 @@ demo: $(READY)
 # the files come in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# mypy takes a minute of one core, in which the tests may have begun.
 test: $(READY)
-	scripts/check
-	$(PYTEST) -m 'not slow'
+	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; wait $$checking && exit $$tested
 
 test-all: $(READY)
 	scripts/check

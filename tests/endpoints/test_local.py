@@ -44,6 +44,7 @@ def gone_within(pid: int, seconds: float) -> bool:
     return not alive(pid)
 
 
+@pytest.mark.slow
 def test_the_model_is_served_and_gone_afterwards(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

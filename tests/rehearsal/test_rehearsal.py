@@ -71,6 +71,7 @@ def ended(scenario: Scenario, **facts) -> Played:
     return Played(scenario, config_of(), FIRST, **facts)
 
 
+@pytest.mark.slow
 def test_an_ending_that_is_another_is_not_as_it_should():
     healthy = SCENARIOS["healthy"]
     done = State("done", 3, 100.0, "e", since=FIRST)

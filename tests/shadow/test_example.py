@@ -38,6 +38,7 @@ def settings(candidate: str) -> list[str]:
             "endpoint.model=m", "endpoint.stream=false"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_user_notices_nothing_of_the_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
     primary, candidate = Primary(), Candidate()
 
