@@ -98,7 +98,7 @@ def test_messages_of_every_shape(database: psycopg.Connection, workdir: Path) ->
         ("3", "not_a_list"),
         ("Ciao!", "not_json"),
         ("[1, 2]", "not_a_message"),
-        ("[" * 3000 + "]" * 3000, "not_json"),
+        ("[" * 100_000 + "]" * 100_000, "not_json"),
         ('{"a":' * 100_000, "not_json"),
         (json.dumps([CHAT[0], {"role": "narrator", "content": "x"}]), "unknown_role"),
         (json.dumps([CHAT[0], {"role": "assistant", "content": None}]), "no_content"),
@@ -141,7 +141,8 @@ def test_jsonb_nested_beyond_measure(database: psycopg.Connection, workdir: Path
     context = context_of(config)
     extract(config, context)
     assert [each["conversation_id"] for each in rows_of(context.layout.raw_conversations)] == ["1"]
-    assert [each["reason"] for each in rows_of(context.layout.quarantine)] == ["not_json"]
+    reasons = [each["reason"] for each in rows_of(context.layout.quarantine)]
+    assert reasons in (["not_json"], ["not_a_message"])  # Python 3.13 goes deeper before it gives up
 
 
 def test_half_a_surrogate_pair_is_parsed() -> None:
