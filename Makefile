@@ -29,9 +29,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-
 test: $(READY)
 	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; wait $$checking && exit $$tested
 
-test-all: $(READY)
-	scripts/check
-	$(PYTEST) -m 'not slow'
+test-all: test
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)

@@ -130,6 +130,15 @@ def test_any_json_is_a_chat_or_malformed(value: Any) -> None:
     assert all(message["role"] in ("user", "assistant", "system") for message in messages)
 
 
+def _refusal_of(nested: str) -> str:
+    """Lists within lists are no messages; Python 3.11 gives up before it knows, 3.13 goes deeper."""
+    try:
+        json.loads(nested)
+    except RecursionError:
+        return "not_json"
+    return "not_a_message"
+
+
 def test_jsonb_nested_beyond_measure(database: psycopg.Connection, workdir: Path) -> None:
     database.execute(
         "create table conversations (id int, user_id text, messages jsonb, metadata jsonb, created_at timestamptz)"
@@ -141,8 +150,7 @@ def test_jsonb_nested_beyond_measure(database: psycopg.Connection, workdir: Path
     context = context_of(config)
     extract(config, context)
     assert [each["conversation_id"] for each in rows_of(context.layout.raw_conversations)] == ["1"]
-    reasons = [each["reason"] for each in rows_of(context.layout.quarantine)]
-    assert reasons in (["not_json"], ["not_a_message"])  # Python 3.13 goes deeper before it gives up
+    assert [each["reason"] for each in rows_of(context.layout.quarantine)] == [_refusal_of(deep)]
 
 
 def test_half_a_surrogate_pair_is_parsed() -> None:

@@ -83,7 +83,6 @@ with local_server(Endpoint(), Path(sys.argv[1]), Path(sys.argv[2])) as server:
 """
 
 
-@pytest.mark.slow
 def test_a_killed_parent_leaves_no_orphan(tiny_model: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", _PARENT, str(tiny_model), str(tmp_path)]
     root = Path(__file__).resolve().parents[2]

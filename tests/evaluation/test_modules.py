@@ -40,7 +40,6 @@ def test_exact_match_ignores_white_space(tmp_path: Path):
     assert (found["exact_match"], found["scores"]) == (0.5, [1.0, 0.0])
 
 
-@pytest.mark.slow
 def test_a_folder_loads_offline_by_its_path(tmp_path: Path):
     code = (
         "import evaluate, sys; m = evaluate.load(sys.argv[1]);"

@@ -80,7 +80,6 @@ def test_three_lines_in_an_app() -> None:
     assert (stats.observed, stats.sampled, stats.compared, dict(stats.dropped)) == (1, 1, 1, {})
 
 
-@pytest.mark.slow
 def test_a_hash_key_of_this_machine_alone_is_warned_of_once_and_can_be_given_to_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
