@@ -265,6 +265,7 @@ def test_each_process_of_an_app_that_forks_mirrors_its_own_requests() -> None:
     assert dropped() == {"cut": 1}
 
 
+@pytest.mark.interpreter
 def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
     candidate = Candidate()
     candidate.holding = True
@@ -331,6 +332,7 @@ def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
     assert mirror.stats.dropped == {"shutdown": 30}
 
 
+@pytest.mark.interpreter
 def test_a_worker_that_has_to_be_killed_at_the_deadline_leaves_log_and_counts_that_agree() -> None:
     candidate = Candidate()
     with raw_server(candidate) as url:
