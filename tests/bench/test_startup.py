@@ -7,6 +7,7 @@ import pytest
 from zantara_exp.bench.startup import _timed
 
 
+@pytest.mark.interpreter
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     seconds, modules, heavy = _timed(["--help"], tmp_path, repeats=1, seed=7)
     assert len(seconds) == 1

@@ -253,6 +253,7 @@ asyncio.run(mirror.close())
 """
 
 
+@pytest.mark.interpreter
 def test_each_process_of_an_app_that_forks_mirrors_its_own_requests() -> None:
     settings = ["endpoint=openai", "shadow=live", "endpoint.model=m", "endpoint.stream=false"]
     settings += ["shadow.traffic_percent=100", "endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
@@ -290,7 +291,7 @@ def _worker() -> int:
 
 
 def _is_worker(pid: int) -> bool:
-    return b"_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"\0-m\0zantara_exp.shadow._worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 _APP = """
