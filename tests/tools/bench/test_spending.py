@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from zantara_exp.bench import spending
+from tools.bench import spending
 
 # rpact 3.3.4: one-sided 0.025, five looks
 RPACT = {

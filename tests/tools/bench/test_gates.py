@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zantara_exp.bench import __main__ as bench
-from zantara_exp.bench.report import Goal, Report, write_section
-from zantara_exp.bench.rules import CLASSICAL, OURS, P0, WEIGHTED, Seen, criterion_rule
+from tools.bench import __main__ as bench
+from tools.bench.report import Goal, Report, write_section
+from tools.bench.rules import CLASSICAL, OURS, P0, WEIGHTED, Seen, criterion_rule
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates import decide
 from zantara_exp.gates.decision import PASS
@@ -16,7 +16,7 @@ from zantara_exp.gates.paths import first_time
 from zantara_exp.gates.population import probabilities, successes, visits
 from zantara_exp.stage import Table
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def seen(truth, icc=0.2, simulations=200, days=14):
@@ -67,7 +67,7 @@ def test_a_report_rewrites_its_own_section(tmp_path):
 
 
 def test_a_missed_goal_fails_only_a_strict_run(monkeypatch, capsys):
-    monkeypatch.setattr("zantara_exp.bench.gates.run", lambda simulations, seed: report(0.01))
+    monkeypatch.setattr("tools.bench.gates.run", lambda simulations, seed: report(0.01))
     assert bench.main(["gates"]) == 0
     assert bench.main(["gates", "--strict"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "bench gates: 0 of 1 goals met, in 1 s"

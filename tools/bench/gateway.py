@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from zantara_exp.bench import shadow_gateway
-from zantara_exp.bench.report import Goal, Report
+from tools.bench import shadow_gateway
+from tools.bench.report import Goal, Report
 
 
 def run(size: int | None = None, seed: int = 7) -> Report:

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tools.bench.checkout import environment
+from tools.bench.report import Goal
+from tools.bench.shadow_bare import bare_proxy
+from tools.bench.shadow_clients import flat_out, steady, streams, timed
+from tools.bench.shadow_load import quantile
+from tools.bench.shadow_servers import TOKENS, stub
 from zantara_exp import terminal
-from zantara_exp.bench.report import Goal
-from zantara_exp.bench.shadow_bare import bare_proxy
-from zantara_exp.bench.shadow_clients import flat_out, steady, streams, timed
-from zantara_exp.bench.shadow_load import quantile
-from zantara_exp.bench.shadow_servers import TOKENS, stub
 from zantara_exp.config import compose
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Table
@@ -68,9 +69,8 @@ def _settings(primary: str, candidate: str, folder: Path, percent: int) -> list[
 def _gateway(settings: list[str], folder: Path) -> Iterator[_Gateway]:
     """`stage=serve` while the block runs."""
     command = [sys.executable, "-m", "zantara_exp", "stage=serve", "gateway.port=0", *settings]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(  # noqa: S603
-        [*command, f"hydra.run.dir={folder / 'run'}"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+        [*command, f"hydra.run.dir={folder / 'run'}"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101  asked for
         try:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tools.bench import guardrails
+from tools.bench.report import Goal, Report
+from tools.bench.rules import CLASSICAL, OURS, P0, STRICT, WEIGHTED, Decides, Seen
 from zantara_exp import terminal
-from zantara_exp.bench import guardrails
-from zantara_exp.bench.report import Goal, Report
-from zantara_exp.bench.rules import CLASSICAL, OURS, P0, STRICT, WEIGHTED, Decides, Seen
 from zantara_exp.config import CONF
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.files import load_gate

@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tools.bench.report import Goal, Report
 from zantara_exp import terminal
-from zantara_exp.bench.report import Goal, Report
 from zantara_exp.config import compose
 from zantara_exp.stage import Table
 

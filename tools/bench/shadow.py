@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from tools.bench import shadow_gateway, shadow_log
+from tools.bench.report import Goal, Report
+from tools.bench.shadow_load import AppLoad, app, quantile
+from tools.bench.shadow_servers import Turn, stub
 from zantara_exp import terminal
-from zantara_exp.bench import shadow_gateway, shadow_log
-from zantara_exp.bench.report import Goal, Report
-from zantara_exp.bench.shadow_load import AppLoad, app, quantile
-from zantara_exp.bench.shadow_servers import Turn, stub
 from zantara_exp.config import compose
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.switch import VARIABLE

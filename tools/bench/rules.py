@@ -12,7 +12,7 @@ from functools import cache, cached_property
 import numpy as np
 from scipy.special import ndtr
 
-from zantara_exp.bench import spending
+from tools.bench import spending
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
 from zantara_exp.gates import eprocess, paths
 from zantara_exp.gates.draw import Drawn

@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from zantara_exp.bench.report import Goal, Report
+from tools.bench.checkout import environment
+from tools.bench.report import Goal, Report
 from zantara_exp.stage import Table
 
 _HEAVY = ("torch", "transformers", "mlflow", "datasets", "scipy.stats", "pandas", "duckdb", "ibis", "matplotlib")
@@ -64,5 +65,5 @@ def _timed(arguments: list[str], folder: Path, repeats: int, seed: int) -> tuple
 
 def _seconds(command: list[str], folder: Path) -> float:
     began = time.perf_counter()
-    subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603  our own interpreter
+    subprocess.run(command, cwd=folder, env=environment(), capture_output=True, check=False)  # noqa: S603
     return time.perf_counter() - began

@@ -1,6 +1,6 @@
 """The least that a proxy on starlette, uvicorn and aiohttp can do, to hold the gateway's figures against.
 
-Run by `scripts/bench shadow` as: python -m zantara_exp.bench.shadow_bare PRIMARY. Prints its port, then forwards.
+Run by `scripts/bench shadow` as: python -m tools.bench.shadow_bare PRIMARY. Prints its port, then forwards.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+from tools.bench.checkout import environment
 from zantara_exp import terminal
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def _application(primary: str) -> Starlette:
 @contextmanager
 def bare_proxy(primary: str) -> Iterator[int]:
     """The proxy in a process of its own while the block runs; its port."""
-    command = [sys.executable, "-m", "zantara_exp.bench.shadow_bare", primary]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    command = [sys.executable, "-m", "tools.bench.shadow_bare", primary]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None  # noqa: S101  asked for
         try:
             yield int(process.stdout.readline())

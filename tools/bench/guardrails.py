@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tools.bench.report import Goal
 from zantara_exp import terminal
-from zantara_exp.bench.report import Goal
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.detector import detector_path
 from zantara_exp.gates.operating import standard_error

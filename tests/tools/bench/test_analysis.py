@@ -2,7 +2,7 @@
 
 import pytest
 
-from zantara_exp.bench.analysis import run
+from tools.bench.analysis import run
 
 
 @pytest.mark.slow

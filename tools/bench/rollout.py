@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.bench.checkout import environment
+from tools.bench.ramps import USUAL, Ending, Ramp, plan_of_default, play
+from tools.bench.report import Goal, Report
 from zantara_exp import terminal
-from zantara_exp.bench.ramps import USUAL, Ending, Ramp, plan_of_default, play
-from zantara_exp.bench.report import Goal, Report
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.gates.operating import standard_error
 from zantara_exp.rollout.moves import rolled_back
@@ -146,7 +147,8 @@ def _rollbacks(name: str, store: Store, where: str, goals: list[Goal]) -> list[s
 @contextmanager
 def _replicas_of(where: str) -> Iterator[list[subprocess.Popen[str]]]:
     command = [sys.executable, "-c", _REPLICA, where]
-    replicas = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(REPLICAS)]  # noqa: S603
+    pipe = subprocess.PIPE
+    replicas = [subprocess.Popen(command, env=environment(), stdout=pipe, text=True) for _ in range(REPLICAS)]  # noqa: S603
     try:
         yield replicas
     finally:

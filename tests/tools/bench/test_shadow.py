@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from zantara_exp.bench.shadow_bare import bare_proxy
-from zantara_exp.bench.shadow_clients import flat_out, steady, streams, timed
-from zantara_exp.bench.shadow_load import app, quantile
-from zantara_exp.bench.shadow_servers import stub
+from tools.bench.shadow_bare import bare_proxy
+from tools.bench.shadow_clients import flat_out, steady, streams, timed
+from tools.bench.shadow_load import app, quantile
+from tools.bench.shadow_servers import stub
 
 
 def test_quantiles_are_values_that_were_measured() -> None:

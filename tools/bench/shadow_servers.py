@@ -1,6 +1,6 @@
 """Stubs of a primary and of a candidate for `scripts/bench shadow`, each a process of its own.
 
-Run by the bench as: python -m zantara_exp.bench.shadow_servers MODE. Prints its port, then answers every request alike;
+Run by the bench as: python -m tools.bench.shadow_servers MODE. Prints its port, then answers every request alike;
 for each line on stdin it prints the requests so far, and takes the line as its new mode.
 """
 
@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
+from tools.bench.checkout import environment
+from tools.bench.shadow_clients import timed
 from zantara_exp import terminal
-from zantara_exp.bench.shadow_clients import timed
 
 TOKENS = 60
 TOKEN_SECONDS = 0.1
@@ -115,8 +116,9 @@ Turn = Callable[[str], int]
 @contextmanager
 def stub(mode: str) -> Iterator[tuple[str, Turn]]:
     """A stub while the block runs: its address without /v1, and what turns it."""
-    command = [sys.executable, "-m", "zantara_exp.bench.shadow_servers", mode]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    command = [sys.executable, "-m", "tools.bench.shadow_servers", mode]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603
         assert process.stdin is not None  # noqa: S101  asked for
         assert process.stdout is not None  # noqa: S101
         stdin, stdout = process.stdin, process.stdout

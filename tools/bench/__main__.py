@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from tools.bench.report import Report, write_section
 from zantara_exp import terminal
-from zantara_exp.bench.report import Report, write_section
 
 NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.size is not None and given.size < 100:
         parser.error(f"--simulations {given.size}: at least 100, or a rate says nothing")
-    report: Report = import_module(f"zantara_exp.bench.{given.name}").run(given.size, given.seed)
+    report: Report = import_module(f"tools.bench.{given.name}").run(given.size, given.seed)
     for table in [*report.tables, report.goal_table]:
         terminal.show(table)
     if given.write:

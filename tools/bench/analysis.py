@@ -21,10 +21,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tools.bench import analysis_log
+from tools.bench.extract import megabytes
+from tools.bench.report import Goal, Report
 from zantara_exp import terminal
-from zantara_exp.bench import analysis_log
-from zantara_exp.bench.extract import megabytes
-from zantara_exp.bench.report import Goal, Report
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout

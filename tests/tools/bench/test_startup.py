@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zantara_exp.bench.startup import _timed
+from tools.bench.startup import _timed
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zantara_exp.bench import train
-from zantara_exp.bench.train import BARE, OURS, REPORTING, Training
+from tools.bench import train
+from tools.bench.train import BARE, OURS, REPORTING, Training
 
 
 def arms(bare: list[float], ours: list[float], megabytes: float = 800) -> dict[str, list[Training]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zantara_exp.bench.extract import SCHEMAS, TURNS, run
+from tools.bench.extract import SCHEMAS, TURNS, run
 
 
 @pytest.mark.slow

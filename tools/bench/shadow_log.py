@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tools.bench.checkout import environment
+from tools.bench.report import Goal
 from zantara_exp import terminal
-from zantara_exp.bench.report import Goal
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.stage import Table
 
@@ -57,9 +57,8 @@ def measure(folder: Path, goals: list[Goal]) -> Table:
 
 def _killed(logs: Path, run: int) -> int:
     """Write for two seconds and be killed; the comparisons that it had given to the log."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     command = [sys.executable, "-c", _WRITER, str(logs), str(run), str(PER_SECOND)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603
         assert writer.stdout is not None  # noqa: S101  asked for
         written, until = 0, 0.0
         for line in writer.stdout:

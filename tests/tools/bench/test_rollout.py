@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zantara_exp.bench import rollout
-from zantara_exp.bench.ramps import Ending, Ramp, plan_of_default, play
-from zantara_exp.bench.report import Goal
+from tools.bench import rollout
+from tools.bench.ramps import Ending, Ramp, plan_of_default, play
+from tools.bench.report import Goal
 from zantara_exp.rollout.store import FileStore
 
 

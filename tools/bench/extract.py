@@ -18,8 +18,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
+from tools.bench.report import Goal, Report
 from zantara_exp import terminal
-from zantara_exp.bench.report import Goal, Report
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
