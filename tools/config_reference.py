@@ -7,9 +7,9 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from zantara_exp.config import CONF
-from zantara_exp.config._check import type_name, unwrapped
-from zantara_exp.config._fields import default_of, doc_of, limits_of
+from zantara_exp.config.fields import default_of, doc_of, limits_of
 from zantara_exp.config.schema import Config
+from zantara_exp.config.validation import type_name, unwrapped
 
 _HEAD = """\
 # Config reference

@@ -21,7 +21,7 @@ _WRITER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from zantara_exp.shadow._files import DailyFiles
+from zantara_exp.shadow.daily_files import DailyFiles
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Comparison, Side, comparison_id
 folder, run = Path(sys.argv[1]), sys.argv[2]

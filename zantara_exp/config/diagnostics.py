@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config import CONF, folders
-from zantara_exp.config._check import _NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.config.schema import Config
+from zantara_exp.config.validation import _NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.errors import ConfigError
 
 if TYPE_CHECKING:

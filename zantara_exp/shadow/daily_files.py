@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.whole import sync
 
 

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from zantara_exp.config._fields import limits_of
-from zantara_exp.config._secrets import misplaced
+from zantara_exp.config.fields import limits_of
+from zantara_exp.config.secrets import misplaced
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def unwrapped(annotation: Any) -> Any:
 
 
 def type_name(annotation: Any) -> str:
+    """What a value of this type is, in words."""
     plain = unwrapped(annotation)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if plain in names:
