@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config import CONF, folders
 from zantara_exp.config.schema import Config
-from zantara_exp.config.validation import _NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
+from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
         override = OverridesParser.create().parse_override(text)
     except HydraException:
         what = "is not written as key=value; quote values that hold spaces, commas or brackets"
-        yield Problem(text, _NO_VALUE, what, where)
+        yield Problem(text, NO_VALUE, what, where)
         return
     key = override.key_or_group
     if key.startswith("hydra"):
@@ -78,7 +78,7 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
         yield from _removals([text])
         return
     if override.is_add() and key in groups and key in chosen:
-        yield Problem(text, _NO_VALUE, f"{key} has an option already; write it without +", where)
+        yield Problem(text, NO_VALUE, f"{key} has an option already; write it without +", where)
         return
     for value in values:
         if key in groups and not isinstance(value, dict) and override.package is None:
@@ -102,7 +102,7 @@ def _removals(overrides: Sequence[str]) -> Iterator[Problem]:
             continue
         shipped = groups_in([CONF]).get(name)
         what = f"choose an option instead: {name}=NAME " + suggestion("", shipped) if shipped else "give another value"
-        yield Problem(f"~{name}", _NO_VALUE, f"a part of the config is not taken away; {what}", "command line")
+        yield Problem(f"~{name}", NO_VALUE, f"a part of the config is not taken away; {what}", "command line")
 
 
 def _nested(dotted: str, value: Any) -> dict[str, Any]:

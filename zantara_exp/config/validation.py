@@ -24,11 +24,12 @@ class Problem:
     """The file, or the command line."""
 
     def __str__(self) -> str:
-        shown = self.key if self.value is _NO_VALUE else f"{self.key}={_shown(self.value)}"
+        shown = self.key if self.value is NO_VALUE else f"{self.key}={_shown(self.value)}"
         return f"{self.where + ': ' if self.where else ''}{shown}: {self.what}"
 
 
-_NO_VALUE = object()
+NO_VALUE = object()
+"""Stands for a value that is not there, or that must not be shown."""
 
 
 def _shown(value: object) -> str:
@@ -71,7 +72,7 @@ def problems_in(node: type, values: Mapping[str, Any], prefix: str = "", where: 
         if name == "_target_":
             yield Problem(key, value, "a config names no code here; remove it", where)
         elif name not in declared:
-            yield Problem(key, _NO_VALUE, "no such key; " + suggestion(str(name), list(declared)), where)
+            yield Problem(key, NO_VALUE, "no such key; " + suggestion(str(name), list(declared)), where)
         else:
             yield from _value_problems(node, name, hints[name], value, key, where)
 
@@ -81,7 +82,7 @@ def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str
     if isinstance(value, str) and "${" in value:
         return  # an interpolation: judged once it is resolved
     if why := misplaced(name, value):
-        yield Problem(key, _NO_VALUE, why, where)
+        yield Problem(key, NO_VALUE, why, where)
         return
     if is_dataclass(plain) and isinstance(plain, type):
         if isinstance(value, Mapping):
@@ -153,7 +154,7 @@ def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
         if limits.broken_by(value):
             yield Problem(key, value, f"must be {limits}")
         if why := misplaced(declared.name, value):
-            yield Problem(key, _NO_VALUE, why)
+            yield Problem(key, NO_VALUE, why)
         if is_dataclass(value):
             yield from rule_problems(value, f"{key}.")
         elif isinstance(value, dict):
@@ -178,7 +179,7 @@ def _is_nested(annotation: Any, value: object) -> bool:
 def _look_up(instance: Any, dotted: str) -> object:
     value = instance
     for part in dotted.split("."):
-        value = value.get(part, _NO_VALUE) if isinstance(value, dict) else getattr(value, part, _NO_VALUE)
-        if value is _NO_VALUE:
-            return _NO_VALUE
-    return _NO_VALUE if is_dataclass(value) else value
+        value = value.get(part, NO_VALUE) if isinstance(value, dict) else getattr(value, part, NO_VALUE)
+        if value is NO_VALUE:
+            return NO_VALUE
+    return NO_VALUE if is_dataclass(value) else value

@@ -8,7 +8,7 @@ import pytest
 
 from tools.bench import __main__ as bench
 from tools.bench.report import Goal, Report, write_section
-from tools.bench.rules import CLASSICAL, OURS, P0, WEIGHTED, Seen, criterion_rule
+from tools.bench.rules import CLASSICAL, OURS, P0, WEIGHTED, Seen, closed_form_evidence, criterion_rule
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates import decide
 from zantara_exp.gates.decision import PASS
@@ -47,6 +47,13 @@ def test_a_rolling_estimate_errs_where_the_gate_does_not():
     assert rates["rolling 7-day point estimate, n >= 500"] > 0.7
     assert rates["exact binomial at 5 %, every day"] > 0.25
     assert rates[WEIGHTED] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "expected"), [(500, 0, 7.796730), (495, 5, 0.923762), (990, 10, 2.186004)]
+)
+def test_the_closed_form_of_an_e_process(good, bad, expected):
+    assert float(closed_form_evidence(good, bad, 0.98)) == pytest.approx(expected, abs=1e-6)
 
 
 def report(limit=0.05):
