@@ -88,11 +88,7 @@ def write_section(report: Report, path: Path) -> None:
     """Put the report into its own section of a Markdown file, leaving the others as they are."""
     start, end = f"<!-- bench {report.name} -->", f"<!-- end of bench {report.name} -->"
     section = f"{start}\n{markdown(report)}{end}"
-    text = (
-        path.read_text(encoding="utf-8")
-        if path.is_file()
-        else "# Benchmarks\n\nWritten by `scripts/bench NAME --write`.\n"
-    )
+    text = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"
     found = re.search(re.escape(start) + ".*?" + re.escape(end), text, re.DOTALL)
     before, after = (text[: found.start()], text[found.end() :]) if found else (text.rstrip("\n") + "\n\n", "\n")
     text = before + section + after

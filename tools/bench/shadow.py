@@ -65,12 +65,12 @@ def _library(folder: Path, goals: list[Goal]) -> Table:
     without, mirrored = AppLoad(), AppLoad()
     rows: list[list[str]] = []
     with stub("healthy") as (address, turn):
-        _phase(folder, address, turn, "healthy", seconds=2.0)  # what is imported once is no growth
+        _phase(folder, address, turn, "healthy", 2.0)  # what is imported once is no growth
         before = _memory_mb()
         for candidate in CANDIDATES:
             terminal.say(f"app with a candidate that is {candidate}")
             bare = asyncio.run(app(RATE, PHASE_SECONDS, None))
-            load, lost = _phase(folder, address, turn, candidate)
+            load, lost = _phase(folder, address, turn, candidate, PHASE_SECONDS)
             _add(without, bare)
             _add(mirrored, load)
             rows.append([candidate, *_numbers(load, bare), lost])
@@ -88,9 +88,7 @@ def _library(folder: Path, goals: list[Goal]) -> Table:
     return Table(f"the library at {RATE:.0f} requests/s", columns, rows)
 
 
-def _phase(
-    folder: Path, address: str, turn: Turn, candidate: str, seconds: float = PHASE_SECONDS
-) -> tuple[AppLoad, str]:
+def _phase(folder: Path, address: str, turn: Turn, candidate: str, seconds: float) -> tuple[AppLoad, str]:
     turn(candidate if candidate != "refusing" else "healthy")
     mirror = _mirror(folder, address if candidate != "refusing" else "http://127.0.0.1:9", 10)
     time.sleep(3)  # starting the worker is not part of the traffic

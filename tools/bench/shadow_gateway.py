@@ -34,7 +34,7 @@ RATE = 300.0
 ROUNDS = 2
 STREAM_ROUNDS = 1
 MOVED_PERCENT = 25.0
-_SECONDS = 3.0
+_SECONDS, _STEADY_SECONDS = 3.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _added(straight: int, bare: int, gateway: _Gateway, goals: list[Goal]) -> li
     found: dict[str, list[float]] = {"straight": [], "gateway": [], "bare": []}
     for _ in range(ROUNDS):
         for name, port in (("straight", straight), ("gateway", gateway.port), ("bare", bare)):
-            found[name] += timed(steady(port, RATE, 4.0)).latency_ms
+            found[name] += timed(steady(port, RATE, _STEADY_SECONDS)).latency_ms
     for share, name, limit in ((0.5, "p50", 2.0), (0.99, "p99", 10.0)):
         added = quantile(found["gateway"], share) - quantile(found["straight"], share)
         goals.append(Goal(f"gateway: added ms {name} at {RATE:.0f} requests/s", round(added, 2), None, limit))
@@ -192,7 +192,7 @@ def _moved(straight: int, gateway: _Gateway, goals: list[Goal]) -> list[list[str
     failed = 0
     for _ in range(ROUNDS):
         for name, port in (("straight", straight), ("gateway", gateway.port)):
-            load = timed(steady(port, RATE, 4.0))
+            load = timed(steady(port, RATE, _STEADY_SECONDS))
             found[name] += load.latency_ms
             moved[name] += load.moved_ms
             failed += load.failed
