@@ -1,4 +1,4 @@
-"""Against RunPod's own worker SDK on loopback. `scripts/extras runpod` installs it beside .venv and runs these tests."""
+"""Against RunPod's own worker SDK, on loopback. `scripts/extras runpod` installs it and runs these tests."""
 
 import asyncio
 import importlib.util

@@ -1,6 +1,6 @@
 """The arguments we pass to Unsloth exist in its source; it is read, never imported, so no GPU is needed.
 
-`scripts/extras unsloth` installs it beside .venv and runs these tests.
+`scripts/extras unsloth` installs it and runs these tests.
 """
 
 from __future__ import annotations
