@@ -112,5 +112,5 @@ def real_data() -> Path:
     """The folder of real chats to measure on; not part of the project."""
     folder = os.environ.get("ZANTARA_REAL_DATA")
     if not folder:
-        pytest.skip("ZANTARA_REAL_DATA names no folder of real data")
+        pytest.skip("ZANTARA_REAL_DATA names no folder of real data; next: ZANTARA_REAL_DATA=DIR make test")
     return Path(folder)
