@@ -1,8 +1,8 @@
 """Python processes that start at once: forked from a server that has imported the heavy packages.
 
-`subprocess.Popen` as the tests see it (tests/conftest.py). A forked process is as real as any: a pid, pipes, signals and
-an end of its own. What it does not have is a command line of its own, an interpreter that starts, and imports that
-take place: a test whose sentence is about those is marked `interpreter`, and starts Python as users do.
+`subprocess.Popen` as the tests see it (tests/conftest.py). A forked process is as real as any: it has a pid, pipes,
+signals and an end of its own. It has no command line of its own, and no interpreter starts that imports anything: a
+test whose sentence is about those is marked `interpreter`, and starts Python as users do.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
 
     _forked: Any = None
 
-    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any) -> Any:
+    def _execute_child(
+        self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
+    ) -> Any:
         cwd, env, _, _, shell, *pipes = rest[:11]
         *_, umask, session, _ = rest
         if shell or executable or preexec_fn or not _is_ours(args):
@@ -153,7 +155,12 @@ def _status(code: Any) -> int:
 
 
 def _take_over(
-    folder: str, environment: dict[str, str], streams: list[int], given: list[tuple[int, int]], umask: int, session: bool
+    folder: str,
+    environment: dict[str, str],
+    streams: list[int],
+    given: list[tuple[int, int]],
+    umask: int,
+    session: bool,
 ) -> None:
     if session:
         os.setsid()
