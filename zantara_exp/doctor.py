@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
 
 _LEAST_FREE_GB = 2.0
@@ -38,7 +39,7 @@ def doctor(config: Config, context: Context) -> StageResult:
     return StageResult(
         {"looked at": str(len(findings)), "stages that cannot run": ", ".join(blocked) or "none"},
         tables=[Table("what was found", ["what", "", "detail"], rows)],
-        next_command="" if blocked else "python -m zantara_exp",
+        next_command="" if blocked else command(),
         status=FAILED if blocked else OK,
     )
 

@@ -23,6 +23,7 @@ from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.usage import Conversations, ModelUsage, number
 from zantara_exp.dataset.users import hash_key, hash_user, written_id
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
 
 GO_ON, EXTEND = 500, 200
@@ -247,9 +248,9 @@ def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) 
         tables=[
             Table("models in the period", ["model", "conversations", "users", "tokens in (mean)", "out (mean)"], rows)
         ],
-        next_command="python -m zantara_exp stage=extract source.stats_only=false"
+        next_command=command("stage=extract", "source.stats_only=false")
         if config.source.stats_only
-        else "python -m zantara_exp stage=analyze",
+        else command("stage=analyze"),
     )
 
 
