@@ -92,7 +92,8 @@ def test_what_goes_on(overrides: list[str], asked: list[str], expected: str) -> 
 
 def test_the_folder_and_notes(workdir: Path) -> None:
     with of_this_command(Given(str(workdir / "conf ours"))):
-        assert command("stage=gate", note="then") == "python -m zantara_exp stage=gate '--config-dir=conf ours'   # then"
+        said = command("stage=gate", note="then")
+        assert said == "python -m zantara_exp stage=gate '--config-dir=conf ours'   # then"
         assert command("stage=gate", config_dir="other") == "python -m zantara_exp stage=gate --config-dir=other"
         assert command("show", program="x") == "x show"
 

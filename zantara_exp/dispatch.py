@@ -17,6 +17,7 @@ from zantara_exp.config._check import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command, given, remember
 from zantara_exp.layout import Layout
+from zantara_exp.origin import refuse_others, to_note
 from zantara_exp.provenance import provenance
 from zantara_exp.reuse import Fingerprint, Records, relative
 from zantara_exp.stage import OK, Context, StageResult, Table
@@ -171,6 +172,8 @@ def _for_step(job: _Job, step: str) -> _Job:
 
 def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
     spec, layout = STAGES[name], Layout(job.config)
+    for line in refuse_others(name, spec.inputs(layout), job.config, layout):
+        terminal.say(line)
     fingerprint = Fingerprint.of(spec, job.config, layout)
     records = Records(name, spec, layout)
     with records.only_one():
@@ -194,6 +197,7 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
 def _helped(job: _Job, name: str) -> _Outcome:
     """A process beside the first one: the same decision whether to run, and nothing recorded or written."""
     spec, layout = STAGES[name], Layout(job.config)
+    refuse_others(name, spec.inputs(layout), job.config, layout)
     if not job.config.force and Records(name, spec, layout).matching(Fingerprint.of(spec, job.config, layout)):
         return _Outcome(StageResult({}), 0.0, True, "")
     context = Context(job.config, ranks.unrecorded(), job.folder)
@@ -215,14 +219,15 @@ def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, r
     config_file = job.folder / f"{name}-config.yaml"
     # Unresolved, so that what comes from the environment stays there.
     config_file.write_text(OmegaConf.to_yaml(job.composed, resolve=False), encoding="utf-8")
-    origin = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
+    made_by = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
     origin_file = job.folder / f"{name}-provenance.json"
-    origin_file.write_bytes(orjson.dumps(origin, option=orjson.OPT_INDENT_2))
+    origin_file.write_bytes(orjson.dumps(made_by, option=orjson.OPT_INDENT_2))
     run.params(_flat({group: job.as_written[group] for group in spec.groups}))
     run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
     run.artifact(config_file, "config")
     run.artifact(origin_file, "config")
-    result = spec.load()(job.config, Context(job.config, run, job.folder))
+    origin = to_note(name, job.config, Layout(job.config))
+    result = spec.load()(job.config, Context(job.config, run, job.folder, origin))
     run.metrics(result.metrics)
     run.tags(result.tags)
     for path in result.artifacts:

@@ -92,9 +92,9 @@ def command(
 ) -> str:
     """A command line of ours to be copied: `overrides`, and what this command was given and they do not set themselves.
 
-    `note` follows as a comment of the shell. `config_dir` stands for the folder of this command's; "" is none. `without`
-    names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may hold a
-    secret is not shown, and the note says so.
+    `note` follows as a comment of the shell. `config_dir` stands for the folder of this command's; "" is none.
+    `without` names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may
+    hold a secret is not shown, and the note says so.
     """
     from zantara_exp.config import EXPERIMENT
 

@@ -51,7 +51,7 @@ def extract(config: Config, context: Context) -> StageResult:
         facts |= _written(source, reader, context, wanted) | {"interruptions": source.interruptions}
         if facts["rows_read"] != wanted and not source.interruptions:  # after a cut the snapshot is a newer one
             raise RuntimeError(f"{wanted} conversations in scope, {facts['rows_read']} read")
-    records.write_json(context.layout.extract_summary, facts)
+    records.write_json(context.layout.extract_summary, facts | {"origin": context.origin})
     return replace(_result(config, facts, usage), artifacts=[context.layout.extract_summary])
 
 
@@ -160,6 +160,7 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
                 counts[record["metadata"][name]] += 1
         if refused and not raw.count:  # raised within the writers: the files of an earlier run stay
             raise ZantaraError(*_all_refused(source.config, refused))
+        layout.extract_summary.unlink(missing_ok=True)  # no summary of older conversations beside the new ones
     return {
         "rows_read": raw.count + quarantine.count + forgotten,
         "rows_written": raw.count,

@@ -18,6 +18,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+from zantara_exp.origin import refusal
 from zantara_exp.training.files import read_json
 
 Row = Mapping[str, Any]
@@ -42,7 +43,8 @@ def evidence(
     outcome = read_json(layout.evaluation)
     if outcome is None:
         return [Missing(f"model {config.model.output} was not evaluated: {_evaluate()}")] * len(requests)
-    if hindrance := _hindrance(outcome, read_json(layout.train_summary)):
+    others = refusal(layout.train_summary, config, layout)
+    if hindrance := others or _hindrance(outcome, read_json(layout.train_summary)):
         return [Missing(hindrance)] * len(requests)
     rows = _lines(layout.evaluation_rows)
     return [_of(request.metric, outcome, rows, until) for request in requests]

@@ -101,6 +101,7 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
         "trainer": asdict(config.trainer),
         "seed": config.seed,
         "train_split": split_hash(context.layout.train),
+        "origin": context.origin,
         "data": {name: split.report() for name, split in done.encoded.items()},
         "train_loss": scored["train"].loss,
         "val_loss": scored["val"].loss,
