@@ -83,7 +83,7 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
 def _meant(word: str, searched: Sequence[Path]) -> str:
     """The override behind a bare word that names, or nearly names, a stage or an experiment."""
     named = groups_in(searched)
-    for group in ("stage", "experiment"):
+    for group in ("stage", "experiment") if word not in named else ():
         if near := get_close_matches(word, named.get(group, []), n=1, cutoff=0.75):
             return f"{group}={near[0]}"
     return ""
