@@ -125,7 +125,7 @@ def _goes_on(text: str, overrides: Sequence[str], choices: Mapping[str, str], wi
 
 def holds_secret(text: str) -> bool:
     """Whether an override holds a secret, or looks like it."""
-    from zantara_exp.config._secrets import misplaced
+    from zantara_exp.config.secrets import misplaced
 
     key, _, value = text.partition("=")
     value = value.strip("'\"")

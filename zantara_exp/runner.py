@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from zantara_exp import hints, ranks, terminal, umask
 from zantara_exp.config import OWN_FOLDER, folders, register, with_experiment
-from zantara_exp.config._secrets import refuse_secrets
+from zantara_exp.config.secrets import refuse_secrets
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
 
@@ -132,7 +132,7 @@ def _version() -> int:
 
 
 def _help(arguments: Sequence[str]) -> int:
-    from zantara_exp.config._help import help_text
+    from zantara_exp.config.help import help_text
 
     try:
         terminal.say(help_text(_own_folder(arguments)[0]))
@@ -187,7 +187,7 @@ def _config_error(error: Exception, arguments: Sequence[str], own: str | None) -
         return None
     if not composing and not _raised_by_hydra(error):
         return None
-    from zantara_exp.config._explain import refusal
+    from zantara_exp.config.diagnostics import refusal
 
     parsed = get_args_parser().parse_args(arguments)
     return refusal(error, parsed.overrides, own, parsed.multirun)
@@ -232,7 +232,7 @@ def _stage(composed: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from zantara_exp.config._explain import typed
+    from zantara_exp.config.diagnostics import typed
     from zantara_exp.dispatch import run_stage
 
     hydra = HydraConfig.get()

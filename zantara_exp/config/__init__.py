@@ -52,7 +52,7 @@ def with_experiment(arguments: Sequence[str], config_dir: str | Path | None = No
     An `experiment=` of its own wins; `experiment=null` is none at all, which Hydra has no word for. Raises ConfigError
     for a name that no folder has.
     """
-    from zantara_exp.config._check import suggestion
+    from zantara_exp.config.validation import suggestion
 
     own = [text for text in arguments if text.lstrip("+").startswith(("experiment=", "experiment@"))]
     if own:
@@ -100,7 +100,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     from hydra.core.global_hydra import GlobalHydra
     from hydra.version import setbase
 
-    from zantara_exp.config._explain import refusal, typed
+    from zantara_exp.config.diagnostics import refusal, typed
 
     register()
     overrides = with_experiment(overrides, config_dir)
