@@ -249,3 +249,20 @@ def test_splits_left_over_from_before(production: Config, workdir: Path) -> None
     with pytest.raises(OtherDataError) as refused:
         refuse_others("train", [layout.train], production, layout)
     assert "or:   python -m zantara_exp stage=prepare" in refused.value.hint
+
+
+def test_the_plans_scripts_go_on_with_what_was_extracted(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "scripts"))
+    import extract_dataset_from_postgres
+    import prepare_llama_dataset
+
+    assert prepare_llama_dataset.overrides([]) == ["stage=prepare"]
+    told = extract_dataset_from_postgres.overrides(["--days", "30", "--", "source.table=app.chats", "as_of=2025-11-03"])
+    config = composed(*told[1:])
+    lies(config, Layout(config), config_dir="conf-ours", overrides=tuple(told))
+    made = prepare_llama_dataset.overrides(["--", "dataset.copies=2", "as_of=2025-11-01"])
+    recorded = ["source=postgres", "source.days=30", "source.table=app.chats"]
+    assert made == ["stage=prepare", "--config-dir=conf-ours", *recorded, "dataset.copies=2", "as_of=2025-11-01"]
+    monkeypatch.setenv("ZANTARA_EXPERIMENT", "ours")
+    assert prepare_llama_dataset.overrides([]) == ["stage=prepare"]
+    assert extract_dataset_from_postgres.overrides([]) == ["stage=extract"]

@@ -42,8 +42,9 @@ class Given:
     @property
     def experiment(self) -> str:
         """The experiment; empty where there is none."""
-        named = [text.split("=", 1)[1] for text in self.overrides if key_of(text) == "experiment" and "=" in text]
-        return named[-1] if named and named[-1] != "null" else ""
+        told = [text.split("=", 1)[1] for text in self.overrides if key_of(text) == "experiment" and "=" in text]
+        named = self.choices.get("experiment") or (told[-1].strip("'\"") if told else "")
+        return named if named != "null" else ""
 
 
 _now: Given | None = None

@@ -54,6 +54,8 @@ def with_experiment(arguments: Sequence[str], config_dir: str | Path | None = No
     """
     from zantara_exp.config.validation import suggestion
 
+    if {"-sc", "--shell-completion"} & {*arguments}:
+        return list(arguments)  # its words are no overrides
     own = [text for text in arguments if text.lstrip("+").startswith(("experiment=", "experiment@"))]
     if own:
         return [text for text in arguments if text not in ("experiment=null", "experiment=")]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.config import CONF, folders
 from zantara_exp.config.schema import Config
 from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
-from zantara_exp.config.where import choices, files, holder, option_of, shown
+from zantara_exp.config.where import choices, chosen_by, experiment_file, files, holder, option_of, shown
 from zantara_exp.errors import ConfigError
 from zantara_exp.hints import command
 
@@ -31,6 +31,7 @@ def problems_of(overrides: Sequence[str], config_dir: str | None = None) -> list
     problems: list[Problem] = []
     for text in overrides:
         problems += _override_problems(text, searched, chosen)
+    problems += _chosen_wrongly(experiment_file(chosen.get("experiment", ""), searched), searched)
     for group in chosen:
         problems += _file_problems(searched, group, option_of(chosen, group))
     return problems
@@ -78,6 +79,15 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
                 chosen[key] = str(value)
         else:
             yield from problems_in(Config, _nested(key, value), where=where)
+
+
+def _chosen_wrongly(experiment: Path | None, searched: Sequence[Path]) -> Iterator[Problem]:
+    """Options that an experiment's file names, and no folder has."""
+    groups = groups_in(searched)
+    for group, option in chosen_by(experiment).items():
+        if experiment and group in groups and option not in groups[group]:
+            what = "no such option; " + suggestion(option, groups[group])
+            yield Problem(group, option, what, shown(experiment))
 
 
 def _meant(word: str, searched: Sequence[Path]) -> str:

@@ -22,10 +22,19 @@ def choices(overrides: Sequence[str], searched: Sequence[Path]) -> dict[str, str
     }
     named = dict(text.lstrip("+").split("=", 1) for text in overrides if "=" in text and not text.startswith("~"))
     experiment = named.get("experiment", chosen.get("experiment", ""))
-    for group, option in _pairs(_content(_first(searched, f"experiment/{experiment}.yaml"))):
-        chosen[group.removeprefix("override ").lstrip("/")] = option
+    chosen |= chosen_by(experiment_file(experiment, searched))
     picked = {group: option for group, option in named.items() if group in chosen}
     return chosen | ({"experiment": experiment} if experiment else {}) | picked
+
+
+def experiment_file(name: str, searched: Sequence[Path]) -> Path | None:
+    """The file of an experiment."""
+    return _first(searched, f"experiment/{name}.yaml")
+
+
+def chosen_by(experiment: Path | None) -> dict[str, str]:
+    """Config group -> option, as an experiment's file chooses."""
+    return {group.removeprefix("override ").lstrip("/"): option for group, option in _pairs(_content(experiment))}
 
 
 def option_of(chosen: Mapping[str, str], group: str) -> str:
