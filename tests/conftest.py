@@ -35,6 +35,7 @@ _OURS = (
     "LLAMA_ENABLED",
     "ZANTARA_HASH_KEY",
     "ZANTARA_CONFIG_DIR",
+    "ZANTARA_EXPERIMENT",
 )
 
 _MAKE = _store._make
