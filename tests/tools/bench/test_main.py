@@ -33,7 +33,7 @@ def loaded(*_: object) -> Any:
 GIVEN: dict[str, dict[str, Any]] = {
     "gates": {
         "gates._Bench.first_go": lambda self, truth, icc, users, rules: {
-            name: np.full(self.simulations, 61.0) for name in (*rules, *(f"{rule}@14" for rule in CLASSICAL))
+            name: np.full(self.simulations, 61.0) for name in (*rules, *(f"{rule}@14" for rule in rules if rule in CLASSICAL))
         },
         "guardrails.table": lambda *_: TABLE,
         "gates._verdict": lambda *_: TABLE,
