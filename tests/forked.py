@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = [
     *("mlflow.tracking", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store"),
     *("torch", "transformers", "trl", "peft", "datasets", "duckdb", "ibis", "pandas", "scipy.stats", "hydra"),
-    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked"),
+    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked", "tests.warmed"),
 ]
 _HIGH = 500
 forks = multiprocessing.get_context("forkserver")
@@ -43,6 +43,8 @@ def start() -> None:
         patched.chdir(ROOT)
         patched.setenv("PYTHONPATH", str(ROOT))
         patched.setenv("OMP_NUM_THREADS", "1")
+        for name in ("ZANTARA_CONFIG_DIR", "ZANTARA_EXPERIMENT"):
+            patched.delenv(name, raising=False)
         forkserver.ensure_running()
 
 
