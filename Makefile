@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Modules are compiled where they are first imported, and that must be kept: without it, each of the many processes that
+# run a pipeline or the tests compiles torch and mlflow anew, which takes three times as long as to import them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-extras test-all check lock clean
 
 setup: $(READY)
@@ -23,7 +27,8 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-
 
 # mypy takes a minute of one core, in which the tests may have begun.
 test: $(READY)
-	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; wait $$checking && exit $$tested
+	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; \
+	wait $$checking || { echo "make test: scripts/check FAILED, see above or run it again"; exit 1; }; exit $$tested
 
 # What needs the extras: Spark, RunPod's worker SDK, Unsloth's source. Each has an environment of its own, made here.
 test-extras: $(READY)
