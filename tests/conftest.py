@@ -44,6 +44,12 @@ _LONGEST = ("/test_pipeline.py", "/gates/test_check.py", "/gateway/test_stage.py
 """Files that take a minute or more: begun first, so that no worker is left with one while the others are done."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """One fork server for all workers; it imports while they collect."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        forked.share()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; a worker takes the next file in this order (--no-loadscope-reorder)."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
