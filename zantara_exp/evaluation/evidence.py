@@ -31,9 +31,7 @@ _HOW = "python -m zantara_exp stage=evaluate"
 _SECONDS_PER_DAY = 86_400
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """Evidence on the model under `paths.models`; Missing when it was not evaluated, or another model was.
 
     Trials are tokens; sums are correct tokens, or nats of loss. An evaluation has no days of its own: all of it stands

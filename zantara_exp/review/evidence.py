@@ -23,9 +23,7 @@ METRICS = frozenset({"review_equivalent", "critical_bugs"})
 _NONE = f"no review: run `{DRAW_COMMAND}`"
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """The review of the newest epoch, up to `until`; Missing with the reason where there is none."""
     if not layout.review_labels.is_file():
         return [Missing(_NONE)] * len(requests)
