@@ -95,9 +95,7 @@ _MEASURES: Mapping[str, _Measure] = {
 METRICS = frozenset(_MEASURES) | frozenset(BUSINESS_METRICS) | {"comparisons", "blocking_errors"}
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """What the log, opened once, says about each metric; Missing with the reason where it says nothing."""
     with ExitStack() as opened:
 

@@ -12,8 +12,8 @@ from zantara_exp.stage import Table
 
 if TYPE_CHECKING:
     from zantara_exp.config.gate import Gate
-    from zantara_exp.gates.criteria import Seen
-    from zantara_exp.gates.decision import CriterionDecision
+    from zantara_exp.gates.decision import CriterionDecision, View
+    from zantara_exp.gates.kinds.kind import Seen
     from zantara_exp.gates.verdict import Verdict
 
 COLUMNS = ("criterion", "decision", "estimate", "bounds", "go", "no-go", "requests", "users", "why")
@@ -97,9 +97,9 @@ def _range(low: int, high: int | None) -> str:
 
 
 def _row(item: CriterionDecision) -> list[str]:
-    from zantara_exp.gates.words import shown, shown_threshold
+    from zantara_exp.gates.kinds import kind_named
 
-    c, view = item.criterion, item.view
+    c, view, kind = item.criterion, item.view, kind_named(item.criterion.kind)
     # a quantile is judged as the share of requests that keep the limit
     why = item.reason
     if item.days is not None:
@@ -107,14 +107,22 @@ def _row(item: CriterionDecision) -> list[str]:
     return [
         item.name,
         item.decision.lower(),
-        shown(view.estimate, c.kind),
-        _between(shown(view.lower, c.kind), shown(view.upper, c.kind)),
-        shown_threshold(c, c.go),
-        shown_threshold(c, c.no_go),
+        *_figures(item, view),
+        kind.shown_threshold(c, c.go),
+        kind.shown_threshold(c, c.no_go),
         f"{view.requests:,.0f}" if view.requests else "",
         f"{view.users:,}" if view.users else "",
         why,
     ]
+
+
+def _figures(item: CriterionDecision, view: View) -> list[str]:
+    """Estimate and bounds."""
+    from zantara_exp.gates.kinds import kind_named
+
+    kind = kind_named(item.criterion.kind)
+    lower, upper = kind.shown(view.lower), kind.shown(view.upper)
+    return [kind.shown(view.estimate), _between(lower, upper)]
 
 
 def _between(lower: str, upper: str) -> str:
@@ -124,13 +132,9 @@ def _between(lower: str, upper: str) -> str:
 
 
 def _segments(criteria: Sequence[CriterionDecision]) -> Table | None:
-    from zantara_exp.gates.words import shown
-
     rows = [
         [item.name, part.segment, "too thin" if part.thin else part.view.decision.lower()]
-        + [shown(part.view.estimate, item.criterion.kind)]
-        + [_between(shown(part.view.lower, item.criterion.kind), shown(part.view.upper, item.criterion.kind))]
-        + [f"{part.view.users:,}"]
+        + [*_figures(item, part.view), f"{part.view.users:,}"]
         for item in criteria
         if item.criterion.no_go.given
         for part in item.segments

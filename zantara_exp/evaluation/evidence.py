@@ -32,9 +32,7 @@ _COUNTED = {"eval_loss": ("val", "loss_sum"), "token_accuracy": ("test", "correc
 _SECONDS_PER_DAY = 86_400
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """Evidence on the model under `paths.models`; Missing when it was not evaluated, or another model was.
 
     Trials are tokens; sums are correct tokens, or nats of loss. An evaluation has no days of its own: all of it stands

@@ -10,9 +10,10 @@ from types import ModuleType
 from zantara_exp.config.gate import Criterion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.criteria import Seen
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing
 from zantara_exp.gates.files import to_check
+from zantara_exp.gates.kinds import kind_named
+from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.layout import Layout
 
 AREAS = ("analysis", "evaluation", "dataset", "review")
@@ -82,18 +83,9 @@ def _asked(
 
 def _requests(criterion: Criterion) -> tuple[EvidenceRequest, EvidenceRequest | None]:
     """What a criterion is decided on: for GO, and for NO-GO where that has another limit."""
-    limit, no_go_limit = limits_of(criterion)
+    limit, no_go_limit = kind_named(criterion.kind).limits(criterion)
     other = None if no_go_limit in (None, limit) else EvidenceRequest(criterion.metric, no_go_limit)
     return EvidenceRequest(criterion.metric, limit), other
-
-
-def limits_of(criterion: Criterion) -> tuple[float | None, float | None]:
-    """The limits that a quantile's requests are counted against, for GO and for NO-GO; none for other kinds."""
-    if criterion.kind != "quantile":
-        return None, None
-    go = criterion.go.value if criterion.go.given else None
-    no_go = criterion.no_go.value if criterion.no_go.given else None
-    return (no_go if go is None else go), no_go
 
 
 def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:

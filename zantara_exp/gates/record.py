@@ -15,10 +15,11 @@ from typing import Any
 
 from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.criteria import Seen, decide, evidence_hash
+from zantara_exp.gates.criteria import decide, evidence_hash
 from zantara_exp.gates.decision import MISSING, CriterionDecision
 from zantara_exp.gates.evidence import Missing, Reviews, UserDays
-from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.gates.kinds.kind import Rule, Seen
+from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.verdict import FirstUse, Verdict
 
 Look = dict[str, Any]
@@ -77,7 +78,7 @@ class Looks:
         """
         looks, rules, refused = self.all(), resolve(gate), {}
         for name, criterion in gate.criteria.items():
-            if criterion.method != "exact" or name not in seen or isinstance(seen[name].go, Missing):
+            if not criterion.one_look or name not in seen or isinstance(seen[name].go, Missing):
                 continue
             terms, earlier = _terms(gate, criterion), _earlier(looks, criterion, _epoch(name, seen))
             reason = _refusal(terms, seen[name], earlier) or _too_early(rules[name], seen[name])
@@ -91,7 +92,7 @@ class Looks:
         self, gate: Gate, seen: Mapping[str, Seen], verdict: Verdict, run_id: str, after_loss: bool = False
     ) -> None:
         """Append one look. A one-look criterion whose numbers are shown has been looked at, whatever was decided."""
-        one_look = [d for d in verdict.criteria if d.criterion.method == "exact" and d.decision != MISSING]
+        one_look = [d for d in verdict.criteria if d.criterion.one_look and d.decision != MISSING]
         look = {
             "gate": gate.name,
             "gate_hash": verdict.gate_hash,
@@ -193,12 +194,11 @@ def _too_early(rule: Rule, seen: Seen) -> str:
     """
     if isinstance(seen.go, Reviews) and seen.go.missing:
         return f"{seen.go.missing} pairs are not labelled yet (`cannot judge` is a label); {_NOT_SPENT}"
-    decided, review = decide(rule, seen), rule.criterion.kind == "review"
-    waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given and not review else 0)
+    decided = decide(rule, seen)
+    waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given else 0)
     if decided.decision == MISSING or decided.view.users >= waits:
         return ""
-    what = "reviewed pairs" if review else "users"
-    return f"waits for {waits} {what}, there are {decided.view.users}; {_NOT_SPENT}"
+    return f"waits for {waits} {rule.kind.counted}, there are {decided.view.users}; {_NOT_SPENT}"
 
 
 def _epoch(name: str, seen: Mapping[str, Seen]) -> str:

@@ -16,9 +16,9 @@ from pathlib import Path
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.gates.collect import collect
-from zantara_exp.gates.criteria import Seen
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
 from zantara_exp.gates.junit import junit_xml
+from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.gates import intervals
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate
-from zantara_exp.gates.rules import Rule
 from zantara_exp.layout import Layout
 
 _SIMULATIONS = 400
@@ -123,7 +121,7 @@ def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None
     seen = collect(config, layout, None)
     for name, criterion in gate.criteria.items():
         evidence = seen[name].go
-        if criterion.kind in ("proportion", "quantile") and isinstance(evidence, UserDays):
+        if kind_named(criterion.kind).counts_requests and isinstance(evidence, UserDays):
             chosen = selecting.where(evidence, criterion.where)
             if isinstance(chosen, UserDays) and chosen.trials.sum() > 0:
                 return chosen
@@ -143,19 +141,3 @@ def intra_class_correlation(days: UserDays) -> float | None:
     size = (total - float((m * m).sum()) / total) / (k - 1)
     spread = between + (size - 1.0) * within
     return max(0.0, (between - within) / spread) if spread > 0 else 0.0
-
-
-def reviews_needed(rule: Rule, truth: float, probability: float) -> int | None:
-    """Smallest review, in tens, that shows what `rule` asks for with that probability; None beyond 2,000 answers."""
-    for size in range(10, 2001, 10):
-        if review_power(rule, truth, size) >= probability:
-            return size
-    return None
-
-
-def review_power(rule: Rule, truth: float, size: int) -> float:
-    """Probability that a review of `size` pairs passes, if `truth` of them are equivalent or better."""
-    needed = None if rule.p0_go is None else intervals.smallest_pass(size, rule.p0_go, rule.alpha)
-    if needed is None:
-        return 0.0
-    return math.exp(-intervals.exact_log_evidence_go(needed, size - needed, truth))

@@ -26,18 +26,11 @@ class Users:
     total: Floats
     baseline: Floats | None = None
     """The other arm's sum over the same requests."""
-    control: Users | None = None
-    """Other users, of the arm or period compared with."""
 
     @property
     def count(self) -> int:
         """Distinct users."""
         return int(self.trials.size)
-
-    @property
-    def compared(self) -> int:
-        """Distinct users of the smaller side where two are compared: few on either side show nothing."""
-        return self.count if self.control is None else min(self.count, self.control.count)
 
     @property
     def requests(self) -> float:
@@ -100,30 +93,6 @@ def per_user(days: UserDays) -> Users:
 
 def _sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
     return np.bincount(codes, values, size).astype(np.float64, copy=False)
-
-
-def first_days(days: UserDays, width: int, last: int) -> Users:
-    """Sums over each user's first `width` days, of users whose first days are over by the end of day `last`."""
-    if not days.user.size:
-        return per_user(days)
-    measured = rows(days, days.trials > 0)
-    codes, size = _codes(measured.user)
-    first = np.full(size, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(first, codes, measured.day)
-    start = first[codes]
-    closed = start + width - 1 <= last
-    return per_user(rows(measured, closed & (measured.day < start + width)))
-
-
-def in_order(days: UserDays) -> Users:
-    """Each user's first day, in the order of first days: what a detector observes, one value per user."""
-    measured = rows(days, days.trials > 0)
-    codes, size = _codes(measured.user)
-    first = np.full(size, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(first, codes, measured.day)
-    users = per_user(rows(measured, measured.day == first[codes]))
-    order = np.argsort(first[np.bincount(codes, minlength=size) > 0], kind="stable")
-    return Users(users.trials[order], users.total[order])
 
 
 def arms(days: UserDays) -> tuple[UserDays, UserDays] | str:

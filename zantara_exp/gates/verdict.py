@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 
 from zantara_exp.config.gate import Gate
-from zantara_exp.gates.criteria import Seen, decide
+from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import (
     FAIL,
     GO,
@@ -28,6 +28,7 @@ from zantara_exp.gates.decision import (
     Days,
 )
 from zantara_exp.gates.evidence import Evidence, Missing, UserDays
+from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.users import last_day
