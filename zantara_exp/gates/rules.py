@@ -105,7 +105,7 @@ def _cells(criterion: Criterion, gate: Gate) -> int:
 def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
     looks = criterion.looks if criterion.method == "exact" else 1
     alpha = (gate.alpha if criterion.alpha is None else criterion.alpha) / looks
-    segments = {} if criterion.method == "detector" or criterion.kind not in BY_SEGMENT else gate.segments
+    by_segment = criterion.kind in BY_SEGMENT and criterion.method != "detector"
     return Rule(
         name=name,
         criterion=criterion,
@@ -115,7 +115,7 @@ def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
         rho0=gate.rho0 if criterion.rho0 is None else criterion.rho0,
         min_users=_min_users(criterion, alpha),
         min_users_no_go=_min_users_no_go(criterion),
-        segments={dimension: tuple(values) for dimension, values in segments.items()},
+        segments={dimension: tuple(values) for dimension, values in gate.segments.items() if by_segment},
         max_lost=gate.max_lost_percent / 100,
         planned_users=gate.planned_users,
     )
