@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
+from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold, Traffic
 from zantara_exp.gates import Seen, decide, resolve
 from zantara_exp.gates.decision import FAIL, PASS
 from zantara_exp.gates.evidence import UserDays
@@ -36,7 +36,7 @@ CASES = {
 
 
 def rollouts(criterion, value, simulations=2, segments=None, **traffic):
-    gate = Gate(criteria={"c": criterion}, segments=segments or {}, horizon_days=DAYS)
+    gate = Gate(criteria={"c": criterion}, segments=segments or Segments(), horizon_days=DAYS)
     rule, planned = resolve(gate)["c"], replace(Traffic(comparisons_per_day=60.0), **traffic)
     rng = np.random.default_rng(11)
     at = visits(planned, DAYS, simulations, rng)
@@ -103,7 +103,7 @@ def test_evidence_is_the_same_number(name):
 
 def test_a_failing_segment_is_seen():
     criterion = Criterion("m", go=above(0.8), no_go=below(0.75))
-    rule, drawn, rng = rollouts(criterion, 0.9, segments={"language": ["it", "en"]})
+    rule, drawn, rng = rollouts(criterion, 0.9, segments=Segments(["it", "en"]))
     languages = rng.integers(0, 2, drawn.at.users)
     bad = (languages == 1)[drawn.at.user]
     drawn = replace(drawn, total=np.where(bad, np.floor(drawn.total * 0.5), drawn.total))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import MONDAY, act, config_of, traffic, write_served, write_verdict
+from tests.rollout.support import AGED, MONDAY, act, config_of, traffic, write_served, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
@@ -89,7 +89,7 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsy
     assert "users of the primary 0.0 %" in last.reason
     assert "rolled back: fallback: alarm" in capsys.readouterr().out
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
-        act("start", days=3)
+        act("start", AGED, days=3)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Number, UserDays
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -116,6 +116,20 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
                 return Missing(f"{error.message}: run `{error.hint}`")
 
         return [ask(request) for request in requests]
+
+
+def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
+    """The days that the whole log, whatever `as_of` says, holds of one candidate; None where it holds nothing of it."""
+    try:
+        with open_log(config, layout) as log:
+            facts = log.facts.filter(log.facts.epoch == epoch)
+            rows = facts.group_by("day").agg(count=facts.count()).to_pyarrow().to_pylist()
+            if not rows:
+                return None
+            days = {row["day"]: int(row["count"]) for row in rows}
+            return Logged({**dict.fromkeys(log.lost(epoch, min(days)), 0), **days})
+    except MissingInputError:
+        return None
 
 
 class _Newest:

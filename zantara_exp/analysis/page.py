@@ -97,6 +97,7 @@ def page(
         pairs=pairs,
         provenance=list(provenance.items()),
         criteria=[grid(table) for table in (verdict.criteria, verdict.segments) if table is not None and table.rows],
+        standing=[grid(table) for table in verdict.standing],
         similar_note=views.similar_note(found, config),
     )
 

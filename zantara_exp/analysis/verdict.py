@@ -32,6 +32,10 @@ class VerdictView:
     segments: Table | None
     """Declared segments that a NO-GO could come from."""
     note: str
+    opens: str
+    """What a rollout may do on it; empty where it is neither a GO nor looks back."""
+    standing: Sequence[Table]
+    """What else was said of the same candidate, and what a start has to answer."""
 
 
 def evidence_path(
@@ -61,6 +65,9 @@ def evidence_path(
 
 def shown_verdict(verdict: Verdict) -> VerdictView:
     """A verdict in words and tables."""
+    from zantara_exp.gates.table import shown_opening
+
+    opens = shown_opening(verdict)
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
     passed = [item.name for item in verdict.criteria if item.decision == "PASS"]
     shared: dict[str, list[str]] = {}
@@ -76,7 +83,25 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
         criteria=Table("", COLUMNS, [_row(item) for item in verdict.criteria]),
         segments=_segments(verdict.criteria),
         note=_note(verdict),
+        opens=f"Opens {opens}." if opens else "",
+        standing=_standing(verdict),
     )
+
+
+def _standing(verdict: Verdict) -> list[Table]:
+    found = verdict.standing
+    if found is None:
+        return []
+    said = [
+        [each.gate, each.gate_hash, each.verdict.replace("_", "-"), f"{each.looks:,}", each.last, each.reason]
+        for each in found.others
+    ]
+    asked = [[each] for each in found.objections]
+    tables = [
+        Table("Also said of this candidate", ["gate", "hash", "verdict", "looks", "last as of", "why"], said),
+        Table("What a start has to answer", ["what"], asked),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _sentence(verdict: Verdict) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, ValuesView
 from dataclasses import dataclass, fields
 
 from zantara_exp.config.business import BUSINESS_METRICS
@@ -161,6 +161,34 @@ class Traffic:
 
 
 @dataclass
+class Segments:
+    """Config node `gate.segments`: parts of the traffic that are judged one by one, and what a GO is worth there."""
+
+    language: list[str] = setting([], "Languages judged one by one, such as [it, en].")
+    category: list[str] = setting([], "Categories judged one by one, such as [greeting, casual].")
+    thin: str = setting(
+        "exclude",
+        "A part with too little evidence, or whose own estimate misses go: exclude, a GO does not cover it and no "
+        "rollout moves it; wait, there is no GO before all have enough.",
+        choices=["exclude", "wait"],
+    )
+
+    @property
+    def declared(self) -> dict[str, list[str]]:
+        """The values of each dimension that is declared."""
+        named = {"language": self.language, "category": self.category}
+        return {dimension: values for dimension, values in named.items() if values}
+
+    def items(self) -> ItemsView[str, list[str]]:
+        """Declared dimensions with their values."""
+        return self.declared.items()
+
+    def values(self) -> ValuesView[list[str]]:
+        """The values of the declared dimensions."""
+        return self.declared.values()
+
+
+@dataclass
 class Gate:
     """Config group `gate`: a named set of criteria."""
 
@@ -168,7 +196,7 @@ class Gate:
     criteria: dict[str, Criterion] = setting({}, "The criteria, by name.")
     alpha: float = setting(0.05, "Probability of a false GO, and of a false NO_GO, over all looks.", gt=0, le=0.25)
     rho0: float = setting(0.2, "Assumed correlation of one user's requests.", ge=0, le=1)
-    segments: dict[str, list[str]] = setting({}, "Segments judged one by one for NO_GO, such as {language: [it]}.")
+    segments: Segments = setting(Segments(), "Parts judged one by one, for NO_GO and for what a GO covers.")
     max_lost_percent: float = setting(1.0, "More requests lost than this and there is no GO, in percent.", ge=0, lt=100)
     authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
     horizon_days: int = setting(14, "Days within which a decision is planned.", ge=1, le=365)
@@ -176,11 +204,8 @@ class Gate:
     traffic: Traffic = setting(Traffic(), "The traffic planned for.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A name that can be part of a file's; at least one criterion; segments that name values."""
+        """A name that can be part of a file's; at least one criterion."""
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             yield "name", "is part of a file's name: letters, digits, _ and -, such as go_no_go"
         if not self.criteria:
             yield "criteria", "a gate without criteria would decide nothing; choose one by gate=go_no_go"
-        for dimension, values in self.segments.items():
-            if not values:
-                yield f"segments.{dimension}", "names no value, such as [it, en, id]"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 
-ACTIONS = ("status", "start", "advance", "pause", "resume", "rollback")
+ACTIONS = ("status", "start", "advance", "pause", "resume", "widen", "rollback")
 MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost")
 EVENTS = ("verdict", "step", "pause", "rollback")
 
@@ -73,7 +73,13 @@ class Rollout:
     categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
     languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
-    reason: str = setting("", "Why, for its history.")
+    reason: str = setting("", "Why, for its history; start and widen ask for it where something stands against them.")
+    go_max_age_days: int = setting(
+        0, "start, widen: complete days that the evidence of the GO may be older than the log's newest.", ge=0, le=365
+    )
+    log_max_age_days: int = setting(
+        7, "A log whose last complete day lies further back than this stands against a start.", ge=0, le=3650
+    )
     state: str = setting(
         "file",
         "Where state and served log lie: file, under paths.state and paths.logs; postgres, for several machines.",

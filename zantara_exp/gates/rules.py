@@ -38,7 +38,7 @@ def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
     kind = kind_named(criterion.kind)
     looks = criterion.looks if criterion.one_look else 1
     alpha = (gate.alpha if criterion.alpha is None else criterion.alpha) / looks
-    segments = gate.segments if _by_segment(criterion) else {}
+    by_segment = _by_segment(criterion)
     return Rule(
         name=name,
         criterion=criterion,
@@ -48,7 +48,7 @@ def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
         rho0=gate.rho0 if criterion.rho0 is None else criterion.rho0,
         min_users=kind.min_users(criterion, alpha),
         min_users_no_go=kind.min_users_no_go(criterion),
-        segments={dimension: tuple(values) for dimension, values in segments.items()},
+        segments={dimension: tuple(values) for dimension, values in gate.segments.items() if by_segment},
         max_lost=gate.max_lost_percent / 100,
         planned_users=gate.planned_users,
     )

@@ -26,9 +26,32 @@ def summary(verdict: Verdict) -> dict[str, str]:
         lines["days to a decision"] = shown_days(verdict.days)
     if verdict.thin_segments:
         lines["too thin to judge"] = ", ".join(verdict.thin_segments)
-    if verdict.verdict == GO and not verdict.authorises:
-        lines["note"] = "this gate authorises nothing; gate=go_no_go decides"
+    if opens := shown_opening(verdict):
+        lines["opens"] = opens
     return lines
+
+
+def shown_opening(verdict: Verdict) -> str:
+    """What a rollout may do on this verdict, in one sentence; empty where it is no GO, and of the newest evidence."""
+    refusals = verdict.standing.refusals if verdict.standing else ()
+    if verdict.standing and verdict.standing.looks_back:
+        return f"nothing: {'; '.join(refusals)}"
+    if verdict.verdict != GO:
+        return ""
+    if refusals:
+        return f"nothing: {'; '.join(refusals)}"
+    if not verdict.authorises:
+        return "nothing: this gate only watches; gate=go_no_go decides"
+    moved = " and ".join(f"{dimension} {', '.join(values)}" for dimension, values in verdict.covers.items())
+    stays = "; ".join(f"{each.segment}: {each.why}" for each in verdict.not_covered)
+    asks = "; a start asks for rollout.reason" if verdict.standing and verdict.standing.objections else ""
+    return f"a rollout of {moved or 'everything'}" + (f", not of {stays}" if stays else "") + asks
+
+
+def standing_table(verdict: Verdict) -> Table | None:
+    """What stands against a start; nothing where nothing does."""
+    objections = verdict.standing.objections if verdict.standing else ()
+    return Table("what stands against a start", [], [[each] for each in objections]) if objections else None
 
 
 def _counted(verdict: Verdict) -> str:

@@ -69,7 +69,7 @@ class Metrics:
         self.unmirrored: Counter[str] = Counter()
         """Requests that could not be sampled, such as those that name no user."""
         self.unrouted: Counter[str] = Counter()
-        """Requests that no candidate can answer while a rollout serves, by reason."""
+        """Requests in no arm while a rollout serves, which no candidate can or may answer, by reason."""
         self.served: Counter[tuple[str, str, str, str]] = Counter()
         """Requests in an arm of the rollout: arm, who answered, the candidate's failure, the user's error."""
         self.in_flight = 0
@@ -99,7 +99,7 @@ class Metrics:
         yield from _head(name, "counter", "Requests of both arms; arm=candidate answered by the primary: a fallback.")
         for (arm, by, failure, error), amount in sorted(self.served.items()):
             yield f'{name}{{arm="{arm}",answered_by="{by}",candidate_error="{failure}",error="{error}"}} {amount}'
-        yield from _head("zantara_rollout_unrouted_total", "counter", "Requests that no candidate can answer.")
+        yield from _head("zantara_rollout_unrouted_total", "counter", "Requests that stay with the primary, in no arm.")
         yield from _by_reason("zantara_rollout_unrouted_total", self.unrouted)
         yield from _head("zantara_rollout_candidate_seconds", "histogram", "The candidate's time, asked for users.")
         yield from self.candidate.lines("zantara_rollout_candidate_seconds")

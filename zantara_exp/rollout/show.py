@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from zantara_exp.config.rollout import Rollout
@@ -30,9 +31,11 @@ def result(
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
         summary |= _described(config.rollout, state, now)
-    refused = _refused(config, layout, state)
+    refused, objections = _start(config, layout, state, now)
     if refused is not None:
         summary["a start is refused"] = refused
+    if objections:
+        summary["a start asks for a reason"] = "; ".join(objections)
     return StageResult(
         summary=summary,
         metrics={"rollout/percent": share},
@@ -44,15 +47,14 @@ def result(
     )
 
 
-def _refused(config: Config, layout: Layout, state: State | None) -> str | None:
-    """Why a rollout that has not begun cannot: there is no GO for what would serve."""
+def _start(config: Config, layout: Layout, state: State | None, now: datetime) -> tuple[str | None, Sequence[str]]:
+    """Why a rollout that has not begun cannot, as without a GO for what would serve, and what stands against it."""
     if state is None or state.phase != IDLE:
-        return None
+        return None, ()
     try:
-        authority(config, layout)
+        return None, authority(config, layout, now).objections
     except ZantaraError as refused:
-        return refused.message
-    return None
+        return refused.message, ()
 
 
 def _served(plan: Rollout, state: State | None, share: float) -> str:
@@ -77,6 +79,8 @@ def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
         rows["last change"] = f"{last.action} by {last.actor}" + (f": {last.reason}" if last.reason else "")
     if state.epoch:
         rows["epoch"] = state.epoch
+    if state.covers and state.step >= 0:
+        rows["moves"] = f"{ramp.shown_parts(state.covers)}; what is not named stays with the primary"
     return rows
 
 

@@ -247,6 +247,13 @@ class Kind(ABC):
         go, lower, upper = rule.criterion.go, view.lower, view.upper
         return upper is not None and lower is not None and (upper < go.value if go.upwards else lower > go.value)
 
+    def falls_short(self, criterion: Criterion, measured: float) -> str:
+        """Why a measured value is not what GO asks for; empty where it is, or where nothing is asked."""
+        go = criterion.go
+        if not go.given or (measured > go.value if go.upwards else measured < go.value):
+            return ""
+        return f"measured {self.shown(measured)}, needs {self.words_of(criterion, go)}"
+
     def words_of(self, criterion: Criterion, bound: Threshold) -> str:
         """`above 98 %`: the threshold as part of a sentence."""
         text = self.shown_threshold(criterion, bound)

@@ -74,6 +74,12 @@ class Quantile(Share):
         shown = super().shown_threshold(criterion, bound)
         return f"p{100 * criterion.quantile:g} {shown}" if shown else ""
 
+    def falls_short(self, criterion: Criterion, measured: float) -> str:
+        """It is judged as the share of requests that keep its limit."""
+        if not criterion.go.given or measured > criterion.quantile:
+            return ""
+        return f"measured {self.shown(measured)}, needs more than {self.shown(criterion.quantile)}"
+
     def bounds(self, rule: Rule, view: View) -> tuple[str, str]:
         """Of the share that keeps the limit."""
         low, high = f"at least {self.shown(view.lower)}", f"at most {self.shown(view.upper)}"
