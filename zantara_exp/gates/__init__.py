@@ -19,7 +19,6 @@ from __future__ import annotations
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
 from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import CriterionDecision
-from zantara_exp.gates.detector import Detector
 from zantara_exp.gates.evidence import Evidence, Missing, Number, Reviews, UserDays
 from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Rule, Seen
@@ -29,7 +28,6 @@ from zantara_exp.gates.verdict import Verdict, judge_gate
 __all__ = [
     "Criterion",
     "CriterionDecision",
-    "Detector",
     "Evidence",
     "Gate",
     "Missing",

@@ -13,7 +13,8 @@ from zantara_exp.gates.decision import CriterionDecision, missing
 from zantara_exp.gates.evidence import Evidence, Missing, UserDays
 from zantara_exp.gates.kinds.kind import Rule, Seen
 from zantara_exp.gates.sound import unsound
-from zantara_exp.gates.users import between, per_user
+from zantara_exp.gates.users import between
+from zantara_exp.gates.visits import of_log
 
 
 def decide(rule: Rule, seen: Evidence | Seen, last: int | None = None) -> CriterionDecision:
@@ -40,10 +41,13 @@ def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -
     if not isinstance(evidence, UserDays):
         return hashlib.sha256(repr(evidence).encode()).hexdigest()[:16]
     days = between(evidence, None, last)
-    lost, measured = sum(days.lost_per_day.values()), per_user(days) if one_look else days
-    columns = [measured.trials, measured.total] + ([] if measured.baseline is None else [measured.baseline])
-    content = _multiset(columns if one_look else [days.day.astype(np.float64), *columns])
-    return hashlib.sha256(f"{content} {lost:.6g} {days.epoch}".encode()).hexdigest()[:16]
+    columns: list[NDArray[np.float64] | None] = [days.day.astype(np.float64), days.trials, days.total, days.baseline]
+    if one_look:
+        of = of_log(days, int(days.day.max(initial=0)))
+        summed = (of.at.trials, of.total, of.baseline)
+        columns = [None if values is None else of.at.by_user(values) for values in summed]
+    content = _multiset([column for column in columns if column is not None])
+    return hashlib.sha256(f"{content} {sum(days.lost_per_day.values()):.6g} {days.epoch}".encode()).hexdigest()[:16]
 
 
 def _multiset(columns: Sequence[NDArray[np.float64]]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,43 @@ from zantara_exp.gates.detector import detector_path
 from zantara_exp.gates.eprocess import Counts, Floats
 from zantara_exp.gates.methods import FEW_USERS, NOW, Method, OneLook, Outlook
 from zantara_exp.gates.visits import Ints, Measured, Visits
+
+
+@dataclass(frozen=True)
+class Side:
+    """What evidence for one of two sides is made of: that the share lies above p0 (GO), or below it (NO-GO)."""
+
+    log_evidence: Callable[..., Floats]
+    bound: Callable[..., Floats]
+    exact_log_evidence: Callable[..., Floats]
+    exact_bound: Callable[..., Floats]
+    factors: Callable[..., Floats]
+    log_prior: Floats
+    strict_bound: Callable[..., float]
+    lost_as: float
+    """Share of good requests among those that were lost, at worst for this side."""
+
+
+GO_SIDE = Side(
+    eprocess.log_evidence_go,
+    eprocess.lower_bound,
+    intervals.exact_log_evidence_go,
+    intervals.exact_lower,
+    eprocess.strict_factors_go,
+    eprocess.GO_LOG_PRIOR,
+    eprocess.strict_lower_bound,
+    0.0,
+)
+NO_GO_SIDE = Side(
+    eprocess.log_evidence_no_go,
+    eprocess.upper_bound,
+    intervals.exact_log_evidence_no_go,
+    intervals.exact_upper,
+    eprocess.strict_factors_no_go,
+    eprocess.NO_GO_LOG_PRIOR,
+    eprocess.strict_upper_bound,
+    1.0,
+)
 
 
 class ShareMethod(Method, ABC):
@@ -32,20 +70,12 @@ class ShareMethod(Method, ABC):
         return at.users_seen
 
     @abstractmethod
-    def log_go(self, sums: Any, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """Log evidence that the share lies above `p0`; what was `lost` counts as bad."""
+    def evidence(self, side: Side, sums: Any, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
+        """Log evidence that the share lies on `side` of `p0`; what was `lost` counts against it."""
 
     @abstractmethod
-    def log_no_go(self, sums: Any, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """Log evidence that it lies below; what was `lost` counts as good."""
-
-    @abstractmethod
-    def lower(self, sums: Any, alpha: float, lost: float) -> Floats:
-        """The bound at which the evidence above is 1/alpha."""
-
-    @abstractmethod
-    def upper(self, sums: Any, alpha: float, lost: float) -> Floats:
-        """The bound at which the evidence below is 1/alpha."""
+    def bound(self, side: Side, sums: Any, alpha: float, lost: float) -> Floats:
+        """The p0 at which that evidence is 1/alpha: a lower bound for GO, an upper one for NO-GO."""
 
     @abstractmethod
     def estimate(self, sums: Any) -> tuple[Floats, Floats]:
@@ -76,32 +106,18 @@ class Weighted(ShareMethod):
 
     fewest = FEW_USERS
     weighs = True
-    evidence_above: Callable[..., Floats] = staticmethod(eprocess.log_evidence_go)
-    evidence_below: Callable[..., Floats] = staticmethod(eprocess.log_evidence_no_go)
-    lower_bound: Callable[..., Floats] = staticmethod(eprocess.lower_bound)
-    upper_bound: Callable[..., Floats] = staticmethod(eprocess.upper_bound)
 
     def sums_of(self, at: Visits, counted: Floats, good: Floats) -> Counts:
         """Effective good and bad requests."""
         return counts_of(at, counted, good, self.rho0)
 
-    def log_go(self, sums: Counts, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """`eprocess.log_evidence_go` of the effective counts."""
-        good, bad = grown(sums, outlook)
-        return self.evidence_above(good, bad + lost * outlook.growth, p0)
+    def evidence(self, side: Side, sums: Counts, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
+        """A mixture of bets on the effective counts."""
+        return side.log_evidence(*_with_lost(side, grown(sums, outlook), lost * outlook.growth), p0)
 
-    def log_no_go(self, sums: Counts, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """`eprocess.log_evidence_no_go` of the effective counts."""
-        good, bad = grown(sums, outlook)
-        return self.evidence_below(good + lost * outlook.growth, bad, p0)
-
-    def lower(self, sums: Counts, alpha: float, lost: float) -> Floats:
-        """Lower bound, by root."""
-        return self.lower_bound(sums.good, sums.bad + lost, alpha)
-
-    def upper(self, sums: Counts, alpha: float, lost: float) -> Floats:
-        """Upper bound, by root."""
-        return self.upper_bound(sums.good + lost, sums.bad, alpha)
+    def bound(self, side: Side, sums: Counts, alpha: float, lost: float) -> Floats:
+        """By root."""
+        return side.bound(*_with_lost(side, sums, lost), alpha)
 
     def estimate(self, sums: Counts) -> tuple[Floats, Floats]:
         """The weighted share, and effective requests; one half of none."""
@@ -109,14 +125,22 @@ class Weighted(ShareMethod):
         return np.where(effective > 0, sums.good / np.maximum(effective, 1e-300), 0.5), effective
 
 
+def _with_lost(side: Side, counts: Counts, lost: Floats | float) -> Counts:
+    return Counts(counts.good + side.lost_as * lost, counts.bad + (1.0 - side.lost_as) * lost)
+
+
 class Exact(OneLook, Weighted):
     """One look: the exact binomial test on effective counts (Korn & Graubard 1998)."""
 
     weighs = False
-    evidence_above = staticmethod(intervals.exact_log_evidence_go)
-    evidence_below = staticmethod(intervals.exact_log_evidence_no_go)
-    lower_bound = staticmethod(intervals.exact_lower)
-    upper_bound = staticmethod(intervals.exact_upper)
+
+    def evidence(self, side: Side, sums: Counts, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
+        """A binomial tail."""
+        return side.exact_log_evidence(*_with_lost(side, grown(sums, outlook), lost * outlook.growth), p0)
+
+    def bound(self, side: Side, sums: Counts, alpha: float, lost: float) -> Floats:
+        """Clopper-Pearson."""
+        return side.exact_bound(*_with_lost(side, sums, lost), alpha)
 
 
 class Voices(NamedTuple):
@@ -164,34 +188,18 @@ class Strict(Once):
     def _complete(self, at: Visits) -> Ints:
         return at.cell_of(at.owner, at.started + self.criterion.first_days - 1)
 
-    def log_go(self, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
+    def evidence(self, side: Side, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
         """Sum over bets of the product over users; at worst each lost request was a user's whole experience."""
-        factors = eprocess.strict_factors_go
-        return self._evidence(sums, factors, eprocess.GO_LOG_PRIOR, p0, 0.0, lost, outlook)
-
-    def log_no_go(self, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """The same for the bets that the users' mean lies below."""
-        factors = eprocess.strict_factors_no_go
-        return self._evidence(sums, factors, eprocess.NO_GO_LOG_PRIOR, p0, 1.0, lost, outlook)
-
-    def _evidence(
-        self, sums: Voices, factors_of: Callable[..., Floats], prior: Floats, p0: float, lost_as: float, lost: float,
-        outlook: Outlook,
-    ) -> Floats:  # fmt: skip
         values, code = np.unique(np.clip(sums.shares - outlook.shift, 0.0, 1.0), return_inverse=True)
-        wealth = np.stack([sums.at.added(sums.cells, factor[code]) for factor in factors_of(values, p0).T], axis=-1)
-        wealth = wealth + lost * factors_of(lost_as, p0)
-        return eprocess.mix(wealth * np.asarray(outlook.growth)[..., None], prior)
+        factors = side.factors(values, p0)
+        wealth = np.stack([sums.at.added(sums.cells, factor[code]) for factor in factors.T], axis=-1)
+        wealth = wealth + lost * side.factors(side.lost_as, p0)
+        return eprocess.mix(wealth * np.asarray(outlook.growth)[..., None], side.log_prior)
 
-    def lower(self, sums: Voices, alpha: float, lost: float) -> Floats:
-        """Lower bound at one look at one rollout, by halving."""
+    def bound(self, side: Side, sums: Voices, alpha: float, lost: float) -> Floats:
+        """By halving, at one look at one rollout."""
         values, counts = np.unique(sums.shares, return_counts=True)
-        return np.array([[eprocess.strict_lower_bound(np.append(values, 0.0), alpha, np.append(counts, lost))]])
-
-    def upper(self, sums: Voices, alpha: float, lost: float) -> Floats:
-        """Upper bound at one look at one rollout, by halving."""
-        values, counts = np.unique(sums.shares, return_counts=True)
-        return np.array([[eprocess.strict_upper_bound(np.append(values, 1.0), alpha, np.append(counts, lost))]])
+        return np.array([[side.strict_bound(np.append(values, side.lost_as), alpha, np.append(counts, lost))]])
 
 
 class Detector(Once):
@@ -204,12 +212,10 @@ class Detector(Once):
         at = measured.at
         return measured.rows(at.day == at.started[at.user])
 
-    def log_go(self, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """None: it only ever alarms."""
-        return np.zeros(sums.at.shape)
-
-    def log_no_go(self, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
-        """The highest value of the detector so far."""
+    def evidence(self, side: Side, sums: Voices, p0: float, lost: float, outlook: Outlook = NOW) -> Floats:
+        """The highest value of the detector so far; it only ever alarms, so there is none for GO."""
+        if side is GO_SIDE:
+            return np.zeros(sums.at.shape)
         at = sums.at
         order = np.lexsort((at.started, at.owner))  # users of one day come in the order of their codes
         seen = np.bincount(at.owner, minlength=at.simulations)
@@ -220,13 +226,9 @@ class Detector(Once):
         users = at.users_seen
         return np.where(users > 0, np.take_along_axis(highest, np.maximum(users - 1, 0), axis=1), 0.0)
 
-    def lower(self, sums: Voices, alpha: float, lost: float) -> Floats:
-        """No bound."""
-        return np.full(sums.at.shape, -math.inf)
-
-    def upper(self, sums: Voices, alpha: float, lost: float) -> Floats:
-        """No bound."""
-        return np.full(sums.at.shape, math.inf)
+    def bound(self, side: Side, sums: Voices, alpha: float, lost: float) -> Floats:
+        """None."""
+        return np.full(sums.at.shape, -math.inf if side is GO_SIDE else math.inf)
 
     def sentence(self, decision: str, no_go: str) -> str:
         """An alarm, or none."""

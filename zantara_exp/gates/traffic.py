@@ -12,6 +12,7 @@ from zantara_exp.gates import users as selecting
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate
+from zantara_exp.gates.visits import of_log
 from zantara_exp.layout import Layout
 
 _SIMULATIONS = 400
@@ -107,7 +108,7 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
     found = _first_counts(config.gate, config, layout)
     if found is None:
         return None, declared
-    users = selecting.per_user(found).count
+    users = int(np.unique(found.user[found.trials > 0]).size)
     if users < _LEAST_USERS:
         return None, f"{declared}; the log's {users} users are too few to draw from"
     days = int(found.day.max() - found.day.min()) + 1
@@ -130,9 +131,9 @@ def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None
 
 def intra_class_correlation(days: UserDays) -> float | None:
     """Analysis-of-variance estimate (Fleiss 1981, 13.6) from users' counts; None with fewer than 10 good or bad."""
-    users = selecting.per_user(days)
-    m, s = users.trials, users.total
-    total, k = float(m.sum()), users.count
+    of = of_log(days, int(days.day.max(initial=0)))
+    m, s = of.at.by_user(of.at.trials), of.at.by_user(of.total)
+    total, k = float(m.sum()), of.at.users
     if k < 2 or total <= k or min(float(s.sum()), total - float(s.sum())) < 10:
         return None
     mean = float(s.sum()) / total

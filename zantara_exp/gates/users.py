@@ -1,41 +1,17 @@
-"""From user-days to one row per user: what every criterion but a count or a review is decided on.
-
-Works on arrays of user-days with bincount, never on rows of a log: ten million comparisons cost one aggregation.
-"""
+"""Which rows of user-days a criterion looks at: segments, days, arms; and what was lost in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.evidence import UserDays
 
-Floats = NDArray[np.float64]
 ARM = "arm"
 """Segment column that tells a non-inferiority's `baseline` rows from its `candidate` rows."""
-
-
-@dataclass(frozen=True)
-class Users:
-    """One entry per user with at least one request."""
-
-    trials: Floats
-    total: Floats
-    baseline: Floats | None = None
-    """The other arm's sum over the same requests."""
-
-    @property
-    def count(self) -> int:
-        """Distinct users."""
-        return int(self.trials.size)
-
-    @property
-    def requests(self) -> float:
-        """Requests of all users."""
-        return float(self.trials.sum())
 
 
 def where(days: UserDays, wanted: Mapping[str, Sequence[str]]) -> UserDays | str:
@@ -72,27 +48,6 @@ def between(days: UserDays, first: int | None, last: int | None) -> UserDays:
     high = 2**62 if last is None else last
     chosen = rows(days, (days.day >= low) & (days.day <= high))
     return replace(chosen, lost_per_day={d: n for d, n in days.lost_per_day.items() if low <= d <= high})
-
-
-def _codes(user: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Codes from 0 on; sorting is spared where the codes are dense already."""
-    if user.size and int(user.min()) >= 0 and int(user.max()) < 4 * user.size + 1024:
-        return user, int(user.max()) + 1
-    values, inverse = np.unique(user, return_inverse=True)
-    return inverse.astype(np.int64), int(values.size)
-
-
-def per_user(days: UserDays) -> Users:
-    """Sums over each user's days."""
-    codes, size = _codes(days.user)
-    trials = _sums(codes, days.trials, size)
-    seen = trials > 0
-    baseline = None if days.baseline is None else _sums(codes, days.baseline, size)[seen]
-    return Users(trials[seen], _sums(codes, days.total, size)[seen], baseline)
-
-
-def _sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
-    return np.bincount(codes, values, size).astype(np.float64, copy=False)
 
 
 def arms(days: UserDays) -> tuple[UserDays, UserDays] | str:

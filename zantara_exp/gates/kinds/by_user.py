@@ -23,12 +23,12 @@ from zantara_exp.gates.decision import (
     missing,
 )
 from zantara_exp.gates.evidence import UserDays
-from zantara_exp.gates.forecast import forecast
+from zantara_exp.gates.kinds.forecast import forecast
 from zantara_exp.gates.kinds.kind import Estimate, Kind, Outcomes, Planned, Rule, Seen, Weighed, outcomes
+from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import NOW, Outlook
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, of_log
-from zantara_exp.gates.words import reason_of
 
 THIN_USERS = 30
 """A segment with fewer users is named as too thin to judge."""

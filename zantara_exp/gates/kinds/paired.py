@@ -12,17 +12,18 @@ import numpy as np
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.kinds.share import Share
+from zantara_exp.gates.kinds.proportion import Proportion
 from zantara_exp.gates.population import probabilities, successes
 from zantara_exp.gates.share_methods import Exact, Weighted
 from zantara_exp.gates.visits import Measured, Visits
 
 
-class Paired(Share):
+class Paired(Proportion):
     """Wins are the total, the other arm's wins the baseline."""
 
     name = "paired"
     methods = {"weighted": Weighted, "exact": Exact}
+    counts_requests = False
     two_arms = True
 
     def gathered(self, rule: Rule, days: UserDays, until: int) -> Measured | str:

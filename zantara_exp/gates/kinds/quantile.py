@@ -10,18 +10,15 @@ from scipy.special import ndtr, ndtri
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates.decision import View
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.kinds.share import Share
+from zantara_exp.gates.kinds.proportion import Proportion
 from zantara_exp.gates.population import probabilities, successes
-from zantara_exp.gates.share_methods import SHARE_METHODS
 from zantara_exp.gates.visits import Flags, Floats, Measured, Visits
 
 
-class Quantile(Share):
+class Quantile(Proportion):
     """Judged against the declared quantile, whatever the limit; NO-GO may count against another, looser limit."""
 
     name = "quantile"
-    methods = SHARE_METHODS
-    counts_requests = True
     to_be, it = "to have", "a"
 
     def flipped(self, rule: Rule) -> bool:

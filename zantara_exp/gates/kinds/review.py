@@ -15,9 +15,9 @@ from zantara_exp.gates import intervals
 from zantara_exp.gates.decision import UNDECIDED, CriterionDecision, View, missing
 from zantara_exp.gates.evidence import Reviews
 from zantara_exp.gates.kinds.kind import Kind, Outcomes, Planned, Rule, Seen, Weighed, outcomes
+from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import OneLook
 from zantara_exp.gates.visits import Floats, Visits
-from zantara_exp.gates.words import reason_of
 
 
 class Review(Kind):
