@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tests.gates.test_config import SHIPPED, shipped
-from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Evidence, Missing, Number, Reviews, Seen, UserDays, judge_gate
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.decision import View
@@ -70,7 +70,7 @@ def every_kind() -> Gate:
         "comparisons": c("comparisons", "count", go=Threshold(at_least=500)),
         "gap": c("generalization_gap", "count", no_go=above(0.05)),
     }
-    gate = Gate("every_kind", criteria, segments={"language": ["it", "id", "xx"]}, horizon_days=14, planned_users=200)
+    gate = Gate("every_kind", criteria, segments=Segments(["it", "id", "xx"]), horizon_days=14, planned_users=200)
     gate.traffic.baseline_bad = 0.1
     return gate
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zantara_exp.config.gate import Gate
-from zantara_exp.gates.clustered import THIN_USERS
 from zantara_exp.gates.decision import NOTHING, CriterionDecision, View
 from zantara_exp.gates.kinds import kind_named
+from zantara_exp.gates.kinds.by_user import THIN_USERS
 
 
 @dataclass(frozen=True)
