@@ -27,23 +27,53 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = [
     *("mlflow.tracking", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store"),
-    *("torch", "transformers", "trl", "peft", "datasets", "duckdb", "ibis", "pandas", "scipy.stats", "hydra"),
-    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked"),
+    *(
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "datasets",
+        "evaluate",
+        "duckdb",
+        "ibis",
+        "pandas",
+        "scipy.stats",
+        "hydra",
+    ),
+    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked", "tests.warmed"),
 ]
 _HIGH = 500
+_SHARED = "ZANTARA_TESTS_FORK_SERVER"
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(HEAVY)
 
 
 def start() -> None:
-    """Start the server. It imports from this checkout, and computes on one thread, as each of many processes should."""
-    if forkserver._forkserver._forkserver_address is not None:  # type: ignore[attr-defined]
+    """Start the server, or find the one that pytest started for all its workers.
+
+    It imports from this checkout, and computes on one thread, as each of many processes should.
+    """
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    if server._forkserver_address is not None:
+        return
+    if _SHARED in os.environ:
+        server._forkserver_address = os.environ[_SHARED]
+        server._forkserver_alive_fd = os.open(os.devnull, os.O_WRONLY)  # pytest keeps it alive
+        server.ensure_running = resource_tracker.ensure_running
         return
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(ROOT)
         patched.setenv("PYTHONPATH", str(ROOT))
         patched.setenv("OMP_NUM_THREADS", "1")
+        for name in ("ZANTARA_CONFIG_DIR", "ZANTARA_EXPERIMENT"):
+            patched.delenv(name, raising=False)
         forkserver.ensure_running()
+
+
+def share() -> None:
+    """Start it, for the workers that this process starts as well."""
+    start()
+    os.environ[_SHARED] = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
 
 
 class _Open:
