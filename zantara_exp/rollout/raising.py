@@ -47,6 +47,8 @@ def _unbreached(config: Config, context: Context, state: State, order: ramp.Orde
     found = look(config, context.layout, state, order.time)
     if found.breach:
         raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", f"{_AGAIN}rollback")
+    if found.outage:
+        raise ramp.RefusedError(f"an outage is going on: {found.outage}", f"{_AGAIN}status")
     if found.thin:
         raise ramp.RefusedError(f"the guardrails have seen too little of this step: {found.thin}", f"{_AGAIN}status")
 

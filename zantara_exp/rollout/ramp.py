@@ -1,7 +1,7 @@
 """The moves of a rollout: from a state to the next, or a refusal that says why. Nothing is read or written here.
 
     idle, rolled_back --start--> running --advance--> running ... --advance--> done
-    running, done --pause--> paused --resume--> as it was           anything --rollback--> rolled_back
+    running, done --pause, outage--> paused --resume--> as it was           anything --rollback--> rolled_back
 
 Only start, advance and resume raise the share of the candidate, and each needs the GO of an Authority.
 """
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout.authority import Authority
+from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
 
 GUARDRAILS = "guardrails"
@@ -82,10 +83,19 @@ def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> St
 
 
 def pause(state: State, order: Order) -> State:
-    """Serve the primary only for a while; the step is remembered."""
+    """Serve the primary only until somebody resumes; the step is remembered."""
+    return _paused(state, order, "pause")
+
+
+def outage(state: State, order: Order) -> State:
+    """The same until the outage is over, which the controller finds out."""
+    return _paused(state, order, OUTAGE)
+
+
+def _paused(state: State, order: Order, action: str) -> State:
     if state.phase not in (RUNNING, DONE):
         raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", _COMMAND + "status")
-    return _moved(state, order, "pause", replace(state, phase=PAUSED))
+    return _moved(state, order, action, replace(state, phase=PAUSED))
 
 
 def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
