@@ -4,19 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test test-all check clean
+# Modules are compiled where they are first imported, and that must be kept: without it, each of the many processes that
+# run a pipeline or the tests compiles torch and mlflow anew, which takes three times as long as to import them.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup demo test test-extras test-all check lock clean
 
 setup: $(READY)
 
-# torch comes first and alone: a range asked for by another package would take a build with gigabytes of CUDA.
-# Modules are compiled where they are first imported: to compile all of them takes twice as long as to install them.
-$(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "zantara_exp needs Python 3.11 to 3.13; say which: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	touch $@
+# TORCH=cpu or TORCH=cuda takes that build of torch, whatever this machine has.
+$(READY): pyproject.toml locks/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "setup: zantara_exp needs Python 3.11 to 3.13, and $(PYTHON) is none of them"; echo "  next: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) scripts/setup
+	@touch $@
 
 demo: $(READY)
 	$(BIN)/python -m zantara_exp
@@ -27,10 +27,19 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-
 
 # mypy takes a minute of one core, in which the tests may have begun.
 test: $(READY)
-	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; wait $$checking && exit $$tested
+	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; \
+	wait $$checking || { echo "make test: scripts/check FAILED, see above or run it again"; exit 1; }; exit $$tested
+
+# What needs the extras: Spark, RunPod's worker SDK, Unsloth's source. Each has an environment of its own, made here.
+test-extras: $(READY)
+	$(BIN)/python scripts/extras
 
 test-all: test
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python scripts/extras --slow
+
+lock: $(READY)
+	$(BIN)/python scripts/lock
 
 check: $(READY)
 	scripts/check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from absl import logging as absl_logging
 from hypothesis import HealthCheck, settings
 
+from tests import forked
 from zantara_exp.tracking import _store
 
 # How long an example takes is the machine's affair, and says nothing of what is right.
@@ -48,6 +50,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are counted, not quoted: those of a gzip hold the time, and two workers would collect different tests."""
     return argname if isinstance(val, bytes) else None
+
+
+_STARTED = subprocess.Popen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_processes() -> Iterator[None]:
+    """Python processes that tests start are forked (tests/forked.py)."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(subprocess, "Popen", forked.Popen)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _started_where_the_interpreter_matters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("interpreter"):
+        monkeypatch.setattr(subprocess, "Popen", _STARTED)
 
 
 @pytest.fixture(autouse=True)
@@ -93,5 +112,5 @@ def real_data() -> Path:
     """The folder of real chats to measure on; not part of the project."""
     folder = os.environ.get("ZANTARA_REAL_DATA")
     if not folder:
-        pytest.skip("ZANTARA_REAL_DATA names no folder of real data")
+        pytest.skip("ZANTARA_REAL_DATA names no folder of real data; next: ZANTARA_REAL_DATA=DIR make test")
     return Path(folder)

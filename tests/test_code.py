@@ -1,8 +1,9 @@
-"""What a stage's code is, and which config it reads, follow from its source."""
+"""What a stage's code is, which config it reads, and what is private to an area, follow from the source."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -69,3 +70,46 @@ def test_a_reusable_stage_declares_every_group_that_it_reads(name: str) -> None:
     sources = [path for path in code.sources_of(STAGES[name].module) if path.name != "layout.py"]
     read = {group for path in sources for group in read_of_config(path)} & groups
     assert read - {"paths", "tracking", "force"} - SHOWN.get(name, set()) <= set(STAGES[name].groups)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMED = re.compile(r"(zantara_exp(?:\.\w+)*)(?: import (\([^)]*\)|[^\n;]*))?")
+"""Imports, and names in programs and commands that are kept as text."""
+
+
+def foreign_names(place: str, text: str) -> list[str]:
+    """Private modules and names (`_x`) that a file names and that are not its own folder's, or its own."""
+    found = []
+    for match in NAMED.finditer(text):
+        imported = [name.split()[0] for name in (match[2] or "").strip("()").split(",") if name.strip()]
+        for name in imported or [""]:
+            parts = [*match[1].split("."), name]
+            private = next((at for at, part in enumerate(parts) if re.match(r"_[a-z]", part, re.IGNORECASE)), None)
+            if private and not f"{place.removesuffix('.py')}/".startswith("/".join(parts[:private]) + "/"):
+                found.append(".".join(parts).rstrip("."))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["zantara_exp", "tools", "scripts", "examples"])
+def test_what_is_private_is_used_in_its_own_folder_only(folder: str) -> None:
+    files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in (".py", "")]
+    found = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
+    assert found
+    wrong = {place: names for place, text in found.items() if (names := foreign_names(place, text))}
+    assert not wrong, "give it a public name, or move it to where it is used"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("from zantara_exp.shadow._link import Stats", ["zantara_exp.shadow._link.Stats"]),
+        ("from zantara_exp.tracking import open_run, _store as s", ["zantara_exp.tracking._store"]),
+        ("from zantara_exp.shadow.log import (\n    Spool,\n    _day,\n)", ["zantara_exp.shadow.log._day"]),
+        ("import zantara_exp.config._unfold", ["zantara_exp.config._unfold"]),
+        ('["-m", "zantara_exp.shadow._worker"]', ["zantara_exp.shadow._worker"]),
+        ("from zantara_exp.gates import _paths\nfrom zantara_exp.gates.rules import Rule", []),
+        ("from zantara_exp import __version__", []),
+    ],
+)
+def test_what_is_private_is_seen(text: str, named: list[str]) -> None:
+    assert foreign_names("zantara_exp/gates/judge.py", text) == named

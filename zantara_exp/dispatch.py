@@ -14,7 +14,7 @@ import orjson
 
 from zantara_exp import ranks, terminal
 from zantara_exp.config import Config, folders
-from zantara_exp.config._check import suggestion
+from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.provenance import provenance

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from zantara_exp import terminal
 from zantara_exp.config import CONF
-from zantara_exp.config._fields import default_of, doc_of
 from zantara_exp.config.data import Columns
+from zantara_exp.config.fields import default_of, doc_of
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import OK, Table
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from zantara_exp import ranks, terminal, umask
 from zantara_exp.config import OWN_FOLDER, folders, register
-from zantara_exp.config._secrets import refuse_secrets
+from zantara_exp.config.secrets import refuse_secrets
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
 
@@ -109,7 +109,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 def _help(arguments: Sequence[str]) -> int:
-    from zantara_exp.config._help import help_text
+    from zantara_exp.config.help import help_text
 
     try:
         terminal.say(help_text(_own_folder(arguments)[0]))
@@ -164,7 +164,7 @@ def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | N
         return None
     if not composing and not _raised_by_hydra(error):
         return None
-    from zantara_exp.config._explain import refusal
+    from zantara_exp.config.diagnostics import refusal
 
     own, others = _own_folder(arguments)
     return refusal(error, get_args_parser().parse_args(others).overrides, own)
@@ -209,7 +209,7 @@ def _stage(composed: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from zantara_exp.config._explain import typed
+    from zantara_exp.config.diagnostics import typed
     from zantara_exp.dispatch import run_stage
 
     hydra = HydraConfig.get()

@@ -1,4 +1,4 @@
-"""The same numbers on DuckDB and on Spark. Spark needs Java and pyspark; without them its test skips, saying so."""
+"""The same numbers on DuckDB and on Spark. `scripts/extras spark` installs what Spark needs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gates.evidence import EvidenceRequest, UserDays
 from zantara_exp.layout import Layout
 
+needs_spark = pytest.mark.skipif(
+    bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}; next: scripts/extras spark"
+)
+
 
 def flattened(value: Any, path: str = "") -> dict[str, Any]:
     """Nested values by their path, so that numbers can be compared one by one."""
@@ -40,7 +44,7 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
             assert other[path] == value, path  # counts, histograms, names: identical
 
 
-@pytest.mark.skipif(bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}")
+@needs_spark
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 def test_spark_gives_the_same_numbers(config: Config, layout: Layout) -> None:
     logs.both_versions(layout.logs)
@@ -63,7 +67,7 @@ def test_spark_gives_the_same_numbers(config: Config, layout: Layout) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}")
+@needs_spark
 def test_spark_says_nothing_of_its_own_start(layout: Layout) -> None:
     logs.write(layout.logs, replace(logs.Plan(), days=1, per_day=3))
     command = [sys.executable, "-m", "zantara_exp", "stage=report", "engine=spark", "report.stats_only=true"]

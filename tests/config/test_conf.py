@@ -10,7 +10,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from zantara_exp.config import CONF, Config, compose
-from zantara_exp.config._fields import doc_of
+from zantara_exp.config.fields import doc_of
 
 GROUP_FILES = sorted(path for path in CONF.glob("*/*.yaml"))
 

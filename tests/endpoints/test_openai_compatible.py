@@ -9,9 +9,9 @@ import pytest
 
 from tests.endpoints.servers import Handler, address_of, answering, closed_port, events, raw_server, response
 from zantara_exp.config.traffic import Endpoint
-from zantara_exp.endpoints import _http
-from zantara_exp.endpoints._http import retry_after
+from zantara_exp.endpoints import http
 from zantara_exp.endpoints.base import Answer, Reason
+from zantara_exp.endpoints.http import retry_after
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.errors import MissingRequirementError
 
@@ -179,7 +179,7 @@ def test_an_event_without_data_is_none() -> None:
 
 
 def test_streams_share_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_http, "_END_SECONDS", 60.0)
+    monkeypatch.setattr(http, "_END_SECONDS", 60.0)
     body = b'data: {"choices": [{"delta": {"content": "Ciao"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     connections: list[asyncio.StreamWriter] = []

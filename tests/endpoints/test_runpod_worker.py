@@ -1,12 +1,7 @@
-"""Against RunPod's own worker SDK on loopback, where it is installed: here, or for the Python that a variable names.
-
-python -m venv /tmp/runpod && /tmp/runpod/bin/pip install runpod==1.12.0
-ZANTARA_RUNPOD_PYTHON=/tmp/runpod/bin/python python -m pytest tests/endpoints/test_runpod_worker.py
-"""
+"""Against RunPod's own worker SDK, on loopback. `scripts/extras runpod` installs it and runs these tests."""
 
 import asyncio
 import importlib.util
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,11 +22,9 @@ KEY = "s3cret"
 @pytest.fixture(scope="module")
 def service() -> Iterator[str]:
     """The address of the endpoint."""
-    python = os.environ.get("ZANTARA_RUNPOD_PYTHON", "")
-    if not python and importlib.util.find_spec("runpod") is None:
-        pytest.skip("RunPod's SDK is not installed, and ZANTARA_RUNPOD_PYTHON names no Python that has it")
-    command = [python or sys.executable, str(WORKER)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+    if importlib.util.find_spec("runpod") is None:
+        pytest.skip("RunPod's SDK is not installed here; next: scripts/extras runpod")
+    with subprocess.Popen([sys.executable, str(WORKER)], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         try:
             port = next(line.split()[1] for line in worker.stdout if line.startswith("port "))

@@ -7,7 +7,6 @@ removed, a connection, another program), which Python's audit events tell. So a 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -19,14 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.shadow.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-_HEAVY = ["mlflow.tracking", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store", "torch", "transformers"]
-_HEAVY += ["trl", "peft", "datasets", "duckdb", "ibis", "pandas", "scipy.stats", "hydra", "zantara_exp.runner"]
-_forks = multiprocessing.get_context("forkserver")
-"""A server that has imported the heavy packages once; a process that it forks is as real as any, and starts at once."""
-_forks.set_forkserver_preload(_HEAVY)
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "sqlite3.connect"}
 _CHANGES |= {"socket.connect", "socket.bind", "subprocess.Popen", "os.posix_spawn"}
 _WRITING = os.O_WRONLY | os.O_RDWR
@@ -73,7 +68,8 @@ def started(folder: Path, *arguments: str, at: At = NOWHERE, **environment: str)
     for name in ("said", "changes"):
         _beside(folder, name).unlink(missing_ok=True)
     given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **environment}
-    process = _forks.Process(target=_run, args=(str(folder), list(arguments), given, at))
+    forked.start()
+    process = forked.forks.Process(target=_run, args=(str(folder), list(arguments), given, at))
     process.start()
     return process
 
@@ -97,6 +93,7 @@ def _beside(folder: Path, name: str) -> Path:
 def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: At) -> None:
     import warnings
 
+    forked.let_start_others()
     warnings.simplefilter("ignore")
     os.chdir(folder)
     os.environ.clear()

@@ -4,8 +4,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from zantara_exp.config import CONF
-from zantara_exp.config._check import problems_in, rule_problems
 from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.config.validation import problems_in, rule_problems
 
 SHIPPED = sorted((CONF / "gate").glob("*.yaml"))
 

@@ -14,13 +14,6 @@ def test_go_vectors(good, bad, expected):
     assert float(ep.log_evidence_go(good, bad, 0.98)) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("good", "bad", "expected"), [(500, 0, 7.796730), (495, 5, 0.923762), (990, 10, 2.186004)]
-)
-def test_closed_form_vectors(good, bad, expected):
-    assert float(ep.closed_form_evidence(good, bad, 0.98)) == pytest.approx(expected, abs=1e-6)
-
-
 def test_strict_equals_weighted_for_users_with_one_request():
     shares = np.r_[np.ones(495), np.zeros(5)]
     assert ep.strict_evidence_go(shares, 0.98) == pytest.approx(float(ep.log_evidence_go(495, 5, 0.98)))

@@ -20,8 +20,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zantara_exp.config import compose, folders
-from zantara_exp.config._explain import _file_problems
 from zantara_exp.config.data import Columns, Source
+from zantara_exp.config.diagnostics import _file_problems
 from zantara_exp.dataset import embedded, query
 from zantara_exp.dataset.importing import json_lines
 from zantara_exp.dataset.messages import Malformed, parse_messages

@@ -20,6 +20,8 @@ import pytest
 from tests.endpoints.servers import closed_port, raw_server, response
 from tests.privacy.world import chats
 
+pytestmark = pytest.mark.interpreter  # what they start has a command line, which is looked at
+
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-4f1d"
 SECRETS = {

@@ -18,7 +18,7 @@ from zantara_exp.review.sample import Sample, blinded, save
 from zantara_exp.review.sheet import sheet
 from zantara_exp.rollout.served import Served
 from zantara_exp.rollout.served_store import FileSink
-from zantara_exp.shadow._append import append_lines, day_file
+from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
 from zantara_exp.tracking import open_run
 from zantara_exp.tracking._journal import Journal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zantara_exp.bench.ramps import Ending, Ramp, plan_of_default, play
-from zantara_exp.bench.rollout import BAD, GOOD
+from tools.bench.ramps import Ending, Ramp, plan_of_default, play
+from tools.bench.rollout import BAD, GOOD
 
 PLAN = plan_of_default()
 

@@ -5,9 +5,9 @@ import pytest
 
 from tests.shadow.examples import START, comparison, version_1
 from zantara_exp.errors import ZantaraError
-from zantara_exp.shadow._append import append_lines, day_file
-from zantara_exp.shadow._files import DailyFiles
 from zantara_exp.shadow.compact import Compacted, compact_folder, main
+from zantara_exp.shadow.daily_files import DailyFiles
+from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Drops, Side, to_line
 

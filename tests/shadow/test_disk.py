@@ -14,7 +14,7 @@ from tests.shadow.test_log import opened as opened_log
 from tests.shadow.test_log import rows
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.waiting import wait_for
-from zantara_exp.shadow._append import day_file
+from zantara_exp.shadow.jsonl import day_file
 from zantara_exp.shadow.reader import parse_line, read_log
 from zantara_exp.shadow.record import Comparison
 

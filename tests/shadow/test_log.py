@@ -14,9 +14,9 @@ import pytest
 
 from tests.shadow.examples import START, comparison
 from tests.shadow.waiting import wait_for
-from zantara_exp.shadow._append import append_lines, day_file
-from zantara_exp.shadow._files import DailyFiles
 from zantara_exp.shadow.compact import compact_folder
+from zantara_exp.shadow.daily_files import DailyFiles
+from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.reader import log_files, parse_line, read_log
 from zantara_exp.shadow.record import Comparison, Drops, Side

@@ -253,6 +253,7 @@ asyncio.run(mirror.close())
 """
 
 
+@pytest.mark.interpreter
 def test_each_process_of_an_app_that_forks_mirrors_its_own_requests() -> None:
     settings = ["endpoint=openai", "shadow=live", "endpoint.model=m", "endpoint.stream=false"]
     settings += ["shadow.traffic_percent=100", "endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
@@ -265,6 +266,7 @@ def test_each_process_of_an_app_that_forks_mirrors_its_own_requests() -> None:
     assert dropped() == {"cut": 1}
 
 
+@pytest.mark.interpreter
 def test_a_worker_that_dies_is_replaced_and_what_it_had_is_counted() -> None:
     candidate = Candidate()
     candidate.holding = True
@@ -289,7 +291,7 @@ def _worker() -> int:
 
 
 def _is_worker(pid: int) -> bool:
-    return b"_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"\0-m\0zantara_exp.shadow._worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 _APP = """
@@ -331,6 +333,7 @@ def test_closing_keeps_its_deadline_and_counts_the_rest() -> None:
     assert mirror.stats.dropped == {"shutdown": 30}
 
 
+@pytest.mark.interpreter
 def test_a_worker_that_has_to_be_killed_at_the_deadline_leaves_log_and_counts_that_agree() -> None:
     candidate = Candidate()
     with raw_server(candidate) as url:

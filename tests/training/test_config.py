@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from zantara_exp.config import CONF, Config, register
-from zantara_exp.config._check import rule_problems
+from zantara_exp.config.validation import rule_problems
 
 
 def composed(*overrides: str) -> Config:

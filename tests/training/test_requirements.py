@@ -85,6 +85,7 @@ def test_adapters_on_random_weights_are_refused():
     check_requirements(config)
 
 
+@pytest.mark.interpreter
 def test_the_stages_import_nothing_heavy():
     heavy = ("torch", "transformers", "datasets", "trl", "peft", "mlflow", "scipy.stats", "pandas", "evaluate")
     code = (

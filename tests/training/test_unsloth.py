@@ -1,12 +1,11 @@
 """The arguments we pass to Unsloth exist in its source; it is read, never imported, so no GPU is needed.
 
-The source is the installed package, or the folder that ZANTARA_UNSLOTH_SOURCE names (an unpacked wheel).
+`scripts/extras unsloth` installs it and runs these tests.
 """
 
 from __future__ import annotations
 
 import ast
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,12 +16,9 @@ from zantara_exp.training.unsloth import adapter_arguments, load_arguments, merg
 
 
 def source() -> Path:
-    given = os.environ.get("ZANTARA_UNSLOTH_SOURCE")
-    if given:
-        return Path(given) / "unsloth"
     spec = find_spec("unsloth")
     if spec is None or spec.origin is None:
-        pytest.skip("unsloth is not installed, and ZANTARA_UNSLOTH_SOURCE names no unpacked wheel")
+        pytest.skip("unsloth is not installed here; next: scripts/extras unsloth")
     return Path(spec.origin).parent
 
 

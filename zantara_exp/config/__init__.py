@@ -70,7 +70,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     from hydra.core.global_hydra import GlobalHydra
     from hydra.version import setbase
 
-    from zantara_exp.config._explain import refusal, typed
+    from zantara_exp.config.diagnostics import refusal, typed
 
     register()
     *own, shipped = folders(config_dir)

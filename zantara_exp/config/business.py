@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config.fields import setting
 
 BUSINESS_METRICS = ("tickets", "completion", "return_rate")
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import setting
 from zantara_exp.config.business import Business
+from zantara_exp.config.fields import setting
 
 CATEGORIES = ("greeting", "casual", "business")
 FILTERS = (

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from zantara_exp.config._fields import setting
 from zantara_exp.config.business import BUSINESS_METRICS
+from zantara_exp.config.fields import setting
 
 KINDS = ["proportion", "quantile", "mean", "ratio", "review", "non_inferiority", "paired", "count"]
 METHODS = ["weighted", "strict", "exact", "detector"]

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import ADDRESS, is_address, setting
+from zantara_exp.config.fields import ADDRESS, is_address, setting
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config.fields import setting
 
 _HASH = re.compile(r"[0-9a-f]{16}")
 

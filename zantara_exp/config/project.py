@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config.fields import setting
 
 
 @dataclass

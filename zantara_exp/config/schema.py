@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from zantara_exp.config._fields import setting
 from zantara_exp.config.data import Dataset, Demo, Source
 from zantara_exp.config.decision import Cost, Engine, Report, Review
+from zantara_exp.config.fields import setting
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.config.privacy import Privacy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zantara_exp.config._fields import ADDRESS, is_address, setting
+from zantara_exp.config.fields import ADDRESS, is_address, setting
 
 KINDS = ("local", "openai", "huggingface", "anthropic", "runpod")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zantara_exp.config._fields import setting
+from zantara_exp.config.fields import setting
 from zantara_exp.config.traffic import Endpoint
 
 

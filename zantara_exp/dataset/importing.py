@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID, uuid5
 
+from zantara_exp.dataset.conversations import TABLE, Row, fill
 from zantara_exp.dataset.days import days_until
-from zantara_exp.dataset.demo.fill import TABLE, fill
-from zantara_exp.dataset.demo.generate import Row
 from zantara_exp.dataset.messages import Malformed, clean_text, parse_json, parse_messages
 from zantara_exp.errors import MissingInputError, ZantaraError
 

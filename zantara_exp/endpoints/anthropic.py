@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record, text_of
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record, text_of
 
 _VERSION = "2023-06-01"
 _BY_TYPE = {

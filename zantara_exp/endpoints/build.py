@@ -9,11 +9,11 @@ from pathlib import Path
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._http import key_from_environment
 from zantara_exp.endpoints.anthropic import Anthropic
 from zantara_exp.endpoints.base import Endpoint
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.fallback import Fallback
+from zantara_exp.endpoints.http import key_from_environment
 from zantara_exp.endpoints.local import LocalServer, local_server
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
+from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record
 
 
 class OpenAICompatible(HttpEndpoint):

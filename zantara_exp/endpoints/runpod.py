@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._http import HttpEndpoint, count, key_from_environment, parts, record
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
+from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record
 
 _RUNNING = ("IN_QUEUE", "IN_PROGRESS")
 _FAILED = {"FAILED": Reason.SERVER_ERROR, "CANCELLED": Reason.SERVER_ERROR, "TIMED_OUT": Reason.TIMEOUT}

@@ -1,6 +1,6 @@
 """What MLflow loads for a registered model: the folder of weights that the model names, answering chats.
 
-See `zantara_exp.tracking._reference`, which writes such models.
+`zantara_exp.tracking` writes such models.
 """
 
 from __future__ import annotations

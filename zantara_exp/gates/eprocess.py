@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, expit
+from scipy.special import expit
 
 Floats = NDArray[np.float64]
 
@@ -191,12 +191,3 @@ def _last(holds: Callable[[float], bool]) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
-
-
-def closed_form_evidence(good: ArrayLike, bad: ArrayLike, p0: float, a: float = 1, b: float = 1) -> Floats:
-    """Log evidence for GO of another mixture, a beta(a, b) prior cut off below p0: a cross-check."""
-    from scipy.stats import beta  # slow to import, and used in cross-checks only
-
-    s, f = np.asarray(good, dtype=np.float64), np.asarray(bad, dtype=np.float64)
-    likelihood = betaln(a + s, b + f) - betaln(a, b) - s * np.log(p0) - f * np.log1p(-p0)
-    return np.asarray(likelihood + beta.logsf(p0, a + s, b + f) - beta.logsf(p0, a, b))

@@ -77,7 +77,7 @@ def _content(path: Path) -> Any:
 
 
 def _file_problems(path: Path, where: str) -> Iterator[str]:
-    from zantara_exp.config._check import problems_in
+    from zantara_exp.config.validation import problems_in
 
     try:
         content = _content(path)
@@ -109,7 +109,7 @@ def load_gate(path: Path) -> Gate:
 def _broken_rules(gate: Gate, where: str) -> Iterator[str]:
     from dataclasses import replace
 
-    from zantara_exp.config._check import rule_problems
+    from zantara_exp.config.validation import rule_problems
 
     for problem in rule_problems(gate, "gate."):
         yield str(replace(problem, where=where))

@@ -53,15 +53,15 @@ def smallest_pass(answers: int, p0: float, alpha: float) -> int | None:
 def sequence_radius(users: float, alpha: float) -> float:
     """How many standard errors an asymptotic confidence sequence reaches, one-sided, over all looks together.
 
-    sqrt(2 (t r2 + 1)/(t r2) log(1 + sqrt(t r2 + 1)/(2 alpha))), t = users; trustworthy from about 100 users on.
+    sqrt(2 (t rho^2 + 1)/(t rho^2) log(1 + sqrt(t rho^2 + 1)/(2 alpha))), t = users; good from about 100 users on.
     """
-    spread = users * _r2(alpha) + 1.0
+    spread = users * rho_squared(alpha) + 1.0
     return math.sqrt(2.0 * spread / (spread - 1.0) * math.log1p(math.sqrt(spread) / (2.0 * alpha)))
 
 
 def sequence_log_evidence(z: float, users: float, alpha: float) -> float:
     """Log of 1/alpha', alpha' the level at which `z` standard errors just reach; floored at -20."""
-    spread = users * _r2(alpha) + 1.0
+    spread = users * rho_squared(alpha) + 1.0
     # Without any spread between users z is infinite; evidence stays a number.
     reach = min(z * z * (spread - 1.0) / (2.0 * spread), 700.0) if z > 0 else 0.0
     if reach > 500.0:
@@ -69,7 +69,8 @@ def sequence_log_evidence(z: float, users: float, alpha: float) -> float:
     return max(-20.0, math.log(max(2.0 * math.expm1(reach) / math.sqrt(spread), _SMALLEST)))
 
 
-def _r2(alpha: float) -> float:
+def rho_squared(alpha: float) -> float:
+    """The tuning parameter of an asymptotic confidence sequence that is tightest at `_OPTIMISED_FOR` users."""
     a = -2.0 * math.log(2.0 * alpha)
     return (a + math.log1p(a)) / _OPTIMISED_FOR
 

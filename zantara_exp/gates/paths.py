@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincc, stdtr
 
 from zantara_exp.gates import eprocess
-from zantara_exp.gates.intervals import _r2
+from zantara_exp.gates.intervals import rho_squared
 from zantara_exp.gates.population import Visits
 
 Floats = NDArray[np.float64]
@@ -136,7 +136,7 @@ def distance(at: Visits, weights: Floats, values: Floats, threshold: float) -> F
 
 def sequence_log_evidence(z: Floats, users: Ints, alpha: float) -> Floats:
     """`intervals.sequence_log_evidence` over arrays."""
-    spread = users * _r2(alpha) + 1.0
+    spread = users * rho_squared(alpha) + 1.0
     reach = np.where(z > 0, np.minimum(z, 1e100) ** 2 * (spread - 1.0) / (2.0 * spread), 0.0)
     small = np.log(np.maximum(2.0 * np.expm1(np.minimum(reach, 500.0)) / np.sqrt(spread), 1e-300))
     large = reach + np.log(2.0 / np.sqrt(spread))

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.endpoints._http import count, parts, record, text_of
+from zantara_exp.endpoints.http import count, parts, record, text_of
 
 MESSAGES, COMPLETIONS = "/v1/messages", "/v1/chat/completions"
 _TEXT_PARTS = ("text", "input_text", "output_text")

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import orjson
 
-from zantara_exp.shadow._link import Stats
+from zantara_exp.shadow.stats import Stats
 
 _BOUNDS_MS = (0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 1000)
 _FLUSH_SECONDS = 0.25

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.dataset.records import Record
-from zantara_exp.shadow._append import open_locked
+from zantara_exp.shadow.jsonl import open_locked
 from zantara_exp.whole import beside, remove_leftovers
 
 Edit = Callable[[bytes], bytes | None]

@@ -22,7 +22,7 @@ from zantara_exp.layout import Layout
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
 from zantara_exp.privacy.whose import Whose
 from zantara_exp.rollout.served_store import served_files
-from zantara_exp.shadow._append import QUARANTINE
+from zantara_exp.shadow.jsonl import QUARANTINE
 from zantara_exp.shadow.reader import log_files
 
 if TYPE_CHECKING:

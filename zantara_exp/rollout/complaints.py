@@ -22,8 +22,8 @@ import orjson
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.served_store import connected
-from zantara_exp.shadow._append import append_lines
 from zantara_exp.shadow.identity import hash_user
+from zantara_exp.shadow.jsonl import append_lines
 
 _CREATE = "create table if not exists zantara_complaints (at timestamptz not null, line text not null)"
 _INSERT = "insert into zantara_complaints (at, line) values (%s, %s)"

@@ -17,7 +17,7 @@ import orjson
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import SCHEMA_VERSION, Served, Sink
-from zantara_exp.shadow._append import append_lines
+from zantara_exp.shadow.jsonl import append_lines
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -15,7 +15,6 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -28,6 +27,7 @@ from zantara_exp.shadow._process import WorkerProcess
 from zantara_exp.shadow.log import destination_of
 from zantara_exp.shadow.named import fit_id, known_category, known_language
 from zantara_exp.shadow.record import Drops, Sampling, to_line
+from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
 
 _TICK_SECONDS = 0.01
@@ -53,27 +53,6 @@ class Item(NamedTuple):
     """Seconds since 1970."""
     size: int
     """Characters of text."""
-
-
-@dataclass(frozen=True)
-class Stats:
-    """Where a mirror stands; `sampled` = compared + dropped + what is still on its way."""
-
-    enabled: bool
-    observed: int
-    sampled: int
-    compared: int
-    dropped: Mapping[str, int]
-    queued: int
-    in_flight: int
-    breaker: str
-    restarts: int
-    lag_seconds: float = 0.0
-    """From the newest compared request to its comparison."""
-    spooled: int = 0
-    """log=postgres: lines that are safe on this machine and not in the database yet."""
-    breakers: Mapping[str, str] = field(default_factory=dict)
-    """State by endpoint: the candidate's and those that stand in for it."""
 
 
 class Link:

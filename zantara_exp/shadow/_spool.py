@@ -20,8 +20,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from zantara_exp.errors import ZantaraError
-from zantara_exp.shadow._append import append_lines
-from zantara_exp.shadow._files import sync_file
+from zantara_exp.shadow.daily_files import sync_file
+from zantara_exp.shadow.jsonl import append_lines
 from zantara_exp.shadow.table import Row, Table
 
 _CHUNK_BYTES = 4_000_000

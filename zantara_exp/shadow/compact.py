@@ -17,9 +17,9 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.layout import Layout
-from zantara_exp.shadow._append import QUARANTINE, day_file
 from zantara_exp.shadow._parquet import size_of, write_parquet
 from zantara_exp.shadow._tables import Tables
+from zantara_exp.shadow.jsonl import QUARANTINE, day_file
 from zantara_exp.shadow.reader import HashUser, day_of, log_files
 from zantara_exp.whole import write_whole
 

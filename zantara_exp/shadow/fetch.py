@@ -19,8 +19,8 @@ import orjson
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
-from zantara_exp.shadow._files import sync_file
 from zantara_exp.shadow._spool import send_left_behind
+from zantara_exp.shadow.daily_files import sync_file
 from zantara_exp.shadow.table import Stored, Table
 from zantara_exp.whole import write_whole
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
-from zantara_exp.shadow._files import DailyFiles, Destination
+from zantara_exp.shadow.daily_files import DailyFiles, Destination
 from zantara_exp.shadow.record import Comparison, Drops, to_line
 
 _BATCH = 256

@@ -21,11 +21,12 @@ from zantara_exp.config.schema import Config
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.build import check, option
 from zantara_exp.layout import Layout
-from zantara_exp.shadow._link import Item, Link, Stats
+from zantara_exp.shadow._link import Item, Link
 from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
 from zantara_exp.shadow.named import known_category
 from zantara_exp.shadow.sampling import Sampler
+from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
 
 __all__ = ["ChatRequest", "PrimaryAnswer", "ShadowMirror", "Stats"]

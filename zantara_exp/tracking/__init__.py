@@ -6,6 +6,17 @@ stage is not lost: the journal stays and the next run that reaches the server se
 
 from __future__ import annotations
 
+from zantara_exp.tracking._erase import Artifact, erase_artifacts, erase_traces, erase_waiting
 from zantara_exp.tracking._run import JournaledRun, open_run, reachable, send_waiting, waiting
 
-__all__ = ["JournaledRun", "open_run", "reachable", "send_waiting", "waiting"]
+__all__ = [
+    "Artifact",
+    "JournaledRun",
+    "erase_artifacts",
+    "erase_traces",
+    "erase_waiting",
+    "open_run",
+    "reachable",
+    "send_waiting",
+    "waiting",
+]

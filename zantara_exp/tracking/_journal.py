@@ -7,10 +7,13 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from zantara_exp.whole import write_whole
 
 
 class Journal:
@@ -65,6 +68,13 @@ class Journal:
         temporary = self._sent_file.with_suffix(f".{os.getpid()}")
         temporary.write_bytes(orjson.dumps({"run_id": run_id, "sent": self.sent}))
         temporary.replace(self._sent_file)
+
+    def blank(self, holds: Callable[[str], bool]) -> None:
+        """Empty the operations in whose text `holds` finds something; their number stays, for `sent` counts them."""
+        nothing = orjson.dumps({"op": "params", "values": {}})
+        lines = self._operations.read_bytes().splitlines()
+        kept = [nothing if holds(line.decode(errors="replace")) else line for line in lines]
+        write_whole(self._operations, b"".join(line + b"\n" for line in kept))
 
     def keep(self, path: Path) -> Path:
         """Copy an artifact into the journal, for a time when MLflow can be reached."""

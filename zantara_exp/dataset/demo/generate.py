@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from zantara_exp.config.data import Demo
+from zantara_exp.dataset.conversations import Row
 from zantara_exp.dataset.demo.chats import Chat, chat
 from zantara_exp.dataset.demo.dirt import DUPLICATE_SHARE, dirt_for, soiled
 from zantara_exp.dataset.demo.people import Person, people
@@ -23,18 +23,6 @@ _LATENCY_MS = {"claude-3-5-haiku-20241022": (900, 28), "claude-sonnet-4-20250514
 """Milliseconds until the first word, and milliseconds per token written."""
 _PROMPT_TOKENS = 640
 """What production's own prompt adds to every call."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of `conversations`."""
-
-    id: UUID
-    user_id: str
-    session_id: str
-    messages: Any
-    metadata: dict[str, Any]
-    created_at: datetime
 
 
 def rows(demo: Demo, seed: int) -> Iterator[Row]:

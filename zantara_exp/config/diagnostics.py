@@ -1,0 +1,191 @@
+"""Finds every mistake in a command line and the YAML it chooses, after Hydra has refused to compose them.
+
+Hydra stops at the first mistake; a person would rather hear of all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zantara_exp.config import CONF, folders
+from zantara_exp.config.schema import Config
+from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
+from zantara_exp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def problems_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Problem]:
+    """All mistakes in `overrides` (`key=value` arguments) and in the files they choose.
+
+    `config_dir` is a further folder of config groups, as given by --config-dir.
+    """
+    searched = folders(config_dir)
+    chosen = _default_choices()
+    problems: list[Problem] = []
+    for text in overrides:
+        problems += _override_problems(text, searched, chosen)
+    for group, option in chosen.items():
+        named = chosen.get(option[2:-1], "") if option.startswith("${") else option
+        problems += _file_problems(searched, group, named)
+    return problems
+
+
+def groups_in(searched: Sequence[Path]) -> dict[str, list[str]]:
+    """Config groups and their options."""
+    found: dict[str, set[str]] = {}
+    for path in (path for folder in searched for path in folder.glob("*/*.yaml")):
+        found.setdefault(path.parent.name, set()).add(path.stem)
+    return {group: sorted(options) for group, options in sorted(found.items())}
+
+
+def _default_choices() -> dict[str, str]:
+    """Group -> option, as `conf/config.yaml` chooses; an option may be `${model}`, another group's choice."""
+    from omegaconf import OmegaConf
+
+    content = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"), resolve=False)
+    entries = content["defaults"] if isinstance(content, dict) else []
+    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    return {
+        str(group).removeprefix("optional "): str(option)
+        for group, option in pairs
+        if option is not None and not str(group).startswith("override ")
+    }
+
+
+def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, str]) -> Iterator[Problem]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    where = "command line"
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException:
+        what = "is not written as key=value; quote values that hold spaces, commas or brackets"
+        yield Problem(text, NO_VALUE, what, where)
+        return
+    key = override.key_or_group
+    if key.startswith("hydra"):
+        if "_target_" in key:
+            yield Problem(key, override.value(), "a config names no code here; remove it", where)
+        return
+    values = [str(v) for v in override.sweep_string_iterator()] if override.is_sweep_override() else [override.value()]
+    groups = groups_in(searched)
+    if override.is_delete():
+        yield from _removals([text])
+        return
+    if override.is_add() and key in groups and key in chosen:
+        yield Problem(text, NO_VALUE, f"{key} has an option already; write it without +", where)
+        return
+    for value in values:
+        if key in groups and not isinstance(value, dict) and override.package is None:
+            if str(value) not in groups[key]:
+                shown = "null" if value is None else value
+                yield Problem(key, shown, "no such option; " + suggestion(str(shown), groups[key]), where)
+            else:
+                chosen[key] = str(value)
+        else:
+            yield from problems_in(Config, _nested(key, value), where=where)
+
+
+def _removals(overrides: Sequence[str]) -> Iterator[Problem]:
+    """`~group` and `~key`: Hydra takes them away, and the schema's defaults would stand there unasked.
+
+    An entry of a mapping, such as one criterion (`~gate.criteria.quality`), may go.
+    """
+    for text in overrides:
+        name = text.removeprefix("~").partition("=")[0].partition("@")[0]
+        if not text.startswith("~") or "." in name or name.startswith("hydra"):
+            continue
+        shipped = groups_in([CONF]).get(name)
+        what = f"choose an option instead: {name}=NAME " + suggestion("", shipped) if shipped else "give another value"
+        yield Problem(f"~{name}", NO_VALUE, f"a part of the config is not taken away; {what}", "command line")
+
+
+def _nested(dotted: str, value: Any) -> dict[str, Any]:
+    for part in reversed(dotted.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
+    from omegaconf import OmegaConf
+
+    group, _, package = group.partition("@")
+    node = package or group
+    folder = next((folder for folder in searched if (folder / group / f"{option}.yaml").is_file()), None)
+    if folder is None:
+        return
+    where = f"{folder.name}/{group}/{option}.yaml"
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(folder / group / f"{option}.yaml"))
+    except Exception as error:  # PyYAML's constructors raise whatever they meet, such as ValueError for a day 45
+        yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
+        return
+    if not isinstance(content, dict):
+        yield Problem(group, option, "must hold keys and values", where)
+        return
+    plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
+    yield from problems_in(Config, plain if node == "experiment" else {node: plain}, where=where)
+
+
+def _yaml_trouble(error: Exception) -> str:
+    """What is wrong and in which line."""
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def refusal(error: Exception, overrides: Sequence[str], config_dir: str | None = None) -> ConfigError:
+    """The mistakes behind an exception of Hydra, OmegaConf or YAML."""
+    found = [str(problem) for problem in problems_of(overrides, config_dir)]
+    return _as_error(found or [" ".join(line.strip() for line in str(error).splitlines()[:2]) or type(error).__name__])
+
+
+def _as_error(lines: Sequence[str]) -> ConfigError:
+    count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    message = "\n".join([f"the config has {count}:", *(f"  {line}" for line in lines)])
+    return ConfigError(message, "python -m zantara_exp --help")
+
+
+def typed(composed: DictConfig, overrides: Sequence[str], choices: Mapping[str, str] | None = None) -> Config:
+    """The composed config as dataclasses.
+
+    Raises ConfigError with every value out of range and every broken rule between keys.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    content = OmegaConf.to_container(composed, resolve=False)
+    plain = {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+    unknown = [str(problem) for problem in (*_removals(overrides), *strangers(Config, plain))]
+    if unknown:
+        raise _as_error(unknown)
+    try:
+        config = OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:  # such as ${oc.env:NAME} of a variable that is not set
+        raise refusal(error, overrides) from error
+    if not isinstance(config, Config):
+        raise ConfigError("the config must list `schema` first in its defaults", "compare conf/config.yaml")
+    problems = composed_problems(config, overrides, choices or {})
+    if problems:
+        raise _as_error([str(problem) for problem in problems])
+    return config
+
+
+def composed_problems(config: Config, overrides: Sequence[str], choices: Mapping[str, str]) -> list[Problem]:
+    """Out-of-range values and broken rules of a config that composed, each with the place it came from."""
+    given = {text.lstrip("+~").split("=", 1)[0] for text in overrides}
+
+    def origin(key: str) -> str:
+        if any(key == name or key.startswith(name + ".") for name in given):
+            return "command line"
+        group = key.split(".", 1)[0]
+        return f"conf/{group}/{choices[group]}.yaml" if choices.get(group) else "conf/config.yaml"
+
+    return [Problem(p.key, p.value, p.what, origin(p.key)) for p in rule_problems(config)]

@@ -1,0 +1,185 @@
+"""Holds plain values against the schema: unknown keys, wrong types, values out of range, rules between keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from zantara_exp.config.fields import limits_of
+from zantara_exp.config.secrets import misplaced
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a config."""
+
+    key: str
+    value: object
+    what: str
+    """What is wrong and what would be valid."""
+    where: str = ""
+    """The file, or the command line."""
+
+    def __str__(self) -> str:
+        shown = self.key if self.value is NO_VALUE else f"{self.key}={_shown(self.value)}"
+        return f"{self.where + ': ' if self.where else ''}{shown}: {self.what}"
+
+
+NO_VALUE = object()
+"""Stands for a value that is not there, or that must not be shown."""
+
+
+def _shown(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def suggestion(name: str, valid: list[str]) -> str:
+    """`did you mean x?` and the valid names."""
+    near = get_close_matches(name, valid, n=1, cutoff=0.6)
+    ask = f"did you mean {near[0]}? " if near else ""
+    return f"{ask}(valid: {', '.join(sorted(valid))})"
+
+
+def unwrapped(annotation: Any) -> Any:
+    """`X` of `X | None`."""
+    if get_origin(annotation) in (Union, UnionType):
+        inner = [arg for arg in get_args(annotation) if arg is not NoneType]
+        return inner[0] if len(inner) == 1 else annotation
+    return annotation
+
+
+def type_name(annotation: Any) -> str:
+    """What a value of this type is, in words."""
+    plain = unwrapped(annotation)
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if plain in names:
+        return names[plain]
+    if get_origin(plain) is list:
+        return "a list, such as [a,b]"
+    return "a group of keys"
+
+
+def problems_in(node: type, values: Mapping[str, Any], prefix: str = "", where: str = "") -> Iterator[Problem]:
+    """Yield what is wrong with `values` as an instance of the schema dataclass `node`."""
+    hints = get_type_hints(node)
+    declared = {field.name: field for field in fields(node)}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if name == "_target_":
+            yield Problem(key, value, "a config names no code here; remove it", where)
+        elif name not in declared:
+            yield Problem(key, NO_VALUE, "no such key; " + suggestion(str(name), list(declared)), where)
+        else:
+            yield from _value_problems(node, name, hints[name], value, key, where)
+
+
+def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str, where: str) -> Iterator[Problem]:
+    plain = unwrapped(annotation)
+    if isinstance(value, str) and "${" in value:
+        return  # an interpolation: judged once it is resolved
+    if why := misplaced(name, value):
+        yield Problem(key, NO_VALUE, why, where)
+        return
+    if is_dataclass(plain) and isinstance(plain, type):
+        if isinstance(value, Mapping):
+            yield from problems_in(plain, value, f"{key}.", where)
+        elif value is not None or plain is annotation:
+            yield Problem(key, value, "is a group of keys, not a single value", where)
+        return
+    item = get_args(plain)[1] if get_origin(plain) is dict else None
+    if is_dataclass(item) and isinstance(item, type) and isinstance(value, Mapping):
+        for child, inner in value.items():
+            if isinstance(inner, Mapping):
+                yield from problems_in(item, inner, f"{key}.{child}.", where)
+            else:
+                yield Problem(f"{key}.{child}", inner, "is a group of keys, not a single value", where)
+        return
+    if not _fits(node, name, value):
+        yield Problem(key, value, f"is not {type_name(annotation)}", where)
+        return
+    limits = limits_of(next(field for field in fields(node) if field.name == name))
+    if limits.broken_by(_as_number(value, plain)):
+        yield Problem(key, value, f"must be {limits}", where)
+
+
+def strangers(node: type, values: Mapping[str, Any], prefix: str = "") -> Iterator[Problem]:
+    """Yield keys of a composed config that the schema does not have; `+key=value` can smuggle them past Hydra."""
+    hints = get_type_hints(node)
+    for name, value in values.items():
+        key, plain = f"{prefix}{name}", unwrapped(hints.get(name))
+        if name not in hints:
+            yield from problems_in(node, {name: value}, prefix)
+        elif is_dataclass(plain) and isinstance(plain, type) and isinstance(value, Mapping):
+            yield from strangers(plain, value, f"{key}.")
+        elif get_origin(plain) is dict and isinstance(value, Mapping):
+            item = get_args(plain)[1]
+            for child, inner in value.items():
+                if is_dataclass(item) and isinstance(item, type) and isinstance(inner, Mapping):
+                    yield from strangers(item, inner, f"{key}.{child}.")
+
+
+def _as_number(value: Any, annotation: Any) -> Any:
+    """What omegaconf will make of a number written as text."""
+    if annotation in (int, float) and isinstance(value, str):
+        return float(value)
+    return value
+
+
+def _fits(node: type, name: str, value: Any) -> bool:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        probe = OmegaConf.structured(node)
+        probe[name] = value
+    except (OmegaConfBaseException, ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
+def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
+    """Yield out-of-range values and broken rules of a composed config and everything below it."""
+    hints, nested = get_type_hints(type(instance)), False
+    for declared in fields(instance):
+        value = getattr(instance, declared.name)
+        key = f"{prefix}{declared.name}"
+        if _is_nested(hints[declared.name], value):
+            nested = True
+            yield Problem(key, value, "holds a list or a group of keys where it should hold a single value")
+        limits = limits_of(declared)
+        if limits.broken_by(value):
+            yield Problem(key, value, f"must be {limits}")
+        if why := misplaced(declared.name, value):
+            yield Problem(key, NO_VALUE, why)
+        if is_dataclass(value):
+            yield from rule_problems(value, f"{key}.")
+        elif isinstance(value, dict):
+            for child, inner in value.items():
+                if is_dataclass(inner):
+                    yield from rule_problems(inner, f"{key}.{child}.")
+    if hasattr(instance, "rules") and not nested:
+        for name, message in instance.rules():
+            yield Problem(f"{prefix}{name}", _look_up(instance, name), message)
+
+
+def _is_nested(annotation: Any, value: object) -> bool:
+    """Whether a list or a group stands where a single value should: omegaconf looks no deeper than one level."""
+    plain = unwrapped(annotation)
+    if get_origin(plain) is list and isinstance(value, list):
+        return any(_is_nested(get_args(plain)[0], each) for each in value)
+    if get_origin(plain) is dict and isinstance(value, dict):
+        return any(_is_nested(get_args(plain)[1], each) for each in value.values())
+    return plain in (str, int, float, bool) and isinstance(value, list | dict)
+
+
+def _look_up(instance: Any, dotted: str) -> object:
+    value = instance
+    for part in dotted.split("."):
+        value = value.get(part, NO_VALUE) if isinstance(value, dict) else getattr(value, part, NO_VALUE)
+        if value is NO_VALUE:
+            return NO_VALUE
+    return NO_VALUE if is_dataclass(value) else value

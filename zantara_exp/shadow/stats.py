@@ -1,0 +1,27 @@
+"""What a mirror says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Where a mirror stands; `sampled` = compared + dropped + what is still on its way."""
+
+    enabled: bool
+    observed: int
+    sampled: int
+    compared: int
+    dropped: Mapping[str, int]
+    queued: int
+    in_flight: int
+    breaker: str
+    restarts: int
+    lag_seconds: float = 0.0
+    """From the newest compared request to its comparison."""
+    spooled: int = 0
+    """log=postgres: lines that are safe on this machine and not in the database yet."""
+    breakers: Mapping[str, str] = field(default_factory=dict)
+    """State by endpoint: the candidate's and those that stand in for it."""
