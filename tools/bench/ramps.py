@@ -107,6 +107,7 @@ class _Play:
         self._cells = cells_of(plan)
         self._pauses: list[float] = []
         self._served_since, self._paused = 0.0, False
+        self._parts: dict[tuple[float, float, bool, int], _Arm] = {}
 
     def whole(self, looks_a_day: int) -> Played:
         every = _HOURS // looks_a_day
@@ -125,6 +126,7 @@ class _Play:
 
     def _look(self, now: float, at_all: bool) -> str:
         """What rolls back now; empty where nothing does."""
+        self._parts.clear()
         for cell in self._cells:
             if (at_all or cell.kind == OUTAGE) and self._alarms(cell, now):
                 name = cell.name + (f" ({cell.language})" if cell.language else "")
@@ -145,7 +147,8 @@ class _Play:
         began, limit = self._pauses[-1], self._plan.outage.give_up_hours
         if limit is not None and now - began >= limit / _HOURS:
             return "outage that does not end"
-        failing = 1.0 if self._is_out(now) else _shares(self._ramp, now)["fallback"]
+        shares = _shares(self._ramp, now)
+        failing = 1.0 if self._is_out(now) else max(shares["fallback"], shares["error"])
         if self._rng.binomial(_TEST_REQUESTS, failing) <= self._plan.probe.max_failed * _TEST_REQUESTS:
             self._paused, self._served_since = False, now
             day = self._candidate.day
@@ -154,22 +157,30 @@ class _Play:
 
     def _alarms(self, cell: Cell, now: float) -> bool:
         if cell.kind == OUTAGE:
-            recent = self._candidate.between(max(self._served_since, now - 2.0), now)
+            recent = self._part(now, max(self._served_since, now - 2.0))
             return cells.outage(cell, _rows(recent, cell, _HOURS), only_alarms=True).alarm
         begun = [step * STEP_DAYS for step in range(DAYS // STEP_DAYS)]
         if cell.kind == CONTROL:
             step = float(np.floor((now - 1e-9) / STEP_DAYS) * STEP_DAYS)
-            ours, theirs = (
-                self._seen(arm.between(step, now), cell, now) for arm in (self._candidate, self._control)
-            )
-            return cells.beyond_control(cell, ours, theirs, begun).alarm
-        arm = self._candidate.between(now - cells.DAY_STARTS - 1, now)
-        if cell.language is not None:
-            arm = arm.only(arm.language == self._plan.languages.index(cell.language))
+            ours, theirs = self._part(now, step), self._part(now, step, of_candidate=False)
+            return cells.beyond_control(cell, self._seen(ours, cell, now), self._seen(theirs, cell, now), begun).alarm
+        language = -1 if cell.language is None else self._plan.languages.index(cell.language)
+        arm = self._part(now, now - cells.DAY_STARTS - 1, language=language)
         return cells.beyond_limit(cell, self._seen(arm, cell, now), begun, only_alarms=True).alarm
 
+    def _part(self, now: float, begin: float, of_candidate: bool = True, language: int = -1) -> _Arm:
+        """The requests of an arm until now, cut out once for all cells of a look; language -1: all."""
+        key = now, begin, of_candidate, language
+        if key not in self._parts:
+            if language >= 0:
+                whole = self._part(now, begin)
+                self._parts[key] = whole.only(whole.language == language)
+            else:
+                self._parts[key] = (self._candidate if of_candidate else self._control).between(begin, now)
+        return self._parts[key]
+
     def _seen(self, arm: _Arm, cell: Cell, now: float) -> Seen:
-        blocks_a_day = _HOURS // self._plan.block_hours
+        blocks_a_day = _HOURS // cell.block_hours
         over = arm.between(0.0, np.floor(now * blocks_a_day + 1e-9) / blocks_a_day)
         return Seen(_rows(arm, cell, 1), _rows(over, cell, blocks_a_day))
 

@@ -5,7 +5,8 @@ Every place where a guardrail can alarm by chance is a cell, of one of three kin
   limit    users' mean share of bad requests lies above the limit; of all users, or of one language's. Evidence begins
            at each day, over users and over blocks of time (`zantara_exp.gates.restarts`). It ends the rollout.
   control  it lies above the share of the primary's users at the same time by more than the margin; within a step, where
-           the ratio of the arms is one. It ends the rollout.
+           the ratio of the arms is one. Its blocks of time are hours, since its stakes let an hour weigh little. It ends
+           the rollout.
   outage   of some hours on, most requests are bad, and more than the limit beyond chance. Evidence begins at each hour,
            over users alone, since an outage is one event of time. What it does is `rollout.outage.answer`.
 
@@ -51,6 +52,11 @@ class Cell:
     plan: Rollout
 
     @property
+    def block_hours(self) -> int:
+        """Length of its blocks of time."""
+        return 1 if self.kind == CONTROL else self.plan.block_hours
+
+    @property
     def limit(self) -> float:
         """Share of bad requests that is still allowed."""
         return self.guardrail.limit or 0.0
@@ -62,7 +68,7 @@ class Seen(NamedTuple):
     by_start: Rows
     """In days, or in hours for an outage."""
     by_block: Rows
-    """In blocks of `rollout.block_hours`, without the one that is going on."""
+    """In blocks of `Cell.block_hours`, without the one that is going on."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +107,16 @@ def beyond_limit(cell: Cell, seen: Seen, begun: Collection[int], only_alarms: bo
     `only_alarms` spares the work where there is far too little for an alarm, and then says 0.
     """
     starts = newest(seen.by_start.block, count=DAY_STARTS)
-    if only_alarms and restarts.most_users_can_show(seen.by_start, cell.limit, starts) < cell.needed:
-        return Evidence(False)
-    blocks = restarts.blocks_above(seen.by_block, cell.limit, _in_blocks(starts, cell.plan))
-    if only_alarms and blocks.max(initial=0.0) < cell.needed:
+    weights = log_weights(starts, begun, cell.plan)
+    if only_alarms:
+        most = np.full(len(starts), restarts.most_users_can_show(seen.by_start, cell.limit, starts))
+        if restarts.pooled(starts, most, weights).log_evidence < cell.needed:
+            return Evidence(False)
+    blocks = restarts.blocks_above(seen.by_block, cell.limit, _in_blocks(starts, cell))
+    if only_alarms and restarts.pooled(starts, blocks, weights).log_evidence < cell.needed:
         return Evidence(False)
     users = restarts.users_above(seen.by_start, cell.limit, starts)
-    return _both(cell, starts, users, blocks, begun)
+    return _evidence(restarts.pooled(starts, np.minimum(users, blocks), weights), DAY, cell.needed)
 
 
 def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int]) -> Evidence:
@@ -115,28 +124,26 @@ def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int])
     margin = cell.guardrail.over_control or 0.0
     starts = newest(ours.by_start.block, theirs.by_start.block, count=DAY_STARTS)
     users = restarts.users_exceed(ours.by_start, theirs.by_start, margin, starts)
-    blocks = restarts.blocks_exceed(ours.by_block, theirs.by_block, margin, _in_blocks(starts, cell.plan))
-    return _both(cell, starts, users, blocks, begun)
+    blocks = restarts.blocks_exceed(ours.by_block, theirs.by_block, margin, _in_blocks(starts, cell))
+    found = restarts.pooled(starts, np.minimum(users, blocks), log_weights(starts, begun, cell.plan))
+    return _evidence(found, DAY, cell.needed)
 
 
 def outage(cell: Cell, by_hour: Rows, only_alarms: bool = False) -> Evidence:
     """Evidence that from some hour on most users are failed: their mean share too, not only more than the limit."""
     starts, bets = newest(by_hour.block, count=HOUR_STARTS), restarts.BLOCK_BETS
-    if only_alarms and restarts.most_users_can_show(by_hour, cell.limit, starts, bets) < cell.needed:
+    weight = -math.log(24 * _planned_days(cell.plan))
+    most = restarts.most_users_can_show(by_hour, cell.limit, starts, bets) + weight + math.log(HOUR_STARTS)
+    if only_alarms and most < cell.needed:
         return Evidence(False)
     failed = [
         (since.start, restarts.log_evidence(since.shares, cell.limit, bets))
         for since in restarts.shares_since(by_hour, starts)
         if since.shares.size and since.shares.mean() >= cell.plan.outage.share
     ]
-    weight = np.full(len(failed), -math.log(24 * _planned_days(cell.plan)))
-    found = restarts.pooled([start for start, _ in failed], np.array([log for _, log in failed]), weight)
+    shown = np.array([log_evidence for _, log_evidence in failed])
+    found = restarts.pooled([start for start, _ in failed], shown, np.full(len(failed), weight))
     return _evidence(found, HOUR, cell.needed)
-
-
-def _both(cell: Cell, starts: Sequence[int], users: Floats, blocks: Floats, begun: Collection[int]) -> Evidence:
-    found = restarts.pooled(starts, np.minimum(users, blocks), log_weights(starts, begun, cell.plan))
-    return _evidence(found, DAY, cell.needed)
 
 
 def log_weights(starts: Sequence[int], begun: Collection[int], plan: Rollout) -> Floats:
@@ -149,8 +156,8 @@ def _planned_days(plan: Rollout) -> int:
     return max(DAY_STARTS, math.ceil(sum(plan.hold_days)))
 
 
-def _in_blocks(days: Sequence[int], plan: Rollout) -> list[int]:
-    return [day * (24 // plan.block_hours) for day in days]
+def _in_blocks(days: Sequence[int], cell: Cell) -> list[int]:
+    return [day * (24 // cell.block_hours) for day in days]
 
 
 def _evidence(found: Found, start_seconds: float, needed: float) -> Evidence:

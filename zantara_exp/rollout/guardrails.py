@@ -90,7 +90,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     lines = (served or ServedReader(config, layout)).read(began)
     seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
     held_since = max(state.since or began, began)
-    judge = _Judge(seen, state, began, now, config.rollout)
+    judge = _Judge(seen, state, began, now)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
     unreadable = ""
     if config.rollout.critical_bugs:
@@ -132,12 +132,11 @@ def _breach(decisions: Sequence[Watched]) -> str:
 class _Judge:
     """Decides cells on what was observed."""
 
-    def __init__(self, seen: Observed, state: State, began: datetime, now: datetime, plan: Rollout) -> None:
+    def __init__(self, seen: Observed, state: State, began: datetime, now: datetime) -> None:
         """`began`: what `seen` counts its seconds from."""
         self._began, self._now = began, (now - began).total_seconds()
         steps = [(moment - began).total_seconds() for moment in steps_began(state)]
         self._begun = {int(step // DAY) for step in steps}
-        self._block = 3600.0 * plan.block_hours
         self._all = seen.candidate, seen.control
         self._step = _since(self._all, max(steps, default=0.0))
         self._served = _since(self._all, (served_since(state) - began).total_seconds())
@@ -159,8 +158,9 @@ class _Judge:
         return self._watched(cell, found, ours, theirs)
 
     def _seen(self, arm: Arm, cell: Cell) -> Seen:
-        over = arm.seconds < self._now // self._block * self._block
-        return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, self._block))
+        block = HOUR * cell.block_hours
+        over = arm.seconds < self._now // block * block
+        return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, block))
 
     def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
         """In words; an alarm speaks of the users since the start that gave it."""
