@@ -5,13 +5,15 @@
     scripts/extract_dataset_from_postgres.py --days 30 --stats-only
     scripts/extract_dataset_from_postgres.py --days 30 --limit 5000 --models haiku sonnet --output ./data
 
-The same as `python -m zantara_exp stage=extract source=postgres`; `--source embedded` reads the demo instead. Anything
-after `--` is passed on, such as `-- source.table=app.chats source.columns.model=ai_model_used`.
+The same as `python -m zantara_exp stage=extract source=postgres`; `--source embedded` reads the demo instead, and an
+experiment (ZANTARA_EXPERIMENT) names its own source. Anything after `--` is passed on, such as
+`-- source.table=app.chats source.columns.model=ai_model_used`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from _project import parsed, quoted, run
@@ -28,9 +30,11 @@ def overrides(arguments: Sequence[str]) -> list[str]:
         "--min-quality", type=float, metavar="RATING", help="leave out conversations rated lower, 1 to 5"
     )
     parser.add_argument("--stats-only", action="store_true", help="count and advise, write nothing")
-    parser.add_argument("--source", default="postgres", help="config group option: postgres, embedded, ...")
+    parser.add_argument("--source", help="config group option (default: the experiment's, or postgres without one)")
     given, further = parsed(parser, arguments)
-    made = ["stage=extract", f"source={given.source}"]
+    named = os.environ.get("ZANTARA_EXPERIMENT") or any(text.startswith("experiment=") for text in further)
+    source = given.source or ("" if named else "postgres")
+    made = ["stage=extract", *([f"source={source}"] if source else [])]
     made += [f"source.days={given.days}"] if given.days is not None else []
     made += [f"source.limit={given.limit}"] if given.limit is not None else []
     made += [f"source.models=[{','.join(map(quoted, given.models))}]"] if given.models else []

@@ -19,19 +19,22 @@ from pathlib import Path
 
 from _project import use_own_python
 
+_STATE = Path(".zantara")
+
 
 def main() -> int:
     from datetime import UTC, date, datetime
 
     from zantara_exp import terminal
     from zantara_exp.errors import ZantaraError
+    from zantara_exp.hints import command
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="JSON lines with `messages`")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--database-url-env", metavar="NAME", help="environment variable with the database's URL")
     where.add_argument("--database", default="imported", help="database of the embedded PostgreSQL (default: imported)")
-    parser.add_argument("--state", type=Path, default=Path(".zantara"), help="paths.state of the pipeline")
+    parser.add_argument("--state", type=Path, default=_STATE, help="paths.state of the pipeline")
     parser.add_argument(
         "--last-day", type=date.fromisoformat, default=datetime.now(UTC).date(), help="assumed newest day"
     )
@@ -43,11 +46,17 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_status
     terminal.say(f"{given.file.name}: {added} conversations added, {known} were there already")
-    source = "postgres" if given.database_url_env else "imported"
-    if source == "imported" and given.database != "imported":
-        source += f" source.database={given.database}"
-    terminal.say(f"next: python -m zantara_exp source={source} dataset=chats paths.dataset=data/imported")
+    terminal.say(f"next: {command(*_source(given), 'dataset=chats', 'paths.dataset=data/imported')}")
     return 0
+
+
+def _source(given: argparse.Namespace) -> list[str]:
+    """The overrides that read what was imported."""
+    if given.database_url_env:
+        variable = given.database_url_env
+        return ["source=postgres", *([f"source.url_env={variable}"] if variable != "DATABASE_URL" else [])]
+    database = [f"source.database={given.database}"] if given.database != "imported" else []
+    return ["source=imported", *database, *([f"paths.state={given.state}"] if given.state != _STATE else [])]
 
 
 def _import(given: argparse.Namespace) -> tuple[int, int]:

@@ -10,10 +10,26 @@ The same as `python -m zantara_exp stage=prepare`; anything after `--` is passed
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from _project import parsed, quoted, run
+
+_DATASET = "data/llama_ft_dataset"
+
+
+def _as_extracted(dataset: Path, further: Sequence[str]) -> list[str]:
+    """What extract was given: the script has no word for a source, and prepares what lies there."""
+    from zantara_exp.config import EXPERIMENT
+    from zantara_exp.origin import noted
+
+    there = noted(dataset / "extract.json")
+    named = [text.partition("=")[0] for text in further]
+    if there is None or os.environ.get(EXPERIMENT) or {"experiment", "source"} & {*named}:
+        return []
+    folder = [f"--config-dir={there.config_dir}"] if there.config_dir else []
+    return [*folder, *(text for text in there.overrides if text.partition("=")[0] not in named)]
 
 
 def overrides(arguments: Sequence[str]) -> list[str]:
@@ -23,10 +39,12 @@ def overrides(arguments: Sequence[str]) -> list[str]:
     parser.add_argument("--max-train-rows", type=int, help="at most this many training examples")
     parser.add_argument("--no-balance", action="store_true", help="keep every clean example, whatever the mix")
     given, further = parsed(parser, arguments)
-    made = ["stage=prepare"]
+    made, dataset = ["stage=prepare"], Path(_DATASET)
     if given.input:
         folder = Path(given.input)
-        made.append(f"paths.dataset={quoted(str(folder.parent if folder.suffix == '.jsonl' else folder))}")
+        dataset = folder.parent if folder.suffix == ".jsonl" else folder
+        made.append(f"paths.dataset={quoted(str(dataset))}")
+    made += _as_extracted(dataset, further)
     made += [f"dataset.max_train_rows={given.max_train_rows}"] if given.max_train_rows is not None else []
     made += ["dataset.balance=none"] if given.no_balance else []
     return [*made, *further]

@@ -14,6 +14,7 @@ from absl import logging as absl_logging
 from hypothesis import HealthCheck, settings
 
 from tests import forked
+from tests import preloaded as preloaded
 from zantara_exp.tracking import _store
 
 # How long an example takes is the machine's affair, and says nothing of what is right.
@@ -35,6 +36,7 @@ _OURS = (
     "LLAMA_ENABLED",
     "ZANTARA_HASH_KEY",
     "ZANTARA_CONFIG_DIR",
+    "ZANTARA_EXPERIMENT",
 )
 
 _MAKE = _store._make

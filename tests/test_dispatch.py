@@ -13,6 +13,7 @@ import pytest
 
 from zantara_exp.config import Config, compose
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.reuse import Fingerprint, Records, file_digest
 from zantara_exp.runner import run_overrides
@@ -26,7 +27,7 @@ def copy_stage(config: Config, context: Context) -> StageResult:
     target.write_text(source.read_text())
     ran = context.layout.dataset / "ran.txt"
     ran.write_text(ran.read_text() + "x" if ran.exists() else "x")
-    return StageResult({"rows": str(len(source.read_text()))}, next_command="python -m zantara_exp stage=train")
+    return StageResult({"rows": str(len(source.read_text()))}, next_command=command("stage=train"))
 
 
 @pytest.fixture

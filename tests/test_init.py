@@ -13,7 +13,7 @@ from zantara_exp.runner import run_overrides
 
 def test_what_it_writes_composes_and_wins(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_overrides(["init", "ours"]) == 0
-    assert "next: python -m zantara_exp --config-dir ours experiment=ours stage=doctor" in capsys.readouterr().out
+    assert "next: python -m zantara_exp experiment=ours stage=doctor --config-dir=ours" in capsys.readouterr().out
     config = compose(["experiment=ours"], "ours")
     assert (config.source.kind, config.model.name, config.endpoint.kind) == ("postgres", "llama8b", "runpod")
     assert config.source.columns == Columns()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _NAME = _PACKAGE.name
-_NO_OUTCOME = ("config", "tracking", "terminal", "errors")
+_NO_OUTCOME = ("config", "tracking", "terminal", "errors", "hints")
 """Imported, but no outcome depends on their code: config values are hashed themselves, the others show and record."""
 
 

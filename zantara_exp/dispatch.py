@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp import ranks, terminal
-from zantara_exp.config import Config, folders
+from zantara_exp.config import Config
 from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.hints import command, given, remember
 from zantara_exp.layout import Layout
+from zantara_exp.origin import refuse_others, to_note
 from zantara_exp.provenance import provenance
 from zantara_exp.reuse import Fingerprint, Records, relative
 from zantara_exp.stage import OK, Context, StageResult, Table
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-_HELP = "python -m zantara_exp --help"
-_ONCE = frozenset(
-    ["stage", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve", "review.labels"]
-    + ["review.reviewer", "report.stats_only", "source.stats_only"]
-    + ["publish", "publish.dry_run", "publish.even_without_go"]
-)
-"""Overrides that speak of one command."""
-
-
 @dataclass(frozen=True)
 class _Job:
     """One Hydra run: the config twice (typed, and unresolved for the record) and its folder."""
@@ -43,8 +35,6 @@ class _Job:
     config: Config
     composed: DictConfig
     folder: Path
-    overrides: Sequence[str] = ()
-    """What the user gave on the command line."""
 
     @property
     def as_written(self) -> dict[str, Any]:
@@ -80,21 +70,29 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
             overrides.append(f"paths.models={relative(folder / 'models')}")
         elif config.stage.name in ("gate", "report", "power"):
             config.paths.reports = str(folder / "reports")
+            overrides.append(f"paths.reports={relative(folder / 'reports')}")
+    remember(replace(given(), overrides=tuple(overrides), choices=_choices(hydra)))
     _check_paths(config)
-    job = _Job(config, composed, folder, overrides)
+    job = _Job(config, composed, folder)
     if ranks.processes() > 1 and config.stage.name != "train":
         raise ConfigError(
             f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only",
-            f"python -m zantara_exp stage={config.stage.name}",
+            command(f"stage={config.stage.name}"),
         )
     if config.stage.name == "pipeline":
         return _pipeline(job)
     if config.stage.name not in STAGES:
         raise ConfigError(
-            f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}", _HELP
+            f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}",
+            command("--help", alone=True),
         )
     outcome = _helped(job, config.stage.name) if ranks.helping() else _one(job, config.stage.name, None)
     return outcome.result.status
+
+
+def _choices(hydra: Any) -> dict[str, str]:
+    """Config group -> option of this run."""
+    return {str(group): str(option) for group, option in hydra.runtime.choices.items() if option is not None}
 
 
 def _check_paths(config: Config) -> None:
@@ -130,7 +128,7 @@ def _pipeline(job: _Job) -> int:
                 parent.tags({f"verdict.{step.replace('=', '.')}": verdict, "verdict": verdict})
     terminal.show(Table("pipeline", ["step", "time", "run", "result"], rows))
     terminal.say(f"in all {time.monotonic() - began:.1f} s; run {parent.run_id[:8]}")
-    _say_next(outcome.result.next_command, job.overrides)
+    _say_next(outcome.result.next_command)
     return OK
 
 
@@ -155,7 +153,10 @@ def _for_step(job: _Job, step: str) -> _Job:
     """The job of one step; `gate=NAME` is the gate stage with another gate. Raises ConfigError for any other word."""
     name = _stage_of(step)
     if name not in STAGES or step not in (name, f"gate={step.partition('=')[2]}"):
-        raise ConfigError(f"stage.steps: {step}: no such step; {suggestion(step, [*STAGES, 'gate=NAME'])}", _HELP)
+        raise ConfigError(
+            f"stage.steps: {step}: no such step; {suggestion(step, [*STAGES, 'gate=NAME'])}",
+            command("--help", alone=True),
+        )
     if step == name:
         return job
     from omegaconf import DictConfig, OmegaConf
@@ -171,6 +172,8 @@ def _for_step(job: _Job, step: str) -> _Job:
 
 def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
     spec, layout = STAGES[name], Layout(job.config)
+    for line in refuse_others(name, spec.inputs(layout), job.config, layout):
+        terminal.say(line)
     fingerprint = Fingerprint.of(spec, job.config, layout)
     records = Records(name, spec, layout)
     with records.only_one():
@@ -187,13 +190,14 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
     seconds = time.monotonic() - began
     _print(name, result, seconds, run.run_id)
     if parent is None:
-        _say_next(result.next_command, job.overrides)
+        _say_next(result.next_command)
     return _Outcome(result, seconds, False, run.run_id)
 
 
 def _helped(job: _Job, name: str) -> _Outcome:
     """A process beside the first one: the same decision whether to run, and nothing recorded or written."""
     spec, layout = STAGES[name], Layout(job.config)
+    refuse_others(name, spec.inputs(layout), job.config, layout)
     if not job.config.force and Records(name, spec, layout).matching(Fingerprint.of(spec, job.config, layout)):
         return _Outcome(StageResult({}), 0.0, True, "")
     context = Context(job.config, ranks.unrecorded(), job.folder)
@@ -215,14 +219,15 @@ def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, r
     config_file = job.folder / f"{name}-config.yaml"
     # Unresolved, so that what comes from the environment stays there.
     config_file.write_text(OmegaConf.to_yaml(job.composed, resolve=False), encoding="utf-8")
-    origin = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
+    made_by = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
     origin_file = job.folder / f"{name}-provenance.json"
-    origin_file.write_bytes(orjson.dumps(origin, option=orjson.OPT_INDENT_2))
+    origin_file.write_bytes(orjson.dumps(made_by, option=orjson.OPT_INDENT_2))
     run.params(_flat({group: job.as_written[group] for group in spec.groups}))
     run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
     run.artifact(config_file, "config")
     run.artifact(origin_file, "config")
-    result = spec.load()(job.config, Context(job.config, run, job.folder))
+    origin = to_note(name, job.config, Layout(job.config))
+    result = spec.load()(job.config, Context(job.config, run, job.folder, origin))
     run.metrics(result.metrics)
     run.tags(result.tags)
     for path in result.artifacts:
@@ -241,20 +246,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _say_next(command: str, overrides: Sequence[str]) -> None:
-    """Name the next command, with what the user had set this time: it must not read other data than this one wrote.
-
-    What was said of this one command alone (why a rollout moved, which labels to take in) is not said again.
-    """
-    if not command:
-        return
-    named = {word.split("=", 1)[0] for word in command.split()} | _ONCE
-    kept = [text for text in overrides if text.lstrip("+~").split("=", 1)[0] not in named]
-    ours = "python -m zantara_exp" in command
-    *own, _ = folders()
-    if own and "--config-dir" not in command:
-        kept = [f"--config-dir={relative(own[0])}", *kept]
-    terminal.say("next: " + (" ".join([command, *map(shlex.quote, kept)]) if ours else command))
+def _say_next(command_line: str) -> None:
+    if command_line:
+        terminal.say(f"next: {command_line}")
 
 
 def _print(name: str, result: StageResult, seconds: float, run_id: str) -> None:

@@ -12,8 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from zantara_exp import origin
+from zantara_exp.config import EXPERIMENT
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command, given
 from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
 
 _LEAST_FREE_GB = 2.0
@@ -38,7 +41,7 @@ def doctor(config: Config, context: Context) -> StageResult:
     return StageResult(
         {"looked at": str(len(findings)), "stages that cannot run": ", ".join(blocked) or "none"},
         tables=[Table("what was found", ["what", "", "detail"], rows)],
-        next_command="" if blocked else "python -m zantara_exp",
+        next_command="" if blocked else command(),
         status=FAILED if blocked else OK,
     )
 
@@ -56,6 +59,23 @@ def _machine(_: Config, context: Context) -> Iterator[Finding]:
 def _writable(folder: Path) -> bool:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return existing.is_dir() and os.access(existing, os.W_OK)
+
+
+def _experiment(config: Config, context: Context) -> Iterator[Finding]:
+    """Which experiment all this is of, and whose data lie where it would read and write."""
+    named = given().experiment
+    by = f" (by {EXPERIMENT})" if named and os.environ.get(EXPERIMENT, "").strip() == named else ""
+    none = f"none; experiment=NAME or {EXPERIMENT}=NAME names one"
+    yield Finding("experiment", True, f"{named}{by}" if named else none)
+    layout, there = context.layout, origin.noted(context.layout.extract_summary)
+    if there is None:
+        return
+    try:
+        origin.refuse_others("extract", [], config, layout)
+        other = origin.difference(layout.extract_summary, config, layout)
+        yield Finding("extracted data", not other, f"of another {other}: {there}" if other else f"of {there}")
+    except ZantaraError as error:
+        yield Finding("extracted data", False, str(error), "extract")
 
 
 def _source(config: Config, _: Context) -> Iterator[Finding]:
@@ -134,6 +154,7 @@ def _tracking(config: Config, context: Context) -> Iterator[Finding]:
 
 _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _machine,
+    _experiment,
     _source,
     _users,
     _training,

@@ -14,6 +14,7 @@ from zantara_exp.config import CONF
 from zantara_exp.config.data import Columns
 from zantara_exp.config.fields import default_of, doc_of
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.stage import OK, Table
 
 _COPIED = {
@@ -27,8 +28,8 @@ _EXPERIMENT = """\
 # @package _global_
 # Your experiment: what stands for the shipped defaults. Secrets stay in the environment: DATABASE_URL,
 # ZANTARA_HASH_KEY, RUNPOD_ENDPOINT, RUNPOD_API_KEY, ANTHROPIC_API_KEY.
-#   python -m zantara_exp --config-dir {folder} experiment=ours stage=extract source.stats_only=true
-#   python -m zantara_exp --config-dir {folder} experiment=ours stage=check
+#   {extract}
+#   {check}
 defaults:
   - override /source: postgres
   - override /model: llama8b
@@ -54,7 +55,9 @@ def init(arguments: Sequence[str]) -> int:
     folder = Path(arguments[0])
     texts = {name: (CONF / name).read_text(encoding="utf-8") for name in _COPIED}
     texts["source/postgres.yaml"] = (CONF / "source/postgres.yaml").read_text(encoding="utf-8") + _source()
-    texts["experiment/ours.yaml"] = _EXPERIMENT.format(folder=folder)
+    texts["experiment/ours.yaml"] = _EXPERIMENT.format(
+        extract=_ours(folder, "stage=extract", "source.stats_only=true"), check=_ours(folder, "stage=check")
+    )
     there = [name for name in texts if (folder / name).exists()]
     if there:
         raise ZantaraError(f"{folder} holds {', '.join(there)} already, and init replaces nothing", hint=f"ls {folder}")
@@ -64,8 +67,12 @@ def init(arguments: Sequence[str]) -> int:
         path.write_text(text, encoding="utf-8")
     about = {"source/postgres.yaml": "your database", **_COPIED, "experiment/ours.yaml": "which of these are chosen"}
     terminal.show(Table(f"wrote {folder}", [], [[name, about[name]] for name in about]))
-    terminal.say(f"next: python -m zantara_exp --config-dir {folder} experiment=ours stage=doctor")
+    terminal.say(f"next: {_ours(folder, 'stage=doctor')}")
     return OK
+
+
+def _ours(folder: Path, *overrides: str) -> str:
+    return command("experiment=ours", *overrides, config_dir=folder)
 
 
 def _source() -> str:

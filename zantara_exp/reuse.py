@@ -15,6 +15,7 @@ import orjson
 from zantara_exp.code import code_digest
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult
 from zantara_exp.stages import STAGES, StageSpec
@@ -56,7 +57,7 @@ class Fingerprint:
                 before = next(name for name, other in STAGES.items() if path in other.outputs(layout))
                 raise MissingInputError(
                     f"{relative(path)} is not there; stage={before} writes it",
-                    hint=f"python -m zantara_exp stage={before}",
+                    hint=command(f"stage={before}"),
                 )
             inputs[relative(path)] = file_digest(path)
         chosen = {group: plain(getattr(config, group)) for group in spec.groups}

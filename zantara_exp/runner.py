@@ -13,11 +13,12 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from zantara_exp import ranks, terminal, umask
-from zantara_exp.config import OWN_FOLDER, folders, register
+from zantara_exp import hints, ranks, terminal, umask
+from zantara_exp.config import OWN_FOLDER, folders, register, with_experiment
 from zantara_exp.config.secrets import refuse_secrets
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.stage import OK
@@ -42,6 +43,15 @@ class _Status(Exception):
 
 def run_overrides(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name), as `python -m zantara_exp` does; returns the exit status."""
+    own, others = _own_folder(arguments)
+    given = hints.Given(own or os.environ.get(OWN_FOLDER, ""), _overrides(others))
+    with hints.of_this_command(given):
+        return _run(arguments, own, others)
+
+
+def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> int:
+    if "--version" in arguments:
+        return _version()
     if "--help" in arguments or "-h" in arguments:
         return _help(arguments)
     if arguments[:1] == ["init"]:
@@ -55,8 +65,9 @@ def run_overrides(arguments: Sequence[str]) -> int:
     endings: list[_Status | ZantaraError] = []
     try:
         # Hydra looks into the main folder first: a folder of one's own is the main one, so that its files win.
-        own, others = _own_folder(arguments)
         refuse_secrets(others)
+        others = with_experiment(others, own)
+        hints.remember(replace(hints.given(), overrides=_overrides(others)))
         first, *more = folders(own)
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
@@ -73,7 +84,7 @@ def run_overrides(arguments: Sequence[str]) -> int:
         terminal.complain("interrupted; the same command goes on where this one stopped")
         return 130
     except Exception as error:
-        problem = _disk_error(error) or _config_error(error, arguments)
+        problem = _disk_error(error) or _config_error(error, others, own)
         if problem is None:
             raise
         return _explained(problem)
@@ -106,6 +117,18 @@ def _logging_as_before() -> Iterator[None]:
         for handler in before:
             root.addHandler(handler)
         root.setLevel(level)
+
+
+def _overrides(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The overrides of a command line that Hydra has not read yet."""
+    return tuple(text for text in arguments if not text.startswith("-") and (text.startswith("~") or "=" in text))
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    terminal.say(f"zantara-exp {version('zantara-exp')}")
+    return OK
 
 
 def _help(arguments: Sequence[str]) -> int:
@@ -143,16 +166,16 @@ def _explained(error: ZantaraError) -> int:
 
 
 def _disk_error(error: Exception) -> ZantaraError | None:
-    doctor = "python -m zantara_exp stage=doctor"
+    doctor = hints.command("stage=doctor")
     if isinstance(error, OSError) and error.errno in _THE_MACHINES_OWN:
         return ZantaraError(f"{error.strerror}: {error.filename or os.getcwd()}", doctor)
     if "No space left on device" in str(error) or shutil.disk_usage(os.curdir).free < _NOTHING_LEFT:
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        return ZantaraError(f"the disk of {os.getcwd()} is full ({said})", f"make room there; {doctor}")
+        return ZantaraError(f"the disk of {os.getcwd()} is full ({said})", f"make room there, then: {doctor}")
     return None
 
 
-def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | None:
+def _config_error(error: Exception, arguments: Sequence[str], own: str | None) -> ConfigError | None:
     """The mistakes behind an exception of Hydra or OmegaConf; None for any other exception."""
     from hydra._internal.utils import get_args_parser
     from hydra.errors import HydraException
@@ -166,8 +189,8 @@ def _config_error(error: Exception, arguments: Sequence[str]) -> ConfigError | N
         return None
     from zantara_exp.config.diagnostics import refusal
 
-    own, others = _own_folder(arguments)
-    return refusal(error, get_args_parser().parse_args(others).overrides, own)
+    parsed = get_args_parser().parse_args(arguments)
+    return refusal(error, parsed.overrides, own, parsed.multirun)
 
 
 def _raised_by_a_stage(error: Exception) -> bool:
@@ -216,7 +239,7 @@ def _stage(composed: DictConfig) -> None:
     # As they were typed: what an override takes from the environment stays there.
     overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     assert isinstance(overrides, list)  # noqa: S101  for the type checker
-    config = typed(composed, overrides, dict(hydra.runtime.choices))
+    config = typed(composed, overrides)
     status = run_stage(config, composed, hydra, overrides)
     if status != OK:
         raise _Status(status)

@@ -96,8 +96,12 @@ class StageResult:
 class Context:
     """What the runner gives a stage besides the config."""
 
-    def __init__(self, config: Config, run: RunRecord, run_dir: Path) -> None:
+    def __init__(
+        self, config: Config, run: RunRecord, run_dir: Path, origin: Mapping[str, object] | None = None
+    ) -> None:
         self.layout = Layout(config)
+        self.origin = origin or {}
+        """Whose data it writes (`zantara_exp.origin`), to be noted in its summary under `origin`."""
         self.run = run
         self.run_dir = run_dir
         """Hydra's run directory: scratch files and logs of this run."""

@@ -99,6 +99,43 @@ def test_the_users_own_file_is_named(tmp_path: Path) -> None:
     assert "model/ours.yaml: model.nam: no such key; did you mean name?" in message
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("gate/go_no_go.yaml", "name: go_no_go\nalpha: 7\n", "gate.alpha=7: must be above 0"),
+        ("source/postgres.yaml", "kind: postgres\ndais: 3\n", "source.dais: no such key; did you mean days?"),
+        ("source/postgres.yaml", "kind: postgres\ndays: 0\n", "source.days=0: must be at least 1"),
+        ("dataset/base.yaml", "dais: 3\n", "dataset.dais: no such key"),
+        ("experiment/ours.yaml", "seed: 3\ncost: {monthly_requests: -1}\n", "cost.monthly_requests=-1: must be"),
+        ("experiment/ours.yaml", "defaults: [{override /source: postgrs}]\n", "source=postgrs: no such option"),
+    ],
+)
+def test_a_mistake_in_a_file_of_ones_own_is_said_of_that_file(
+    file: str, text: str, expected: str, workdir: Path
+) -> None:
+    chosen = "defaults: [{override /source: postgres}, {override /dataset: mine}]"
+    files = {"dataset/base.yaml": "{}", "dataset/mine.yaml": "defaults: [default, base, _self_]", file: text}
+    if not file.startswith("experiment"):
+        files["experiment/ours.yaml"] = chosen
+    for name, content in files.items():
+        (workdir / "conf-ours" / name).parent.mkdir(parents=True, exist_ok=True)
+        head = "# @package _global_\n" if name.startswith("experiment") else ""
+        (workdir / "conf-ours" / name).write_text(head + content)
+    assert f"conf-ours/{file}: {expected}" in refused("experiment=ours", config_dir="conf-ours")
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_mistake_of_ones_own_on_the_command_line(
+    by_variable: bool, workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workdir / "conf-ours" / "gate").mkdir(parents=True)
+    (workdir / "conf-ours" / "gate" / "go_no_go.yaml").write_text("name: go_no_go\nalpha: 7\n")
+    if by_variable:
+        monkeypatch.setenv("ZANTARA_CONFIG_DIR", "conf-ours")
+    assert run_overrides(["stage=gate", *([] if by_variable else ["--config-dir=conf-ours"])]) == 2
+    assert "conf-ours/gate/go_no_go.yaml: gate.alpha=7: must be above 0" in capsys.readouterr().err
+
+
 def test_yaml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "ours.yaml").write_text("name: [tiny\n")

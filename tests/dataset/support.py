@@ -47,7 +47,7 @@ def small_demo(state: Path) -> list[str]:
 
 def context_of(config: Config) -> Context:
     """A context whose run goes nowhere."""
-    return Context(config, Silent(), Path.cwd())
+    return Context(config, Silent(), Path.cwd(), {"experiment": "ours"})
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -53,6 +53,12 @@ def test_in_is_out_and_rejected(prepared: Config) -> None:
     )
 
 
+def test_both_stages_note_whose_data_they_write(prepared: Config) -> None:
+    layout = context_of(prepared).layout
+    for summary in (layout.extract_summary, layout.prepare_summary):
+        assert json.loads(summary.read_text())["origin"] == {"experiment": "ours"}
+
+
 def test_examples_have_the_shape_of_the_contract(prepared: Config) -> None:
     for split in NAMES:
         for example in rows_of(context_of(prepared).layout.dataset / f"{split}.jsonl"):

@@ -98,9 +98,12 @@ asked_at_random = st.lists(
 @given(asked_at_random)
 def test_no_start_shows_more_than_all_who_met_something_bad(asked: list[tuple[int, int, int, int]]):
     seen = rows(*[(u, b, n, min(n, x)) for u, b, n, x in asked])
+    others = rows(*[(u, b, n, 0) for u, b, n, _ in asked])
     for limit in (0.02, 0.2):
         most = restarts.most_users_can_show(seen, limit, range(5))
         assert users_above(seen, limit, range(5)).max() <= most + 1e-9
+        most = restarts.most_users_can_exceed(seen, limit, range(5))
+        assert users_exceed(seen, others, limit, range(5)).max() <= most + 1e-9
 
 
 @given(asked_at_random)

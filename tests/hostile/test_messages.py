@@ -17,7 +17,7 @@ from tests.rollout.support import act, config_of, write_verdict
 from tests.training.support import Remembered
 from zantara_exp import errors
 from zantara_exp.config import Config, compose
-from zantara_exp.dispatch import _say_next
+from zantara_exp.hints import Given, command, of_this_command
 from zantara_exp.layout import Layout
 from zantara_exp.reuse import Fingerprint
 from zantara_exp.stage import Context
@@ -168,10 +168,10 @@ def test_what_a_stage_lacks_is_named_with_the_next_command(
     assert then in refused.value.hint
 
 
-def test_what_was_said_of_one_command_is_not_said_of_the_next(capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["stage=rollout", "rollout.action=advance", "rollout.reason='week 1'", "experiment=ours", "review.labels=x"]
-    _say_next("python -m zantara_exp stage=rollout rollout.action=status", given)
-    said = capsys.readouterr().out.strip().removeprefix("next: ")
+def test_what_was_said_of_one_command_is_not_said_of_the_next() -> None:
+    given = ("stage=rollout", "rollout.action=advance", "rollout.reason='week 1'", "experiment=ours", "review.labels=x")
+    with of_this_command(Given(overrides=given)):
+        said = command("stage=rollout", "rollout.action=status")
     assert shlex.split(said) == [
         "python",
         "-m",
@@ -196,13 +196,13 @@ def test_a_published_model_is_reached_with_a_folder_of_ones_own(workdir: Path, m
     endpoint = Path("models/zantara tiny/conf/endpoint/candidate.yaml").absolute()
     endpoint.parent.mkdir(parents=True)
     endpoint.write_text("name: candidate\n")
-    assert shlex.split(after_publishing(endpoint))[4] == str(endpoint.parents[1])
+    assert shlex.split(after_publishing(endpoint))[-1] == f"--config-dir={endpoint.parents[1].relative_to(workdir)}"
     Path("conf-ours").mkdir()
     monkeypatch.setenv("ZANTARA_CONFIG_DIR", "conf-ours")
-    copied, _, command = after_publishing(endpoint).rpartition(" && ")
+    copied, _, shadow = after_publishing(endpoint).rpartition(" && ")
     subprocess.run(["sh", "-c", copied], check=True)
     assert Path("conf-ours/endpoint/candidate.yaml").read_text() == endpoint.read_text()
-    assert command == "python -m zantara_exp stage=shadow endpoint=candidate"
+    assert shadow == "python -m zantara_exp stage=shadow endpoint=candidate --config-dir=conf-ours"
 
 
 def test_a_rollout_without_a_go_is_not_told_to_start(workdir: Path) -> None:

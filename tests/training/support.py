@@ -67,4 +67,4 @@ def tiny_config(folder: Path, **trainer: object) -> Config:
 
 def context_for(config: Config, folder: Path) -> tuple[Context, Remembered]:
     run = Remembered()
-    return Context(config, run, folder), run
+    return Context(config, run, folder, {"experiment": "ours"}), run

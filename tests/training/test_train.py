@@ -43,6 +43,7 @@ def test_it_writes_a_model_that_transformers_loads(trained):
     assert tokenizer.chat_template
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert summary["epoch"] == weights_hash(folder / "models/zantara-tiny")
+    assert summary["origin"] == {"experiment": "ours"}
 
 
 def test_nothing_but_the_model_is_left(trained):

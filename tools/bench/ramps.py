@@ -163,7 +163,8 @@ class _Play:
         if cell.kind == CONTROL:
             step = float(np.floor((now - 1e-9) / STEP_DAYS) * STEP_DAYS)
             ours, theirs = self._part(now, step), self._part(now, step, of_candidate=False)
-            return cells.beyond_control(cell, self._seen(ours, cell, now), self._seen(theirs, cell, now), begun).alarm
+            both = self._seen(ours, cell, now), self._seen(theirs, cell, now)
+            return cells.beyond_control(cell, *both, begun, only_alarms=True).alarm
         language = -1 if cell.language is None else self._plan.languages.index(cell.language)
         arm = self._part(now, now - cells.DAY_STARTS - 1, language=language)
         return cells.beyond_limit(cell, self._seen(arm, cell, now), begun, only_alarms=True).alarm

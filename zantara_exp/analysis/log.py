@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from zantara_exp.analysis.engine import Engine, open_engine
 from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
 from zantara_exp.analysis.meaning import with_embedding
-from zantara_exp.analysis.tables import SHADOW_COMMAND
 from zantara_exp.config.schema import Config
 from zantara_exp.embedding import check_embedding
 from zantara_exp.errors import MissingInputError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
     fetch(config, layout)
     compacted = compact(layout)
     if not compacted.comparisons:
-        raise MissingInputError(f"{layout.logs} holds no comparison", SHADOW_COMMAND)
+        raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
     with open_engine(config.engine) as engine:
         yield _opened(engine, compacted, config, layout, until)
 
@@ -121,7 +121,7 @@ def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout
     drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(files, horizon))
     last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
     if last is None:
-        raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", SHADOW_COMMAND)
+        raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", command("stage=shadow"))
     last = min(until, last) if until else last
     once = everything.filter((everything.day <= last) & everything.first)
     return ComparisonLog(

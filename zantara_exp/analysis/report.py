@@ -13,6 +13,7 @@ from zantara_exp.analysis.summary import Summary, first_day, summary
 from zantara_exp.analysis.verdict import evidence_path, shown_verdict
 from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
@@ -42,7 +43,7 @@ def report(config: Config, context: Context) -> StageResult:
         tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
         tables=[words.table(table) for table in _tables(found, config)],
         artifacts=written,
-        next_command="python -m zantara_exp stage=gate",
+        next_command=command("stage=gate"),
     )
 
 

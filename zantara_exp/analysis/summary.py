@@ -13,9 +13,10 @@ from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
 from zantara_exp.analysis.metrics import Counts, added
 from zantara_exp.analysis.smells import Smell, smells
-from zantara_exp.analysis.tables import SHADOW_COMMAND, Cell, by, cells, faults, newest_epoch
+from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
+from zantara_exp.hints import command
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -91,7 +92,9 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     if not asked.count().to_pyarrow().as_py():
         start = f"from {since} " if since > date.min else ""
         some_days = config.as_of or since > date.min
-        hint = "python -m zantara_exp stage=report   (all of its days)" if some_days else SHADOW_COMMAND
+        days = ["as_of", "report.since", "report.days"]
+        all_days = command("stage=report", without=days, note="all of its days")
+        hint = all_days if some_days else command("stage=shadow")
         raise MissingInputError(f"the log holds no comparison {start}to {config.as_of or log.until}", hint)
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)

@@ -13,11 +13,11 @@ from zantara_exp.analysis.cost import priced
 from zantara_exp.analysis.metrics import SUMS, Counts, Latencies, added
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
+from zantara_exp.hints import command
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-SHADOW_COMMAND = "python -m zantara_exp stage=shadow"
 DIMENSIONS = ("epoch", "day", "language", "category", "primary_model", "candidate_model", "candidate_provider")
 
 
@@ -103,7 +103,7 @@ def newest_epoch(facts: ir.Table) -> tuple[str, date]:
     """The epoch of the newest comparison, and that epoch's first day. Raises MissingInputError without comparisons."""
     epochs = facts.group_by("epoch").agg(last=facts.timestamp.max(), first=facts.day.min()).to_pyarrow().to_pylist()
     if not epochs:
-        raise MissingInputError("the days looked at hold no comparison of the candidate", SHADOW_COMMAND)
+        raise MissingInputError("the days looked at hold no comparison of the candidate", command("stage=shadow"))
     newest = max(epochs, key=lambda row: (row["last"], row["epoch"]))
     return newest["epoch"], newest["first"]
 

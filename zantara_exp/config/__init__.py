@@ -11,7 +11,7 @@ from zantara_exp.config._unfold import names_code, unfolded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
 
-__all__ = ["CONF", "Config", "compose", "folders", "options", "register"]
+__all__ = ["CONF", "Config", "compose", "folders", "options", "register", "with_experiment"]
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "conf"
@@ -21,6 +21,8 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] 
 _MOST_VALUES = 100_000
 OWN_FOLDER = "ZANTARA_CONFIG_DIR"
 """Environment variable with the folder of one's own config groups, for what no command line starts."""
+EXPERIMENT = "ZANTARA_EXPERIMENT"
+"""Environment variable that names the experiment of all commands."""
 
 
 def folders(config_dir: str | Path | None = None) -> list[Path]:
@@ -44,6 +46,35 @@ def folders(config_dir: str | Path | None = None) -> list[Path]:
     return [Path(own).absolute(), CONF]
 
 
+def with_experiment(arguments: Sequence[str], config_dir: str | Path | None = None) -> list[str]:
+    """A command line with the experiment that ZANTARA_EXPERIMENT names.
+
+    An `experiment=` of its own wins; `experiment=null` is none at all, which Hydra has no word for. Raises ConfigError
+    for a name that no folder has.
+    """
+    from zantara_exp.config.validation import suggestion
+
+    if {"-sc", "--shell-completion"} & {*arguments}:
+        return list(arguments)  # its words are no overrides
+    own = [text for text in arguments if text.lstrip("+").startswith(("experiment=", "experiment@"))]
+    if own:
+        return [text for text in arguments if text not in ("experiment=null", "experiment=")]
+    named = os.environ.get(EXPERIMENT, "").strip()
+    if not named:
+        return list(arguments)
+    searched = folders(config_dir)
+    known = sorted({path.stem for folder in searched for path in (folder / "experiment").glob("*.yaml")})
+    if named not in known:
+        where = " and ".join(str(folder) for folder in searched)
+        raise ConfigError(
+            f"{EXPERIMENT}={named}: no such experiment in {where}; {suggestion(named, known)}",
+            f"export {EXPERIMENT}=NAME, or --config-dir=DIR with experiment/{named}.yaml, or unset {EXPERIMENT}",
+        )
+    # Before the first override: what is written before may be a switch of Hydra's with a value of its own.
+    place = next((place for place, text in enumerate(arguments) if "=" in text and text[0] not in "-"), 0)
+    return [*arguments[:place], f"experiment={named}", *arguments[place:]]
+
+
 def options(group: str) -> dict[str, Path]:
     """The options of a config group by name, for what is looked up after composing, such as `endpoint.fallback`."""
     return {path.stem: path for folder in reversed(folders()) for path in sorted((folder / group).glob("*.yaml"))}
@@ -60,8 +91,9 @@ def register() -> None:
 def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Config:
     """The experiment as a Python program gets it: `conf/` with `overrides` such as `model=tiny`, checked.
 
-    Raises ConfigError with every mistake at once, as the command line does. What is looked up by name afterwards
-    (`endpoint.fallback`) is found in `config_dir` only if ZANTARA_CONFIG_DIR names it too.
+    ZANTARA_EXPERIMENT counts here as on a command line. Raises ConfigError with every mistake at once, as the command
+    line does. What is looked up by name afterwards (`endpoint.fallback`) is found in `config_dir` only if
+    ZANTARA_CONFIG_DIR names it too.
     """
     from hydra import compose as hydra_compose
     from hydra._internal.hydra import Hydra
@@ -73,6 +105,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     from zantara_exp.config.diagnostics import refusal, typed
 
     register()
+    overrides = with_experiment(overrides, config_dir)
     *own, shipped = folders(config_dir)
     GlobalHydra.instance().clear()
     # What initialize_config_dir does, which takes one folder only.
@@ -87,4 +120,4 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
         raise refusal(error, overrides, config_dir) from error
     finally:
         GlobalHydra.instance().clear()
-    return typed(composed, overrides)
+    return typed(composed, overrides, config_dir)

@@ -5,14 +5,17 @@ Hydra stops at the first mistake; a person would rather hear of all of them at o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config import CONF, folders
 from zantara_exp.config.schema import Config
 from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
+from zantara_exp.config.where import choices, chosen_by, experiment_file, files, holder, option_of, shown
 from zantara_exp.errors import ConfigError
+from zantara_exp.hints import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,13 +27,13 @@ def problems_of(overrides: Sequence[str], config_dir: str | None = None) -> list
     `config_dir` is a further folder of config groups, as given by --config-dir.
     """
     searched = folders(config_dir)
-    chosen = _default_choices()
+    chosen = choices(overrides, searched)
     problems: list[Problem] = []
     for text in overrides:
         problems += _override_problems(text, searched, chosen)
-    for group, option in chosen.items():
-        named = chosen.get(option[2:-1], "") if option.startswith("${") else option
-        problems += _file_problems(searched, group, named)
+    problems += _chosen_wrongly(experiment_file(chosen.get("experiment", ""), searched), searched)
+    for group in chosen:
+        problems += _file_problems(searched, group, option_of(chosen, group))
     return problems
 
 
@@ -42,20 +45,6 @@ def groups_in(searched: Sequence[Path]) -> dict[str, list[str]]:
     return {group: sorted(options) for group, options in sorted(found.items())}
 
 
-def _default_choices() -> dict[str, str]:
-    """Group -> option, as `conf/config.yaml` chooses; an option may be `${model}`, another group's choice."""
-    from omegaconf import OmegaConf
-
-    content = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"), resolve=False)
-    entries = content["defaults"] if isinstance(content, dict) else []
-    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
-    return {
-        str(group).removeprefix("optional "): str(option)
-        for group, option in pairs
-        if option is not None and not str(group).startswith("override ")
-    }
-
-
 def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, str]) -> Iterator[Problem]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -65,7 +54,8 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
         override = OverridesParser.create().parse_override(text)
     except HydraException:
         what = "is not written as key=value; quote values that hold spaces, commas or brackets"
-        yield Problem(text, NO_VALUE, what, where)
+        meant = _meant(text, searched)
+        yield Problem(text, NO_VALUE, f"is not written as key=value; did you mean {meant}?" if meant else what, where)
         return
     key = override.key_or_group
     if key.startswith("hydra"):
@@ -91,6 +81,24 @@ def _override_problems(text: str, searched: Sequence[Path], chosen: dict[str, st
             yield from problems_in(Config, _nested(key, value), where=where)
 
 
+def _chosen_wrongly(experiment: Path | None, searched: Sequence[Path]) -> Iterator[Problem]:
+    """Options that an experiment's file names, and no folder has."""
+    groups = groups_in(searched)
+    for group, option in chosen_by(experiment).items():
+        if experiment and group in groups and option not in groups[group]:
+            what = "no such option; " + suggestion(option, groups[group])
+            yield Problem(group, option, what, shown(experiment))
+
+
+def _meant(word: str, searched: Sequence[Path]) -> str:
+    """The override behind a bare word that names, or nearly names, a stage or an experiment."""
+    named = groups_in(searched)
+    for group in ("stage", "experiment") if word not in named else ():
+        if near := get_close_matches(word, named.get(group, []), n=1, cutoff=0.75):
+            return f"{group}={near[0]}"
+    return ""
+
+
 def _removals(overrides: Sequence[str]) -> Iterator[Problem]:
     """`~group` and `~key`: Hydra takes them away, and the schema's defaults would stand there unasked.
 
@@ -112,16 +120,16 @@ def _nested(dotted: str, value: Any) -> dict[str, Any]:
 
 
 def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterator[Problem]:
+    for path, node in files(searched, group, option):
+        yield from _problems_of_file(path, node, group, option)
+
+
+def _problems_of_file(path: Path, node: str, group: str, option: str) -> Iterator[Problem]:
     from omegaconf import OmegaConf
 
-    group, _, package = group.partition("@")
-    node = package or group
-    folder = next((folder for folder in searched if (folder / group / f"{option}.yaml").is_file()), None)
-    if folder is None:
-        return
-    where = f"{folder.name}/{group}/{option}.yaml"
+    where = shown(path)
     try:
-        content = OmegaConf.to_container(OmegaConf.load(folder / group / f"{option}.yaml"))
+        content = OmegaConf.to_container(OmegaConf.load(path))
     except Exception as error:  # PyYAML's constructors raise whatever they meet, such as ValueError for a day 45
         yield Problem(group, option, f"cannot be read as YAML: {_yaml_trouble(error)}", where)
         return
@@ -129,7 +137,7 @@ def _file_problems(searched: Sequence[Path], group: str, option: str) -> Iterato
         yield Problem(group, option, "must hold keys and values", where)
         return
     plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
-    yield from problems_in(Config, plain if node == "experiment" else {node: plain}, where=where)
+    yield from problems_in(Config, _nested(node, plain) if node else plain, where=where)
 
 
 def _yaml_trouble(error: Exception) -> str:
@@ -141,19 +149,28 @@ def _yaml_trouble(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def refusal(error: Exception, overrides: Sequence[str], config_dir: str | None = None) -> ConfigError:
-    """The mistakes behind an exception of Hydra, OmegaConf or YAML."""
-    found = [str(problem) for problem in problems_of(overrides, config_dir)]
-    return _as_error(found or [" ".join(line.strip() for line in str(error).splitlines()[:2]) or type(error).__name__])
+def refusal(
+    error: Exception, overrides: Sequence[str], config_dir: str | None = None, sweep: bool = False
+) -> ConfigError:
+    """The mistakes behind an exception of Hydra, OmegaConf or YAML; `sweep` says that there was a -m."""
+    found = problems_of(overrides, config_dir)
+    if not found:
+        said = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        return _as_error([said or type(error).__name__])
+    meant = {problem.key: _meant(problem.key, folders(config_dir)) for problem in found}
+    if all(word in overrides and instead for word, instead in meant.items()):  # bare words, and nothing else is wrong
+        mended = command(*(["-m"] if sweep else []), *(meant.get(text, text) for text in overrides))
+        return _as_error([str(problem) for problem in found], mended)
+    return _as_error([str(problem) for problem in found])
 
 
-def _as_error(lines: Sequence[str]) -> ConfigError:
+def _as_error(lines: Sequence[str], hint: str = "") -> ConfigError:
     count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     message = "\n".join([f"the config has {count}:", *(f"  {line}" for line in lines)])
-    return ConfigError(message, "python -m zantara_exp --help")
+    return ConfigError(message, hint or command("--help", alone=True))
 
 
-def typed(composed: DictConfig, overrides: Sequence[str], choices: Mapping[str, str] | None = None) -> Config:
+def typed(composed: DictConfig, overrides: Sequence[str], config_dir: str | None = None) -> Config:
     """The composed config as dataclasses.
 
     Raises ConfigError with every value out of range and every broken rule between keys.
@@ -169,23 +186,22 @@ def typed(composed: DictConfig, overrides: Sequence[str], choices: Mapping[str, 
     try:
         config = OmegaConf.to_object(composed)
     except OmegaConfBaseException as error:  # such as ${oc.env:NAME} of a variable that is not set
-        raise refusal(error, overrides) from error
+        raise refusal(error, overrides, config_dir) from error
     if not isinstance(config, Config):
         raise ConfigError("the config must list `schema` first in its defaults", "compare conf/config.yaml")
-    problems = composed_problems(config, overrides, choices or {})
+    problems = composed_problems(config, overrides, config_dir)
     if problems:
         raise _as_error([str(problem) for problem in problems])
     return config
 
 
-def composed_problems(config: Config, overrides: Sequence[str], choices: Mapping[str, str]) -> list[Problem]:
+def composed_problems(config: Config, overrides: Sequence[str], config_dir: str | None = None) -> list[Problem]:
     """Out-of-range values and broken rules of a config that composed, each with the place it came from."""
     given = {text.lstrip("+~").split("=", 1)[0] for text in overrides}
 
     def origin(key: str) -> str:
         if any(key == name or key.startswith(name + ".") for name in given):
             return "command line"
-        group = key.split(".", 1)[0]
-        return f"conf/{group}/{choices[group]}.yaml" if choices.get(group) else "conf/config.yaml"
+        return holder(key, overrides, folders(config_dir))
 
     return [Problem(p.key, p.value, p.what, origin(p.key)) for p in rule_problems(config)]

@@ -21,6 +21,7 @@ Stages (stage=NAME):
 _TAIL = """\
 Everything else is key=value. --cfg job prints all keys as composed, --cfg job --package trainer one group.
 --config-dir DIR adds a folder of your own config groups; -m runs a sweep; --hydra-help explains the other switches.
+ZANTARA_CONFIG_DIR=DIR and ZANTARA_EXPERIMENT=NAME in the environment name folder and experiment for all commands.
 Exit status: 0 done (stage=gate: GO), 1 failed, 2 the config is wrong, 3 NO_GO, 4 INCONCLUSIVE.
 """
 

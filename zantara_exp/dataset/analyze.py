@@ -15,6 +15,7 @@ from zantara_exp.dataset import balance, labels, page, records
 from zantara_exp.dataset.filters import Filters, answers, questions
 from zantara_exp.dataset.records import Record
 from zantara_exp.errors import MissingInputError
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
 
 _Z = 1.959964
@@ -31,9 +32,7 @@ def analyze(config: Config, context: Context) -> StageResult:
     layout, dataset = context.layout, config.dataset
     conversations = list(records.read_conversations(layout.raw_conversations))
     if not conversations:
-        raise MissingInputError(
-            f"{layout.raw_conversations} is empty", "python -m zantara_exp stage=extract source.days=90"
-        )
+        raise MissingInputError(f"{layout.raw_conversations} is empty", command("stage=extract", "source.days=90"))
     ask = Filters(dataset)
     refusals = [ask.refusal(record) for record in conversations]
     facts = _facts(conversations, refusals, dataset) | {"raw_sha256": records.digest(layout.raw_conversations)}
@@ -204,7 +203,7 @@ def _result(facts: Mapping[str, Any], dataset: Dataset, artifacts: Sequence[Path
             Table("refused by the filters", ["reason", "conversations"], refused),
         ],
         artifacts=artifacts,
-        next_command="python -m zantara_exp stage=prepare",
+        next_command=command("stage=prepare"),
     )
 
 

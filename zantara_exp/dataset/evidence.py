@@ -14,6 +14,7 @@ from zantara_exp.dataset.filters import Filters
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.layout import Layout
+from zantara_exp.origin import refusal
 
 METRICS = frozenset({"conversations", "language_share_deviation", "category_share_deviation", "quality"})
 _EPOCH = date(1970, 1, 1)
@@ -33,6 +34,8 @@ def evidence(
 
 def _of(metric: str, until: date | None, config: Config, layout: Layout) -> Evidence:
     try:
+        if why := refusal(layout.extract_summary if metric == "quality" else layout.prepare_summary, config, layout):
+            return Missing(why)
         if metric == "quality":
             return _quality(until, config, layout)
         facts = records.read_json(layout.prepare_summary, "prepare")

@@ -23,6 +23,7 @@ from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.usage import Conversations, ModelUsage, number
 from zantara_exp.dataset.users import hash_key, hash_user, written_id
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
 
 GO_ON, EXTEND = 500, 200
@@ -50,7 +51,7 @@ def extract(config: Config, context: Context) -> StageResult:
         facts |= _written(source, reader, context, wanted) | {"interruptions": source.interruptions}
         if facts["rows_read"] != wanted and not source.interruptions:  # after a cut the snapshot is a newer one
             raise RuntimeError(f"{wanted} conversations in scope, {facts['rows_read']} read")
-    records.write_json(context.layout.extract_summary, facts)
+    records.write_json(context.layout.extract_summary, facts | {"origin": context.origin})
     return replace(_result(config, facts, usage), artifacts=[context.layout.extract_summary])
 
 
@@ -159,6 +160,7 @@ def _written(source: Conversations, reader: RowReader, context: Context, total: 
                 counts[record["metadata"][name]] += 1
         if refused and not raw.count:  # raised within the writers: the files of an earlier run stay
             raise ZantaraError(*_all_refused(source.config, refused))
+        layout.extract_summary.unlink(missing_ok=True)  # no summary of older conversations beside the new ones
     return {
         "rows_read": raw.count + quarantine.count + forgotten,
         "rows_written": raw.count,
@@ -247,9 +249,9 @@ def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) 
         tables=[
             Table("models in the period", ["model", "conversations", "users", "tokens in (mean)", "out (mean)"], rows)
         ],
-        next_command="python -m zantara_exp stage=extract source.stats_only=false"
+        next_command=command("stage=extract", "source.stats_only=false")
         if config.source.stats_only
-        else "python -m zantara_exp stage=analyze",
+        else command("stage=analyze"),
     )
 
 

@@ -13,6 +13,7 @@ import orjson
 
 from zantara_exp.dataset import records
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
 VERSION = 1
@@ -41,7 +42,7 @@ def forgotten_users(layout: Layout, key: bytes | None) -> frozenset[str]:
     if key is not None and users and mark != mark_of(key):
         raise ZantaraError(
             f"{len(users)} users were forgotten under another hash key than today's, which would not know them",
-            "python -m zantara_exp stage=rekey   (with both keys in the environment; docs/data-protection.md)",
+            command("stage=rekey", note="with both keys in the environment; docs/data-protection.md"),
         )
     return users
 

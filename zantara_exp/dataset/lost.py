@@ -18,6 +18,7 @@ from zantara_exp.dataset.period import newest_of, period
 from zantara_exp.dataset.usage import ModelUsage, usage_of
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.errors import MissingInputError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
 
     fetch(config, layout)
     if not log_files(layout.logs):
-        raise MissingInputError(f"{layout.logs} holds no comparison log", "python -m zantara_exp stage=shadow")
+        raise MissingInputError(f"{layout.logs} holds no comparison log", command("stage=shadow"))
     key = hash_key(config)
     read = [item for item in read_log(layout.logs, partial(hash_user, key=key)) if isinstance(item, Comparison)]
     if not read:
-        raise MissingInputError(f"{layout.logs} holds no comparison", "python -m zantara_exp stage=shadow")
+        raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
     newest, later, dates = newest_of((item.timestamp for item in read), config)
     first, end = period(config, newest, later, str(layout.logs))
     lost = _lost_reviews(config, layout)

@@ -49,9 +49,11 @@ def prepare(config: Config, context: Context) -> StageResult:
     if empty := [name for name, rows in parts.items() if not rows]:
         raise ZantaraError(*_too_few(empty, selection))
     parts["train"] = enlarged(parts["train"], dataset, config.seed)
+    layout.prepare_summary.unlink(missing_ok=True)  # no summary of older splits beside the new ones
     written = _written(layout, parts, selection, dataset)
     splits.save(layout, placed)
     facts = facts_of(selection, parts, clean, passed, note, dataset) | written
+    facts["origin"] = context.origin
     facts["raw_sha256"] = records.digest(layout.raw_conversations)
     records.write_json(layout.prepare_summary, facts)
     if layout.analysis.exists():

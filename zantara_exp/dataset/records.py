@@ -12,6 +12,7 @@ from typing import IO, Any
 import orjson
 
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.whole import unfinished, write_whole
 
 Record = dict[str, Any]
@@ -56,27 +57,27 @@ def read(path: Path, stage: str) -> Iterator[Record]:
     Raises MissingInputError where it is not there, ZantaraError for a broken line.
     """
     if not path.exists():
-        raise MissingInputError(f"{path} is not there: stage={stage} writes it", f"python -m zantara_exp stage={stage}")
+        raise MissingInputError(f"{path} is not there: stage={stage} writes it", command(f"stage={stage}"))
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 yield orjson.loads(line)
             except orjson.JSONDecodeError as broken:
                 raise ZantaraError(
-                    f"{path}, line {number}: {broken}", f"python -m zantara_exp stage={stage} force=true"
+                    f"{path}, line {number}: {broken}", command(f"stage={stage}", "force=true")
                 ) from broken
 
 
 def read_json(path: Path, stage: str) -> Record:
     """Return the object in a file that `stage` wrote; raises like `read`."""
     if not path.exists():
-        raise MissingInputError(f"{path} is not there: stage={stage} writes it", f"python -m zantara_exp stage={stage}")
+        raise MissingInputError(f"{path} is not there: stage={stage} writes it", command(f"stage={stage}"))
     try:
         loaded = orjson.loads(path.read_bytes())
         if not isinstance(loaded, dict):
             raise ValueError("it holds no object")
     except ValueError as broken:
-        raise ZantaraError(f"{path}: {broken}", f"python -m zantara_exp stage={stage} force=true") from broken
+        raise ZantaraError(f"{path}: {broken}", command(f"stage={stage}", "force=true")) from broken
     return loaded
 
 
@@ -86,7 +87,7 @@ def read_conversations(path: Path) -> Iterator[Record]:
         if not _is_conversation(found):
             raise ZantaraError(
                 f"{path}, line {number} is no conversation as stage=extract writes them",
-                "python -m zantara_exp stage=extract force=true",
+                command("stage=extract", "force=true"),
             )
         yield found
 

@@ -16,6 +16,7 @@ from zantara_exp.dataset import records
 from zantara_exp.dataset.duplicates import draw
 from zantara_exp.dataset.selection import cell_of, name_of
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
 NAMES = ("train", "val", "test")
@@ -47,9 +48,7 @@ def held_out_users(layout: Layout) -> set[str]:
     Raises MissingInputError before stage `prepare` has run.
     """
     if not layout.splits.exists():
-        raise MissingInputError(
-            f"{layout.splits} is not there: stage=prepare writes it", "python -m zantara_exp stage=prepare"
-        )
+        raise MissingInputError(f"{layout.splits} is not there: stage=prepare writes it", command("stage=prepare"))
     return {user for user, split in known_users(layout).items() if split != "train"}
 
 

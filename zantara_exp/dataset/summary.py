@@ -12,6 +12,7 @@ from zantara_exp.config.data import Dataset
 from zantara_exp.dataset import balance
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.selection import Selection, cell_of
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult, Table
 
@@ -87,7 +88,7 @@ def result(facts: dict[str, Any], layout: Layout, card: Path) -> StageResult:
         metrics=metrics,
         tables=[_mix_table(facts), _split_table(facts), _rejected_table(facts)],
         artifacts=[layout.prepare_summary, layout.splits, card],
-        next_command="python -m zantara_exp stage=train",
+        next_command=command("stage=train"),
     )
 
 

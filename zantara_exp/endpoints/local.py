@@ -22,6 +22,7 @@ import httpx
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.config.traffic import Server
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 
 _TETHER = Path(__file__).with_name("_tether.py")
 _SECRETS = (
@@ -52,7 +53,7 @@ class LocalServer:
         if status is not None:
             raise ZantaraError(
                 f"the candidate's server ended with status {status}; the end of {self.log}:\n{_tail(self.log)}",
-                hint="python -m zantara_exp stage=shadow   (goes on where it stopped)",
+                hint=command("stage=shadow", note="goes on where it stopped"),
             )
 
 
@@ -64,7 +65,7 @@ def checked_model(model: Path) -> Path:
     if missing:
         raise MissingInputError(
             f"there is no trained model at {model}: {', '.join(missing)} not found",
-            hint="python -m zantara_exp stage=train",
+            hint=command("stage=train"),
         )
     return model
 
@@ -110,7 +111,7 @@ def _port(wanted: int) -> int:
         except OSError as error:
             raise ZantaraError(
                 f"endpoint.server.port={wanted}: {os.strerror(error.errno or 0).lower()}",
-                hint="python -m zantara_exp stage=shadow endpoint.server.port=0   (picks a free port)",
+                hint=command("stage=shadow", "endpoint.server.port=0", note="picks a free port"),
             ) from error
         port: int = probe.getsockname()[1]
         return port
@@ -145,7 +146,7 @@ def _wait_until_ready(server: LocalServer, seconds: float) -> None:
     raise ZantaraError(
         f"the candidate's server did not answer within endpoint.server.start_seconds={seconds:g}; "
         f"the end of {server.log}:\n{_tail(server.log)}",
-        hint="python -m zantara_exp stage=shadow endpoint.server.start_seconds=300",
+        hint=command("stage=shadow", "endpoint.server.start_seconds=300"),
     )
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+from zantara_exp.origin import refusal
 from zantara_exp.training.files import read_json
 
 Row = Mapping[str, Any]
@@ -27,7 +29,6 @@ METRICS: frozenset[str] = frozenset(
 
 _COUNTED = {"eval_loss": ("val", "loss_sum"), "token_accuracy": ("test", "correct")}
 """Metric -> split and the sum over its tokens."""
-_HOW = "python -m zantara_exp stage=evaluate"
 _SECONDS_PER_DAY = 86_400
 
 
@@ -41,21 +42,26 @@ def evidence(
     """
     outcome = read_json(layout.evaluation)
     if outcome is None:
-        return [Missing(f"model {config.model.output} was not evaluated: {_HOW}")] * len(requests)
-    if hindrance := _hindrance(outcome, read_json(layout.train_summary)):
+        return [Missing(f"model {config.model.output} was not evaluated: {_evaluate()}")] * len(requests)
+    others = refusal(layout.train_summary, config, layout)
+    if hindrance := others or _hindrance(outcome, read_json(layout.train_summary)):
         return [Missing(hindrance)] * len(requests)
     rows = _lines(layout.evaluation_rows)
     return [_of(request.metric, outcome, rows, until) for request in requests]
 
 
+def _evaluate(*overrides: str) -> str:
+    return command("stage=evaluate", *overrides)
+
+
 def _hindrance(outcome: Mapping[str, Any], trained: Mapping[str, Any] | None) -> str:
     """Why an evaluation says nothing of the model that lies there; empty where it does."""
     if trained is None or trained.get("epoch") != outcome.get("epoch"):
-        return f"the evaluation is of another model than the one under paths.models: {_HOW}"
+        return f"the evaluation is of another model than the one under paths.models: {_evaluate()}"
     if outcome.get("same_train_split") is False:
         return (
             "train.jsonl was written anew since the model learnt from it, so what it learnt may be tested: "
-            "python -m zantara_exp stage=train, then stage=evaluate"
+            f"{command('stage=train')} && {_evaluate()}"
         )
     return ""
 
@@ -72,7 +78,7 @@ def _of(metric: str, outcome: Mapping[str, Any], rows: Sequence[Row], until: dat
     split, key = _COUNTED[metric]
     rows = [row for row in rows if row["split"] == split]
     if not rows:
-        return Missing(f"no example of the {split} split was scored: {_HOW}")
+        return Missing(f"no example of the {split} split was scored: {_evaluate()}")
     found = _user_days(rows, lambda row: (float(row["tokens"]), float(row[key]), 0.0), day, epoch)
     return replace(found, baseline=None)
 
@@ -103,7 +109,7 @@ def _judged(rows: Sequence[Row], metric: str, day: int, epoch: str) -> Evidence:
     asked = [row for row in rows if "judge" in row]
     told = [row for row in asked if row["judge"] is not None]
     if not told:
-        return Missing(f"no judge has compared the answers: {_HOW} judge=anthropic")
+        return Missing(f"no judge has compared the answers: {_evaluate('judge=anthropic')}")
     lost = {day: float(len(asked) - len(told))} if len(told) < len(asked) else {}
     if metric == "judged_equivalent":
         found = _user_days(told, lambda row: (1.0, float(row["judged_equivalent"]), 0.0), day, epoch)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.evaluation.summary import Estimate
+from zantara_exp.hints import command
 from zantara_exp.stage import StageResult, Table
 
 NOT_FACTS = "token accuracy says how well the wording was learnt; it is not factual accuracy"
@@ -35,7 +36,7 @@ def result_of(outcome: Mapping[str, Any], splits: Segments, test: Segments, file
         tags={"epoch": str(outcome["epoch"])[:12]},
         tables=[_table(test), *_judge_tables(outcome["judge"])],
         artifacts=files,
-        next_command="python -m zantara_exp stage=gate gate=training",
+        next_command=command("stage=gate", "gate=training"),
         not_reusable=bool(outcome["judge"] and outcome["judge"]["missing"]),
     )
 

@@ -26,6 +26,7 @@ from zantara_exp.evaluation.judge import check_judge, judge_all, row_of, summary
 from zantara_exp.evaluation.rubric import Pair
 from zantara_exp.evaluation.show import NOT_FACTS, result_of
 from zantara_exp.evaluation.summary import Estimate, by_segment, estimates
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import write_card
 from zantara_exp.training.data import Example, read_split, split_hash
@@ -85,9 +86,7 @@ def read_train_summary(path: Path) -> dict[str, Any]:
     """What stage=train wrote beside the model. Raises MissingInputError when it is absent or broken."""
     summary = read_json(path)
     if summary is None or not {"epoch", "model"} <= set(summary):
-        raise MissingInputError(
-            f"{path} is not there or cannot be read; stage=train writes it", "python -m zantara_exp stage=train"
-        )
+        raise MissingInputError(f"{path} is not there or cannot be read; stage=train writes it", command("stage=train"))
     return summary
 
 
@@ -102,7 +101,7 @@ def _rows(
     if weights_hash(at.model) != epoch:
         raise ZantaraError(
             f"the weights in {at.model} are not those that {at.train_summary.name} describes",
-            "python -m zantara_exp stage=train force=true",
+            command("stage=train", "force=true"),
         )
     model, tokenizer = load_saved(at.model)
     rows: list[dict[str, Any]] = []

@@ -32,6 +32,7 @@ from zantara_exp.gates.operating import (
 )
 from zantara_exp.gates.population import users_within
 from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.hints import command
 from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
@@ -78,7 +79,7 @@ def check(config: Config, context: Context) -> StageResult:
         tags={"check": "failed" if bad else "passed"},
         tables=[Table("what was checked", ["gate", "what", "", "found"], rows)],
         artifacts=[path],
-        next_command=f"python -m zantara_exp stage=power gate={bad[0].gate}" if bad else "",
+        next_command=command("stage=power", f"gate={bad[0].gate}") if bad else "",
         status=NO_GO if bad else OK,
     )
 

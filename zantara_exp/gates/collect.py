@@ -12,9 +12,9 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
 from zantara_exp.gates.criteria import Seen
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing
+from zantara_exp.gates.files import to_check
 from zantara_exp.layout import Layout
 
-_CHECK = "python -m zantara_exp stage=check, once it is mended"
 AREAS = ("analysis", "evaluation", "dataset", "review")
 _COUNTS = (
     "comparisons blocking_errors conversations language_share_deviation category_share_deviation generalization_gap "
@@ -59,7 +59,7 @@ def collect(config: Config, layout: Layout, until: date | None) -> dict[str, See
     wanted: dict[str, dict[EvidenceRequest, None]] = {}  # by area, which looks once for all it is asked for
     for name, criterion in config.gate.criteria.items():
         if problem := misfit(criterion):
-            raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}", _CHECK)
+            raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}", to_check())
         areas[name] = _area(name, criterion, known)
         wanted.setdefault(areas[name], {}).update(dict.fromkeys(filter(None, _requests(criterion))))
     found = {area: _asked(area, list(requests), until, config, layout) for area, requests in wanted.items()}
@@ -104,5 +104,5 @@ def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:
         f"gate.criteria.{name}.metric={criterion.metric}: no area measures it; "
         + (f"did you mean {near[0]}? " if near else "")
         + f"(valid: {', '.join(sorted(known))})",
-        _CHECK,
+        to_check(),
     )

@@ -12,9 +12,10 @@ from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.data import CATEGORIES
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
+from zantara_exp.config.where import shown
 from zantara_exp.errors import ConfigError
+from zantara_exp.hints import command
 
-_CHECK = "python -m zantara_exp stage=check, once it is mended"
 _PERIODS: dict[str, Sequence[str]] = {"arm": ("baseline", "candidate")}
 """What a business metric is split by."""
 
@@ -40,13 +41,18 @@ def gate_named(name: str, config: Config) -> Gate:
     """The gate of `gate/NAME.yaml`, checked like `gates_to_check`. Raises ConfigError with all that is wrong in it."""
     files = options("gate")
     if name not in files:
-        raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}", _CHECK)
+        raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}", to_check())
     gate, problems = _checked(files[name], config)
     return _unless(problems, [gate] if gate else [])[0]
 
 
+def to_check() -> str:
+    """The command that checks gates, for a mistake in one."""
+    return command("stage=check", note="once it is mended")
+
+
 def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
-    where = f"{path.parent.parent.name}/gate/{path.name}"
+    where = shown(path)
     problems = list(_file_problems(path, where))
     if problems:
         return None, problems
@@ -57,7 +63,9 @@ def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
 def _unless(problems: list[str], gates: list[Gate]) -> list[Gate]:
     if problems:
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise ConfigError("\n".join([f"the gate configs have {count}:", *(f"  {line}" for line in problems)]), _CHECK)
+        raise ConfigError(
+            "\n".join([f"the gate configs have {count}:", *(f"  {line}" for line in problems)]), to_check()
+        )
     return gates
 
 
@@ -102,7 +110,7 @@ def load_gate(path: Path) -> Gate:
 
     found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Gate), merged(path)))
     if not isinstance(found, Gate):
-        raise ConfigError(f"{path.name} holds no gate", _CHECK)
+        raise ConfigError(f"{path.name} holds no gate", to_check())
     return found
 
 

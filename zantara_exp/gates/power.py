@@ -39,6 +39,7 @@ from zantara_exp.gates.traffic import (
     review_power,
     reviews_needed,
 )
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
@@ -78,7 +79,7 @@ def power(config: Config, context: Context) -> StageResult:
         tags={"gate": plan.gate.name, "gate_hash": gate_hash(plan.gate)},
         tables=[_table(found)],
         artifacts=[file, picture],
-        next_command=f"python -m zantara_exp stage=check gate={plan.gate.name}",
+        next_command=command("stage=check", f"gate={plan.gate.name}"),
     )
 
 

@@ -134,9 +134,18 @@ def blocks_exceed(candidate: Rows, control: Rows, margin: float, starts: Sequenc
 
 def most_users_can_show(rows: Rows, limit: float, starts: Sequence[int], bets: Floats = USER_BETS) -> float:
     """No start has more log evidence of users than this: each who met something bad, as if with every request."""
+    return _users_met_bad(rows, starts) * float(_log_factors(np.ones(1), limit, limit, bets)[0, -1])
+
+
+def most_users_can_exceed(candidate: Rows, margin: float, starts: Sequence[int]) -> float:
+    """The same for an excess: each in a pair with somebody who met nothing bad."""
+    most = float(_log_factors(np.ones(1), margin, 1.0 + margin, EXCESS_BETS)[0, -1])
+    return _users_met_bad(candidate, starts) * most
+
+
+def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
     met = (rows.bad > 0) & (rows.block >= min(starts, default=0))
-    users = int(np.count_nonzero(np.bincount(rows.user[met])))
-    return users * float(_log_factors(np.ones(1), limit, limit, bets)[0, -1])
+    return int(np.count_nonzero(np.bincount(rows.user[met])))
 
 
 def _by_block(rows: Rows) -> tuple[NDArray[np.int64], Floats, Floats]:

@@ -22,6 +22,7 @@ from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
@@ -152,10 +153,10 @@ def tags_of(verdict: Verdict) -> dict[str, str]:
 def _next(verdict: Verdict) -> str:
     """The command that brings a decision nearer."""
     if verdict.verdict == GO:
-        stage, more = ("rollout", "") if verdict.authorises else ("gate", " gate=go_no_go")
+        stage, more = ("rollout", []) if verdict.authorises else ("gate", ["gate=go_no_go"])
     elif any(d.decision == MISSING and d.criterion.metric == "review_equivalent" for d in verdict.criteria):
-        stage, more = ("review" if verdict.epoch else "shadow"), ""  # without a comparison there is nothing to review
+        stage, more = ("review" if verdict.epoch else "shadow"), []  # without a comparison there is nothing to review
     else:
-        stage, more = "power", f" gate={verdict.gate}"
+        stage, more = "power", [f"gate={verdict.gate}"]
     unclear = verdict.verdict == NO_GO or (stage == "power" and verdict.missing)
-    return "" if unclear else f"python -m zantara_exp stage={stage}{more}"
+    return "" if unclear else command(f"stage={stage}", *more)

@@ -19,6 +19,7 @@ from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gateway.app import Gateway
+from zantara_exp.hints import command
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY
 from zantara_exp.shadow.identity import only_here
 from zantara_exp.stage import Context, StageResult
@@ -49,7 +50,7 @@ def serve(config: Config, context: Context) -> StageResult:
             "log": str(context.layout.logs),
         },
         metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
-        next_command="python -m zantara_exp stage=report",
+        next_command=command("stage=report"),
     )
 
 

@@ -19,6 +19,7 @@ from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.users import KEY_VARIABLE, MIN_BYTES, hash_user
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
@@ -157,5 +158,5 @@ def _result(config: Config, counts: Counter[str], known: int, unmatched: int, fo
         },
         tables=[Table("rehashed", ["file", "lines"], rows)] if rows else [],
         metrics={"rekey/lines": float(counts.total())},
-        next_command="" if config.privacy.dry_run else "python -m zantara_exp stage=prepare",
+        next_command="" if config.privacy.dry_run else command("stage=prepare"),
     )

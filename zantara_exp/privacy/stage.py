@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.forgotten import forgotten_users, save
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import copies, dataset, logs, reviews
 from zantara_exp.privacy.record import note
@@ -106,7 +107,5 @@ def _result(
         },
         metrics={"forget/removed": 0.0 if dry else float(sum(counts.values()))},
         tables=tables,
-        next_command="python -m zantara_exp stage=prepare"
-        if any(n.endswith(".jsonl") for n in counts) and not dry
-        else "",
+        next_command=command("stage=prepare") if any(n.endswith(".jsonl") for n in counts) and not dry else "",
     )

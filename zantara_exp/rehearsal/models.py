@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.rehearsal.scenarios import USUAL, Scenario
 from zantara_exp.rehearsal.traffic import LANGUAGE_OF
 
@@ -109,7 +110,7 @@ def running(app: Any) -> Iterator[str]:
         deadline = time.monotonic() + _START_SECONDS
         while not server.started:
             if not thread.is_alive() or time.monotonic() > deadline:
-                raise ZantaraError("a server of the rehearsal did not start", "python -m zantara_exp stage=doctor")
+                raise ZantaraError("a server of the rehearsal did not start", command("stage=doctor"))
             time.sleep(0.01)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -25,6 +25,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.stage import gate
 from zantara_exp.gateway.app import Gateway
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.models import Models, application, running
 from zantara_exp.rehearsal.played import Played
@@ -229,6 +230,6 @@ def _wait(reached: Callable[[], bool], trouble: str) -> None:
         if time.monotonic() > deadline:
             raise ZantaraError(
                 f"the rehearsal cannot go on: {trouble} within {_PATIENCE_SECONDS:g} s",
-                "run it again where the machine has less to do: python -m zantara_exp experiment=rehearsal",
+                f"run it again where the machine has less to do: {command('experiment=rehearsal')}",
             )
         time.sleep(0.02)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.played import Played
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
@@ -37,7 +38,7 @@ def _lines(played: Played) -> Iterator[str]:
     yield ""
     yield f"**It ended with {played.ending}: {'as it should' if played.as_it_should else 'NOT as it should'}.**"
     yield ""
-    yield f"    python -m zantara_exp experiment=rehearsal 'rehearsal.scenarios=[{scenario.name}]'"
+    yield f"    {command('experiment=rehearsal', f'rehearsal.scenarios=[{scenario.name}]')}"
     yield ""
     yield (
         f"Played from {plan.first_day}: {plan.shadow_days} days of shadow mode, then the ramp, "

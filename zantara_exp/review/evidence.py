@@ -14,13 +14,17 @@ from datetime import date
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.review.labels import BETTER, CANNOT, EQUIVALENT, WORSE, Label, adjudicated, load
-from zantara_exp.review.sample import DRAW_COMMAND, Sample
+from zantara_exp.review.sample import Sample
 from zantara_exp.review.sample import load as load_sample
 
 METRICS = frozenset({"review_equivalent", "critical_bugs"})
-_NONE = f"no review: run `{DRAW_COMMAND}`"
+
+
+def _none() -> str:
+    return f"no review: run `{command('stage=review')}`"
 
 
 def evidence(
@@ -28,7 +32,7 @@ def evidence(
 ) -> list[Evidence]:
     """The review of the newest epoch, up to `until`; Missing with the reason where there is none."""
     if not layout.review_labels.is_file():
-        return [Missing(_NONE)] * len(requests)
+        return [Missing(_none())] * len(requests)
     try:
         sample = load_sample(layout.review_sample)
         known = load(layout.review_labels)
@@ -54,7 +58,7 @@ def _reviews(known: Sequence[Label], labels: Sequence[Label], sample: Sample, co
     if drawn_again:
         return Missing(drawn_again)
     if not labels:
-        return Missing(_NONE)
+        return Missing(_none())
     votes = Counter(adjudicated(labels, config.review.adjudicator).values())
     return Reviews(
         equivalent_or_better=votes[BETTER] + votes[EQUIVALENT],
@@ -70,7 +74,7 @@ def usable(labels: Sequence[Label], sample: Sample) -> list[Label]:
     items = {item.number: item.comparison_id for item in sample.items}
     mine = [label for label in labels if label.sample == sample.hash and items.get(label.pair) == label.comparison_id]
     if not all(label.blind for label in mine):
-        raise ZantaraError("the pairs were reviewed unblinded, which is no evidence", DRAW_COMMAND)
+        raise ZantaraError("the pairs were reviewed unblinded, which is no evidence", command("stage=review"))
     return mine
 
 
@@ -104,7 +108,7 @@ def _critical_bugs(known: Sequence[Label], labels: Sequence[Label], sample: Samp
     """Pairs whose candidate has a critical bug, in any sample; none is known only once every pair of this was read."""
     found = {(label.sample, label.pair) for label in known if label.critical_bug}
     if not found and not labels:
-        return Missing(_NONE)
+        return Missing(_none())
     unread = len(sample.items) - len({label.pair for label in labels})
     if not found and unread:
         return Missing(f"{unread} of {len(sample.items)} pairs have not been read for critical bugs yet")

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.whole import write_whole
-
-DRAW_COMMAND = "python -m zantara_exp stage=review"
 
 
 @dataclass(frozen=True)
@@ -124,10 +123,10 @@ def save(sample: Sample, path: Path) -> None:
 def load(path: Path) -> Sample:
     """The saved sample. Raises MissingInputError without one, ZantaraError when it was changed after the draw."""
     if not path.is_file():
-        raise MissingInputError("no sample has been drawn for review", DRAW_COMMAND)
+        raise MissingInputError("no sample has been drawn for review", command("stage=review"))
     changed = ZantaraError(
         f"{path.name} was changed after it was drawn: what was judged is no longer known, so it is no evidence",
-        f"{DRAW_COMMAND} force=true   (draws another sample)",
+        command("stage=review", "force=true", note="draws another sample"),
     )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.review.sample import DRAW_COMMAND, Item, Sample
+from zantara_exp.hints import command
+from zantara_exp.review.sample import Item, Sample
 
 RUBRIC = ("natural", "appropriate", "warm", "not_robotic")
 """What is asked of each answer besides which is better: A, B, both or neither."""
@@ -75,7 +76,9 @@ def read(path: Path, sample: Sample) -> Iterator[Answer]:
     been changed, or when an entry is none of the valid ones; the message names row and value.
     """
     if not path.is_file():
-        raise MissingInputError(f"review.labels={path} does not exist", f"{DRAW_COMMAND}   (writes the worksheet)")
+        raise MissingInputError(
+            f"review.labels={path} does not exist", command("stage=review", note="writes the worksheet")
+        )
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -89,7 +92,7 @@ def read(path: Path, sample: Sample) -> Iterator[Answer]:
         where = f"{path.name}, row {line}"
         item = items.get((row["pair"] or "").strip())
         if row["sample"] != sample.hash or item is None:
-            raise ZantaraError(f"{where} belongs to another sample than {sample.hash}", DRAW_COMMAND)
+            raise ZantaraError(f"{where} belongs to another sample than {sample.hash}", command("stage=review"))
         if row["pair"] in done:
             raise ZantaraError(f"{where}: pair {row['pair']} stands there twice", "remove one of the two")
         done.add(row["pair"])
@@ -101,7 +104,9 @@ def read(path: Path, sample: Sample) -> Iterator[Answer]:
 def _check_unchanged(row: dict[str, str], sample: Sample, item: Item, where: str) -> None:
     for name, expected in zip(_SEEN, _seen(sample, item), strict=True):
         if _plain(row[name] or "") != _plain(expected):
-            raise ZantaraError(f"{where}: {name} is not what was drawn, so this row is no evidence", DRAW_COMMAND)
+            raise ZantaraError(
+                f"{where}: {name} is not what was drawn, so this row is no evidence", command("stage=review")
+            )
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,7 @@ from zantara_exp.analysis.pairs import texts
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.review.assessments import assessed
 from zantara_exp.review.evidence import of_epoch, usable
@@ -22,8 +23,6 @@ from zantara_exp.review.sample import save as save_sample
 from zantara_exp.review.sheet import read, sheet
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
-
-_GATE = "python -m zantara_exp stage=gate"
 
 
 def review(config: Config, context: Context) -> StageResult:
@@ -110,9 +109,7 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
     rows = both.select("user", "comparison_id", "language", "category").to_pyarrow().to_pylist()
     if not rows:
         wanted = ", ".join(config.review.categories)
-        raise MissingInputError(
-            f"epoch {epoch} has no answered comparison in {wanted}", "python -m zantara_exp stage=shadow"
-        )
+        raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
     chosen = draw(rows, config.review.size, config.seed)
     items = blinded(texts(log, chosen), config.seed)
     return Sample(epoch, log.until.isoformat(), config.seed, config.review.size, items)
@@ -152,7 +149,7 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
         tags={"epoch": sample.epoch, "review_sample": sample.hash},
         tables=[Table("Drawn", ["language", "category", "pairs"], rows)],
         artifacts=[worksheet],
-        next_command="python -m zantara_exp stage=review review.serve=true",
+        next_command=command("stage=review", "review.serve=true"),
     )
 
 
@@ -194,5 +191,5 @@ def _judged(sample: Sample, config: Config, context: Context, first: dict[str, s
         },
         tags={"epoch": sample.epoch, "review_sample": sample.hash},
         artifacts=[layout.review_labels] if labels else [],
-        next_command=_GATE,
+        next_command=command("stage=gate"),
     )

@@ -13,9 +13,9 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.rules import gate_hash
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
-_GATE = "python -m zantara_exp stage=gate gate=go_no_go"
 _IDENTITY = ("gate_hash", "epoch", "as_of")
 """What a verdict and the look recorded for it have in common."""
 Verdict = dict[str, Any]
@@ -52,25 +52,27 @@ def authority(config: Config, layout: Layout) -> Authority:
     said = _verdict(layout)
     verdict, gate = said.get("verdict"), str(said.get("gate"))
     if verdict != GO:
-        raise NotAuthorisedError(f"the verdict of gate={gate} is {verdict}, not GO: {said.get('reason')}", _GATE)
+        raise NotAuthorisedError(
+            f"the verdict of gate={gate} is {verdict}, not GO: {said.get('reason')}", _judge_again()
+        )
     if said.get("authorises") is not True:
-        raise NotAuthorisedError(f"gate={gate} only watches: its GO does not open a rollout", _GATE)
+        raise NotAuthorisedError(f"gate={gate} only watches: its GO does not open a rollout", _judge_again())
     if not config.gate.authorises:
-        raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _GATE)
+        raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _judge_again())
     _covers(config)
     ours = gate_hash(config.gate)
     if said.get("gate_hash") != ours:
         raise NotAuthorisedError(
             f"the GO was given by gate={gate} with hash {said.get('gate_hash')}, but the configured gate, "
             f"{config.gate.name}, has {ours}: its criteria are others",
-            f"python -m zantara_exp stage=gate gate={config.gate.name}   (or the options the GO was given with)",
+            _judge_again(config.gate.name, note="or the options the GO was given with"),
         )
     epoch = serving_epoch(config, layout)
     if said.get("epoch") != epoch:
         raise NotAuthorisedError(
             f"the GO is about epoch {said.get('epoch')}, but model={config.model.name} and endpoint="
             f"{config.endpoint.name} with the configured prompt are epoch {epoch}",
-            "serve what was judged, or judge this one: python -m zantara_exp stage=shadow, then stage=gate",
+            f"serve what was judged, or judge this one: {command('stage=shadow')} && {command('stage=gate')}",
         )
     _follows(config, said)
     _was_looked_at(config, layout, said)
@@ -89,7 +91,7 @@ def _follows(config: Config, said: Verdict) -> None:
     ]
     if against:
         raise NotAuthorisedError(
-            f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config)
+            f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config.gate.name)
         )
 
 
@@ -103,12 +105,13 @@ def _was_looked_at(config: Config, layout: Layout, said: Verdict) -> None:
         found = f"says {given}" if same else "has no such look"
         raise NotAuthorisedError(
             f"the verdict says GO for {what}, and the record of looks, {record.file.name} under paths.state, {found}",
-            f"bring looks/{record.file.name} from the machine that gave the GO, or judge here: {_judge_again(config)}",
+            f"bring looks/{record.file.name} from the machine that gave the GO, or judge here: "
+            + _judge_again(config.gate.name),
         )
 
 
-def _judge_again(config: Config) -> str:
-    return f"python -m zantara_exp stage=gate gate={config.gate.name}"
+def _judge_again(gate: str = "go_no_go", note: str = "") -> str:
+    return command("stage=gate", f"gate={gate}", note=note)
 
 
 def _covers(config: Config) -> None:
@@ -129,10 +132,10 @@ def _verdict(layout: Layout) -> Verdict:
         said = orjson.loads(layout.verdict.read_bytes())
     except FileNotFoundError:
         raise MissingInputError(
-            f"there is no {layout.verdict.name} under paths.reports: no GO, no rollout", _GATE
+            f"there is no {layout.verdict.name} under paths.reports: no GO, no rollout", _judge_again()
         ) from None
     except (orjson.JSONDecodeError, OSError) as error:
-        raise NotAuthorisedError(f"{layout.verdict.name} cannot be read: {error}", _GATE) from None
+        raise NotAuthorisedError(f"{layout.verdict.name} cannot be read: {error}", _judge_again()) from None
     if not isinstance(said, dict) or said.get("verdict") not in (GO, NO_GO, INCONCLUSIVE):
-        raise NotAuthorisedError(f"{layout.verdict.name} holds no verdict", _GATE)
+        raise NotAuthorisedError(f"{layout.verdict.name} holds no verdict", _judge_again())
     return said

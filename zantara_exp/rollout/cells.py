@@ -119,10 +119,14 @@ def beyond_limit(cell: Cell, seen: Seen, begun: Collection[int], only_alarms: bo
     return _evidence(restarts.pooled(starts, np.minimum(users, blocks), weights), DAY, cell.needed)
 
 
-def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int]) -> Evidence:
+def beyond_control(
+    cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int], only_alarms: bool = False
+) -> Evidence:
     """Evidence that the candidate's users meet more that is bad than the control's, by over the margin."""
     margin = cell.guardrail.over_control or 0.0
     starts = newest(ours.by_start.block, theirs.by_start.block, count=DAY_STARTS)
+    if only_alarms and restarts.most_users_can_exceed(ours.by_start, margin, starts) < cell.needed:
+        return Evidence(False)
     users = restarts.users_exceed(ours.by_start, theirs.by_start, margin, starts)
     blocks = restarts.blocks_exceed(ours.by_block, theirs.by_block, margin, _in_blocks(starts, cell))
     found = restarts.pooled(starts, np.minimum(users, blocks), log_weights(starts, begun, cell.plan))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.guardrails import Look, look
@@ -100,7 +101,7 @@ class Controller:
         if found.silent_hours >= self._config.rollout.silent_hours:
             raise UnseenError(
                 f"no request of either arm was logged for {found.silent_hours:.0f} hours",
-                "see that the app or gateway runs and writes to paths.logs: python -m zantara_exp stage=doctor",
+                f"see that the app or gateway runs and writes to paths.logs: {command('stage=doctor')}",
             )
         self._say(f"{state.words}: no breach" + (f"; too little seen yet: {found.thin}" if found.thin else ""))
         if self._config.rollout.auto_advance and not found.thin:

@@ -1,4 +1,4 @@
-"""What the history of a rollout says of times: since when evidence counts, when steps began, which outages there were."""
+"""What the history of a rollout says: since when evidence counts, when steps began, which outages there were."""
 
 from __future__ import annotations
 

@@ -37,5 +37,5 @@ def rolled_back(store: Store, order: ramp.Order) -> State:
             return store.swap(seen, ramp.rollback(seen, order))
     raise StateChangedError(
         f"the rollout changed {_ATTEMPTS} times while it was to be rolled back",
-        "python -m zantara_exp stage=rollout rollout.action=rollback",
+        ramp.to_act("rollback"),
     )

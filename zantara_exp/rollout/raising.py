@@ -19,8 +19,6 @@ from zantara_exp.rollout.store import Store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import Context
 
-_AGAIN = "python -m zantara_exp stage=rollout rollout.action="
-
 
 class HeldError(ZantaraError):
     """The candidate did not pass its test before a step."""
@@ -31,7 +29,7 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
     if not llama_enabled():
         raise ramp.RefusedError(
             f"{VARIABLE}={os.environ.get(VARIABLE)} switches the candidate off, and a step without it shows nothing",
-            f"{_AGAIN}status   (shows what is switched off)",
+            ramp.to_act("status", note="shows what is switched off"),
         )
     granted = authority(config, context.layout)
     new = ramp.RAISING[action](seen, config.rollout, order, granted)
@@ -46,11 +44,13 @@ def _unbreached(config: Config, context: Context, state: State, order: ramp.Orde
     """Refuse to leave a step whose guardrails are breached, or have not seen enough of it."""
     found = look(config, context.layout, state, order.time)
     if found.breach:
-        raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", f"{_AGAIN}rollback")
+        raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", ramp.to_act("rollback"))
     if found.outage:
-        raise ramp.RefusedError(f"an outage is going on: {found.outage}", f"{_AGAIN}status")
+        raise ramp.RefusedError(f"an outage is going on: {found.outage}", ramp.to_act("status"))
     if found.thin:
-        raise ramp.RefusedError(f"the guardrails have seen too little of this step: {found.thin}", f"{_AGAIN}status")
+        raise ramp.RefusedError(
+            f"the guardrails have seen too little of this step: {found.thin}", ramp.to_act("status")
+        )
 
 
 def _test(config: Config, context: Context, new: State, action: str) -> None:
@@ -60,5 +60,6 @@ def _test(config: Config, context: Context, new: State, action: str) -> None:
     if found.trouble:
         raise HeldError(
             f"the candidate did not pass its test before {new.percent:g} %, so the step is held: {found.trouble}",
-            f"look at endpoint={config.endpoint.name}, then: {_AGAIN}{action}   (rollout.probe.enabled=false skips it)",
+            f"look at endpoint={config.endpoint.name}, then: "
+            + ramp.to_act(action, note="rollout.probe.enabled=false skips it"),
         )

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.rollout.authority import Authority
 from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
@@ -22,11 +23,19 @@ GUARDRAILS = "guardrails"
 """The actor of an automatic rollback."""
 _UNREADABLE = "unreadable"
 """What the history calls a state that could not be read."""
-_COMMAND = "python -m zantara_exp stage=rollout rollout.action="
 
 
 class RefusedError(ZantaraError):
     """A move that the state or the plan does not allow."""
+
+
+def to_act(action: str, note: str = "") -> str:
+    """The command that moves the rollout, or looks at it."""
+    return command("stage=rollout", f"rollout.action={action}", note=note)
+
+
+def _judge_anew() -> str:
+    return f"judge the candidate on new evidence: {command('stage=shadow')} && {command('stage=gate')}"
 
 
 @dataclass(frozen=True)
@@ -49,18 +58,18 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
     """Begin the first step. A GO whose evidence the guardrails have refuted is not taken again."""
     if state.phase not in (IDLE, ROLLED_BACK):
         better = "resume" if state.phase == PAUSED else "rollback" if state.phase == DONE else "advance"
-        raise RefusedError(f"a rollout is {state.words} already: it cannot be started", _COMMAND + better)
+        raise RefusedError(f"a rollout is {state.words} already: it cannot be started", to_act(better))
     last = state.history[-1] if state.history else None
     if last is not None and last.actor == GUARDRAILS and granted.as_of <= state.as_of:
         raise RefusedError(
             f"the guardrails rolled back what this GO (as of {granted.as_of}) had opened: {last.reason}",
-            "repair the candidate and judge it on new evidence: python -m zantara_exp stage=shadow, then stage=gate",
+            f"repair and {_judge_anew()}",
         )
     if last is not None and last.before == _UNREADABLE and granted.as_of < f"{last.time:%Y-%m-%d}":
         raise RefusedError(
             "the state that was rolled back could not be read, and with it went which GO the guardrails had refuted: "
             f"it needs a GO as of {last.time:%Y-%m-%d} or later, this one is as of {granted.as_of or 'no day'}",
-            "judge the candidate on new evidence: python -m zantara_exp stage=shadow, then stage=gate",
+            _judge_anew(),
         )
     first = State(RUNNING, 0, plan.steps_percent[0], granted.epoch, granted.gate_hash, granted.as_of)
     return _moved(state, order, "start", replace(first, version=state.version))
@@ -70,12 +79,12 @@ def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> St
     """Go to the next step, or end the rollout, once this one was held for its time."""
     if state.phase != RUNNING:
         better = {PAUSED: "resume", DONE: "status"}.get(state.phase, "start")
-        raise RefusedError(f"the rollout is {state.words}: there is no step to advance from", _COMMAND + better)
+        raise RefusedError(f"the rollout is {state.words}: there is no step to advance from", to_act(better))
     _same(state, granted)
     due = due_at(state, plan)
     if due is None or order.time < due:
         when = "" if due is None else f" until {due:%Y-%m-%d %H:%M} UTC"
-        raise RefusedError(f"step {state.step + 1} ({state.percent:g} %) is held{when}", _COMMAND + "status")
+        raise RefusedError(f"step {state.step + 1} ({state.percent:g} %) is held{when}", to_act("status"))
     if state.step + 1 >= len(plan.steps_percent):
         return _moved(state, order, "advance", replace(state, phase=DONE))
     percent = plan.steps_percent[state.step + 1]
@@ -94,14 +103,14 @@ def outage(state: State, order: Order) -> State:
 
 def _paused(state: State, order: Order, action: str) -> State:
     if state.phase not in (RUNNING, DONE):
-        raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", _COMMAND + "status")
+        raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", to_act("status"))
     return _moved(state, order, action, replace(state, phase=PAUSED))
 
 
 def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
     """Serve again what was paused, or less where the plan now allows less there; the step's time begins anew."""
     if state.phase != PAUSED:
-        raise RefusedError(f"the rollout is {state.words}: only a paused one resumes", _COMMAND + "status")
+        raise RefusedError(f"the rollout is {state.words}: only a paused one resumes", to_act("status"))
     _same(state, granted)
     step = min(state.step, len(plan.steps_percent) - 1)
     percent = min(state.percent, plan.steps_percent[step])
@@ -129,7 +138,7 @@ def _same(state: State, granted: Authority) -> None:
         if ours != theirs:
             raise RefusedError(
                 f"the rollout began with {what} {ours}, and the GO is now of {theirs}: that is another rollout",
-                _COMMAND + "rollback   (then start)",
+                to_act("rollback", note="then start"),
             )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.authority import authority
@@ -18,8 +19,6 @@ from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
 
 _SHOWN_CHANGES = 12
-_AGAIN = "python -m zantara_exp stage=rollout rollout.action="
-_JUDGE = "python -m zantara_exp stage=gate gate=go_no_go"
 
 
 def result(
@@ -40,7 +39,9 @@ def result(
         metrics={"rollout/percent": share},
         tags={} if state is None else {"epoch": state.epoch, "rollout": state.phase},
         tables=[] if state is None else [*_guardrails(config, layout, state, now), *_history(state)],
-        next_command=_JUDGE if refused is not None else _next(config.rollout, state, now),
+        next_command=command("stage=gate", "gate=go_no_go")
+        if refused is not None
+        else _next(config.rollout, state, now),
     )
 
 
@@ -115,8 +116,9 @@ def _history(state: State) -> list[Table]:
 
 def _next(plan: Rollout, state: State | None, now: datetime) -> str:
     if state is None:
-        return _AGAIN + "rollback"
+        return ramp.to_act("rollback")
     due = ramp.due_at(state, plan)
     if due is not None:
-        return _AGAIN + ("advance" if now >= due else "status")
-    return {PAUSED: _AGAIN + "resume", ROLLED_BACK: "", DONE: ""}.get(state.phase, _AGAIN + "start")
+        return ramp.to_act("advance" if now >= due else "status")
+    action = {PAUSED: "resume", ROLLED_BACK: "", DONE: ""}.get(state.phase, "start")
+    return ramp.to_act(action) if action else ""

@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 
 IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE = "idle", "running", "paused", "rolled_back", "done"
 PHASES = (IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE)
-_ROLLBACK = "python -m zantara_exp stage=rollout rollout.action=rollback"
 
 
 class UnreadableStateError(ZantaraError):
@@ -114,7 +114,8 @@ def load(text: bytes) -> State:
 def unreadable(why: str) -> UnreadableStateError:
     """What a reader is told where there is no whole state."""
     return UnreadableStateError(
-        f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone", _ROLLBACK
+        f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone",
+        command("stage=rollout", "rollout.action=rollback"),
     )
 
 

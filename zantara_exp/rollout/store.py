@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zantara_exp.config.rollout import Rollout
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.state import (
     State,
@@ -125,7 +126,7 @@ def changed_meanwhile() -> StateChangedError:
     """What a controller is told that comes too late."""
     return StateChangedError(
         "the rollout was changed by somebody else in between; nothing was written",
-        "python -m zantara_exp stage=rollout rollout.action=status",
+        command("stage=rollout", "rollout.action=status"),
     )
 
 

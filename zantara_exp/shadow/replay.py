@@ -18,6 +18,7 @@ import orjson
 
 from zantara_exp.endpoints.base import Message
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.shadow.record import Side
 
 RECORDED_ERROR = "recorded_error"
@@ -63,7 +64,7 @@ class Replay:
 
     def _by_row(self) -> Iterator[list[Request]]:
         if not self._path.is_file():
-            raise MissingInputError(f"{self._path} is not there", hint="python -m zantara_exp stage=extract")
+            raise MissingInputError(f"{self._path} is not there", hint=command("stage=extract"))
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
@@ -75,7 +76,7 @@ class Replay:
                 except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
                     raise ZantaraError(
                         f"{self._path}, line {number}: not a conversation as stage=extract writes them",
-                        hint="python -m zantara_exp stage=extract force=true",
+                        hint=command("stage=extract", "force=true"),
                     ) from error
                 yield requests
 

@@ -16,6 +16,7 @@ from zantara_exp.endpoints.build import check, guarded, option, serving
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.shadow.arrivals import starts
 from zantara_exp.shadow.compare import AA, CANDIDATE, Comparer, compare_all
 from zantara_exp.shadow.fetch import fetch
@@ -85,7 +86,7 @@ def _sampled(config: Config, context: Context) -> Sampled:
         raise MissingInputError(
             f"nothing to compare: {len(requests)} recorded requests{whose}, none of them in the sample "
             f"(shadow.traffic_percent={config.shadow.traffic_percent:g}, shadow.categories={config.shadow.categories})",
-            hint="python -m zantara_exp stage=shadow shadow.traffic_percent=100   or extract more conversations",
+            hint=command("stage=shadow", "shadow.traffic_percent=100", note="or extract more conversations"),
         )
     return sampled[: config.primary.limit]
 
@@ -122,7 +123,7 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
         lost = ", ".join(f"{reason}: {count}" for reason, count in log.lost.items())
         raise ZantaraError(
             f"{log.lost.total()} comparisons could not be written to {context.layout.logs} ({lost})",
-            hint="python -m zantara_exp stage=shadow   (once there is room; it asks only for what is missing)",
+            hint=command("stage=shadow", note="once there is room; it asks only for what is missing"),
         )
     fetch(config, context.layout)  # readers look at files
 
@@ -191,5 +192,5 @@ def _result(config: Config, context: Context, epoch: str, sampled: Sampled, tall
         metrics=tally.metrics() | {"shadow/new_comparisons": float(new)},
         tags={"epoch": epoch, "endpoint": config.endpoint.name},
         tables=[errors] if tally.errors else [],
-        next_command="python -m zantara_exp stage=report",
+        next_command=command("stage=report"),
     )

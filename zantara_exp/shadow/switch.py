@@ -60,13 +60,14 @@ def main(arguments: Sequence[str]) -> int:
     from zantara_exp import terminal
     from zantara_exp.config import compose
     from zantara_exp.errors import ConfigError, ZantaraError
+    from zantara_exp.hints import command
 
     try:
         word, *overrides = arguments or [""]
         if word not in ("on", "off", "show"):
             raise ConfigError(
                 f"'{word}' is no word of this switch: on, off or show, and then overrides",
-                "python -m zantara_exp.shadow.switch show",
+                command("show", *overrides, program="python -m zantara_exp.shadow.switch"),
             )
         terminal.say(_turned(word, compose(overrides)))
     except ZantaraError as error:

@@ -7,10 +7,11 @@ from typing import Any
 
 from zantara_exp.config import CONF
 from zantara_exp.config.schema import Config
+from zantara_exp.hints import command
 from zantara_exp.whole import write_whole
 
 _HEADER = """# The endpoint of {model}, written by stage=publish publish={way}; publishing again replaces it.
-#   python -m zantara_exp --config-dir {folder} stage=shadow endpoint=candidate
+#   {command}
 """
 
 
@@ -24,12 +25,17 @@ def endpoint_values(config: Config) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
+def after(folder: Path) -> str:
+    """The candidate beside the primary, by the config in `folder`."""
+    return command("stage=shadow", "endpoint=candidate", config_dir=folder)
+
+
 def write(config: Config, model: Path) -> Path:
     """Write conf/endpoint/candidate.yaml beside the weights; a new training run removes it with them."""
     from omegaconf import OmegaConf
 
     folder = model / "conf"
-    header = _HEADER.format(model=model.name, way=config.publish.name, folder=folder)
+    header = _HEADER.format(model=model.name, way=config.publish.name, command=after(folder))
     path = folder / "endpoint" / "candidate.yaml"
     write_whole(path, (header + OmegaConf.to_yaml(endpoint_values(config))).encode())
     return path

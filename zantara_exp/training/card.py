@@ -86,7 +86,7 @@ def _training(trained: Mapping[str, Any]) -> list[str]:
 
 def _evaluation(trained: Mapping[str, Any], evaluated: Mapping[str, Any] | None) -> list[str]:
     if evaluated is None or evaluated.get("epoch") != trained.get("epoch"):
-        return ["## Evaluation", "", "Not evaluated yet: `python -m zantara_exp stage=evaluate`.", ""]
+        return ["## Evaluation", "", "Not evaluated yet (stage=evaluate).", ""]
     rows = []
     for segment, values in evaluated["test"].items():
         cells = [segment, str(values["loss"]["examples"]), str(values["loss"]["users"])]
@@ -117,7 +117,7 @@ def _ranged(value: Mapping[str, float | None] | None) -> str:
 
 def _gate(trained: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> list[str]:
     if verdict is None or not str(trained.get("epoch")).startswith(str(verdict.get("epoch") or "?")):
-        return ["## Training gate", "", "Not decided yet: `python -m zantara_exp stage=gate gate=training`.", ""]
+        return ["## Training gate", "", "Not decided yet (stage=gate gate=training).", ""]
     return ["## Training gate", "", f"{verdict.get('verdict')}. {verdict.get('reason') or ''}".rstrip(), ""]
 
 

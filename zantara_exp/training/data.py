@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import MissingInputError, ZantaraError
-
-PREPARE = "python -m zantara_exp stage=prepare"
+from zantara_exp.hints import command
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,19 @@ class Example:
 def read_split(path: Path) -> list[Example]:
     """Read a split. Raises MissingInputError when it is absent or empty, ZantaraError when a line is not an example."""
     if not path.is_file():
-        raise MissingInputError(f"{path} is not there; stage=prepare writes it", PREPARE)
+        raise MissingInputError(f"{path} is not there; stage=prepare writes it", _prepare())
     examples = [
         _example(line, path, number) for number, line in enumerate(path.read_bytes().splitlines(), 1) if line.strip()
     ]
     if not examples:
-        raise MissingInputError(f"{path} holds no example: the split is empty", f"{PREPARE} with more conversations")
+        raise MissingInputError(
+            f"{path} holds no example: the split is empty", _prepare(note="with more conversations")
+        )
     return examples
+
+
+def _prepare(note: str = "") -> str:
+    return command("stage=prepare", note=note)
 
 
 def split_hash(path: Path) -> str:
@@ -62,11 +67,11 @@ def _example(line: bytes, path: Path, number: int) -> Example:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise ZantaraError(f"{path}, line {number}: is not JSON ({error})", PREPARE) from error
+        raise ZantaraError(f"{path}, line {number}: is not JSON ({error})", _prepare()) from error
     messages = row.get("messages") if isinstance(row, dict) else None
     wrong = _trouble(messages)
     if wrong or not isinstance(messages, list):
-        raise ZantaraError(f"{path}, line {number}: {wrong}", PREPARE)
+        raise ZantaraError(f"{path}, line {number}: {wrong}", _prepare())
     about = row.get("metadata")
     about = about if isinstance(about, dict) else {}
     return Example(

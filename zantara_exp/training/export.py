@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import command
 from zantara_exp.training.encode import Encoded
 from zantara_exp.training.loading import loading
 from zantara_exp.training.scoring import first_choices, score, total
@@ -66,7 +67,7 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _cannot_load(folder: Path, reason: str) -> ZantaraError:
-    again = "python -m zantara_exp stage=train force=true"
+    again = command("stage=train", "force=true")
     return ZantaraError(f"the model in {folder} cannot be loaded: {reason}", again)
 
 

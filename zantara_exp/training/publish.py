@@ -25,6 +25,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.files import gate_named
 from zantara_exp.gates.rules import gate_hash
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training import candidate, hub, runpod
@@ -33,7 +34,6 @@ from zantara_exp.training.export import weights_hash
 from zantara_exp.training.files import read_json, write_json
 
 ALIAS = "candidate"
-_GATE = "python -m zantara_exp stage=gate gate=training"
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def _next(endpoint: Path) -> str:
     if own:
         there = own[0] / "endpoint"
         copied = f"mkdir -p {quote(str(there))} && cp {quote(str(endpoint))} {quote(str(there))}"
-        return f"{copied} && python -m zantara_exp stage=shadow endpoint=candidate"
-    return f"python -m zantara_exp --config-dir {quote(str(endpoint.parents[1]))} stage=shadow endpoint=candidate"
+        return f"{copied} && {command('stage=shadow', 'endpoint=candidate')}"
+    return candidate.after(endpoint.parents[1])
 
 
 def _local(config: Config, context: Context) -> Mapping[str, str]:
@@ -122,9 +122,9 @@ _WAYS: dict[str, Callable[[Config, Context], Mapping[str, str]]] = {
 def _trained(at: Layout) -> dict[str, Any]:
     found = read_json(at.train_summary)
     if found is None:
-        raise MissingInputError(f"{at.train_summary} is not there", "python -m zantara_exp stage=train")
+        raise MissingInputError(f"{at.train_summary} is not there", command("stage=train"))
     if weights_hash(at.model) != found.get("epoch"):
-        again = "python -m zantara_exp stage=train force=true"
+        again = command("stage=train", "force=true")
         raise ZantaraError(f"the weights in {at.model} are not those that were trained", again)
     return found
 
@@ -134,7 +134,7 @@ def _allowed(config: Config, at: Layout, epoch: str) -> _Allowed:
     if found.forced and not config.publish.even_without_go:
         raise ZantaraError(
             f"{at.model.name} is not published: {found.objection}",
-            f"{_GATE}; or publish.even_without_go=true, which is recorded",
+            command("stage=gate", "gate=training", note="or publish.even_without_go=true, which is recorded"),
         )
     return found
 

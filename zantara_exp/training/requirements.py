@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.hints import command
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -29,7 +30,7 @@ def check_requirements(config: Config) -> None:
         what = "".join(f"\n  - {line}" for line in missing)
         raise MissingRequirementError(
             f"model={config.model.name} trainer={config.trainer.name} cannot run on this machine:{what}",
-            "python -m zantara_exp stage=train model=tiny  (runs anywhere)",
+            command("stage=train", "model=tiny", "trainer=trl", without=["trainer"], note="runs anywhere"),
         )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zantara_exp import ranks
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Model
+from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.training.card import CURVES, write_card
 from zantara_exp.training.checkpoints import work_folder
@@ -70,7 +71,7 @@ def train(config: Config, context: Context) -> StageResult:
         metrics=metrics,
         tags={"epoch": summary["epoch"][:12], "model": config.model.name},
         artifacts=[at.train_summary, card, at.model / CURVES],
-        next_command="python -m zantara_exp stage=evaluate",
+        next_command=command("stage=evaluate"),
     )
 
 
@@ -100,6 +101,7 @@ def _train(config: Config, context: Context, splits: Mapping[str, list[Example]]
         "trainer": asdict(config.trainer),
         "seed": config.seed,
         "train_split": split_hash(context.layout.train),
+        "origin": context.origin,
         "data": {name: split.report() for name, split in done.encoded.items()},
         "train_loss": scored["train"].loss,
         "val_loss": scored["val"].loss,

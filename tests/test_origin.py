@@ -1,0 +1,268 @@
+"""Data of another source or experiment are refused, and never replaced without being asked."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.composing import composed
+from zantara_exp.config import Config
+from zantara_exp.dataset.evidence import evidence
+from zantara_exp.dataset.identity import identity, in_words
+from zantara_exp.gates.evidence import EvidenceRequest, Missing
+from zantara_exp.hints import Given, of_this_command
+from zantara_exp.layout import Layout
+from zantara_exp.origin import OtherDataError, configured, difference, refuse_others, to_note
+from zantara_exp.runner import run_overrides
+from zantara_exp.stage import Context, StageResult
+from zantara_exp.stages import StageSpec
+
+URL = "postgresql://reader:hunter2@db.example.org:5433/app?sslmode=require"
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    return composed("source=postgres")
+
+
+def changed(config: Config, **values: object) -> Config:
+    """The config with other keys of `source`."""
+    other = copy.deepcopy(config)
+    for key, value in values.items():
+        setattr(other.source, key, value)
+    return other
+
+
+def lies(config: Config, layout: Layout, **given: Any) -> None:
+    """Raw conversations and splits that a command with `config` wrote."""
+    with of_this_command(Given(**given)):
+        origin = asdict(configured(config, layout))
+    for path in (layout.raw_conversations, layout.train, layout.val, layout.test, layout.splits):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}\n")
+    for path in (layout.extract_summary, layout.prepare_summary):
+        path.write_text(json.dumps({"origin": origin}))
+
+
+def test_a_source_is_told_without_a_secret(production: Config, workdir: Path) -> None:
+    known = identity(production, Layout(production))
+    assert known == {
+        "kind": "postgres",
+        "host": "db.example.org",
+        "port": "5433",
+        "database": "app",
+        "table": "conversations",
+        "columns": asdict(production.source.columns),
+    }
+    assert in_words(known) == "source=postgres: db.example.org:5433/app, table conversations"
+
+
+@pytest.mark.parametrize(
+    ("url", "differs"),
+    [
+        ("postgresql://writer:other@DB.example.org:5433/app", False),
+        ("host=db.example.org port=5433 dbname=app user=reader", False),
+        ("", False),  # a machine that trains need not know the database
+        ("postgresql://reader@db.example.org:5432/app", True),
+        ("postgresql://reader@staging.example.org:5433/app", True),
+        ("postgresql://reader@db.example.org:5433/copy", True),
+    ],
+)
+def test_which_databases_are_one(
+    url: str, differs: bool, production: Config, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(production)
+    lies(production, layout)
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert bool(difference(layout.extract_summary, production, layout)) == differs
+
+
+def test_another_table_or_mapping(production: Config, workdir: Path) -> None:
+    layout = Layout(production)
+    lies(production, layout)
+    scope = changed(production, days=90, limit=10, models=[], min_rating=2.0)
+    assert difference(layout.extract_summary, scope, layout) == ""
+    assert difference(layout.extract_summary, changed(production, table="public.conversations"), layout) == ""
+    table = changed(production, table="app.chats")
+    assert difference(layout.extract_summary, table, layout) == "source"
+    with pytest.raises(OtherDataError):
+        refuse_others("extract", [], table, layout)
+    mapped = changed(production)
+    mapped.source.columns.model = "ai_model_used"
+    assert "source.columns" in difference(layout.extract_summary, mapped, layout)
+    refuse_others("extract", [], mapped, layout)  # the same conversations, read better
+    with pytest.raises(OtherDataError, match="another mapping"):
+        refuse_others("prepare", [layout.raw_conversations], mapped, layout)
+
+
+def test_the_demo_is_one_source_and_imported_chats_another(workdir: Path) -> None:
+    demo = composed()
+    layout = Layout(demo)
+    lies(demo, layout)
+    other = copy.deepcopy(demo)
+    other.seed, other.demo.conversations = 8, 100
+    assert difference(layout.extract_summary, other, layout) == ""
+    assert difference(layout.extract_summary, changed(demo, database="imported"), layout) == "source"
+    one, two = (changed(demo, kind="jsonl", path=f"{name}.jsonl") for name in ("one", "two"))
+    lies(one, layout)
+    assert difference(layout.extract_summary, one, layout) == ""
+    assert difference(layout.extract_summary, changed(demo, kind="jsonl", path=None), layout) == ""
+    assert difference(layout.extract_summary, two, layout) == "source"
+
+
+def test_experiments_that_would_write_the_same_share_their_data(workdir: Path) -> None:
+    config = composed()
+    layout = Layout(config)
+    lies(config, layout, overrides=("experiment=ours",))
+    other = copy.deepcopy(config)
+    other.dataset.system_prompt = "Another product."
+    for named in ("experiment=theirs", "seed=7"):
+        with of_this_command(Given(overrides=(named,))):
+            assert difference(layout.prepare_summary, config, layout) == ""
+            assert difference(layout.prepare_summary, other, layout) == "experiment (other settings of dataset)"
+            with pytest.raises(OtherDataError) as refused:
+                refuse_others("train", [layout.train], other, layout)
+    assert "written by  experiment=ours, the demo" in refused.value.message
+    assert "configured  no experiment, the demo" in refused.value.message
+    assert refused.value.hint.splitlines()[0].startswith("python -m zantara_exp stage=train experiment=ours")
+    with of_this_command(Given(overrides=("experiment=ours",))):  # a key given to one command, as ever
+        assert difference(layout.prepare_summary, other, layout) == ""
+
+
+@pytest.mark.parametrize(
+    ("summary", "kind", "refused"),
+    [
+        ({"source": "embedded", "table": "conversations"}, "embedded", False),
+        ({"source": "embedded", "table": "conversations"}, "postgres", True),
+        ({"source": "postgres", "table": "app.chats"}, "postgres", True),
+        ({"origin": {"source": 3}}, "postgres", False),
+        (None, "postgres", False),
+    ],
+)
+def test_data_from_before_origins_were_noted(
+    summary: dict[str, Any] | None, kind: str, refused: bool, workdir: Path
+) -> None:
+    config = changed(composed(), kind=kind)
+    layout = Layout(config)
+    lies(config, layout)
+    layout.extract_summary.unlink()
+    if summary is not None:
+        layout.extract_summary.write_text(json.dumps(summary))
+    reads = [layout.raw_conversations]
+    if refused:
+        with pytest.raises(OtherDataError, match="an experiment that was not noted, source|the demo|app.chats"):
+            refuse_others("prepare", reads, config, layout)
+    else:
+        (said,) = refuse_others("prepare", reads, config, layout)
+        assert "no extract.json says which experiment wrote it" in said
+    known = {"kind": summary["source"], "table": summary["table"]} if summary and "source" in summary else {}
+    assert to_note("prepare", config, layout)["source"] == known  # handed on, never guessed
+
+
+def test_a_gate_takes_no_evidence_from_others(production: Config, workdir: Path) -> None:
+    layout = Layout(production)
+    lies(composed(), layout)
+    for metric in ("conversations", "quality"):
+        (found,) = evidence([EvidenceRequest(metric, None)], None, production, layout)
+        assert isinstance(found, Missing)
+        assert "of another source: no experiment, the demo" in found.reason
+        assert "python -m zantara_exp stage=extract force=true" in found.reason
+
+
+def stub(config: Config, context: Context) -> StageResult:
+    """Extracts a file as it is, or copies it as splits; notes whose it is as the real stages do."""
+    at = context.layout
+    if config.stage.name == "extract":
+        at.raw_conversations.parent.mkdir(parents=True)
+        at.raw_conversations.write_bytes(Path(str(config.source.path)).read_bytes())
+        at.extract_summary.write_text(json.dumps({"origin": context.origin}))
+        return StageResult({"rows": "3"})
+    for path in (at.train, at.val, at.test, at.splits, at.rejected):
+        path.write_bytes(at.raw_conversations.read_bytes())
+    at.prepare_summary.write_text(json.dumps({"origin": context.origin}))
+    return StageResult({"rows": "3"})
+
+
+def commands(error: str) -> list[list[str]]:
+    """The two commands that a refusal names."""
+    lines = re.findall(r"(?:next|or): +python -m zantara_exp (.*)", error)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_the_trap(workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a team went through: its data extracted, a command without its experiment, and the next stage went on."""
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "0123456789abcdef")
+    monkeypatch.setattr("zantara_exp.dataset.connect.where", lambda *_: pytest.fail("the demo's database was opened"))
+    monkeypatch.setattr(StageSpec, "load", lambda self: stub)
+    (workdir / "chats.jsonl").write_text(3 * "{}\n")
+    own = workdir / "conf-ours" / "experiment"
+    own.mkdir(parents=True)
+    defaults = "defaults:\n  - override /source: jsonl\n"
+    (own / "ours.yaml").write_text(f"# @package _global_\n{defaults}source: {{path: chats.jsonl}}\n")
+    ours, layout = ["--config-dir=conf-ours", "experiment=ours"], Layout(Config())
+    assert run_overrides([*ours, "stage=extract", "as_of=null"]) == 0
+    extracted = layout.raw_conversations.read_bytes()
+    assert extracted.count(b"\n") == 3
+    capsys.readouterr()
+
+    for forgotten in (["stage=extract"], ["stage=prepare"]):
+        assert run_overrides(forgotten) == 1
+        error = capsys.readouterr().err
+        assert "written by  experiment=ours, source=jsonl: ../../chats.jsonl" in error
+        assert "configured  no experiment, the demo (source=embedded)" in error
+        assert layout.raw_conversations.read_bytes() == extracted
+        go_on, anew = commands(error)
+        assert {*go_on} == {*forgotten, *ours, "as_of=null"}
+        assert anew == ["stage=extract", "force=true"]
+    assert run_overrides(go_on) == 0  # followed to the letter: their data, by their experiment
+    assert layout.train.read_bytes() == extracted
+    assert run_overrides(["stage=train"]) == 1
+    assert "train.jsonl is of another source" in capsys.readouterr().err
+
+
+def test_force_replaces_and_counting_asks_nothing(production: Config, workdir: Path) -> None:
+    layout = Layout(production)
+    lies(production, layout)
+    demo = composed()
+    with pytest.raises(OtherDataError, match="which this would replace"):
+        refuse_others("extract", [], demo, layout)
+    for key, config in (("force", copy.deepcopy(demo)), ("stats", changed(demo, stats_only=True))):
+        config.force = key == "force"
+        refuse_others("extract", [], config, layout)
+    layout.raw_conversations.unlink()
+    refuse_others("extract", [], demo, layout)  # there is nothing to lose
+
+
+def test_splits_left_over_from_before(production: Config, workdir: Path) -> None:
+    """Extracted anew for this experiment, and not prepared yet: that is what is missing."""
+    layout = Layout(production)
+    lies(composed(), layout)
+    layout.extract_summary.write_text(json.dumps({"origin": asdict(configured(production, layout))}))
+    with pytest.raises(OtherDataError) as refused:
+        refuse_others("train", [layout.train], production, layout)
+    assert "or:   python -m zantara_exp stage=prepare" in refused.value.hint
+
+
+def test_the_plans_scripts_go_on_with_what_was_extracted(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "scripts"))
+    import extract_dataset_from_postgres
+    import prepare_llama_dataset
+
+    assert prepare_llama_dataset.overrides([]) == ["stage=prepare"]
+    told = extract_dataset_from_postgres.overrides(["--days", "30", "--", "source.table=app.chats", "as_of=2025-11-03"])
+    config = composed(*told[1:])
+    lies(config, Layout(config), config_dir="conf-ours", overrides=tuple(told))
+    made = prepare_llama_dataset.overrides(["--", "dataset.copies=2", "as_of=2025-11-01"])
+    recorded = ["source=postgres", "source.days=30", "source.table=app.chats"]
+    assert made == ["stage=prepare", "--config-dir=conf-ours", *recorded, "dataset.copies=2", "as_of=2025-11-01"]
+    monkeypatch.setenv("ZANTARA_EXPERIMENT", "ours")
+    assert prepare_llama_dataset.overrides([]) == ["stage=prepare"]
+    assert extract_dataset_from_postgres.overrides([]) == ["stage=extract"]

@@ -1,0 +1,84 @@
+"""Which source the config names, as plain values that hold no secret: two sources are one where these agree.
+
+What is not known here, such as the host where DATABASE_URL is not set, is left out, and contradicts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zantara_exp.config.schema import Config
+from zantara_exp.layout import Layout
+
+_HERE = ("", "localhost", "127.0.0.1", "::1")
+
+
+def identity(config: Config, layout: Layout) -> dict[str, Any]:
+    """`kind`, and what tells a source of this kind from another: database and table with their mapping, or a file.
+
+    The demo is one source, whatever its size and seed: it can be made again. Folders and files are told as seen from
+    the dataset's folder, with which they may be moved.
+    """
+    source, known = config.source, dict[str, Any]()
+    if source.kind == "postgres":
+        known = _address(os.environ.get(source.url_env, "").strip())
+    elif source.kind == "embedded":
+        known = {"database": source.database}
+        if source.database != "demo":
+            known["state"] = _seen_from(layout.dataset, layout.state)
+    elif source.kind == "shadow_log":
+        known = {"log": _seen_from(layout.dataset, layout.logs)}
+    elif source.path:
+        known = {"file": _seen_from(layout.dataset, Path(source.path).absolute())}
+    if source.kind in ("postgres", "embedded"):
+        known |= {"table": source.table.removeprefix("public."), "columns": asdict(source.columns)}
+    return {"kind": source.kind, **known}
+
+
+def _address(url: str) -> dict[str, Any]:
+    """Host, port and name of a database; neither its user nor his password."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not url:
+        return {}
+    try:
+        told = conninfo_to_dict(url)
+    except psycopg.Error:
+        return {}
+    if told.get("service"):
+        return {"service": told["service"]}
+    host = str(told.get("host") or told.get("hostaddr") or os.environ.get("PGHOST", "")).lower()
+    port = str(told.get("port") or os.environ.get("PGPORT", "5432"))
+    name = told.get("dbname") or os.environ.get("PGDATABASE") or told.get("user")
+    return {"host": "localhost" if host in _HERE else host, "port": port, **({"database": str(name)} if name else {})}
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    return os.path.relpath(path, folder)
+
+
+def in_words(known: Mapping[str, Any]) -> str:
+    """A source as a person would name it."""
+    kind = known.get("kind")
+    if kind is None:
+        return "a source that was not noted"
+    if kind == "embedded" and known.get("database") == "demo":
+        return "the demo (source=embedded)"
+    place = {
+        "postgres": known.get("service") or "{host}:{port}/{database}".format_map(_Unknown(known)),
+        "embedded": f"database {known.get('database', '?')} of the embedded PostgreSQL",
+        "jsonl": f"{known.get('file', 'a file')} (seen from paths.dataset)",
+        "shadow_log": f"the comparison log {known.get('log', '')} (seen from paths.dataset)",
+    }.get(str(kind), "?")
+    table = f", table {known['table']}" if "table" in known and kind in ("postgres", "embedded") else ""
+    return f"source={kind}: {place}{table}"
+
+
+class _Unknown(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"

@@ -1,0 +1,147 @@
+"""The next command: whatever tells a user what to run names it by `command`, which keeps what this command was given.
+
+    command("stage=extract", "force=true")
+    -> python -m zantara_exp stage=extract force=true --config-dir=conf-ours experiment=ours
+
+A hint that drops the experiment reads and writes other data than the user's, without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAM = "python -m zantara_exp"
+_ONCE = frozenset(
+    ["stage", "stage.name", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve"]
+    + ["review.labels", "review.reviewer", "report.stats_only", "source.stats_only"]
+    + ["publish", "publish.dry_run", "publish.even_without_go"]
+    + ["privacy.users", "privacy.users_file", "privacy.retention_days", "privacy.reason", "privacy.dry_run"]
+)
+"""Overrides that speak of one command."""
+_SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+_LEAST_SECRET = 8
+"""A shorter value stands in other texts by chance."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command that runs now was given."""
+
+    config_dir: str = ""
+    overrides: tuple[str, ...] = ()
+    """As they were typed: what one takes from the environment is not filled in."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Config group -> option, once the config is composed."""
+
+    @property
+    def experiment(self) -> str:
+        """The experiment; empty where there is none."""
+        told = [text.split("=", 1)[1] for text in self.overrides if key_of(text) == "experiment" and "=" in text]
+        named = self.choices.get("experiment") or (told[-1].strip("'\"") if told else "")
+        return named if named != "null" else ""
+
+
+_now: Given | None = None
+
+
+def given() -> Given:
+    """What the command that runs now was given; in a program that is none of ours, what the environment names."""
+    from zantara_exp.config import EXPERIMENT, OWN_FOLDER
+
+    if _now is not None:
+        return _now
+    named = os.environ.get(EXPERIMENT, "").strip()
+    return Given(os.environ.get(OWN_FOLDER, ""), (f"experiment={named}",) if named else ())
+
+
+def remember(what: Given) -> None:
+    """From now on hints are of a command that was given this."""
+    global _now
+    _now = what
+
+
+@contextmanager
+def of_this_command(what: Given) -> Iterator[None]:
+    """Hints within are of a command that was given `what`, or what `remember` is told meanwhile."""
+    global _now
+    before = _now
+    _now = what
+    try:
+        yield
+    finally:
+        _now = before
+
+
+def key_of(text: str) -> str:
+    """The config key or group that an override sets."""
+    return text.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
+
+
+def command(
+    *overrides: str,
+    note: str = "",
+    config_dir: str | Path | None = None,
+    without: Sequence[str] = (),
+    alone: bool = False,
+    program: str = PROGRAM,
+) -> str:
+    """A command line of ours to be copied: `overrides`, and what this command was given and they do not set themselves.
+
+    `note` follows as a comment of the shell. `config_dir` stands for the folder of this command's; "" is none.
+    `without` names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may
+    hold a secret is not shown, and the note says so.
+    """
+    from zantara_exp.config import EXPERIMENT
+
+    now = given()
+    folder = str(now.config_dir if config_dir is None else config_dir)
+    if folder and program == PROGRAM:  # the others know the variable alone
+        overrides = (*overrides, f"--config-dir={_relative(folder)}")
+    kept = [] if alone else [text for text in now.overrides if _goes_on(text, overrides, now.choices, without)]
+    if os.environ.get(EXPERIMENT) and not alone and "experiment" not in map(key_of, (*overrides, *kept)):
+        kept.append("experiment=null")  # as this command had none, whatever the variable says
+    secret = [text for text in (*overrides, *kept) if holds_secret(text)]
+    words = [shlex.quote(text) for text in (*overrides, *kept) if text not in secret]
+    notes = [note, *(f"add {key_of(text)}=..., which may hold a secret" for text in secret)]
+    return " ".join([program, *words]) + (f"   # {'; '.join(filter(None, notes))}" if any(notes) else "")
+
+
+def _goes_on(text: str, overrides: Sequence[str], choices: Mapping[str, str], without: Sequence[str]) -> bool:
+    """Whether an override of this command belongs into the next one as well."""
+    key = key_of(text)
+    group = key.split(".", 1)[0]
+    left_out = any(key == name or key.startswith(f"{name}.") for name in without)
+    if key in _ONCE or left_out or key.startswith("hydra"):
+        return False
+    chosen = {key_of(each): each.partition("=")[2] for each in overrides}
+    # With another option its keys may not even exist.
+    return key not in chosen and not (group in chosen and choices.get(group) != chosen[group])
+
+
+def holds_secret(text: str) -> bool:
+    """Whether an override holds a secret, or looks like it."""
+    from zantara_exp.config.secrets import misplaced
+
+    key, _, value = text.partition("=")
+    value = value.strip("'\"")
+    if "${" in value:
+        return False
+    secrets = [
+        told for name, told in os.environ.items() if _SECRET_VARIABLE.search(name) and len(told) >= _LEAST_SECRET
+    ]
+    looks_like_it = re.search(r"//[^/?#]*@", value) or any(secret in value for secret in secrets)
+    return bool(misplaced(key, value) or looks_like_it)
+
+
+def _relative(folder: str) -> str:
+    """A folder as seen from the working directory, where it lies below it."""
+    try:
+        return str(Path(folder).relative_to(Path.cwd())) or "."
+    except ValueError:
+        return folder
