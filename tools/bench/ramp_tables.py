@@ -1,4 +1,4 @@
-"""What the guardrails do in simulated ramps (`tools.bench.ramps`), as tables: bad ones, good ones, outages, thin traffic."""
+"""What the guardrails do in simulated ramps (`tools.bench.ramps`): bad ones, good ones, outages, thin traffic."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ def _outages(plan: Rollout, ramps: int, seed: int, goals: list[Goal]) -> list[li
         if answer != "rollback":
             share = len(endings) / ramps
             goals.append(Goal(f"short outages rolled back: {what}", share, standard_error(share, ramps), 0.05, "%"))
-        rows.append([what, f"{len(endings)} of {ramps}", f"mean {np.mean(pauses):.1f}, most {max(pauses)}", _by(endings)])
+        paused = f"mean {np.mean(pauses):.1f}, most {max(pauses)}"
+        rows.append([what, f"{len(endings)} of {ramps}", paused, _by(endings)])
     return rows
 
 

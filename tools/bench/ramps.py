@@ -1,11 +1,11 @@
 """Simulated ramps: users of both arms who come and go, served well or badly, and the guardrails looking on.
 
-Four weeks, 100 requests a day of the candidate and as many of the primary (or what `per_day` says, or a share of it that
-grows with the plan's steps); users as `gates.population` describes them (churning, m requests with P(m) ~ m^-1.5, over
-14 days, ICC 0.2); a third in each language. By every measure a user has a probability of his own of being served badly,
-so the measures are independent. An outage fails every request of the candidate while it lasts. Looks are made with the
-code and the plan of `rollout=default`: every hour for outages, every few hours for all else, and a pause is answered as
-the controller does, with a test of 20 requests.
+Four weeks, 100 requests a day of the candidate and as many of the primary (or what `per_day` says, or a share of it
+that grows with the plan's steps); users as `gates.population` describes them (churning, m requests with P(m) ~
+m^-1.5, over 14 days, ICC 0.2); a third in each language. By every measure a user has a probability of his own of
+being served badly, so the measures are independent. An outage fails every request of the candidate while it lasts.
+Looks are made with the code and the plan of `rollout=default`: every hour for outages, every few hours for all else,
+and a pause is answered as the controller does, with a test of 20 requests.
 """
 
 from __future__ import annotations

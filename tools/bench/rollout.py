@@ -51,6 +51,8 @@ while True:
         had = has
     time.sleep(0.005)
 """
+
+
 def run(size: int | None, seed: int) -> Report:
     """Measure; `size` ramps per scenario."""
     began = time.monotonic()
@@ -59,8 +61,8 @@ def run(size: int | None, seed: int) -> Report:
     intro = (
         f"The router of one process, {REPLICAS} processes that watch one state, and {size or RAMPS} simulated ramps "
         "per row: four weeks, 100 requests a day of each arm where no other number is given, ICC 0.2, the shipped "
-        f"guardrails all at once, looked at every {24 // LOOKS_A_DAY} hours, and every hour for outages. Hurt are users "
-        "of the candidate who met what was bad, from the change to the rollback."
+        f"guardrails all at once, looked at every {24 // LOOKS_A_DAY} hours, and every hour for outages. Hurt are "
+        "users of the candidate who met what was bad, from the change to the rollback."
     )
     return Report("rollout", "scripts/bench rollout", intro, found, goals, time.monotonic() - began)
 

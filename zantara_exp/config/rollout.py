@@ -41,7 +41,7 @@ class Outage:
 
     answer: str = setting(
         "pause",
-        "pause: the primary answers until the candidate passes its test again; rollback: for good; ignore: not watched.",
+        "pause: the primary answers until the candidate passes its test; rollback: for good; ignore: not watched.",
         choices=["pause", "rollback", "ignore"],
     )
     share: float = setting(
@@ -117,7 +117,7 @@ class Rollout:
         {"error": Guardrail("error", 0.02), "fallback": Guardrail("fallback", 0.02)}, "What ends the rollout, by name."
     )
     block_hours: int = setting(
-        4, "A rollback also needs as many voices of time: blocks of so many hours, one voice each; divides 24.", ge=1, le=24
+        4, "A rollback needs evidence over blocks of so many hours too, each one voice; divides 24.", ge=1, le=24
     )
     outage: Outage = setting(Outage(), "What is done about an outage.")
     critical_bugs: bool = setting(True, "Whether a blocking error noted in reports/incidents.jsonl ends it as well.")

@@ -1,24 +1,24 @@
 """Guardrails that see whom they have seen before: evidence started anew, over users and over blocks of time.
 
 A detector with one observation per user (`zantara_exp.gates.detector`) is blind to a user who turns bad later, and on
-a product whose users stay that is nearly everyone. Here an e-process begins at every start s (each day, each hour), and
-observes every user once, with the share of bad requests *since s*: what was good before s outweighs nothing.
+a product whose users stay that is nearly everyone. Here an e-process begins at every start s (each day, each hour),
+and observes every user once, with the share of bad requests *since s*: what was good before s outweighs nothing.
 
-For one start, E_s = mean over bets l of prod_u (1 + l (b_u - m) / m) has mean at most 1 while the users' mean share of
-bad requests is at most the limit m, whatever the correlation of one user's requests, since users are independent and
-each counts once. The same over blocks of time, b the share of a block's requests: what hits everybody for an hour is one
-voice, so it holds where blocks are independent of one another. The evidence of a start is the smaller of the two: it
-errs no more often than either, so that neither one bad user nor one bad hour can give an alarm.
+For one start, E_s = mean over bets l of prod_u (1 + l (b_u - m) / m) has mean at most 1 while the users' mean share
+of bad requests is at most the limit m, whatever the correlation of one user's requests, since users are independent
+and each counts once. The same over blocks of time, b the share of a block's requests: what hits everybody for an hour
+is one voice, so it holds where blocks are independent of one another. The evidence of a start is the smaller of the
+two: it errs no more often than either, so that neither one bad user nor one bad hour can give an alarm.
 
-Starts are pooled with fixed weights that sum to at most 1 over the ramp: sum_s w_s E_s begins at 1 (with what waits for
-its start) and has no drift upwards, so it reaches 1/alpha with probability at most alpha (Ville 1939). Half of the
-weight lies on the days on which something begins (the rollout, a step), as most that is bad is bad from there on.
-The proof covers looks at shares that have settled. A user who goes on asking moves a share that was counted, so control
-over looks in between is measured, not proven: `scripts/bench rollout`.
+Starts are pooled with fixed weights that sum to at most 1 over the ramp: sum_s w_s E_s begins at 1 (with what waits
+for its start) and has no drift upwards, so it reaches 1/alpha with probability at most alpha (Ville 1939). Half of
+the weight lies on the days on which something begins (the rollout, a step), as most that is bad is bad from there on.
+The proof covers looks at shares that have settled. A user who goes on asking moves a share that was counted, so
+control over looks in between is measured, not proven: `scripts/bench rollout`.
 
-The excess over a concurrent control is bet on in pairs of disjoint groups of users, one group of each arm over the same
-time, and in blocks of time that both arms have: with D = bad share of the candidate's less the control's, H0: E[D] <= m,
-the factors are 1 + l (D - m) / (1 + m), never negative as D >= -1. What hits both arms at once cancels.
+The excess over a concurrent control is bet on in pairs of disjoint groups of users, one group of each arm over the
+same time, and in blocks of time that both arms have: with D = bad share of the candidate's less the control's, H0:
+E[D] <= m, the factors are 1 + l (D - m) / (1 + m), never negative as D >= -1. What hits both arms at once cancels.
 
 Sources: Shin, Ramdas & Rinaldo 2024 (e-detectors as mixtures of e-processes by start); Waudby-Smith & Ramdas 2024
 (bets on bounded means); Shiryaev 1963, Roberts 1966 (a prior over the change).

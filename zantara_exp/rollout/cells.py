@@ -119,9 +119,7 @@ def beyond_limit(cell: Cell, seen: Seen, begun: Collection[int], only_alarms: bo
     return _evidence(restarts.pooled(starts, np.minimum(users, blocks), weights), DAY, cell.needed)
 
 
-def beyond_control(
-    cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int], only_alarms: bool = False
-) -> Evidence:
+def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int], only_alarms: bool = False) -> Evidence:
     """Evidence that the candidate's users meet more that is bad than the control's, by over the margin."""
     margin = cell.guardrail.over_control or 0.0
     starts = newest(ours.by_start.block, theirs.by_start.block, count=DAY_STARTS)
