@@ -68,6 +68,8 @@ def _unbreached(config: Config, context: Context, state: State, order: ramp.Orde
     found = look(config, context.layout, state, order.time)
     if found.breach:
         raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", ramp.to_act("rollback"))
+    if found.outage:
+        raise ramp.RefusedError(f"an outage is going on: {found.outage}", ramp.to_act("status"))
     if enough and found.thin:
         raise ramp.RefusedError(
             f"the guardrails have seen too little of this step: {found.thin}", ramp.to_act("status")

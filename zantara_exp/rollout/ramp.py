@@ -1,7 +1,7 @@
 """The moves of a rollout: from a state to the next, or a refusal that says why. Nothing is read or written here.
 
     idle, rolled_back --start--> running --advance--> running ... --advance--> done
-    running, done --pause--> paused --resume--> as it was           anything --rollback--> rolled_back
+    running, done --pause, outage--> paused --resume--> as it was           anything --rollback--> rolled_back
     running, paused, done --widen--> as it was, of more parts
 
 Only start, advance, resume and widen raise what the candidate answers, and each needs the GO of an Authority. What is
@@ -18,6 +18,7 @@ from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.rollout.authority import Authority
+from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
 
 GUARDRAILS = "guardrails"
@@ -95,10 +96,19 @@ def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> St
 
 
 def pause(state: State, order: Order) -> State:
-    """Serve the primary only for a while; the step is remembered."""
+    """Serve the primary only until somebody resumes; the step is remembered."""
+    return _paused(state, order, "pause")
+
+
+def outage(state: State, order: Order) -> State:
+    """The same until the outage is over, which the controller finds out."""
+    return _paused(state, order, OUTAGE)
+
+
+def _paused(state: State, order: Order, action: str) -> State:
     if state.phase not in (RUNNING, DONE):
         raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", to_act("status"))
-    return _moved(state, order, "pause", replace(state, phase=PAUSED))
+    return _moved(state, order, action, replace(state, phase=PAUSED))
 
 
 def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
