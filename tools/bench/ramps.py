@@ -209,8 +209,8 @@ def _arm(
     day = np.repeat(at.day, at.trials.astype(np.int64)) + rng.random(user.size)
     order = np.argsort(day, kind="stable")
     if ramp.by_step:
-        share = np.asarray(plan.steps_percent)[(day[order] // STEP_DAYS).astype(np.int64)] / 100
-        order = order[(rng.random(at.users)[user[order]] < share) == of_candidate]
+        moved = np.asarray(plan.steps_percent)[(day[order] // STEP_DAYS).astype(np.int64)] / 100
+        order = order[(rng.random(at.users)[user[order]] < moved) == of_candidate]
     user, day = user[order], day[order]
     language = rng.integers(len(plan.languages), size=at.users)[user]
     changed = day >= ramp.change

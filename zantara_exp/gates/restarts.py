@@ -38,7 +38,7 @@ from zantara_exp.gates.eprocess import Floats
 USER_BETS = np.geomspace(0.02, 0.5, 8)
 """Stakes on users' shares; at a limit of 2 % they pay best for users who are 4 to 50 % bad."""
 BLOCK_BETS = np.geomspace(0.05, 0.95, 8)
-"""Stakes on blocks of time, larger ones: a block's share is a mean over many requests, and so nearer to its own mean."""
+"""Stakes on blocks of time, larger ones: a block's share is a mean over many requests, so nearer to its own mean."""
 EXCESS_BETS = np.geomspace(0.01, 0.9, 32)
 """Stakes on an excess: larger than those on a share, as a difference is rarely near its bound."""
 
@@ -153,7 +153,7 @@ def _by_block(rows: Rows) -> tuple[NDArray[np.int64], Floats, Floats]:
     blocks, place = np.unique(rows.block, return_inverse=True)
     trials, bad = np.bincount(place, rows.trials, blocks.size), np.bincount(place, rows.bad, blocks.size)
     asked = trials > 0
-    return blocks[asked], trials[asked], bad[asked]
+    return blocks[asked], trials[asked].astype(np.float64), bad[asked].astype(np.float64)
 
 
 def _log_factors(values: Floats, mean: float, most: float, bets: Floats) -> Floats:

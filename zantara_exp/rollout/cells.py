@@ -5,8 +5,8 @@ Every place where a guardrail can alarm by chance is a cell, of one of three kin
   limit    users' mean share of bad requests lies above the limit; of all users, or of one language's. Evidence begins
            at each day, over users and over blocks of time (`zantara_exp.gates.restarts`). It ends the rollout.
   control  it lies above the share of the primary's users at the same time by more than the margin; within a step, where
-           the ratio of the arms is one. Its blocks of time are hours, since its stakes let an hour weigh little. It ends
-           the rollout.
+           the ratio of the arms is one. Its blocks of time are hours, since its stakes let an hour weigh little. It
+           ends the rollout.
   outage   of some hours on, most requests are bad, and more than the limit beyond chance. Evidence begins at each hour,
            over users alone, since an outage is one event of time. What it does is `rollout.outage.answer`.
 
@@ -82,14 +82,23 @@ class Evidence:
     """When the start with the most evidence began, in seconds since the rollout did."""
 
 
+_Named = tuple[str, Guardrail, str, str | None]
+"""Name, guardrail, kind and language of a cell."""
+
+
 def cells_of(plan: Rollout) -> list[Cell]:
     """The cells of a plan's guardrails; all of them together alarm falsely in at most `alpha` of planned ramps."""
     rails = plan.guardrails.items()
-    whole = [(name, g, LIMIT, None) for name, g in rails if g.limit is not None]
+    whole: list[_Named] = [(name, g, LIMIT, None) for name, g in rails if g.limit is not None]
     whole += [(name, g, CONTROL, None) for name, g in rails if g.over_control is not None]
-    split = [(name, g, LIMIT, language) for name, g in rails if g.by_language for language in plan.languages]
-    sudden = [(name, g, OUTAGE, None) for name, g in rails if g.limit is not None and g.measure in OUTAGE_MEASURES]
-    parts = [(whole, _ALL), (split, _LANGUAGE), (sudden if plan.outage.answer != "ignore" else [], _SUDDEN)]
+    split: list[_Named] = [
+        (name, g, LIMIT, language) for name, g in rails if g.by_language for language in plan.languages
+    ]
+    sudden: list[_Named] = [
+        (name, g, OUTAGE, None) for name, g in rails if g.limit is not None and g.measure in OUTAGE_MEASURES
+    ]
+    sudden = sudden if plan.outage.answer != "ignore" else []
+    parts: list[tuple[list[_Named], float]] = [(whole, _ALL), (split, _LANGUAGE), (sudden, _SUDDEN)]
     shared = sum(part for cells, part in parts if cells)
     return sorted(
         (
