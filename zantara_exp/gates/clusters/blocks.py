@@ -46,7 +46,8 @@ def of_rows(user: Ints, block: Ints, trials: Floats, bad: Floats, per: Per) -> t
     """
     each = np.ones(trials.size) if per == "request" else 1.0 / np.bincount(user, trials)[user]
     size = int(block.max(initial=-1)) + 1
-    return np.bincount(block, each * trials, size), np.bincount(block, each * bad, size)
+    weight, lost = (np.bincount(block, each * values, size).astype(np.float64) for values in (trials, bad))
+    return weight, lost
 
 
 def gathered(values: ArrayLike, size: int) -> Floats:

@@ -53,7 +53,7 @@ def bursts(user: Ints, slot: Ints, bad: Floats, alpha: float = ALPHA) -> list[Bu
     failed = bad > 0
     slots, place = np.unique(slot, return_inverse=True)
     asked = np.bincount(place, minlength=slots.size).astype(np.float64)
-    failing = np.bincount(place, failed, slots.size)
+    failing = np.bincount(place, failed, slots.size).astype(np.float64)
     needed = math.log(slots.size / alpha)
     found: list[Burst] = []
     for _ in range(_ROUNDS):
