@@ -104,13 +104,12 @@ def _too_few(plan: Plan) -> Iterator[Finding]:
     gate = plan.gate
     users = users_within(gate.traffic, gate.horizon_days)
     for rule in random_rules(gate).values():
-        counted = rule.kind.counted
-        there, unit = (
-            (users, f"users in {gate.horizon_days} days") if counted == "users" else (plan.review_size, counted)
-        )
+        there, unit, of = users, "users", f" in {gate.horizon_days} days"
+        if rule.kind.counted != unit:
+            there, unit, of = plan.review_size, "reviews", ""
         if rule.criterion.go.given and rule.min_users > there:
-            what = f"{rule.name}: there are enough {counted}"
-            detail = f"it waits for {rule.min_users}, and about {there:.0f} {unit} are planned: it would never pass"
+            what = f"{rule.name}: there are enough {unit}"
+            detail = f"it waits for {rule.min_users}, and about {there:.0f} {unit}{of} are planned: it would never pass"
             yield Finding(gate.name, what, False, detail)
 
 
