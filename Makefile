@@ -21,9 +21,10 @@ $(READY): pyproject.toml locks/dev.txt
 demo: $(READY)
 	$(BIN)/python -m zantara_exp
 
-# A worker per core, at most four: each may hold a model, a browser or a database. A file stays with one worker, and
-# the files come in the order of tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A worker more than cores, since tests wait for servers and databases; at most four: each may hold a model or a browser.
+# A file stays with one worker, and the files come in the order of tests/conftest.py.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # mypy takes a minute of one core, in which the tests may have begun.
 test: $(READY)

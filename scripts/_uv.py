@@ -78,16 +78,19 @@ def told(settings: dict[str, list[str]]) -> dict[str, str]:
 
 
 class Uv:
-    """The uv of one environment; put there by pip where it is missing, in the version of the lock."""
+    """The uv of one environment; put there by pip where it is missing, in the version of the lock.
 
-    def __init__(self, venv: Path = VENV) -> None:
+    It is told what pip is told, but for the settings named in `unlike_pip`.
+    """
+
+    def __init__(self, venv: Path = VENV, unlike_pip: tuple[str, ...] = ()) -> None:
         self._program = venv / "bin" / "uv"
         python = venv / "bin" / "python"
         if not self._program.exists():
             words = ("install", "--quiet", "--require-hashes", "--no-compile", "--requirement", "/dev/stdin")
             command = [str(python), "-m", "pip", *words]
             _finish(subprocess.run(command, input=locked("dev")["uv"], capture_output=True, text=True))
-        settings = pip_settings(python)
+        settings = {key: values for key, values in pip_settings(python).items() if key not in unlike_pip}
         self.alone = settings.get("no-index", ["no"])[0].lower() in ("1", "true", "yes", "on")
         self._environment = told(settings)
 

@@ -14,6 +14,7 @@ from absl import logging as absl_logging
 from hypothesis import HealthCheck, settings
 
 from tests import forked
+from tests import preloaded as preloaded
 from zantara_exp.tracking import _store
 
 # How long an example takes is the machine's affair, and says nothing of what is right.
@@ -41,6 +42,12 @@ _OURS = (
 _MAKE = _store._make
 _LONGEST = ("/test_pipeline.py", "/gates/test_check.py", "/gateway/test_stage.py", "/training/test_train.py")
 """Files that take a minute or more: begun first, so that no worker is left with one while the others are done."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One fork server for all workers; it imports while they collect."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        forked.share()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

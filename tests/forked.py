@@ -1,8 +1,8 @@
 """Python processes that start at once: forked from a server that has imported the heavy packages.
 
-`subprocess.Popen` as the tests see it (tests/conftest.py). A forked process is as real as any: a pid, pipes, signals and
-an end of its own. What it does not have is a command line of its own, an interpreter that starts, and imports that
-take place: a test whose sentence is about those is marked `interpreter`, and starts Python as users do.
+`subprocess.Popen` as the tests see it (tests/conftest.py). A forked process is as real as any: it has a pid, pipes,
+signals and an end of its own. It has no command line of its own, and no interpreter starts that imports anything: a
+test whose sentence is about those is marked `interpreter`, and starts Python as users do.
 """
 
 from __future__ import annotations
@@ -27,23 +27,53 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = [
     *("mlflow.tracking", "mlflow.entities", "mlflow.store.tracking.sqlalchemy_store"),
-    *("torch", "transformers", "trl", "peft", "datasets", "duckdb", "ibis", "pandas", "scipy.stats", "hydra"),
-    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked"),
+    *(
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "datasets",
+        "evaluate",
+        "duckdb",
+        "ibis",
+        "pandas",
+        "scipy.stats",
+        "hydra",
+    ),
+    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked", "tests.warmed"),
 ]
 _HIGH = 500
+_SHARED = "ZANTARA_TESTS_FORK_SERVER"
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(HEAVY)
 
 
 def start() -> None:
-    """Start the server. It imports from this checkout, and computes on one thread, as each of many processes should."""
-    if forkserver._forkserver._forkserver_address is not None:  # type: ignore[attr-defined]
+    """Start the server, or find the one that pytest started for all its workers.
+
+    It imports from this checkout, and computes on one thread, as each of many processes should.
+    """
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    if server._forkserver_address is not None:
+        return
+    if _SHARED in os.environ:
+        server._forkserver_address = os.environ[_SHARED]
+        server._forkserver_alive_fd = os.open(os.devnull, os.O_WRONLY)  # pytest keeps it alive
+        server.ensure_running = resource_tracker.ensure_running
         return
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(ROOT)
         patched.setenv("PYTHONPATH", str(ROOT))
         patched.setenv("OMP_NUM_THREADS", "1")
+        for name in ("ZANTARA_CONFIG_DIR", "ZANTARA_EXPERIMENT"):
+            patched.delenv(name, raising=False)
         forkserver.ensure_running()
+
+
+def share() -> None:
+    """Start it, for the workers that this process starts as well."""
+    start()
+    os.environ[_SHARED] = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
 
 
 class _Open:
@@ -66,7 +96,9 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
 
     _forked: Any = None
 
-    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any) -> Any:
+    def _execute_child(
+        self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
+    ) -> Any:
         cwd, env, _, _, shell, *pipes = rest[:11]
         *_, umask, session, _ = rest
         if shell or executable or preexec_fn or not _is_ours(args):
@@ -153,7 +185,12 @@ def _status(code: Any) -> int:
 
 
 def _take_over(
-    folder: str, environment: dict[str, str], streams: list[int], given: list[tuple[int, int]], umask: int, session: bool
+    folder: str,
+    environment: dict[str, str],
+    streams: list[int],
+    given: list[tuple[int, int]],
+    umask: int,
+    session: bool,
 ) -> None:
     if session:
         os.setsid()

@@ -202,7 +202,8 @@ def test_the_trap(workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setenv("ZANTARA_HASH_KEY", "0123456789abcdef")
     monkeypatch.setattr("zantara_exp.dataset.connect.where", lambda *_: pytest.fail("the demo's database was opened"))
     monkeypatch.setattr(StageSpec, "load", lambda self: stub)
-    (workdir / "chats.jsonl").write_text(3 * "{}\n")
+    chat = {"messages": [{"role": "user", "content": "Ciao"}, {"role": "assistant", "content": "Ciao!"}]}
+    (workdir / "chats.jsonl").write_text(3 * (json.dumps(chat) + "\n"))
     own = workdir / "conf-ours" / "experiment"
     own.mkdir(parents=True)
     defaults = "defaults:\n  - override /source: jsonl\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -38,6 +39,23 @@ def test_a_lock_holds_names_versions_and_hashes_and_nothing_else(lock: Path) -> 
     assert [name for name, block in blocks.items() if "--hash" not in block] == []
     # torch is installed apart: locked, it would be one build for every machine, that of CUDA
     assert [name for name in blocks if re.match(r"torch$|triton|nvidia-|cuda-", name)] == []
+
+
+def test_the_lock_holds_the_builds_for_every_python() -> None:
+    """What is installed here as a build for one Python has builds for the two others as well."""
+    few = []
+    for name, block in _uv.locked("dev").items():
+        wheel = importlib.metadata.distribution(name).read_text("WHEEL") if installed(name) else ""
+        if re.search(r"^Tag: cp3\d+-cp3", wheel or "", re.MULTILINE) and block.count("--hash") < 3:
+            few.append(name)
+    assert few == []
+
+
+def installed(name: str) -> bool:
+    try:
+        return bool(importlib.metadata.distribution(name))
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ _PARENT = """
 import sys, time
 from pathlib import Path
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.endpoints import local
 from zantara_exp.endpoints.local import local_server
+local._wait_until_ready = lambda *_: None  # it may be killed at any time
 with local_server(Endpoint(), Path(sys.argv[1]), Path(sys.argv[2])) as server:
     print(server.process.pid, flush=True)
     time.sleep(60)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
+import yaml
 
 from tests.gates.test_config import SHIPPED, shipped
 from zantara_exp.config import compose
@@ -195,7 +195,7 @@ def test_files_load_with_what_their_defaults_name(tmp_path):
 
 
 def steps():
-    return OmegaConf.to_container(OmegaConf.load(WORKFLOW))["jobs"]["check"]["steps"]
+    return yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["check"]["steps"]
 
 
 def test_the_workflow_runs_on_what_a_gate_depends_on():

@@ -98,6 +98,7 @@ def test_standard_errors_are_never_zero():
     assert standard_error(0.5, 400) == pytest.approx(0.025)
 
 
+@pytest.mark.slow
 def test_needed_traffic_is_more_for_a_truth_that_is_nearer():
     found = {
         truth: needed_traffic(Plan(success_gate(), 14, 200, 3), Case({"success": truth})) for truth in (0.99, 0.995)

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.composing import composed
 from tests.shadow.primary import running
 from zantara_exp.gateway.app import Gateway
@@ -18,3 +21,9 @@ def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[
     gateway = Gateway(config)
     with running(gateway) as url:
         yield url, gateway
+
+
+def series(page: httpx.Response) -> dict[tuple[str, ...], float]:
+    """What a page of metrics says: name and values of the labels (in the order of their names) -> value."""
+    families = text_string_to_metric_families(page.text)
+    return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}

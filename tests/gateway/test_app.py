@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.endpoints.servers import answering, raw_server, response
-from tests.gateway.support import gateway_at
+from tests.gateway.support import gateway_at, series
 from tests.shadow.primary import TOKENS, Primary, anthropic_whole, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
@@ -300,7 +302,7 @@ def test_the_switch_stops_the_mirroring_not_the_traffic(
     monkeypatch.setenv("SHADOW_MODE_ENABLED", "false")
     wait_for(lambda: not served[1].mirror.enabled)
     assert post(served[0]).status_code == 200
-    assert "zantara_mirror_enabled 0" in httpx.get(f"{served[0]}/metrics").text
+    assert series(httpx.get(f"{served[0]}/metrics"))["zantara_mirror_enabled",] == 0
     assert (candidate.calls, served[1].mirror.stats.sampled) == (0, 0)
 
 
@@ -367,16 +369,50 @@ def test_health_readiness_and_metrics(served: tuple[str, Gateway]) -> None:
     assert post(served[0]).status_code == 200
     wait_for(lambda: len(logged()) == 1)
     wait_for(lambda: served[1].mirror.stats.compared == 1)
-    text = httpx.get(f"{served[0]}/metrics").text
-    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert lines['zantara_gateway_requests_total{path="/v1/messages",status="200"}'] == "1"
-    assert (
-        lines["zantara_gateway_added_seconds_count"] == lines['zantara_gateway_added_seconds_bucket{le="+Inf"}'] == "1"
-    )
-    assert lines["zantara_mirror_compared_total"] == "1"
-    assert lines['zantara_mirror_breaker{state="closed"}'] == "1"
-    assert float(lines["zantara_mirror_lag_seconds"]) > 0
-    assert lines["zantara_gateway_in_flight"] == "0"
+    found = series(httpx.get(f"{served[0]}/metrics"))
+    assert found["zantara_gateway_requests_total", "/v1/messages", "200"] == 1
+    assert found["zantara_gateway_added_seconds_count",] == found["zantara_gateway_added_seconds_bucket", "+Inf"] == 1
+    assert found["zantara_mirror_compared_total",] == 1
+    assert found["zantara_mirror_breaker", "closed"] == 1
+    assert found["zantara_mirror_lag_seconds",] > 0
+    assert found["zantara_gateway_in_flight",] == 0
+
+
+def test_what_can_be_counted_is_there_before_it_happens(served: tuple[str, Gateway], primary: Primary) -> None:
+    address, gateway = served
+    before = series(httpx.get(f"{address}/metrics"))
+    counted = {key: value for key, value in before.items() if key[0].endswith(("_total", "_count", "_bucket", "_sum"))}
+    assert len(counted) > 150
+    assert not any(counted.values())
+    assert [key[1] for key in before if key[0] == "zantara_gateway_added_seconds_bucket"] == [
+        "0.00025", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "1.0", "+Inf"
+    ]  # fmt: skip
+    assert post(address).status_code == 200
+    assert post(address, messages="no chat").status_code == 200
+    primary.status = 529
+    assert post(address).status_code == 529
+    wait_for(lambda: gateway.mirror.stats.compared == 2)
+    after = series(httpx.get(f"{address}/metrics"))
+    assert after.keys() == before.keys()
+    assert after["zantara_mirror_dropped_total", "not_text"] == 1
+
+
+def test_metrics_come_in_the_format_that_the_scraper_asks_for(served: tuple[str, Gateway]) -> None:
+    page = f"{served[0]}/metrics"
+    for accept, kind, parse in (
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", text_string_to_metric_families),
+        ("text/plain;version=nonsense", "text/plain; version=0.0.4; charset=utf-8", text_string_to_metric_families),
+        ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8; esc", text_string_to_metric_families),
+        ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", "application/openmetrics-text; version=1.0.0",
+         openmetrics.text_string_to_metric_families),
+    ):  # fmt: skip
+        found = httpx.get(page, headers={"accept": accept})
+        assert found.headers["content-type"].startswith(kind)
+        kinds = {family.name.removesuffix("_total"): family.type for family in parse(found.text)}
+        assert len(kinds) == 20
+        assert kinds["zantara_gateway_requests"] == "counter"
+        assert kinds["zantara_rollout_candidate_seconds"] == "histogram"
+        assert kinds["zantara_mirror_breaker"] == "gauge"
 
 
 def test_neither_content_nor_keys_are_written_beside_the_log(

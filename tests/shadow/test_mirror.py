@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.composing import composed
 from tests.endpoints.servers import raw_server
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
@@ -28,9 +29,11 @@ ANSWER = PrimaryAnswer("Ciao! Come va?", model="claude-3-5-haiku", provider="ant
 
 def opened(url: str, *overrides: str) -> ShadowMirror:
     """A mirror of everybody's requests, with patience for a machine that does much else."""
-    settings = [f"endpoint.base_url={url}", "endpoint.model=m", "endpoint.stream=false", "shadow.traffic_percent=100"]
-    settings += ["endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
-    return ShadowMirror.from_config("endpoint=openai", "shadow=live", *settings, *overrides)
+    settings = ["endpoint.base_url=http://there", "endpoint.model=m", "endpoint.stream=false"]
+    settings += ["shadow.traffic_percent=100", "endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
+    config = composed("endpoint=openai", "shadow=live", *settings, *overrides)
+    config.endpoint.base_url = url
+    return ShadowMirror(config)
 
 
 def observe(mirror: ShadowMirror, count: int, first: int = 0) -> None:

@@ -127,7 +127,9 @@ def killed_at(config: Config, folder: Path, step: int, monkeypatch: pytest.Monke
             run(config, folder)
 
 
-@pytest.mark.parametrize("at", [13, 16], ids=["while it waits", "as it stops"])
+@pytest.mark.parametrize(
+    "at", [pytest.param(13, id="while it waits", marks=pytest.mark.slow), pytest.param(16, id="as it stops")]
+)
 def test_a_killed_run_goes_on_with_the_patience_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
     """Nothing is learnt at this rate, so the first of 6 validations (one in 4 updates) stays the best one."""
     from zantara_exp.training.watch import Patience

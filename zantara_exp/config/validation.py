@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from zantara_exp.config.fields import limits_of
 from zantara_exp.config.secrets import misplaced
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True)
@@ -130,15 +134,22 @@ def _as_number(value: Any, annotation: Any) -> Any:
 
 
 def _fits(node: type, name: str, value: Any) -> bool:
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        probe = OmegaConf.structured(node)
-        probe[name] = value
+        _probe(node)[name] = value
     except (OmegaConfBaseException, ValueError, TypeError, OverflowError):
         return False
     return True
+
+
+@lru_cache
+def _probe(node: type) -> DictConfig:
+    """A node to try values in, one after the other: whether one fits does not depend on what stands there."""
+    from omegaconf import OmegaConf
+
+    made: DictConfig = OmegaConf.structured(node)
+    return made
 
 
 def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:

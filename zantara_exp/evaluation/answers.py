@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.language import LanguageDetector, detector
 from zantara_exp.embedding import likeness
 from zantara_exp.evaluation.flaws import flaws
+from zantara_exp.evaluation.scores import chrf, exact_match, rouge_l
 from zantara_exp.stage import Context
 from zantara_exp.training.data import Example
 
@@ -71,18 +71,12 @@ def _measured(example: Example, answer: Answer, languages: LanguageDetector) -> 
 
 
 def _compare(rows: Sequence[dict[str, Any]], embedding: str | None) -> None:
-    from tempfile import TemporaryDirectory
-
-    from zantara_exp.evaluation.modules.chrf.chrf import Chrf
-    from zantara_exp.evaluation.modules.exact_match.exact_match import ExactMatch
-    from zantara_exp.evaluation.modules.rouge_l.rouge_l import RougeL
-
     said, wanted = [row["answer"] for row in rows], [row["reference"] for row in rows]
-    measured: dict[str, Sequence[float]] = {}
-    with TemporaryDirectory() as scratch:
-        for name, module in (("exact_match", ExactMatch), ("chrf", Chrf), ("rouge_l", RougeL)):
-            metric = module(keep_in_memory=True, cache_dir=str(Path(scratch)))
-            measured[name] = metric.compute(predictions=said, references=wanted)["scores"]
+    measured: dict[str, Sequence[float]] = {
+        "exact_match": exact_match(said, wanted),
+        "chrf": chrf(said, wanted),
+        "rouge_l": rouge_l(said, wanted),
+    }
     if embedding is not None:
         measured["embedding"] = likeness(embedding, said, wanted)
     for name, scores in measured.items():

@@ -19,8 +19,9 @@ from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
-from zantara_exp.gateway.metrics import AccessLog, Metrics
+from zantara_exp.gateway.metrics import Metrics, Page
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
 
@@ -51,6 +52,7 @@ class Gateway:
             self.routing.stop()
             raise
         self._access = AccessLog(config.gateway.access_log)
+        self._page = Page(self.metrics, self.mirror, self.routing).registry()
         sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
         self._forwarder = Forwarder(config.gateway, sight, self.routing, self.metrics, self._access, token)
         self._pages = self._application()
@@ -112,8 +114,15 @@ class Gateway:
             return _plain(f"not written: {type(error).__name__}\n", 503)
         return _plain("noted\n", 202)
 
-    async def _metrics_text(self, _: Request) -> Response:
-        return _plain(self.metrics.text(self.mirror.stats, self.routing))
+    async def _metrics_text(self, request: Request) -> Response:
+        from prometheus_client.exposition import choose_encoder
+        from starlette.responses import Response
+
+        try:
+            encoded, kind = choose_encoder(request.headers.get("accept", ""))
+        except TypeError:  # the library compares the version that was asked for with numbers, whatever it is
+            encoded, kind = choose_encoder("")
+        return Response(encoded(self._page), media_type=kind)
 
 
 def _token(config: GatewayConfig) -> str | None:

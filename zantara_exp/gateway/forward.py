@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
+from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.answers import body_of, headers_of
 from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
 from zantara_exp.gateway.exchange import (
@@ -29,7 +30,7 @@ from zantara_exp.gateway.exchange import (
     refuse,
     request_headers,
 )
-from zantara_exp.gateway.metrics import AccessLog, Metrics
+from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
 from zantara_exp.rollout.served import CANDIDATE
@@ -223,7 +224,7 @@ class Forwarder:
         """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
         tried = exchange.turn.answer if exchange.turn is not None else None
         candidate_ms = 0.0 if tried is None else tried.latency_ms
-        self._metrics.added.add((exchange.asked - exchange.began + after_seconds) * 1000 - candidate_ms)
+        self._metrics.added.observe(exchange.asked - exchange.began + after_seconds - candidate_ms / 1000)
 
     async def _failed(self, exchange: Exchange, error: Exception, send: Send) -> None:
         """The primary was not reached, or broke off: then the client's connection breaks off as well."""

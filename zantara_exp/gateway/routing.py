@@ -135,7 +135,7 @@ class Routing:
             answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY else CANDIDATE
         self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
         if own is not None:
-            self._metrics.candidate.add(own.latency_ms)
+            self._metrics.candidate.observe(own.latency_ms / 1000)
         answer = own if answered_by == CANDIDATE else said
         line = Served(
             timestamp=turn.at,

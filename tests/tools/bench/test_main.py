@@ -33,7 +33,8 @@ def loaded(*_: object) -> Any:
 GIVEN: dict[str, dict[str, Any]] = {
     "gates": {
         "gates._Bench.first_go": lambda self, truth, icc, users, rules: {
-            name: np.full(self.simulations, 61.0) for name in (*rules, *(f"{rule}@14" for rule in CLASSICAL))
+            name: np.full(self.simulations, 61.0)
+            for name in (*rules, *(f"{rule}@14" for rule in rules if rule in CLASSICAL))
         },
         "guardrails.table": lambda *_: TABLE,
         "gates._verdict": lambda *_: TABLE,
@@ -68,8 +69,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "extract": {"extract.TURNS": 1},
     "analysis": {"analysis._TURNS": 1},
     "gateway": {
-        "shadow_gateway.RATE": 50.0, "shadow_gateway.ROUNDS": 1, "shadow_gateway.STREAMS": 10,
-        "shadow_gateway._SECONDS": 0.3, "shadow_gateway._STEADY_SECONDS": 0.5,
+        "shadow_gateway.RATE": 50.0,
+        "shadow_gateway.ROUNDS": 1,
+        "shadow_gateway.STREAMS": 10,
+        "shadow_gateway._SECONDS": 0.3,
+        "shadow_gateway._STEADY_SECONDS": 0.5,
     },
     "startup": {"startup._COMMANDS": {"--help": ["--help"]}},
     "rollout": {"rollout.REPLICAS": 1, "rollout.ROUNDS": 1, "rollout._DECISIONS": 1000, "rollout.LOOKS_A_DAY": 1},
@@ -77,8 +81,11 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 SMALL["shadow"] = {
     **SMALL["gateway"],
-    "shadow.RATE": 50.0, "shadow.PHASE_SECONDS": 0.5, "shadow.CANDIDATES": ("healthy",),
-    "shadow.OUTAGE_SECONDS": 2.0, "shadow_log.KILLS": 1,
+    "shadow.RATE": 50.0,
+    "shadow.PHASE_SECONDS": 0.5,
+    "shadow.CANDIDATES": ("healthy",),
+    "shadow.OUTAGE_SECONDS": 2.0,
+    "shadow_log.KILLS": 1,
 }
 """Benchmark -> how little of it is measured."""
 SIZES = {"gates": 100, "extract": 1_000, "analysis": 3_000, "rollout": 100, "train": 100}
