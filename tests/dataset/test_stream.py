@@ -26,7 +26,7 @@ insert into conversations select {id}, 'u' || n % 50, 's',
     '{{"model": "haiku", "rating": 4}}', timestamptz '2025-11-03 12:00+00' - {step} * interval '1 second'
 from generate_series(1, {rows}) n
 """
-ROWS = 12_000
+ROWS = 20_000
 WAYS = {
     "times of their own": ("'c' || n", "n"),
     "all at one time": ("'c' || n", "0"),
