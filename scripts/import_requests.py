@@ -14,6 +14,7 @@ import argparse
 import sys
 from datetime import date
 from pathlib import Path
+from shlex import quote
 
 from _project import use_own_python
 
@@ -35,7 +36,7 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_status
     terminal.say(f"{given.file.name}: {count} requests in {given.log_dir}")
-    terminal.say(f"next: scripts/analyze_shadow_mode_logs.py --log-dir {given.log_dir} --stats-only")
+    terminal.say(f"next: scripts/analyze_shadow_mode_logs.py --log-dir {quote(str(given.log_dir))} --stats-only")
     return 0
 
 

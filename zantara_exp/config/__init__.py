@@ -65,7 +65,7 @@ def with_experiment(arguments: Sequence[str], config_dir: str | Path | None = No
     searched = folders(config_dir)
     known = sorted({path.stem for folder in searched for path in (folder / "experiment").glob("*.yaml")})
     if named not in known:
-        where = " and ".join(str(folder) for folder in searched)
+        where = " or ".join(filter(None, [str(config_dir or os.environ.get(OWN_FOLDER, "")), "conf"]))
         raise ConfigError(
             f"{EXPERIMENT}={named}: no such experiment in {where}; {suggestion(named, known)}",
             f"export {EXPERIMENT}=NAME, or --config-dir=DIR with experiment/{named}.yaml, or unset {EXPERIMENT}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def where(config: Config, layout: Layout) -> Iterator[tuple[str, str]]:
         elif not server.has_database(name):
             raise MissingInputError(
                 f"source.database={name}: the embedded PostgreSQL has no such database",
-                f"scripts/import_conversations.py FILE --database {name}",
+                f"scripts/import_conversations.py FILE --database {name} --state {shlex.quote(config.paths.state)}",
             )
         yield server.conninfo(name), server.note
 
