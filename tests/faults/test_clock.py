@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from tests.endpoints.servers import raw_server
-from tests.rollout.support import MONDAY, act, config_of, order, write_served, write_verdict
+from tests.rollout.support import AGED, MONDAY, act, config_of, order, write_served, write_verdict
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, observe, opened
 from tests.shadow.waiting import wait_for
@@ -54,9 +54,9 @@ def test_what_the_guardrails_refuted_stays_refuted_whatever_the_clock_says(days:
     rolled_back(store, replace(order(days), actor=GUARDRAILS, reason="alarm"))
     assert (store.read().phase, store.read().share) == ("rolled_back", 0)
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
-        act("start", days=days + 1)
+        act("start", AGED, days=days + 1)
     write_verdict(config_of(), as_of="2025-11-04")
-    act("start", days=days + 1)
+    act("start", AGED, days=days + 1)
 
 
 def test_a_clock_set_back_ends_no_step_early() -> None:

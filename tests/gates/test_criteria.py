@@ -6,7 +6,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.gates.evidence import DAY, above, below, crowd, gate_of, user_days
-from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, Seen, decide, resolve
 from zantara_exp.gates.eprocess import log_evidence_go, lower_bound
 
@@ -209,7 +209,7 @@ def test_a_bad_segment_is_seen_though_all_is_fine_overall():
     rng = np.random.default_rng(8)
     total = rng.binomial(3, np.where(languages == "id", 0.6, 1.0))
     days = replace(crowd(languages.size, 3, 1.0), total=total.astype(float), segments={"language": languages})
-    segments = {"language": ["it", "en", "id", "de"]}
+    segments = Segments(["it", "en", "id", "de"])
     decided = judge(above(0.9, 0.8), days, segments=segments)
     assert decided.decision == "FAIL"
     assert "language=id" in decided.reason
@@ -258,7 +258,7 @@ def test_malformed_evidence_is_missing_and_says_why(days, words):
 def test_false_no_go_is_shared_by_everything_that_could_end_in_one():
     bugs = Criterion("n", "count", no_go=Threshold(at_least=1))
     gate = gate_of(a=above(0.98, 0.95), b=above(0.9), c=above(0.9, 0.8), bugs=bugs)
-    gate.segments = {"language": ["it", "en", "id"]}
+    gate.segments = Segments(["it", "en", "id"])
     assert resolve(gate)["a"].needed_no_go == pytest.approx(math.log(8 / 0.05))
     assert resolve(gate)["a"].needed_go == pytest.approx(math.log(1 / 0.05))
     assert resolve(gate)["a"].min_users == 149

@@ -1,7 +1,6 @@
 import numpy as np
-import pytest
 
-from zantara_exp.gates.detector import Detector, detector_path
+from zantara_exp.gates.detector import detector_path
 
 THRESHOLD = np.log(3000 / (0.05 / 4))
 
@@ -31,23 +30,6 @@ def test_healthy_ramps_rarely_alarm():
     shares = rng.beta(0.95 * 4, 0.05 * 4, (200, 3000))
     alarms = (detector_path(shares, 0.95) >= THRESHOLD).any(axis=1)
     assert alarms.mean() <= 0.05
-
-
-def test_one_at_a_time_is_the_same_and_can_be_resumed():
-    shares = np.random.default_rng(5).random(40)
-    whole = Detector(0.95, 3000, 0.0125)
-    for share in shares[:20]:
-        whole.observe(share)
-    resumed = Detector(0.95, 3000, 0.0125, observed=whole.observed, state=whole.state)
-    for share in shares[20:]:
-        resumed.observe(share)
-    assert resumed.log_value == pytest.approx(detector_path(shares, 0.95)[-1])
-    assert resumed.threshold == pytest.approx(THRESHOLD)
-    assert resumed.observed == 40
-
-
-def test_no_observation_is_no_alarm():
-    assert not Detector(0.95, 3000, 0.0125).alarm
 
 
 def test_a_long_outage_has_a_value_that_can_be_written_down():

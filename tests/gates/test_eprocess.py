@@ -7,9 +7,7 @@ from scipy.optimize import brentq
 from zantara_exp.gates import eprocess as ep
 
 
-@pytest.mark.parametrize(
-    ("good", "bad", "expected"), [(500, 0, 8.288860), (495, 5, 0.818661), (990, 10, 2.115298)]
-)
+@pytest.mark.parametrize(("good", "bad", "expected"), [(500, 0, 8.288860), (495, 5, 0.818661), (990, 10, 2.115298)])
 def test_go_vectors(good, bad, expected):
     assert float(ep.log_evidence_go(good, bad, 0.98)) == pytest.approx(expected, abs=1e-6)
 

@@ -4,7 +4,10 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import binom_test, proportion_confint
 
+from zantara_exp.gates import UserDays
 from zantara_exp.gates import intervals as iv
+from zantara_exp.gates.kinds.mean import cluster_mean
+from zantara_exp.gates.visits import of_log
 
 R_LOWER = [(490, 500, 0.9663117), (990, 1000, 0.9830968), (45, 50, 0.8011670)]
 
@@ -44,7 +47,9 @@ def test_cluster_robust_error_agrees_with_statsmodels():
     values = rng.normal(800, 90, users.size) + rng.normal(0, 200, 80)[users]
     fit = OLS(values, np.ones(users.size)).fit(cov_type="cluster", cov_kwds={"groups": users})
     requests = np.bincount(users).astype(float)
-    estimate, error = iv.cluster_mean(requests, np.bincount(users, values) / requests)
+    log = UserDays(np.arange(80), np.full(80, 20_000), requests, np.bincount(users, values))
+    at = of_log(log, 20_000).at
+    estimate, error = (float(x[0, 0]) for x in cluster_mean(at, requests, log.total / requests))
     assert estimate == pytest.approx(fit.params[0], rel=1e-12)
     # statsmodels also multiplies by (n - 1)/(n - k), which is one for a mean alone.
     assert error == pytest.approx(fit.bse[0], rel=1e-9)

@@ -5,14 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
+from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold, Traffic
 from zantara_exp.gates import Seen, decide, resolve
 from zantara_exp.gates.decision import FAIL, PASS
-from zantara_exp.gates.draw import at_threshold, draw
 from zantara_exp.gates.evidence import UserDays
-from zantara_exp.gates.paths import users_seen
+from zantara_exp.gates.kinds.kind import Planned
 from zantara_exp.gates.population import visits
-from zantara_exp.gates.simulate import decide_paths, evidence_paths
 
 DAYS = 21
 above, below = (lambda x: Threshold(above=x)), (lambda x: Threshold(below=x))
@@ -38,11 +36,11 @@ CASES = {
 
 
 def rollouts(criterion, value, simulations=2, segments=None, **traffic):
-    gate = Gate(criteria={"c": criterion}, segments=segments or {}, horizon_days=DAYS)
+    gate = Gate(criteria={"c": criterion}, segments=segments or Segments(), horizon_days=DAYS)
     rule, planned = resolve(gate)["c"], replace(Traffic(comparisons_per_day=60.0), **traffic)
     rng = np.random.default_rng(11)
     at = visits(planned, DAYS, simulations, rng)
-    return rule, draw(rule, value, at, planned, rng), rng
+    return rule, rule.kind.draw(rule, value, at, planned, rng), rng
 
 
 def seen(drawn, simulation, languages=None):
@@ -57,7 +55,7 @@ def seen(drawn, simulation, languages=None):
         go = replace(go, segments={"language": np.array(["it", "en"])[languages[go.user]]})
     if drawn.beyond is None:
         return Seen(go)
-    return Seen(go, replace(go, total=drawn.at.one(simulation, drawn.beyond).total))
+    return Seen(go, replace(go, total=drawn.at.one(simulation, drawn.beyond.total).total))
 
 
 def with_arms(candidate, control, simulation):
@@ -74,7 +72,7 @@ def with_arms(candidate, control, simulation):
 def test_every_path_decides_as_decide_does(name):
     criterion, value = CASES[name]
     rule, drawn, _ = rollouts(criterion, value)
-    outcomes = decide_paths(rule, drawn, DAYS)
+    outcomes = rule.kind.looks(rule, drawn, Planned(DAYS, 0))
     days = [DAYS - 1] if criterion.method == "exact" else range(2, DAYS, 3)
     decisions = {}
     for simulation in range(2):
@@ -91,11 +89,13 @@ def test_every_path_decides_as_decide_does(name):
 def test_evidence_is_the_same_number(name):
     criterion, value = CASES[name]
     rule, drawn, _ = rollouts(criterion, value)
-    log_go, log_no_go, users = evidence_paths(rule, drawn)
+    sums = rule.kind.sums(rule, drawn)
+    log_go, log_no_go = rule.kind.evidence(rule, sums)
+    users = rule.kind.users(sums)
     for day in (9, DAYS - 1):
         view = decide(rule, seen(drawn, 1), day).view
         # Of two sides the smaller one decides whether there are enough users.
-        other = view.users if drawn.control is None else users_seen(drawn.control.at)[1, day]
+        other = view.users if drawn.control is None else drawn.control.at.users_seen[1, day]
         assert min(view.users, other) == users[1, day]
         assert log_go[1, day] == pytest.approx(view.log_go, abs=1e-6)
         assert log_no_go[1, day] == pytest.approx(view.log_no_go, abs=1e-6)
@@ -103,11 +103,11 @@ def test_evidence_is_the_same_number(name):
 
 def test_a_failing_segment_is_seen():
     criterion = Criterion("m", go=above(0.8), no_go=below(0.75))
-    rule, drawn, rng = rollouts(criterion, 0.9, segments={"language": ["it", "en"]})
+    rule, drawn, rng = rollouts(criterion, 0.9, segments=Segments(["it", "en"]))
     languages = rng.integers(0, 2, drawn.at.users)
     bad = (languages == 1)[drawn.at.user]
     drawn = replace(drawn, total=np.where(bad, np.floor(drawn.total * 0.5), drawn.total))
-    outcomes = decide_paths(rule, drawn, DAYS, [languages])
+    outcomes = rule.kind.looks(rule, drawn, Planned(DAYS, 0, [languages]))
     decisions = [decide(rule, seen(drawn, 0, languages), day).decision for day in range(0, DAYS, 4)]
     assert decisions[-1] == FAIL
     assert [decision == FAIL for decision in decisions] == outcomes.fails[0, ::4].tolist()
@@ -118,6 +118,6 @@ def test_a_truth_at_the_threshold_is_on_the_threshold(name):
     criterion, _ = CASES[name]
     rule, _, _ = rollouts(criterion, CASES[name][1])
     bound = criterion.go if criterion.go.given else criterion.no_go
-    value = at_threshold(rule, bound)
+    value = rule.kind.at_threshold(rule, bound)
     expected = {"non-inferior": -0.2, "inferior": 0.02}
     assert value == pytest.approx(expected.get(name, bound.value))

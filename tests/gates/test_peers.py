@@ -7,7 +7,7 @@ import pytest
 
 from tests.gates.evidence import above, below, crowd, gate_of, user_days
 from tests.gates.test_config import shipped
-from zantara_exp.config.gate import Criterion, Threshold
+from zantara_exp.config.gate import Criterion, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, Seen, judge_gate, junit_xml
 
 
@@ -73,7 +73,7 @@ def test_nine_worse_of_two_hundred_do_not_pass_five_percent(method):
 def test_a_group_without_data_is_named_and_does_not_score():
     languages = np.array(["it", "en"] * 200)
     gate = gate_of(m=above(0.95, 0.9))
-    gate.segments = {"language": ["it", "en", "id"]}
+    gate.segments = Segments(["it", "en", "id"])
     judged = judge_gate(gate, {"m": replace(crowd(400, 3, 1.0), segments={"language": languages})})
     empty = judged.criteria[0].segments[2].view
     assert judged.thin_segments == ["language=id"]

@@ -10,16 +10,15 @@ from tests.analysis import logs
 from tests.gates.test_config import shipped
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
-from zantara_exp.gates.draw import truths
 from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.kinds import kind_named
+from zantara_exp.gates.kinds.review import review_power, reviews_needed
 from zantara_exp.gates.operating import Case, Plan, as_expected, at_go, at_no_go, ramp_days, simulate, standard_error
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.traffic import (
     counts_of_log,
     intra_class_correlation,
     needed_traffic,
-    review_power,
-    reviews_needed,
 )
 from zantara_exp.layout import Layout
 from zantara_exp.runner import run_overrides
@@ -48,7 +47,7 @@ def test_the_same_seed_gives_the_same_rates_and_another_seed_others():
 
 
 def test_better_truths_and_more_traffic_decide_sooner():
-    cases = [Case({"success": truth}) for truth in truths(resolve(success_gate())["success"])]
+    cases = [Case({"success": truth}) for truth in kind_named("proportion").truths(resolve(success_gate())["success"])]
     by_truth = [curve.go_by(14) for curve in simulate(Plan(success_gate(), 14, 400, 3), cases)]
     assert by_truth == sorted(by_truth)
     assert by_truth[0] < 0.05

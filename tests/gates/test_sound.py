@@ -9,8 +9,7 @@ import pytest
 from tests.gates.evidence import DAY, above, crowd, gate_of, user_days
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.gates import Number, Reviews, Seen, judge_gate
-from zantara_exp.gates.clustered import outcome
-from zantara_exp.gates.judge import Judged
+from zantara_exp.gates.kinds.kind import Weighed, outcomes
 from zantara_exp.gates.rules import resolve
 
 NAN, INF = float("nan"), float("inf")
@@ -116,10 +115,10 @@ def test_wins_and_losses_of_pairs_are_never_negative():
 
 def test_evidence_that_is_no_number_never_passes():
     rule = resolve(gate_of(c=above(0.98, 0.95)))["c"]
-    fine = Judged(1.0, 0.99, 1.0, 600, 50.0, -50.0)
-    assert outcome(rule, fine, 600, enough=True) == "PASS"
-    assert outcome(rule, replace(fine, log_go=NAN), 600, enough=True) == "UNDECIDED"
-    assert outcome(rule, replace(fine, log_no_go=NAN), 600, enough=True) == "UNDECIDED"
+    looks = Weighed(np.array([[50.0, NAN, 50.0]]), np.array([[-50.0, -50.0, NAN]]))
+    found = outcomes(rule, looks, 600, enough=True)
+    assert found.passes.tolist() == [[True, False, False]]
+    assert not found.fails.any()
 
 
 def test_days_that_lost_everything_count():

@@ -10,7 +10,7 @@ import pytest
 from tests.gates.evidence import above, crowd, gate_of, user_days
 from tests.gates.test_config import SHIPPED, shipped
 from zantara_exp import gates
-from zantara_exp.config.gate import Criterion, Threshold
+from zantara_exp.config.gate import Criterion, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, UserDays, gate_hash, judge_gate, junit_xml
 
 SCHEMA = json.loads((files(gates) / "verdict.schema.json").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def everything():
         bugs=Criterion("b", "count", go=Threshold(at_most=0)),
         gone=Criterion("g", go=Threshold(above=0.5)),
     )
-    gate.segments = {"language": ["it", "xx"]}
+    gate.segments = Segments(["it", "xx"])
     evidence = {"success": days, "savings": priced, "quality": Reviews(40, 8, 2, 0), "bugs": Number(0)}
     return judge_gate(gate, {**evidence, "gone": Missing("nobody measures it")})
 

@@ -67,10 +67,12 @@ def served(primary: Primary, candidate: Candidate) -> Iterator[tuple[str, Gatewa
         yield gate
 
 
-def set_share(gateway: Gateway, percent: float, *overrides: str) -> None:
-    """As stage=rollout writes it, whose own tests say when it may."""
+def set_share(gateway: Gateway, percent: float, *overrides: str, languages: tuple[str, ...] = ()) -> None:
+    """As stage=rollout writes it, whose own tests say when it may; of some languages only, where they are named."""
     config = composed(*overrides)
-    running = State(RUNNING, 0, percent, gateway.routing.epoch, "g1", "2025-11-02", since=datetime.now(UTC))
+    covers = {"language": languages} if languages else {}
+    of = gateway.routing.epoch, "g1", "2025-11-02"
+    running = State(RUNNING, 0, percent, *of, since=datetime.now(UTC), covers=covers)
     with closing(open_store(config.rollout, Layout(config))) as store:
         store.swap(store.read(), running if percent else State())
     wait_for(lambda: gateway.routing.share == percent)
@@ -219,6 +221,28 @@ def test_what_stays_with_the_primary(served: tuple[str, Gateway], primary: Prima
     assert candidate.calls == mirror.stats.compared  # it was asked for what is mirrored, and for nothing else
     casual = ask(served[0], headers={"x-zantara-category": "casual"}, messages=[VISA])
     assert casual.headers[ANSWERED] == "candidate"  # the app knows better
+
+
+def test_a_language_that_the_go_does_not_cover_stays_with_the_primary_in_no_arm(
+    primary: Primary, candidate: Candidate
+) -> None:
+    with rolled_out(primary, candidate) as (gate, gateway):
+        set_share(gateway, 50.0, languages=("en",))
+        set_share(gateway, 100.0, languages=("en",))
+        english = {"messages": [{"role": "user", "content": "Good morning, how are you today?"}]}
+        assert ask(gate, **english).headers[ANSWERED] == "candidate"
+        assert ANSWERED not in ask(gate).headers  # Italian
+        unclear = {"messages": [{"role": "user", "content": "ok"}]}
+        casual = {"x-zantara-category": "casual"}
+        assert ANSWERED not in ask(gate, headers=casual, **unclear).headers
+        assert ANSWERED in ask(gate, headers={**casual, "x-zantara-language": "en"}, **unclear).headers  # the app knows
+        assert gateway.metrics.unrouted == {"not_covered_language_it": 1, "not_covered_language_unknown": 1}
+        shown = httpx.get(f"{gate}/metrics").text
+        assert 'zantara_rollout_unrouted_total{reason="not_covered_language_it"} 1' in shown
+        assert [line.language for line in lines(2)] == ["en", "en"]
+        mirror = gateway.mirror  # what stays goes on being compared, and so its evidence grows
+        wait_for(lambda: mirror.stats.compared == 2)
+        assert sorted(row.query for row in logged()) == sorted([CHAT["content"], "ok"])
 
 
 def test_what_the_app_says_of_a_request_names_nobody(served: tuple[str, Gateway]) -> None:

@@ -42,14 +42,15 @@ def config_of(*overrides: str) -> Config:
 
 
 def test_a_short_one_ends_in_a_rollback(workdir: Path):
-    """A day of shadow mode, a GO, half of the users, an outage, a rollback; nobody stays without an answer."""
+    """A day of shadow mode, a GO, half of the users, an outage, a pause that does not end; nobody stays unanswered."""
     config = config_of(*SHORT)
     scenario = replace(SCENARIOS["outage"], from_percent=50.0, after_hours=1.0)
     played = play(scenario, config, Context(config, Kept(), workdir))
     assert played.as_it_should, page(played)
     assert played.unanswered == played.after_end == 0
-    assert [change.action for change in played.state.history] == ["start", "rollback"]
-    assert played.state.history[-1].reason.startswith("fallback: alarm")
+    assert [change.action for change in played.state.history] == ["start", "outage", "rollback"]
+    assert played.state.history[-1].reason.startswith("not over after 24 hours: fallback outage: alarm")
+    assert any("the pause goes on: the candidate did not pass its test" in line for line in played.said)
     text = page(played)
     assert "**It ended with GO, rollout rolled back: as it should.**" in text
     assert "| 50 % | 1 to 1 | candidate |" in text
@@ -62,7 +63,7 @@ def test_the_whole_one(workdir: Path):
     config = config_of()
     result = rehearsal(config, Context(config, Kept(), workdir))
     assert [row[1:3] for row in result.tables[0].rows] == [
-        ["GO", "done 100 %"], ["GO", "rolled_back"], ["NO_GO", "idle"], ["GO", "rolled_back"],
+        ["GO", "done 100 %"], ["GO", "rolled_back"], ["NO_GO", "idle"], ["GO", "rolled_back"], ["GO", "done 100 %"],
     ]  # fmt: skip
     assert {path.name for path in (workdir / "reports/rehearsal").iterdir()} == {f"{name}.md" for name in SCENARIOS}
 
@@ -102,6 +103,8 @@ def test_when_each_candidate_changes(name: str):
     assert (failing("id") > 0.1) == (name == "indonesian")
     models.served(50, FIRST + timedelta(days=14))
     assert (failing("en") > 0.1) == (name == "degrades")
+    models.served(50, FIRST + timedelta(days=14 + 52 / 24))
+    assert (failing("en") > 0.1) == (name in ("degrades", "outage", "hiccup"))
     models.served(50, FIRST + timedelta(days=20))
     assert (failing("en") > 0.1) == (name in ("degrades", "outage"))
 

@@ -13,6 +13,7 @@ import numpy as np
 from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
 from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.witness import verdict_hash
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import Authority, serving_epoch
 from zantara_exp.rollout.ramp import Order
@@ -28,6 +29,8 @@ SERVED = (
     "rollout.probe.enabled=false",
 )
 """A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step."""
+AGED = "rollout.go_max_age_days=90"
+"""For starts weeks after the GO, with no log that says what came since."""
 MONDAY = datetime(2025, 11, 3, 9, tzinfo=UTC)
 GRANTED = Authority("e1", "go_no_go", "g1", "2025-11-02")
 
@@ -57,12 +60,20 @@ def write_verdict(config: Config, **changed: object) -> Path:
         **changed,
     }
     look = {key: said[key] for key in ("gate", "verdict", "gate_hash", "epoch", "as_of")}
-    layout.looks.parent.mkdir(parents=True, exist_ok=True)
-    with layout.looks.open("a") as looks:
-        looks.write(json.dumps({**look, "requests": 900.0, "users": 300, "exact": {}}) + "\n")
+    record_look(config, **look, verdict_hash=verdict_hash(said))
     layout.verdict.parent.mkdir(parents=True, exist_ok=True)
     layout.verdict.write_text(json.dumps(said))
     return layout.verdict
+
+
+def record_look(config: Config, **look: object) -> None:
+    """One look on record; without more, a GO of the configured gate as of 2 November."""
+    layout = Layout(config)
+    same = {"gate": config.gate.name, "verdict": "GO", "gate_hash": gate_hash(config.gate), "as_of": "2025-11-02"}
+    counts = {"epoch": serving_epoch(config, layout), "requests": 900.0, "users": 300, "exact": {}}
+    layout.looks.parent.mkdir(parents=True, exist_ok=True)
+    with layout.looks.open("a") as looks:
+        looks.write(json.dumps({**same, **counts, **look}) + "\n")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import MONDAY, act, config_of, traffic, write_served, write_verdict
+from tests.rollout.support import AGED, MONDAY, act, config_of, traffic, write_served, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
@@ -83,20 +83,20 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsy
     last = fallen.history[-1]
     assert (last.actor, last.action) == ("guardrails", "rollback")
     assert (
-        "fallback: alarm, above 5 %: requests that the candidate did not answer 38.8 % of 143 users since 2025-11-03"
+        "fallback: alarm, above 2 %: requests that the candidate did not answer 38.8 % of 143 users since 2025-11-03"
         in last.reason
     )
     assert "users of the primary 0.0 %" in last.reason
     assert "rolled back: fallback: alarm" in capsys.readouterr().out
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
-        act("start", days=3)
+        act("start", AGED, days=3)
 
 
 @pytest.mark.parametrize(
     ("bad", "breached"),
     [
         ({"latency_ms": 4000.0}, "latency: alarm, above 5 % slower than 1500 ms"),
-        ({"lost": 0.4}, "error: alarm, above 5 %"),
+        ({"lost": 0.4}, "error: alarm, above 2 %"),
         ({"failed": 0.5, "failed_in": "id"}, "fallback (id): 51"),
         ({"failed": 0.3, "arms": ("candidate",), "share": 100.0}, "fallback: alarm"),
         ({"tokens": 200_000, "failed": 0.4}, "cost: alarm, above USD 0.002"),
@@ -191,11 +191,13 @@ def test_a_half_written_incident_hides_no_other_and_is_no_good_news(running: Pat
 
 
 def test_a_good_time_outweighs_nothing(running: Path):
-    """A fortnight without a fault, then a bad day: of users who were served well before."""
+    """A fortnight without a fault, then a bad day, or an outage: of users who were served well before."""
     write_served(days=14, users=60, per_day=200)
-    assert seen(days=14).breach == ""
-    write_served(days=0.5, start=14, users=60, per_day=200, failed=0.9)
-    assert "fallback" in seen(days=14.5).breach
+    assert seen(days=14).breach == seen(days=14).outage == ""
+    write_served(days=1, start=14, users=60, per_day=200, failed=0.25)
+    assert "fallback: alarm" in seen(days=15).breach
+    write_served(days=0.25, start=15, users=60, per_day=200, failed=0.9)
+    assert "fallback outage: alarm" in seen(days=15.25).outage
 
 
 def test_a_bad_time_before_a_resume_is_not_held_against_it(running: Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rollout.support import act, config_of, write_served, write_verdict
+from tests.rollout.support import AGED, act, config_of, write_served, write_verdict
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.store import FileStore
@@ -53,7 +53,7 @@ def test_without_a_verdict_nothing_starts(workdir: Path):
         ({"verdict": "NO_GO", "reason": "success fell"}, "is NO_GO, not GO: success fell"),
         ({"verdict": "INCONCLUSIVE"}, "is INCONCLUSIVE, not GO"),
         ({"verdict": None}, "holds no verdict"),
-        ({"authorises": False}, "only watches"),
+        ({"authorises": False}, "only watches, or looked back"),
         ({"gate_hash": "0" * 16}, "its criteria are others"),
         ({"epoch": "f" * 16}, "the GO is about epoch ffffffffffffffff"),
         ({"epoch": ""}, "the GO is about epoch"),
@@ -91,6 +91,8 @@ def test_a_go_that_its_criteria_do_not_give_is_none(at: Path, decision: str | No
         ({"as_of": "2025-11-01"}, "has no such look"),
         ({"epoch": "f" * 16}, "has no such look"),
         ({"gate_hash": "0" * 16}, "has no such look"),
+        ({"verdict_hash": "0" * 16}, "has no such look"),
+        ({"found_in": "verdict.json"}, "has no such look"),
     ],
 )
 def test_a_go_that_no_recorded_look_gave_is_none(at: Path, changed: dict[str, str], message: str):
@@ -202,7 +204,7 @@ def test_a_lost_state_opens_no_way_back_to_the_go_before(at: Path):
     file.write_bytes(file.read_bytes()[:400])
     act("rollback", days=1)
     with pytest.raises(ZantaraError, match="it needs a GO as of 2025-11-04 or later, this one is as of 2025-11-02"):
-        act("start", days=2)
+        act("start", AGED, days=2)
     write_verdict(config_of(), as_of="2025-11-04")
     assert act("start", days=2).metrics == {"rollout/percent": 10}
 
@@ -218,7 +220,7 @@ def test_a_deleted_state_opens_no_way_back_either(at: Path):
         act("start", days=2)
     assert act("rollback", days=2).summary["phase"] == "rolled_back"
     with pytest.raises(ZantaraError, match="it needs a GO as of 2025-11-05 or later"):
-        act("start", days=2)
+        act("start", AGED, days=2)
 
 
 def test_a_state_changed_by_hand_is_not_believed(at: Path):

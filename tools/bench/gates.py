@@ -20,8 +20,8 @@ from zantara_exp.config import CONF
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.files import load_gate
 from zantara_exp.gates.operating import Plan, at_no_go, simulate, standard_error
-from zantara_exp.gates.paths import first_time
-from zantara_exp.gates.population import Floats, chunks, probabilities, successes, visits
+from zantara_exp.gates.population import chunks, probabilities, successes, visits
+from zantara_exp.gates.visits import Floats, first_time
 from zantara_exp.stage import Table
 
 DAYS = 60

@@ -15,7 +15,8 @@ from zantara_exp import terminal
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.detector import detector_path
 from zantara_exp.gates.operating import standard_error
-from zantara_exp.gates.population import Floats, probabilities, successes, visits
+from zantara_exp.gates.population import probabilities, successes, visits
+from zantara_exp.gates.visits import Floats
 from zantara_exp.stage import Table
 
 P0, PLANNED, ALPHA, GUARDRAILS = 0.95, 3000, 0.05, 4

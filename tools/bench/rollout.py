@@ -1,6 +1,6 @@
 """`scripts/bench rollout`: what the router costs, how soon a rollback is everywhere, and what the guardrails see.
 
-Ramps are simulated (`bench.ramps`) with the plan, the cells and the thresholds of `rollout=default`.
+Ramps are simulated (`tools.bench.ramps`) with the plan, the cells and the thresholds of `rollout=default`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -20,11 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from tools.bench.checkout import environment
-from tools.bench.ramps import USUAL, Ending, Ramp, plan_of_default, play
+from tools.bench.ramp_tables import LOOKS_A_DAY, tables
 from tools.bench.report import Goal, Report
 from zantara_exp import terminal
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.gates.operating import standard_error
 from zantara_exp.rollout.moves import rolled_back
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.ramp import GUARDRAILS, Order
@@ -34,7 +32,6 @@ from zantara_exp.rollout.store import FileStore, Store
 from zantara_exp.stage import Table
 
 RAMPS = 200
-LOOKS_A_DAY = 4
 REPLICAS, ROUNDS = 4, 10
 _DECISIONS = 200_000
 _URL = "ROLLOUT_DATABASE_URL"
@@ -54,32 +51,20 @@ while True:
         had = has
     time.sleep(0.005)
 """
-BAD = {
-    "99 % answered by the candidate, 85 % from day 14 on": Ramp({"fallback": 0.01}, {"fallback": 0.15}, 14),
-    "99 % answered at all, 85 % from day 14 on": Ramp({"error": 0.01}, {"error": 0.15}, 14),
-    "85 % answered by the candidate from the start": Ramp({"fallback": 0.15}, {"fallback": 0.15}),
-    "98 % fast, 85 % from day 14 on": Ramp({"slow": 0.02}, {"slow": 0.15}, 14),
-    "70 % in Indonesian alone, from day 10 on": Ramp({}, {"fallback": 0.3}, 10, "id"),
-    "an outage in the night after day 16": Ramp({}, {"fallback": 0.999}, 16.4),
-}
-GOOD = {
-    "as good as usual (99 % answered by the candidate, 98 % fast)": Ramp(),
-    "at two limits all the time (95 % answered, 95 % fast)": Ramp({"fallback": 0.05, "slow": 0.05}),
-}
 
 
 def run(size: int | None, seed: int) -> Report:
     """Measure; `size` ramps per scenario."""
     began = time.monotonic()
     goals: list[Goal] = []
-    tables = [_router(goals), _replicas(goals), *_ramps(size or RAMPS, seed, goals)]
+    found = [_router(goals), _replicas(goals), *tables(size or RAMPS, seed, goals)]
     intro = (
         f"The router of one process, {REPLICAS} processes that watch one state, and {size or RAMPS} simulated ramps "
-        "per row: four weeks, 100 requests a day of each arm, ICC 0.2, the shipped guardrails all at once, looked at "
-        f"every {24 // LOOKS_A_DAY} hours. Hurt are users of the candidate who met what was bad, from the change to "
-        "the rollback."
+        "per row: four weeks, 100 requests a day of each arm where no other number is given, ICC 0.2, the shipped "
+        f"guardrails all at once, looked at every {24 // LOOKS_A_DAY} hours, and every hour for outages. Hurt are "
+        "users of the candidate who met what was bad, from the change to the rollback."
     )
-    return Report("rollout", "scripts/bench rollout", intro, tables, goals, time.monotonic() - began)
+    return Report("rollout", "scripts/bench rollout", intro, found, goals, time.monotonic() - began)
 
 
 def _router(goals: list[Goal]) -> Table:
@@ -164,47 +149,3 @@ def _told(replica: subprocess.Popen[str], serving: bool) -> float:
     if int(has) != int(serving):
         raise RuntimeError("a replica missed a change")
     return float(moment)
-
-
-def _ramps(ramps: int, seed: int, goals: list[Goal]) -> list[Table]:
-    plan = plan_of_default()
-    bad_rows, good_rows = [], []
-    for number, (what, ramp) in enumerate(BAD.items()):
-        endings = _endings(what, ramp, plan, ramps, [seed, number])
-        missed = ramps - len(endings)
-        goals.append(Goal(f"bad ramps not rolled back: {what}", missed, None, 0))
-        bad_rows.append([what, f"{len(endings)} of {ramps}", *_described(endings, ramp)])
-    for number, (what, ramp) in enumerate(GOOD.items()):
-        endings = _endings(what, ramp, plan, ramps, [seed, 100 + number])
-        share = len(endings) / ramps
-        goals.append(Goal(f"good ramps rolled back: {what}", share, standard_error(share, ramps), 0.05, "%"))
-        good_rows.append([what, f"{len(endings)} of {ramps}", _by(endings)])
-    usual = ", ".join(f"{name} {100 * share:g} %" for name, share in USUAL.items())
-    head = ["candidate", "rolled back", "days after the change", "users hurt", "by"]
-    return [
-        Table(f"bad ramps (else: {usual})", head, bad_rows),
-        Table("good ramps", ["candidate", "rolled back", "by"], good_rows),
-    ]
-
-
-def _endings(what: str, ramp: Ramp, plan: Rollout, ramps: int, seed: list[int]) -> list[Ending]:
-    terminal.say(what)
-    rng = np.random.default_rng(seed)
-    found = [play(ramp, plan, LOOKS_A_DAY, rng) for _ in range(ramps)]
-    return [ending for ending in found if ending is not None]
-
-
-def _described(endings: list[Ending], ramp: Ramp) -> list[str]:
-    if not endings:
-        return ["-", "-", "-"]
-    days = [ending.day - ramp.change for ending in endings]
-    hurt = [ending.hurt for ending in endings]
-    return [
-        f"median {np.median(days):.1f}, last {max(days):.1f}",
-        f"median {np.median(hurt):.0f}, most {max(hurt)}",
-        _by(endings),
-    ]
-
-
-def _by(endings: list[Ending]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in Counter(ending.by for ending in endings).most_common(3))

@@ -15,11 +15,12 @@ from scipy.special import betaln, ndtr
 
 from tools.bench import spending
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
-from zantara_exp.gates import eprocess, paths
-from zantara_exp.gates.draw import Drawn
-from zantara_exp.gates.population import Floats, Visits
-from zantara_exp.gates.rules import Rule, resolve
-from zantara_exp.gates.simulate import Flags, decide_paths
+from zantara_exp.gates import eprocess, intervals
+from zantara_exp.gates.kinds.kind import Planned, Rule
+from zantara_exp.gates.kinds.proportion import Proportion
+from zantara_exp.gates.rules import resolve
+from zantara_exp.gates.share_methods import counts_of
+from zantara_exp.gates.visits import Flags, Floats, Measured, Visits
 
 P0, ALPHA, RHO0 = 0.98, 0.05, 0.2
 
@@ -34,18 +35,18 @@ class Seen:
     @cached_property
     def requests(self) -> Floats:
         """Requests so far."""
-        return paths.by_day(self.at, self.at.trials)
+        return self.at.by_day(self.at.trials)
 
     @cached_property
     def successes(self) -> Floats:
         """Successes so far."""
-        return paths.by_day(self.at, self.good)
+        return self.at.by_day(self.good)
 
     @cached_property
     def p_value(self) -> Floats:
         """Of the exact binomial test on all requests so far."""
-        counts = eprocess.Counts(self.successes, self.requests - self.successes)
-        return np.exp(-paths.exact_log_evidence(counts, P0, "go"))
+        failures = self.requests - self.successes
+        return np.exp(-intervals.exact_log_evidence_go(self.successes, failures, P0))
 
     @cached_property
     def z_score(self) -> Floats:
@@ -59,7 +60,7 @@ class Seen:
         n = np.maximum(self.requests, 1.0)
         share = self.successes / n
         m, s = self.at.seen, self.at.so_far(self.good)
-        ss, sm, mm = (paths.summed(self.at, product) for product in (s * s, s * m, m * m))
+        ss, sm, mm = (self.at.summed(product) for product in (s * s, s * m, m * m))
         robust = np.maximum(ss - 2 * share * sm + share**2 * mm, 0.0) / n**2
         return (share - P0) / np.sqrt(np.where(robust > 1e-12, robust, P0 * (1.0 - P0) / n))
 
@@ -119,10 +120,11 @@ def criterion_rule(method: str = "weighted", rho0: float = RHO0, window: str | N
 
 
 def _gate(**how: str) -> Decides:
-    rule = criterion_rule(**how)  # type: ignore[arg-type]
+    rule, kind = criterion_rule(**how), Proportion()  # type: ignore[arg-type]
 
     def decides(seen: Seen, horizon: int) -> Flags:
-        return decide_paths(rule, Drawn(seen.at, seen.at.trials, seen.good), seen.at.days).passes
+        plan = Planned(seen.at.days, review_size=0)
+        return kind.looks(rule, Measured(seen.at, seen.at.trials, seen.good), plan).passes
 
     return decides
 
@@ -133,12 +135,12 @@ _NARROW = eprocess.GO_BETS**2 * (1.0 - eprocess.GO_BETS)
 def _narrow(seen: Seen, horizon: int) -> Flags:
     """The weighted rule with its stakes laid around those that pay at 0.99 and 0.995."""
     rule = criterion_rule()
-    good, bad = paths.weighted(seen.at, seen.at.trials, seen.good, rule.rho0)
+    good, bad = counts_of(seen.at, seen.at.trials, seen.good, rule.rho0)
     wealth = good[..., None] * np.log1p((1.0 - P0) / P0 * eprocess.GO_BETS) + bad[..., None] * np.log1p(
         -eprocess.GO_BETS
     )
     evidence = eprocess.mix(wealth, np.log(_NARROW / _NARROW.sum()))
-    return np.asarray((evidence >= rule.needed_go) & (paths.users_seen(seen.at) >= rule.min_users))
+    return np.asarray((evidence >= rule.needed_go) & (seen.at.users_seen >= rule.min_users))
 
 
 NARROW = "weighted, stakes ~ l^2 (1 - l): tried, not used"

@@ -31,7 +31,7 @@ from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Number, UserDays
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ _MEASURES: Mapping[str, _Measure] = {
 METRICS = frozenset(_MEASURES) | frozenset(BUSINESS_METRICS) | {"comparisons", "blocking_errors"}
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """What the log, opened once, says about each metric; Missing with the reason where it says nothing."""
     with ExitStack() as opened:
 
@@ -118,6 +116,20 @@ def evidence(
                 return Missing(f"{error.message}: run `{error.hint}`")
 
         return [ask(request) for request in requests]
+
+
+def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
+    """The days that the whole log, whatever `as_of` says, holds of one candidate; None where it holds nothing of it."""
+    try:
+        with open_log(config, layout) as log:
+            facts = log.facts.filter(log.facts.epoch == epoch)
+            rows = facts.group_by("day").agg(count=facts.count()).to_pyarrow().to_pylist()
+            if not rows:
+                return None
+            days = {row["day"]: int(row["count"]) for row in rows}
+            return Logged({**dict.fromkeys(log.lost(epoch, min(days)), 0), **days})
+    except MissingInputError:
+        return None
 
 
 class _Newest:

@@ -25,6 +25,18 @@ PHRASES = {
     "segment": "segmento",
     "every criterion passes": "ogni criterio è superato",
     "nothing was measured": "non è stato misurato nulla",
+    "Also said of this candidate": "Detto anche di questo candidato",
+    "What a start has to answer": "A che cosa un avvio deve rispondere",
+    "hash": "hash",
+    "verdict": "verdetto",
+    "looks": "sguardi",
+    "last as of": "ultimo, al",
+    "everything": "tutto",
+    "this gate only watches; gate=go_no_go decides": "questo gate osserva soltanto; decide gate=go_no_go",
+    "no day of the log is over yet": "nessun giorno del log è ancora finito",
+    "the record of looks was lost once: what was said before cannot be known": (
+        "il registro degli sguardi è andato perso: ciò che fu detto prima non si può sapere"
+    ),
     "Segments that could end in NO-GO": "Segmenti che potrebbero portare a NO-GO",
     "no pair has been labelled by a reviewer yet": "nessuna coppia è stata ancora giudicata da un revisore",
     "A latency quantile is judged as the share of requests that keep its limit; a failed request does not.": (
@@ -223,6 +235,46 @@ SENTENCES = (
         r"Gate (\S+) \((\w+)\), alpha (\S+) over all daily looks, evidence of epoch (\S+) up to (.*?)\. (A .*\.)",
         "Gate {} ({}), alfa {} su tutti gli sguardi giornalieri, evidenza dell'epoca {} fino al {}. {}",
     ),
+    # what a verdict opens, and what stands against it
+    (r"Opens nothing: (.*)\.", "Non apre nulla: {}."),
+    (
+        r"Opens a rollout of (.*), not of (.*); a start asks for rollout\.reason\.",
+        "Apre un rollout di {}, non di {}; l'avvio chiede rollout.reason.",
+    ),
+    (
+        r"Opens a rollout of (.*); a start asks for rollout\.reason\.",
+        "Apre un rollout di {}; l'avvio chiede rollout.reason.",
+    ),
+    (r"Opens a rollout of (.*), not of (.*)\.", "Apre un rollout di {}, non di {}."),
+    (r"Opens a rollout of (.*)\.", "Apre un rollout di {}."),
+    (
+        r"its evidence ends with (\S+), and the log goes on to ([\d-]+)(.*)",
+        "la sua evidenza finisce con il {}, e il log continua fino al {}{}",
+    ),
+    (r"language (\w[\w, ]*)", "lingua {}"),
+    (
+        r"a look saw the log up to (\S+), and it ends with (\S+) now: bring back what is gone(.*)",
+        "uno sguardo vide il log fino al {}, e ora finisce con il {}: riporta ciò che manca{}",
+    ),
+    (r"(gate=\S+ .*) said (\S+) afterwards, on evidence up to (.*)", "{} ha detto {} dopo, su evidenza fino al {}"),
+    (
+        r"(gate=\S+ .*) said (\S+) in (\S+) looks, the last on evidence up to (.*)",
+        "{} ha detto {} in {} sguardi, l'ultimo su evidenza fino al {}",
+    ),
+    (r"(gate=\S+ .*) said (\S+) on evidence up to (.*)", "{} ha detto {} su evidenza fino al {}"),
+    (
+        r"a look saw ([\d,]+) comparisons up to (\S+), and ([\d,]+) are left of them",
+        "uno sguardo vide {} confronti fino al {}, e ne restano {}",
+    ),
+    (
+        r"the log holds nothing of (\d+) of the days up to (\S+): (.*)",
+        "il log non ha nulla di {} dei giorni fino al {}: {}",
+    ),
+    (
+        r"the log ends with (\S+): what came since is not in it (.*)",
+        "il log finisce con il {}: ciò che venne dopo non c'è {}",
+    ),
+    (r"(\S+): (\d+) users, (\d+) are needed", "{}: {} utenti, ne servono {}"),
     (r"(.*) passes", "superato: {}"),
     (r"(.*) pass", "superati: {}"),
     (r"(.*) and (\S+)", "{} e {}"),

@@ -97,6 +97,7 @@ def page(
         pairs=pairs,
         provenance=list(provenance.items()),
         criteria=[grid(table) for table in (verdict.criteria, verdict.segments) if table is not None and table.rows],
+        standing=[grid(table) for table in verdict.standing],
         similar_note=views.similar_note(found, config),
     )
 
@@ -185,9 +186,8 @@ def _bounds(config: Config, metric: str) -> list[float]:
 
 def _latency_limit(config: Config) -> float | None:
     """The limit that the gate declares for a latency quantile, in milliseconds."""
-    limits = [
-        item.go.given
-        for item in config.gate.criteria.values()
-        if item.metric == "latency_ms" and item.kind == "quantile"
-    ]
-    return next((value for given in limits for value in given.values()), None)
+    from zantara_exp.gates.kinds import kind_named
+
+    criteria = [item for item in config.gate.criteria.values() if item.metric == "latency_ms" and item.go.given]
+    limits = [kind_named(item.kind).limits(item)[0] for item in criteria]
+    return next((limit for limit in limits if limit is not None), None)

@@ -12,8 +12,8 @@ from zantara_exp.stage import Table
 
 if TYPE_CHECKING:
     from zantara_exp.config.gate import Gate
-    from zantara_exp.gates.criteria import Seen
-    from zantara_exp.gates.decision import CriterionDecision
+    from zantara_exp.gates.decision import CriterionDecision, View
+    from zantara_exp.gates.kinds.kind import Seen
     from zantara_exp.gates.verdict import Verdict
 
 COLUMNS = ("criterion", "decision", "estimate", "bounds", "go", "no-go", "requests", "users", "why")
@@ -32,6 +32,10 @@ class VerdictView:
     segments: Table | None
     """Declared segments that a NO-GO could come from."""
     note: str
+    opens: str
+    """What a rollout may do on it; empty where it is neither a GO nor looks back."""
+    standing: Sequence[Table]
+    """What else was said of the same candidate, and what a start has to answer."""
 
 
 def evidence_path(
@@ -61,6 +65,9 @@ def evidence_path(
 
 def shown_verdict(verdict: Verdict) -> VerdictView:
     """A verdict in words and tables."""
+    from zantara_exp.gates.table import shown_opening
+
+    opens = shown_opening(verdict)
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
     passed = [item.name for item in verdict.criteria if item.decision == "PASS"]
     shared: dict[str, list[str]] = {}
@@ -76,7 +83,25 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
         criteria=Table("", COLUMNS, [_row(item) for item in verdict.criteria]),
         segments=_segments(verdict.criteria),
         note=_note(verdict),
+        opens=f"Opens {opens}." if opens else "",
+        standing=_standing(verdict),
     )
+
+
+def _standing(verdict: Verdict) -> list[Table]:
+    found = verdict.standing
+    if found is None:
+        return []
+    said = [
+        [each.gate, each.gate_hash, each.verdict.replace("_", "-"), f"{each.looks:,}", each.last, each.reason]
+        for each in found.others
+    ]
+    asked = [[each] for each in found.objections]
+    tables = [
+        Table("Also said of this candidate", ["gate", "hash", "verdict", "looks", "last as of", "why"], said),
+        Table("What a start has to answer", ["what"], asked),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _sentence(verdict: Verdict) -> str:
@@ -97,9 +122,9 @@ def _range(low: int, high: int | None) -> str:
 
 
 def _row(item: CriterionDecision) -> list[str]:
-    from zantara_exp.gates.words import shown, shown_threshold
+    from zantara_exp.gates.kinds import kind_named
 
-    c, view = item.criterion, item.view
+    c, view, kind = item.criterion, item.view, kind_named(item.criterion.kind)
     # a quantile is judged as the share of requests that keep the limit
     why = item.reason
     if item.days is not None:
@@ -107,14 +132,22 @@ def _row(item: CriterionDecision) -> list[str]:
     return [
         item.name,
         item.decision.lower(),
-        shown(view.estimate, c.kind),
-        _between(shown(view.lower, c.kind), shown(view.upper, c.kind)),
-        shown_threshold(c, c.go),
-        shown_threshold(c, c.no_go),
+        *_figures(item, view),
+        kind.shown_threshold(c, c.go),
+        kind.shown_threshold(c, c.no_go),
         f"{view.requests:,.0f}" if view.requests else "",
         f"{view.users:,}" if view.users else "",
         why,
     ]
+
+
+def _figures(item: CriterionDecision, view: View) -> list[str]:
+    """Estimate and bounds."""
+    from zantara_exp.gates.kinds import kind_named
+
+    kind = kind_named(item.criterion.kind)
+    lower, upper = kind.shown(view.lower), kind.shown(view.upper)
+    return [kind.shown(view.estimate), _between(lower, upper)]
 
 
 def _between(lower: str, upper: str) -> str:
@@ -124,13 +157,9 @@ def _between(lower: str, upper: str) -> str:
 
 
 def _segments(criteria: Sequence[CriterionDecision]) -> Table | None:
-    from zantara_exp.gates.words import shown
-
     rows = [
         [item.name, part.segment, "too thin" if part.thin else part.view.decision.lower()]
-        + [shown(part.view.estimate, item.criterion.kind)]
-        + [_between(shown(part.view.lower, item.criterion.kind), shown(part.view.upper, item.criterion.kind))]
-        + [f"{part.view.users:,}"]
+        + [*_figures(item, part.view), f"{part.view.users:,}"]
         for item in criteria
         if item.criterion.no_go.given
         for part in item.segments

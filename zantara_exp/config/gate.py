@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, ValuesView
 from dataclasses import dataclass, fields
 
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.fields import setting
-
-KINDS = ["proportion", "quantile", "mean", "ratio", "review", "non_inferiority", "paired", "count"]
-METHODS = ["weighted", "strict", "exact", "detector"]
-_METHODS_OF = {
-    "proportion": METHODS,
-    "quantile": METHODS,
-    "mean": ["weighted", "exact"],
-    "ratio": ["weighted", "exact"],
-    "review": ["exact"],
-    "non_inferiority": ["weighted"],
-    "paired": ["weighted", "exact"],
-}
-_WINDOWED = ("proportion", "quantile", "mean", "ratio")
-_SHARES = ("proportion", "review", "paired")
+from zantara_exp.config.kinds import KINDS, METHODS, KindRow
 
 
 @dataclass
@@ -61,14 +47,14 @@ class Criterion:
     """One measured condition of a gate."""
 
     metric: str = setting("", "Name of the metric, as an area's evidence module lists it.")
-    kind: str = setting("proportion", "How the metric is judged.", choices=KINDS)
+    kind: str = setting("proportion", "How the metric is judged.", choices=list(KINDS))
     go: Threshold = setting(Threshold(), "Must be shown for GO; without it the criterion passes unless refuted.")
     no_go: Threshold = setting(Threshold(), "What, once shown, is NO_GO.")
     method: str = setting(
         "weighted",
         "weighted: daily looks, users weighed; strict: each user once, proven; exact: one look; "
         "detector: a guardrail that reacts to change.",
-        choices=METHODS,
+        choices=list(METHODS),
     )
     alpha: float | None = setting(None, "False passes, all looks together; default: the gate's.", gt=0, le=0.25)
     rho0: float | None = setting(None, "Assumed correlation of one user's requests; default: the gate's.", ge=0, le=1)
@@ -83,70 +69,58 @@ class Criterion:
     required: bool = setting(True, "Whether a GO waits for this evidence; only a criterion without go may say false.")
     expected: float | None = setting(None, "The truth you expect, in the metric's unit; stage=check plans with it.")
 
+    @property
+    def one_look(self) -> bool:
+        """Whether it may be looked at only as often as declared."""
+        return METHODS[self.method].one_look
+
     def rules(self) -> Iterator[tuple[str, str]]:
         """Thresholds that can be met, on the right side of each other, by a method that fits the kind."""
         if self.kind not in KINDS or self.method not in METHODS:
             return  # named already, and nothing can be said about the rest
+        row = KINDS[self.kind]
         if not self.metric:
             yield "metric", "is empty; name what is measured, such as success"
         for name, bound in (("go", self.go), ("no_go", self.no_go)):
-            yield from self._threshold_rules(name, bound)
+            yield from self._threshold_rules(name, bound, row)
         if not self.go.given and not self.no_go.given:
             yield "go", "neither go nor no_go is given; such as go: {above: 0.98}"
-        if self.kind != "count" and self.method not in _METHODS_OF[self.kind]:
-            yield "method", f"kind={self.kind} takes {' or '.join(_METHODS_OF[self.kind])}"
-        if self.where and self.kind in ("count", "review"):
+        if row.methods and self.method not in row.methods:
+            yield "method", f"kind={self.kind} takes {' or '.join(row.methods)}"
+        if self.where and row.one_number:
             yield "where", f"kind={self.kind} is one number for all requests; remove it"
         if self.metric in BUSINESS_METRICS and self.kind == "proportion" and self.where != {"arm": ["candidate"]}:
             why = f"{self.metric} also has the days before the candidate, and kind=proportion judges now alone"
             yield "where", why + ": write where: {arm: [candidate]}, or kind: non_inferiority to compare both"
-        if self.method == "detector" and self.go.given:
-            yield "go", "a detector only ever alarms: give it no_go alone"
-        if self.window is not None and not re.fullmatch(r"[1-9]\d{0,2}d", self.window):
-            yield "window", "is written as days, such as 7d"
-        if self.window is not None and (not self.go.given or self.kind not in _WINDOWED):
-            yield "window", f"withholds a GO of kind {', '.join(_WINDOWED)}; this criterion has none"
+        if METHODS[self.method].alarms and self.go.given:
+            yield "go", f"a {self.method} only ever alarms: give it no_go alone"
         if self.go.given and not self.required:
             yield "required", "a criterion with a go threshold cannot be optional; remove go or required=false"
+        yield from self._window_rules(row)
         yield from self._order_rules()
-        yield from self._expected_rules()
-
-    def _expected_rules(self) -> Iterator[tuple[str, str]]:
-        """An expected truth that the metric can have; stage=check and stage=power simulate it."""
-        if self.expected is None:
-            return
-        problem = self._no_value(self.expected)
-        if not problem and self.kind in _SHARES and not 0 <= self.expected <= 1:
-            problem = f"kind={self.kind} needs a share from 0 to 1"
-        if problem:
+        # stage=check and stage=power simulate the expected truth.
+        if self.expected is not None and (problem := row.values.problem(self.expected, self.kind, truth=True)):
             yield "expected", problem
 
-    def _no_value(self, value: float) -> str:
-        """Why a metric of this kind can never have this value; empty where it can."""
-        if not math.isfinite(value):
-            return f"{value} is no number to compare with"
-        if self.kind in ("mean", "quantile") and value <= 0:
-            return f"kind={self.kind} needs a value above 0, in the metric's unit"
-        if self.kind == "ratio" and value >= 1:
-            return "is the part of the other arm's sum that is saved, below 1"
-        if self.kind == "non_inferiority" and not -1 < value < 1:
-            return "is the difference to the baseline, a share between -1 and 1"
-        return ""
+    def _window_rules(self, row: KindRow) -> Iterator[tuple[str, str]]:
+        if self.window is None:
+            return
+        if not re.fullmatch(r"[1-9]\d{0,2}d", self.window):
+            yield "window", "is written as days, such as 7d"
+        if not self.go.given or not row.windowed:
+            windowed = ", ".join(name for name, other in KINDS.items() if other.windowed)
+            yield "window", f"withholds a GO of kind {windowed}; this criterion has none"
 
-    def _threshold_rules(self, name: str, bound: Threshold) -> Iterator[tuple[str, str]]:
+    def _threshold_rules(self, name: str, bound: Threshold, row: KindRow) -> Iterator[tuple[str, str]]:
         sides = list(bound.given)
         if len(sides) > 1:
             yield name, f"give exactly one bound, not {' and '.join(sides)}"
-        elif sides and self.kind != "count" and sides[0] in ("at_least", "at_most"):
+        elif sides and not row.counted and sides[0] in ("at_least", "at_most"):
             yield f"{name}.{sides[0]}", "only for kind=count; an estimate is shown to lie above or below"
-        elif sides and (problem := self._no_value(bound.value)):
+        elif sides and (problem := row.values.problem(bound.value, self.kind)):
             yield f"{name}.{sides[0]}", problem
-        elif sides and self.kind in _SHARES and not 0 < bound.value < 1:
-            yield f"{name}.{sides[0]}", f"kind={self.kind} needs a share strictly between 0 and 1"
-        elif sides and self.kind == "review" and (sides[0] == "above") != (name == "go"):
-            yield f"{name}.{sides[0]}", "a review counts good answers: go: {above: share}, no_go: {below: share}"
-        elif sides and self.kind == "quantile" and (sides[0] == "below") != (name == "go"):
-            yield f"{name}.{sides[0]}", "a quantile is judged as go: {below: limit}, no_go: {above: limit}"
+        elif sides and row.good_is and (sides[0] == row.good_is) != (name == "go"):
+            yield f"{name}.{sides[0]}", row.good_is_because
 
     def _order_rules(self) -> Iterator[tuple[str, str]]:
         if len(self.go.given) != 1 or len(self.no_go.given) != 1:
@@ -156,9 +130,12 @@ class Criterion:
             return
         go, no_go = self.go.value, self.no_go.value
         if (go < no_go) if self.go.upwards else (go > no_go):
-            yield "go", (
-                f"contradicts no_go: a value between {min(go, no_go):g} and {max(go, no_go):g} "
-                f"would be GO and NO_GO at once"
+            yield (
+                "go",
+                (
+                    f"contradicts no_go: a value between {min(go, no_go):g} and {max(go, no_go):g} "
+                    f"would be GO and NO_GO at once"
+                ),
             )
 
 
@@ -184,6 +161,34 @@ class Traffic:
 
 
 @dataclass
+class Segments:
+    """Config node `gate.segments`: parts of the traffic that are judged one by one, and what a GO is worth there."""
+
+    language: list[str] = setting([], "Languages judged one by one, such as [it, en].")
+    category: list[str] = setting([], "Categories judged one by one, such as [greeting, casual].")
+    thin: str = setting(
+        "exclude",
+        "A part with too little evidence, or whose own estimate misses go: exclude, a GO does not cover it and no "
+        "rollout moves it; wait, there is no GO before all have enough.",
+        choices=["exclude", "wait"],
+    )
+
+    @property
+    def declared(self) -> dict[str, list[str]]:
+        """The values of each dimension that is declared."""
+        named = {"language": self.language, "category": self.category}
+        return {dimension: values for dimension, values in named.items() if values}
+
+    def items(self) -> ItemsView[str, list[str]]:
+        """Declared dimensions with their values."""
+        return self.declared.items()
+
+    def values(self) -> ValuesView[list[str]]:
+        """The values of the declared dimensions."""
+        return self.declared.values()
+
+
+@dataclass
 class Gate:
     """Config group `gate`: a named set of criteria."""
 
@@ -191,7 +196,7 @@ class Gate:
     criteria: dict[str, Criterion] = setting({}, "The criteria, by name.")
     alpha: float = setting(0.05, "Probability of a false GO, and of a false NO_GO, over all looks.", gt=0, le=0.25)
     rho0: float = setting(0.2, "Assumed correlation of one user's requests.", ge=0, le=1)
-    segments: dict[str, list[str]] = setting({}, "Segments judged one by one for NO_GO, such as {language: [it]}.")
+    segments: Segments = setting(Segments(), "Parts judged one by one, for NO_GO and for what a GO covers.")
     max_lost_percent: float = setting(1.0, "More requests lost than this and there is no GO, in percent.", ge=0, lt=100)
     authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
     horizon_days: int = setting(14, "Days within which a decision is planned.", ge=1, le=365)
@@ -199,11 +204,8 @@ class Gate:
     traffic: Traffic = setting(Traffic(), "The traffic planned for.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A name that can be part of a file's; at least one criterion; segments that name values."""
+        """A name that can be part of a file's; at least one criterion."""
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             yield "name", "is part of a file's name: letters, digits, _ and -, such as go_no_go"
         if not self.criteria:
             yield "criteria", "a gate without criteria would decide nothing; choose one by gate=go_no_go"
-        for dimension, values in self.segments.items():
-            if not values:
-                yield f"segments.{dimension}", "names no value, such as [it, en, id]"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 
-ACTIONS = ("status", "start", "advance", "pause", "resume", "rollback")
+ACTIONS = ("status", "start", "advance", "pause", "resume", "widen", "rollback")
 MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost")
+OUTAGE_MEASURES = ("error", "fallback", "timeout", "slow")
+"""What an outage shows in within the hour; complaints come later, and costs are no outage."""
 EVENTS = ("verdict", "step", "pause", "rollback")
 
 
@@ -31,6 +33,32 @@ class Guardrail:
             yield "limit", "neither limit nor over_control is given; such as limit: 0.05"
         if self.by_language and self.limit is None:
             yield "by_language", "holds each language to the limit: give it one"
+
+
+@dataclass
+class Outage:
+    """Config node `rollout.outage`: what is done when most requests of some hours fail at once."""
+
+    answer: str = setting(
+        "pause",
+        "pause: the primary answers until the candidate passes its test; rollback: for good; ignore: not watched.",
+        choices=["pause", "rollback", "ignore"],
+    )
+    share: float = setting(
+        0.3, "Users' mean share of bad requests, over the last hours, that an outage has at least.", gt=0, lt=1
+    )
+    wait_minutes: float | None = setting(
+        30.0, "From the pause to the test, and from test to test; null: only a person resumes.", ge=1, le=10_080
+    )
+    give_up_hours: float | None = setting(
+        24.0, "A pause of an outage that lasts longer is rolled back; null: never.", gt=0, le=8760
+    )
+    most_per_week: int = setting(3, "Outages within 7 days that are answered by a pause; the next rolls back.", ge=0)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A test comes before the end of patience."""
+        if self.wait_minutes and self.give_up_hours and self.wait_minutes > 60 * self.give_up_hours:
+            yield "wait_minutes", f"{self.wait_minutes:g} min is longer than give_up_hours ({self.give_up_hours:g} h)"
 
 
 @dataclass
@@ -73,7 +101,13 @@ class Rollout:
     categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
     languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
-    reason: str = setting("", "Why, for its history.")
+    reason: str = setting("", "Why, for its history; start and widen ask for it where something stands against them.")
+    go_max_age_days: int = setting(
+        0, "start, widen: complete days that the evidence of the GO may be older than the log's newest.", ge=0, le=365
+    )
+    log_max_age_days: int = setting(
+        7, "A log whose last complete day lies further back than this stands against a start.", ge=0, le=3650
+    )
     state: str = setting(
         "file",
         "Where state and served log lie: file, under paths.state and paths.logs; postgres, for several machines.",
@@ -86,11 +120,15 @@ class Rollout:
     )
 
     guardrails: dict[str, Guardrail] = setting(
-        {"error": Guardrail("error", 0.05), "fallback": Guardrail("fallback", 0.05)}, "What ends the rollout, by name."
+        {"error": Guardrail("error", 0.02), "fallback": Guardrail("fallback", 0.02)}, "What ends the rollout, by name."
     )
+    block_hours: int = setting(
+        4, "A rollback needs evidence over blocks of so many hours too, each one voice; divides 24.", ge=1, le=24
+    )
+    outage: Outage = setting(Outage(), "What is done about an outage.")
     critical_bugs: bool = setting(True, "Whether a blocking error noted in reports/incidents.jsonl ends it as well.")
     alpha: float = setting(
-        0.05, "Probability of a false rollback over the planned ramp, all guardrails together.", gt=0, le=0.25
+        0.05, "Probability of a false alarm over the planned ramp, all guardrails together.", gt=0, le=0.25
     )
     min_users: int = setting(
         100, "Users of the candidate whom a step must have served before the next one.", ge=1, le=1_000_000
@@ -119,6 +157,8 @@ class Rollout:
             yield "categories", "business stays with the primary; remove it"
         if not self.guardrails:
             yield "guardrails", "is empty: a rollout that nothing watches is refused"
+        if 24 % self.block_hours:
+            yield "block_hours", f"{self.block_hours} does not divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
         if any(guardrail.by_language for guardrail in self.guardrails.values()) and not self.languages:
             yield "languages", "is empty, and a guardrail looks at each language; such as [it, en, id]"
         if self.watch and self.action != "status":

@@ -20,9 +20,7 @@ METRICS = frozenset({"conversations", "language_share_deviation", "category_shar
 _EPOCH = date(1970, 1, 1)
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """Measure some of METRICS.
 
     `conversations` counts those that became examples of a split, `*_share_deviation` is the largest distance of a share

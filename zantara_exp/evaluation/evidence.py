@@ -32,9 +32,7 @@ _COUNTED = {"eval_loss": ("val", "loss_sum"), "token_accuracy": ("test", "correc
 _SECONDS_PER_DAY = 86_400
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """Evidence on the model under `paths.models`; Missing when it was not evaluated, or another model was.
 
     Trials are tokens; sums are correct tokens, or nats of loss. An evaluation has no days of its own: all of it stands
@@ -48,6 +46,16 @@ def evidence(
         return [Missing(hindrance)] * len(requests)
     rows = _lines(layout.evaluation_rows)
     return [_of(request.metric, outcome, rows, until) for request in requests]
+
+
+def trained(layout: Layout) -> str:
+    """The epoch of the model under `paths.models`, as its evaluation has it; empty where none was trained here."""
+    found = read_json(layout.train_summary)
+    return "" if found is None else _epoch(found)
+
+
+def _epoch(of: Mapping[str, Any]) -> str:
+    return str(of.get("epoch") or "")[:12]
 
 
 def _evaluate(*overrides: str) -> str:
@@ -67,7 +75,7 @@ def _hindrance(outcome: Mapping[str, Any], trained: Mapping[str, Any] | None) ->
 
 
 def _of(metric: str, outcome: Mapping[str, Any], rows: Sequence[Row], until: date | None) -> Evidence:
-    epoch = str(outcome["epoch"])[:12]
+    epoch = _epoch(outcome)
     if metric == "generalization_gap":
         return _gap(outcome["splits"]["val"]["loss"], outcome["splits"]["train"]["loss"])
     if metric not in METRICS:

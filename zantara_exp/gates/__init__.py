@@ -17,18 +17,17 @@ The error rates: `stage=power` for a gate's own traffic, `scripts/bench gates` f
 from __future__ import annotations
 
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
-from zantara_exp.gates.criteria import Seen, decide
+from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import CriterionDecision
-from zantara_exp.gates.detector import Detector
 from zantara_exp.gates.evidence import Evidence, Missing, Number, Reviews, UserDays
 from zantara_exp.gates.junit import junit_xml
-from zantara_exp.gates.rules import Rule, gate_hash, resolve
+from zantara_exp.gates.kinds.kind import Rule, Seen
+from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.verdict import Verdict, judge_gate
 
 __all__ = [
     "Criterion",
     "CriterionDecision",
-    "Detector",
     "Evidence",
     "Gate",
     "Missing",

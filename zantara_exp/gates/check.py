@@ -18,7 +18,7 @@ from xml.etree import ElementTree as Xml
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.gates import intervals
+from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.files import gates_to_check
 from zantara_exp.gates.operating import (
     Case,
@@ -26,12 +26,14 @@ from zantara_exp.gates.operating import (
     as_expected,
     at_go,
     at_no_go,
+    has_alarms,
     ramp_days,
+    random_rules,
     simulate,
     standard_error,
 )
 from zantara_exp.gates.population import users_within
-from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.gates.rules import resolve
 from zantara_exp.hints import command
 from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.whole import write_whole
@@ -87,47 +89,34 @@ def check(config: Config, context: Context) -> StageResult:
 def findings_of(gate: Gate, review_size: int, seed: int) -> list[Finding]:
     """Everything checked about one gate."""
     days, simulations = ramp_days(gate), gate.traffic.simulations
-    if any(criterion.method == "detector" for criterion in gate.criteria.values()):
+    if has_alarms(gate):
         simulations = min(simulations, _DETECTOR_SIMULATIONS)
     plan = Plan(gate, days, simulations, seed, review_size)
-    findings = [_review(gate, rule, review_size) for rule in resolve(gate).values() if rule.criterion.kind == "review"]
+    rules = resolve(gate).values()
+    findings = [Finding(gate.name, *found) for rule in rules for found in rule.kind.planned(rule, review_size)]
     findings += _too_few(plan)
     findings += _error_rates(plan)
     return findings + _decides(plan)
-
-
-def _review(gate: Gate, rule: Rule, size: int) -> Finding:
-    """Whether the answers planned can show what is asked, and how often they would by chance."""
-    what = f"{rule.name}: {size} reviews can show it"
-    if rule.p0_go is None:
-        return Finding(gate.name, what, True, "no go threshold")
-    wanted = f"{100 * rule.p0_go:g} %"
-    needed = intervals.smallest_pass(size, rule.p0_go, rule.alpha)
-    if needed is None:
-        more = next(n for n in range(size, 100_000) if intervals.smallest_pass(n, rule.p0_go, rule.alpha) is not None)
-        detail = f"{size} of {size} would not show more than {wanted} at alpha {rule.alpha:g}; {more} of {more} would"
-        return Finding(gate.name, what, False, f"{detail}: raise review.size or lower the threshold")
-    by_chance = 10.0 ** (-intervals.exact_log_evidence_go(needed, size - needed, rule.p0_go) / 2.302585092994046)
-    return Finding(gate.name, what, True, f"{needed} of {size} show more than {wanted}; by chance {by_chance:.3f}")
 
 
 def _too_few(plan: Plan) -> Iterator[Finding]:
     """Criteria that wait for more users than the planned traffic brings by the horizon, with nothing expected too."""
     gate = plan.gate
     users = users_within(gate.traffic, gate.horizon_days)
-    for rule in resolve(gate).values():
-        review = rule.criterion.kind == "review"
-        there, unit = (plan.review_size, "reviews") if review else (users, f"users in {gate.horizon_days} days")
-        if rule.criterion.kind != "count" and rule.criterion.go.given and rule.min_users > there:
-            what = f"{rule.name}: there are enough {'reviews' if review else 'users'}"
-            detail = f"it waits for {rule.min_users}, and about {there:.0f} {unit} are planned: it would never pass"
+    for rule in random_rules(gate).values():
+        there, unit, of = users, "users", f" in {gate.horizon_days} days"
+        if rule.kind.counted != unit:
+            there, unit, of = plan.review_size, "reviews", ""
+        if rule.criterion.go.given and rule.min_users > there:
+            what = f"{rule.name}: there are enough {unit}"
+            detail = f"it waits for {rule.min_users}, and about {there:.0f} {unit}{of} are planned: it would never pass"
             yield Finding(gate.name, what, False, detail)
 
 
 def _error_rates(plan: Plan) -> list[Finding]:
     """False GO of each criterion exactly at its go threshold, false NO_GO with all at theirs."""
-    gate = plan.gate
-    cases = [case for case in at_go(gate) if gate.criteria[case.label].kind != "review"]
+    gate, simulated = plan.gate, random_rules(plan.gate)
+    cases = [case for case in at_go(gate) if simulated[case.label].kind.takes is UserDays]
     no_go = at_no_go(gate)
     curves = simulate(plan, [*cases, *([no_go] if no_go else [])]) if cases or no_go else []
     findings = [

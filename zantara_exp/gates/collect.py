@@ -10,12 +10,15 @@ from types import ModuleType
 from zantara_exp.config.gate import Criterion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.criteria import Seen
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing
 from zantara_exp.gates.files import to_check
+from zantara_exp.gates.kinds import kind_named
+from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.layout import Layout
 
-AREAS = ("analysis", "evaluation", "dataset", "review")
+LOG = "analysis"
+"""The area that reads the comparison log."""
+AREAS = (LOG, "evaluation", "dataset", "review")
 _COUNTS = (
     "comparisons blocking_errors conversations language_share_deviation category_share_deviation generalization_gap "
     "critical_bugs"
@@ -42,6 +45,17 @@ def misfit(criterion: Criterion) -> str:
     """Why a criterion's kind does not fit what its metric gives; empty where it fits, or the metric is unknown."""
     kinds = KINDS.get(criterion.metric, (criterion.kind,))
     return "" if criterion.kind in kinds else f"{criterion.metric} is judged as kind={' or kind='.join(kinds)}"
+
+
+def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
+    """The days that the comparison log holds of one candidate; None where it holds nothing of it."""
+    found: Logged | None = _provider(LOG).logged(config, layout, epoch)
+    return found
+
+
+def trained(layout: Layout) -> str:
+    """What evidence on the trained model calls it; empty where none was trained here."""
+    return str(_provider("evaluation").trained(layout))
 
 
 def _provider(area: str) -> ModuleType:
@@ -82,18 +96,9 @@ def _asked(
 
 def _requests(criterion: Criterion) -> tuple[EvidenceRequest, EvidenceRequest | None]:
     """What a criterion is decided on: for GO, and for NO-GO where that has another limit."""
-    limit, no_go_limit = limits_of(criterion)
+    limit, no_go_limit = kind_named(criterion.kind).limits(criterion)
     other = None if no_go_limit in (None, limit) else EvidenceRequest(criterion.metric, no_go_limit)
     return EvidenceRequest(criterion.metric, limit), other
-
-
-def limits_of(criterion: Criterion) -> tuple[float | None, float | None]:
-    """The limits that a quantile's requests are counted against, for GO and for NO-GO; none for other kinds."""
-    if criterion.kind != "quantile":
-        return None, None
-    go = criterion.go.value if criterion.go.given else None
-    no_go = criterion.no_go.value if criterion.no_go.given else None
-    return (no_go if go is None else go), no_go
 
 
 def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:

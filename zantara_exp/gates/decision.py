@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zantara_exp.config.gate import Criterion
-from zantara_exp.gates.rules import Rule
 
 PASS, FAIL, UNDECIDED, MISSING = "PASS", "FAIL", "UNDECIDED", "MISSING"
 GO, NO_GO, INCONCLUSIVE = "GO", "NO_GO", "INCONCLUSIVE"
@@ -99,6 +98,6 @@ class CriterionDecision:
 NOTHING = View(MISSING, None, None, None, 0.0, 0, 0.0, None, None)
 
 
-def missing(rule: Rule, reason: str) -> CriterionDecision:
+def missing(name: str, criterion: Criterion, reason: str) -> CriterionDecision:
     """The decision where evidence is not there."""
-    return CriterionDecision(rule.name, rule.criterion, MISSING, reason, NOTHING, None, None)
+    return CriterionDecision(name, criterion, MISSING, reason, NOTHING, None, None)

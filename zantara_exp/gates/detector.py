@@ -15,13 +15,10 @@ Source: Shin, Ramdas & Rinaldo 2024 (e-detectors); Shiryaev 1963; Roberts 1966.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zantara_exp.gates.eprocess import NO_GO_BETS, NO_GO_LOG_PRIOR, mix, strict_factors_no_go
+from zantara_exp.gates.eprocess import NO_GO_BETS, NO_GO_LOG_PRIOR
 
 Floats = NDArray[np.float64]
 
@@ -42,41 +39,3 @@ def detector_path(shares: ArrayLike, p0: float) -> Floats:
             state *= 1.0 + flat[:, t] * bets
             path[:, t] = prior @ state
     return np.log(np.minimum(path, np.finfo(np.float64).max)).reshape(stakes.shape)
-
-
-@dataclass
-class Detector:
-    """The same, one observation at a time, for a running rollout.
-
-    `p0` is the share of good answers guarded, `planned` the observations of the whole ramp, `alpha` the probability
-    of a false alarm over the ramp (split it over the guardrails beforehand).
-    """
-
-    p0: float
-    planned: int
-    alpha: float
-    observed: int = 0
-    state: list[float] | None = None
-    """Log of each bet's detector, so that a rollout can be written down and resumed."""
-
-    @property
-    def threshold(self) -> float:
-        """The log value at which it alarms."""
-        return math.log(self.planned / self.alpha)
-
-    @property
-    def log_value(self) -> float:
-        """The detector now; -inf before the first observation."""
-        return -math.inf if self.state is None else float(mix(self.state, NO_GO_LOG_PRIOR))
-
-    @property
-    def alarm(self) -> bool:
-        """Whether the guardrail is breached now; the caller keeps the first alarm."""
-        return self.log_value >= self.threshold
-
-    def observe(self, share: float) -> bool:
-        """Add one user's share of good answers, in [0, 1]; returns whether it alarms."""
-        before = np.full(NO_GO_LOG_PRIOR.size, -np.inf) if self.state is None else np.asarray(self.state)
-        self.state = (np.logaddexp(before, 0.0) + strict_factors_no_go(share, self.p0)).tolist()
-        self.observed += 1
-        return self.alarm

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,34 @@ class Missing:
 
 
 Evidence = UserDays | Number | Reviews | Missing
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Which UTC days a log holds of one candidate: what a look could have seen, and what came after it."""
+
+    comparisons: Mapping[date, int]
+    """By day, at least one; a day of which everything was lost has 0."""
+
+    @property
+    def first(self) -> date:
+        """The first day."""
+        return min(self.comparisons)
+
+    @property
+    def last(self) -> date:
+        """The last day, be it over or not."""
+        return max(self.comparisons)
+
+    def complete(self, today: date) -> date | None:
+        """The last day that is over; None where none is."""
+        return max((day for day in self.comparisons if day < today), default=None)
+
+    def until(self, day: date) -> int:
+        """Comparisons up to a day, inclusive."""
+        return sum(count for of, count in self.comparisons.items() if of <= day)
+
+    def gaps(self, until: date) -> list[date]:
+        """Days of which it holds nothing, between its first day and `until`."""
+        days = (self.first + timedelta(days=number) for number in range((until - self.first).days))
+        return [day for day in days if day not in self.comparisons]

@@ -132,7 +132,7 @@ def _not_measured(gate: Gate, config: Config, where: str) -> Iterator[str]:
             yield f"{where}: gate.criteria.{name}.kind={criterion.kind}: {problem}"
         known = _PERIODS if criterion.metric in BUSINESS_METRICS else _dimensions(config)
         yield from _unknown_segments(criterion.where, known, f"{where}: gate.criteria.{name}.where")
-    yield from _unknown_segments(gate.segments, _dimensions(config), f"{where}: gate.segments")
+    yield from _unknown_segments(gate.segments.declared, _dimensions(config), f"{where}: gate.segments")
 
 
 def _dimensions(config: Config) -> dict[str, Sequence[str]]:

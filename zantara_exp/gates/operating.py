@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zantara_exp.config.gate import Gate
-from zantara_exp.gates import paths
-from zantara_exp.gates.draw import at_threshold, draw
+from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates.evidence import UserDays
-from zantara_exp.gates.population import MEAN_REQUESTS, STAY_DAYS, Floats, Visits, chunks, resampled, visits
-from zantara_exp.gates.rules import Rule, resolve
-from zantara_exp.gates.simulate import Outcomes, decide_paths, decide_reviews
+from zantara_exp.gates.kinds.kind import Planned, Rule
+from zantara_exp.gates.population import MEAN_REQUESTS, STAY_DAYS, chunks, resampled, visits
+from zantara_exp.gates.rules import resolve
+from zantara_exp.gates.visits import Floats, Visits, first_time
 
 LOOKS = 60
 """Days looked at for error rates, where the horizon is not longer: a gate goes on being looked at after its horizon."""
@@ -102,61 +102,59 @@ def standard_error(share: float, simulations: int) -> float:
 
 def simulate(plan: Plan, cases: Sequence[Case]) -> list[Curve]:
     """Decide each case on the same rollouts."""
-    rules = resolve(plan.gate)
+    rules, gate = resolve(plan.gate), plan.gate
     found: list[list[tuple[Floats, Floats]]] = [[] for _ in cases]
     for at, rng in plan.rollouts():
-        codes = [rng.integers(0, len(values), at.users) for values in plan.gate.segments.values()]
+        codes = [rng.integers(0, len(values), at.users) for values in gate.segments.values()]
+        planned = Planned(gate.horizon_days, plan.review_size, codes)
         for days, case in zip(found, cases, strict=True):
-            decided = [_decided(rules[name], value, plan, at, codes, rng) for name, value in case.truths.items()]
+            decided = [
+                rules[name].kind.simulate(rules[name], value, at, gate.traffic, planned, rng)
+                for name, value in case.truths.items()
+            ]
             fails = np.logical_or.reduce([outcomes.fails for outcomes in decided])
             passes = np.logical_and.reduce([outcomes.passes for outcomes in decided])
-            days.append((paths.first_time(passes & ~fails), paths.first_time(fails)))
+            days.append((first_time(passes & ~fails), first_time(fails)))
     return [
         Curve(case, np.concatenate([go for go, _ in days]), np.concatenate([no_go for _, no_go in days]))
         for case, days in zip(cases, found, strict=True)
     ]
 
 
-def _decided(
-    rule: Rule, value: float, plan: Plan, at: Visits, codes: Sequence[paths.Ints], rng: np.random.Generator
-) -> Outcomes:
-    if rule.criterion.kind == "review":
-        return decide_reviews(rule, value, plan.review_size, at.simulations, at.days, rng)
-    drawn = draw(rule, value, at, plan.gate.traffic, rng)
-    return decide_paths(rule, drawn, plan.gate.horizon_days, codes)
-
-
-def is_random(rule: Rule) -> bool:
-    """Whether chance plays a part in a criterion; a count is known exactly."""
-    return rule.criterion.kind != "count"
+def random_rules(gate: Gate) -> dict[str, Rule]:
+    """The criteria in which chance plays a part; a count is known exactly."""
+    return {name: rule for name, rule in resolve(gate).items() if rule.kind.random}
 
 
 def at_go(gate: Gate) -> list[Case]:
     """One case per criterion with a go threshold: exactly there, and all others met. Every GO is a false one."""
-    rules = resolve(gate)
-    bounds = {name: rule.criterion.go for name, rule in rules.items() if is_random(rule)}
-    return [Case({name: at_threshold(rules[name], bound)}, name) for name, bound in bounds.items() if bound.given]
+    rules = {name: rule for name, rule in random_rules(gate).items() if rule.criterion.go.given}
+    return [Case({name: rule.kind.at_threshold(rule, rule.criterion.go)}, name) for name, rule in rules.items()]
 
 
 def at_no_go(gate: Gate) -> Case | None:
     """All criteria exactly at their no_go thresholds: every NO_GO is a false one, and none is more likely."""
-    rules = resolve(gate)
-    bounds = {name: rule.criterion.no_go for name, rule in rules.items() if is_random(rule)}
-    truths = {name: at_threshold(rules[name], bound) for name, bound in bounds.items() if bound.given}
+    rules = {name: rule for name, rule in random_rules(gate).items() if rule.criterion.no_go.given}
+    truths = {name: rule.kind.at_threshold(rule, rule.criterion.no_go) for name, rule in rules.items()}
     return Case(truths, "no_go thresholds") if truths else None
 
 
 def as_expected(gate: Gate) -> Case | None:
     """The declared expected truths together."""
-    random = {name for name, rule in resolve(gate).items() if is_random(rule)}
-    declared = {name: c.expected for name, c in gate.criteria.items() if name in random and c.expected is not None}
+    expected = {name: rule.criterion.expected for name, rule in random_rules(gate).items()}
+    declared = {name: truth for name, truth in expected.items() if truth is not None}
     return Case(declared, "expected") if declared else None
+
+
+def has_alarms(gate: Gate) -> bool:
+    """Whether a criterion watches users one by one over a ramp."""
+    return any(METHODS[criterion.method].alarms for criterion in gate.criteria.values())
 
 
 def ramp_days(gate: Gate) -> int:
     """Days that error rates are simulated over: 60, the horizon, or as many as a detector's planned users take."""
     days = max(LOOKS, gate.horizon_days)
-    if any(criterion.method == "detector" for criterion in gate.criteria.values()):
+    if has_alarms(gate):
         users_per_day = gate.traffic.comparisons_per_day / MEAN_REQUESTS
         days = max(days, min(math.ceil(gate.planned_users / users_per_day) - STAY_DAYS, _LONGEST_RAMP))
     return days

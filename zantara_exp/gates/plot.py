@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zantara_exp.config.gate import Gate
+from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Curve
-from zantara_exp.gates.words import shown_threshold
 from zantara_exp.whole import unfinished
 
 
@@ -34,7 +34,10 @@ def draw_power(
             share = [curve.go_by(day) if passing else curve.no_go_by(day) for day in axis_days]
             label = "P(GO)" if criterion is None else f"{value:g}"
             axis.plot(axis_days, share, color=(0.1, 0.2 + 0.5 * shade, 0.9 - 0.7 * shade), label=label, linewidth=1.6)
-        wanted = "" if criterion is None else shown_threshold(criterion, criterion.go if passing else criterion.no_go)
+        wanted = ""
+        if criterion is not None:
+            bound = criterion.go if passing else criterion.no_go
+            wanted = kind_named(criterion.kind).shown_threshold(criterion, bound)
         axis.set_title(f"{name} {wanted}" + ("" if passing else " (NO_GO)"), fontsize=10)
         axis.axvline(gate.horizon_days, color="0.6", linestyle=":", linewidth=1)
         axis.axhline(gate.alpha, color="0.8", linewidth=0.8)

@@ -14,17 +14,12 @@ and day; `chunks` keeps the memory bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.evidence import UserDays
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from zantara_exp.gates.visits import Floats, Visits, grouped
 
 STAY_DAYS = 14
 MOST_REQUESTS = 100
@@ -32,63 +27,6 @@ _REQUESTS = np.arange(1, MOST_REQUESTS + 1)
 _SHARES = _REQUESTS**-1.5 / (_REQUESTS**-1.5).sum()
 MEAN_REQUESTS = float((_REQUESTS * _SHARES).sum())
 _CHUNK_REQUESTS = 2_000_000
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Requests per user and day of `simulations` rollouts of `days` days; rows are sorted by user, then by day."""
-
-    simulations: int
-    days: int
-    owner: Ints
-    """Simulation of each user."""
-    first: Ints
-    """First row of each user; each has at least one."""
-    user: Ints
-    """User of each row."""
-    day: Ints
-    """Day of each row, from 0."""
-    trials: Floats
-    """Requests of each row."""
-
-    @property
-    def users(self) -> int:
-        """Users of all simulations together."""
-        return int(self.owner.size)
-
-    @cached_property
-    def cell(self) -> Ints:
-        """Place of each row in a flattened (simulations, days) array."""
-        return np.asarray(self.owner[self.user] * self.days + self.day)
-
-    def so_far(self, values: Floats) -> Floats:
-        """Each user's running sum of `values`, which are one per row."""
-        total = np.cumsum(values)
-        before = total[self.first] - values[self.first]
-        return np.asarray(total - before[self.user])
-
-    @cached_property
-    def seen(self) -> Floats:
-        """Each user's requests so far, per row."""
-        return self.so_far(self.trials)
-
-    def split(self, part: Ints, parts: int) -> Visits:
-        """The same users in `parts` rollouts for each one: a user of rollout r goes to r * parts + `part`, which is
-        below `parts`."""
-        made = replace(self, simulations=self.simulations * parts, owner=self.owner * parts + part)
-        vars(made)["seen"] = self.seen  # whose rollout a row is of does not change it
-        return made
-
-    def one(self, simulation: int, total: Floats, baseline: Floats | None = None) -> UserDays:
-        """One simulated rollout as the evidence that a gate decides on; `total` per row."""
-        rows = self.owner[self.user] == simulation
-        return UserDays(
-            user=self.user[rows],
-            day=self.day[rows],
-            trials=self.trials[rows],
-            total=total[rows],
-            baseline=None if baseline is None else baseline[rows],
-        )
 
 
 def chunks(traffic: Traffic, days: int, simulations: int) -> Iterator[int]:
@@ -124,7 +62,7 @@ def _churning(traffic: Traffic, days: int, simulations: int, rng: np.random.Gene
     user = rows // STAY_DAYS
     day = arrived[user] + rows % STAY_DAYS
     inside = (day >= 0) & (day < days)
-    return _sorted_visits(simulations, days, owner, user[inside], day[inside], counts[rows[inside]])
+    return grouped(simulations, days, owner, user[inside], day[inside], counts[rows[inside]])
 
 
 def _pool(traffic: Traffic, days: int, simulations: int, rng: np.random.Generator) -> Visits:
@@ -133,7 +71,7 @@ def _pool(traffic: Traffic, days: int, simulations: int, rng: np.random.Generato
     counts = rng.poisson(rates[:, None], (simulations, traffic.users, days)).ravel()
     rows = np.flatnonzero(counts)
     owner = np.repeat(np.arange(simulations), traffic.users)
-    return _sorted_visits(simulations, days, owner, rows // days, rows % days, counts[rows])
+    return grouped(simulations, days, owner, rows // days, rows % days, counts[rows])
 
 
 def resampled(log: UserDays, factor: float, days: int, simulations: int, rng: np.random.Generator) -> Visits:
@@ -151,16 +89,7 @@ def resampled(log: UserDays, factor: float, days: int, simulations: int, rng: np
     drawn = asked[rng.integers(0, asked.shape[0], simulations * size)]
     user, day = np.nonzero(drawn)
     owner = np.repeat(np.arange(simulations), size)
-    return _sorted_visits(simulations, days, owner, user, day, drawn[user, day])
-
-
-def _sorted_visits(
-    simulations: int, days: int, owner: Ints, user: Ints, day: Ints, trials: NDArray[np.number]
-) -> Visits:
-    """Users without a row are dropped, the others numbered anew."""
-    starts = np.flatnonzero(np.diff(user, prepend=-1))
-    codes = np.repeat(np.arange(starts.size), np.diff(starts, append=user.size))
-    return Visits(simulations, days, owner[user[starts]], starts, codes, day, trials.astype(np.float64))
+    return grouped(simulations, days, owner, user, day, drawn[user, day])
 
 
 def probabilities(mean: float, traffic: Traffic, size: int, rng: np.random.Generator) -> Floats:

@@ -16,28 +16,25 @@ from typing import Any
 
 import numpy as np
 
-from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.gates.draw import at_threshold, truths
+from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.operating import (
     Case,
     Curve,
     Plan,
     as_expected,
     at_no_go,
-    is_random,
     ramp_days,
+    random_rules,
     simulate,
     standard_error,
 )
-from zantara_exp.gates.rules import Rule, gate_hash, resolve
+from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.traffic import (
     Needed,
     counts_of_log,
     intra_class_correlation,
     needed_traffic,
-    review_power,
-    reviews_needed,
 )
 from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
@@ -85,8 +82,8 @@ def power(config: Config, context: Context) -> StageResult:
 
 def operating(plan: Plan, context: Context | None = None) -> Power:
     """Simulate a gate over its grid of truths, at its thresholds, and as expected."""
-    rules = {name: rule for name, rule in resolve(plan.gate).items() if is_random(rule)}
-    cases = [Case({name: value}, name) for name, rule in rules.items() for value in truths(rule)]
+    rules = random_rules(plan.gate)
+    cases = [Case({name: value}, name) for name, rule in rules.items() for value in rule.kind.truths(rule)]
     no_go, expected = at_no_go(plan.gate), as_expected(plan.gate)
     if context is not None:
         context.say(f"simulating {plan.simulations} rollouts of {plan.days} days, {len(cases)} truths")
@@ -119,7 +116,7 @@ def _side(curve: Curve, rule: Rule) -> str:
     """Which threshold a truth lies on."""
     value = next(iter(curve.case.truths.values()))
     for name, bound in (("go", rule.criterion.go), ("no_go", rule.criterion.no_go)):
-        if bound.given and abs(value - at_threshold(rule, bound)) < 1e-9:
+        if bound.given and abs(value - rule.kind.at_threshold(rule, bound)) < 1e-9:
             return name
     return "expected" if rule.criterion.expected == value else ""
 
@@ -143,25 +140,11 @@ def _table(found: Power) -> Table:
             passes = [_percent(curve.go_by(day)) for day in looks] if c.go.given else ["-"] * len(looks)
             median = _day(curve.median_go) if c.go.given else "-"
             fails = [_percent(curve.no_go_by(day)) if c.no_go.given else "-" for day in (gate.horizon_days, days)]
-            text = f"{value:g}" if c.kind in ("mean", "quantile") else f"{100 * value:g} %"
+            text = rules[name].kind.shown_truth(value)
             rows.append([name, text, f"at {side}" if side in ("go", "no_go") else side, *passes, median, *fails])
     passing = [f"pass by day {day}" for day in looks]
     failing = [f"NO_GO by day {day}" for day in (gate.horizon_days, days)]
     return Table("if the truth were", ["criterion", "truth", "", *passing, "median day", *failing], rows)
-
-
-def _reviews(gate: Gate, size: int) -> str:
-    """What the planned human review can show."""
-    parts = []
-    for name, rule in resolve(gate).items():
-        truth = rule.criterion.expected
-        if rule.criterion.kind != "review" or truth is None or not rule.criterion.go.given:
-            continue
-        more = reviews_needed(rule, truth, 0.8)
-        enough = "" if more is None or more <= size else f", {more} with 80 %"
-        share = review_power(rule, truth, size)
-        parts.append(f"{name}: {size} pairs show it with {_percent(share)} if {truth:g} are good{enough}")
-    return "; ".join(parts)
 
 
 def _summary(found: Power, source: str, config: Config) -> dict[str, str]:
@@ -180,7 +163,8 @@ def _summary(found: Power, source: str, config: Config) -> dict[str, str]:
             f"median day of GO {_day(curve.median_go)}"
         )
     if found.needed is not None:
-        if reviews := _reviews(gate, plan.review_size):
+        promises = [rule.kind.promise(rule, plan.review_size) for rule in resolve(gate).values()]
+        if reviews := "; ".join(filter(None, promises)):
             summary["reviews"] = reviews
         summary[f"to decide in {gate.horizon_days} days"] = found.needed.sentence(config.shadow.traffic_percent)
     summary["simulated"] = f"{plan.simulations} rollouts, seed {plan.seed}, {plan.days} daily looks"

@@ -1,6 +1,7 @@
 """The record of looks: one line per look, only ever appended to, under `paths.state`.
 
-It lets a one-look criterion be looked at once, and says what had been seen when a gate was first used.
+It lets a one-look criterion be looked at once, says what had been seen when a gate was first used, and what else was
+said of a candidate. Only a verdict whose look is here, with its hash, can open a rollout.
 """
 
 from __future__ import annotations
@@ -10,20 +11,26 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.criteria import Seen, decide, evidence_hash
+from zantara_exp.gates.criteria import decide, evidence_hash
 from zantara_exp.gates.decision import MISSING, CriterionDecision
 from zantara_exp.gates.evidence import Missing, Reviews, UserDays
-from zantara_exp.gates.rules import Rule, resolve
+from zantara_exp.gates.kinds.kind import Rule, Seen
+from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.verdict import FirstUse, Verdict
+from zantara_exp.gates.witness import SAID, loaded, unrecorded, verdict_hash
 
 Look = dict[str, Any]
 _LOOK = {"gate", "gate_hash", "epoch", "as_of", "requests", "users", "exact"}
 _NOT_SPENT = "it was not looked at, and no look is spent"
+_TEXTS = ("gate", "gate_hash", "epoch", "as_of", "verdict", "reason", "time", "through", "newest")
+_DAYS = ("as_of", "through", "newest")
+_NEVER = "2025-01-01T00:00:00+00:00"
 _ENTRY = {"metric", "where", "terms", "sample", "evidence", "epoch"}
 
 
@@ -77,7 +84,7 @@ class Looks:
         """
         looks, rules, refused = self.all(), resolve(gate), {}
         for name, criterion in gate.criteria.items():
-            if criterion.method != "exact" or name not in seen or isinstance(seen[name].go, Missing):
+            if not criterion.one_look or name not in seen or isinstance(seen[name].go, Missing):
                 continue
             terms, earlier = _terms(gate, criterion), _earlier(looks, criterion, _epoch(name, seen))
             reason = _refusal(terms, seen[name], earlier) or _too_early(rules[name], seen[name])
@@ -87,19 +94,35 @@ class Looks:
                 refused[name] = reason
         return refused
 
+    def known(self, reports: Path) -> list[Look]:
+        """Every look on record, after what verdicts lie in `reports` whose look is not: a record that was lost."""
+        looks = self.all()
+        return [*filter(_sound, unrecorded(reports, looks)), *looks]
+
+    def adopt(self, reports: Path) -> None:
+        """Put such verdicts on record, before a new one takes the place of their file; they open nothing."""
+        for look in filter(_sound, unrecorded(reports, self.all())):
+            self._append(json.dumps(look, sort_keys=True).encode() + b"\n")
+
     def record(
-        self, gate: Gate, seen: Mapping[str, Seen], verdict: Verdict, run_id: str, after_loss: bool = False
+        self,
+        gate: Gate,
+        seen: Mapping[str, Seen],
+        verdict: Verdict,
+        run_id: str,
+        after_loss: bool = False,
+        seen_in: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one look. A one-look criterion whose numbers are shown has been looked at, whatever was decided."""
-        one_look = [d for d in verdict.criteria if d.criterion.method == "exact" and d.decision != MISSING]
+        """Append one look. A one-look criterion whose numbers are shown has been looked at, whatever was decided.
+
+        `seen_in` is when it was and what of the log it saw (`look_of`).
+        """
+        one_look = [d for d in verdict.criteria if d.criterion.one_look and d.decision != MISSING]
+        said = verdict.to_json()
         look = {
-            "gate": gate.name,
-            "gate_hash": verdict.gate_hash,
-            "epoch": verdict.epoch,
-            "as_of": verdict.as_of,
-            "verdict": verdict.verdict,
-            "requests": verdict.requests,
-            "users": verdict.users,
+            **{name: said[name] for name in SAID},
+            **(seen_in or {}),
+            "verdict_hash": verdict_hash(said),
             "run_id": run_id,
             "evidence": {d.name: d.evidence_hash for d in verdict.criteria},
             "exact": {d.name: _entry(gate, d, seen) for d in one_look},
@@ -193,12 +216,11 @@ def _too_early(rule: Rule, seen: Seen) -> str:
     """
     if isinstance(seen.go, Reviews) and seen.go.missing:
         return f"{seen.go.missing} pairs are not labelled yet (`cannot judge` is a label); {_NOT_SPENT}"
-    decided, review = decide(rule, seen), rule.criterion.kind == "review"
-    waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given and not review else 0)
+    decided = decide(rule, seen)
+    waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given else 0)
     if decided.decision == MISSING or decided.view.users >= waits:
         return ""
-    what = "reviewed pairs" if review else "users"
-    return f"waits for {waits} {what}, there are {decided.view.users}; {_NOT_SPENT}"
+    return f"waits for {waits} {rule.kind.counted}, there are {decided.view.users}; {_NOT_SPENT}"
 
 
 def _epoch(name: str, seen: Mapping[str, Seen]) -> str:
@@ -210,11 +232,21 @@ def _epoch(name: str, seen: Mapping[str, Seen]) -> str:
 
 def _parsed(line: bytes) -> Look | None:
     """A line of the record; None where it is no look."""
+    look = loaded(line)
+    return look if isinstance(look, dict) and _sound(look) else None
+
+
+def _sound(look: Look) -> bool:
+    """Whether a look has what later ones are held against."""
+    if not look.keys() >= _LOOK or not isinstance(look["exact"], dict):
+        return False
+    if not all(isinstance(entry, dict) and entry.keys() >= _ENTRY for entry in look["exact"].values()):
+        return False
     try:
-        look = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(look, dict) or not look.keys() >= _LOOK or not isinstance(look["exact"], dict):
-        return None
-    entries = look["exact"].values()
-    return look if all(isinstance(entry, dict) and entry.keys() >= _ENTRY for entry in entries) else None
+        moment = datetime.fromisoformat(look.get("time") or _NEVER)
+        for name in _DAYS:
+            date.fromisoformat(look.get(name) or _NEVER[:10])
+    except (TypeError, ValueError):
+        return False
+    texts = all(isinstance(look.get(name, ""), str) for name in _TEXTS)
+    return texts and moment.tzinfo is not None and isinstance(look.get("comparisons"), int | None)

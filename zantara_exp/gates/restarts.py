@@ -1,21 +1,27 @@
-"""Guardrails that see whom they have seen before: an e-process started anew at every block of time.
+"""Guardrails that see whom they have seen before: evidence started anew, over users and over blocks of time.
 
 A detector with one observation per user (`zantara_exp.gates.detector`) is blind to a user who turns bad later, and on
-a product whose users stay that is nearly everyone. Here an e-process begins at every start s (each day, each hour), and
-observes every user once, with the share of good answers *since s*: what was good before s outweighs nothing.
+a product whose users stay that is nearly everyone. Here an e-process begins at every start s (each day, each hour),
+and observes every user once, with the share of bad requests *since s*: what was good before s outweighs nothing.
 
-For one start, E_s = mean over bets l of prod_u (1 + l (p0 - Y_u) / (1 - p0)) has mean at most 1 while the users' mean
-share is at least p0, whatever the correlation of one user's requests, since users are independent and each counts once.
-An alarm at E_s >= n/alpha for n planned starts bounds false alarms by alpha over all of them (union of Ville's
-inequalities): log(28/alpha) for days, instead of the log(3000/alpha) that a sum over every user's start needs. The
-proof covers looks at shares that have settled. A user who goes on asking moves a share that was counted, so control
-over looks in between is measured, not proven: `scripts/bench rollout`.
+For one start, E_s = mean over bets l of prod_u (1 + l (b_u - m) / m) has mean at most 1 while the users' mean share
+of bad requests is at most the limit m, whatever the correlation of one user's requests, since users are independent
+and each counts once. The same over blocks of time, b the share of a block's requests: what hits everybody for an hour
+is one voice, so it holds where blocks are independent of one another. The evidence of a start is the smaller of the
+two: it errs no more often than either, so that neither one bad user nor one bad hour can give an alarm.
 
-The excess over a concurrent control is bet on in pairs of disjoint groups of users, one group of each arm over the same
-time: with D = bad share of the candidate's group less the control's, H0: E[D] <= m, and the factors are
-1 + l (D - m) / (1 + m), never negative as D >= -1.
+Starts are pooled with fixed weights that sum to at most 1 over the ramp: sum_s w_s E_s begins at 1 (with what waits
+for its start) and has no drift upwards, so it reaches 1/alpha with probability at most alpha (Ville 1939). Half of
+the weight lies on the days on which something begins (the rollout, a step), as most that is bad is bad from there on.
+The proof covers looks at shares that have settled. A user who goes on asking moves a share that was counted, so
+control over looks in between is measured, not proven: `scripts/bench rollout`.
 
-Sources: Shin, Ramdas & Rinaldo 2024 (e-detectors as combinations of e-processes by start); Waudby-Smith & Ramdas 2024.
+The excess over a concurrent control is bet on in pairs of disjoint groups of users, one group of each arm over the
+same time, and in blocks of time that both arms have: with D = bad share of the candidate's less the control's, H0:
+E[D] <= m, the factors are 1 + l (D - m) / (1 + m), never negative as D >= -1. What hits both arms at once cancels.
+
+Sources: Shin, Ramdas & Rinaldo 2024 (e-detectors as mixtures of e-processes by start); Waudby-Smith & Ramdas 2024
+(bets on bounded means); Shiryaev 1963, Roberts 1966 (a prior over the change).
 """
 
 from __future__ import annotations
@@ -27,10 +33,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.gates.eprocess import NO_GO_BETS, NO_GO_LOG_PRIOR, Floats, mix, strict_factors_no_go
+from zantara_exp.gates.eprocess import Floats
 
+USER_BETS = np.geomspace(0.02, 0.5, 8)
+"""Stakes on users' shares; at a limit of 2 % they pay best for users who are 4 to 50 % bad."""
+BLOCK_BETS = np.geomspace(0.05, 0.95, 8)
+"""Stakes on blocks of time, larger ones: a block's share is a mean over many requests, so nearer to its own mean."""
 EXCESS_BETS = np.geomspace(0.01, 0.9, 32)
-"""Bets on an excess: larger than those on a share, as a difference is rarely near its bound."""
+"""Stakes on an excess: larger than those on a share, as a difference is rarely near its bound."""
 
 
 class Rows(NamedTuple):
@@ -39,7 +49,7 @@ class Rows(NamedTuple):
     user: NDArray[np.int64]
     """Codes from 0 on."""
     block: NDArray[np.int64]
-    """Number of the hour or day."""
+    """Number of the hour, or of the day."""
     trials: Floats
     bad: Floats
     """Up to `trials`; need not be whole."""
@@ -50,23 +60,26 @@ class Since(NamedTuple):
 
     start: int
     shares: Floats
-    """Share of good answers since the start, one per user."""
+    """Share of bad requests since the start, one per user."""
 
 
 class Found(NamedTuple):
-    """The start with the most evidence."""
+    """Evidence of all starts together, and the start that gave most of it."""
 
     log_evidence: float
     start: int | None
-    """None where none was weighed."""
+    """None where nothing was weighed."""
 
 
 NOTHING = Found(0.0, None)
 
 
-def needed(starts: int, alpha: float) -> float:
-    """Log evidence at which one of `starts` planned starts alarms."""
-    return math.log(starts / alpha)
+def pooled(starts: Sequence[int], log_evidence: Floats, log_weights: Floats) -> Found:
+    """Log of the weighted sum of the starts' evidence. All shapes (starts,)."""
+    if not len(starts):
+        return NOTHING
+    terms = log_evidence + log_weights
+    return Found(float(np.logaddexp.reduce(terms)), int(starts[int(np.argmax(terms))]))
 
 
 def shares_since(rows: Rows, starts: Sequence[int]) -> Iterator[Since]:
@@ -83,23 +96,51 @@ def shares_since(rows: Rows, starts: Sequence[int]) -> Iterator[Since]:
             bad += np.bincount(rows.user[new], rows.bad[new], users)
             edge = begin
         asked = trials > 0
-        yield Since(start, 1.0 - bad[asked] / trials[asked])
+        yield Since(start, bad[asked] / trials[asked])
 
 
-def evidence_below(rows: Rows, p0: float, starts: Sequence[int], least: float = -math.inf) -> Found:
-    """Largest log evidence over the starts that users' mean share of good answers lies below `p0`; 0 without users.
+def users_above(rows: Rows, limit: float, starts: Sequence[int], bets: Floats = USER_BETS) -> Floats:
+    """Log evidence of each start, which ascend, that users' mean share of bad requests lies above `limit`."""
+    return np.array([log_evidence(since.shares, limit, bets) for since in shares_since(rows, starts)])[::-1]
 
-    Starts that cannot reach `least`, with the few bad users they have seen, are not weighed.
-    """
-    a_bad_user = math.log1p(p0 / (1.0 - p0) * NO_GO_BETS[-1])
-    if _users_met_bad(rows, starts) * a_bad_user < least:
-        return NOTHING
-    weighed = (
-        Found(_below(since.shares, p0), since.start)
-        for since in shares_since(rows, starts)
-        if since.shares.size and np.count_nonzero(since.shares < p0) * a_bad_user >= least
-    )
-    return max(weighed, default=NOTHING)
+
+def log_evidence(shares: Floats, limit: float, bets: Floats) -> float:
+    """Log of the mean over `bets` of the wealth after one observation per share, in [0, 1]."""
+    # A ratio of small counts takes few values, and a logarithm costs more than a sort.
+    values, counts = np.unique(shares, return_counts=True)
+    return float(_mixed((_log_factors(values, limit, limit, bets) * counts[:, None]).sum(axis=0)))
+
+
+def blocks_above(rows: Rows, limit: float, starts: Sequence[int]) -> Floats:
+    """Log evidence of each start, which ascend, that blocks' mean share of bad requests lies above `limit`."""
+    blocks, trials, bad = _by_block(rows)
+    return _from_each(starts, blocks, _log_factors(bad / trials, limit, limit, BLOCK_BETS))
+
+
+def users_exceed(candidate: Rows, control: Rows, margin: float, starts: Sequence[int]) -> Floats:
+    """Log evidence of each start that the candidate's users meet more that is bad than the control's, by `margin`."""
+    both = zip(shares_since(candidate, starts), shares_since(control, starts), strict=True)
+    return np.array([_excess(ours.shares, theirs.shares, margin) for ours, theirs in both])[::-1]
+
+
+def blocks_exceed(candidate: Rows, control: Rows, margin: float, starts: Sequence[int]) -> Floats:
+    """The same over blocks of time in which both arms were asked."""
+    ours, our_trials, our_bad = _by_block(candidate)
+    theirs, their_trials, their_bad = _by_block(control)
+    blocks, first, second = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    gaps = our_bad[first] / our_trials[first] - their_bad[second] / their_trials[second]
+    return _from_each(starts, blocks, _log_factors(gaps, margin, 1.0 + margin, EXCESS_BETS))
+
+
+def most_users_can_show(rows: Rows, limit: float, starts: Sequence[int], bets: Floats = USER_BETS) -> float:
+    """No start has more log evidence of users than this: each who met something bad, as if with every request."""
+    return _users_met_bad(rows, starts) * float(_log_factors(np.ones(1), limit, limit, bets)[0, -1])
+
+
+def most_users_can_exceed(candidate: Rows, margin: float, starts: Sequence[int]) -> float:
+    """The same for an excess: each in a pair with somebody who met nothing bad."""
+    most = float(_log_factors(np.ones(1), margin, 1.0 + margin, EXCESS_BETS)[0, -1])
+    return _users_met_bad(candidate, starts) * most
 
 
 def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
@@ -107,32 +148,36 @@ def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
     return int(np.count_nonzero(np.bincount(rows.user[met])))
 
 
-def _below(shares: Floats, p0: float) -> float:
-    # A ratio of small counts takes few values, and a logarithm costs more than a sort.
-    values, counts = np.unique(shares, return_counts=True)
-    return float(mix((strict_factors_no_go(values, p0) * counts[:, None]).sum(axis=0), NO_GO_LOG_PRIOR))
+def _by_block(rows: Rows) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Blocks with requests, ascending, and their trials and bad ones."""
+    blocks, place = np.unique(rows.block, return_inverse=True)
+    trials, bad = np.bincount(place, rows.trials, blocks.size), np.bincount(place, rows.bad, blocks.size)
+    asked = trials > 0
+    return blocks[asked], trials[asked].astype(np.float64), bad[asked].astype(np.float64)
 
 
-def evidence_of_excess(
-    candidate: Rows, control: Rows, margin: float, starts: Sequence[int], least: float = -math.inf
-) -> Found:
-    """Largest log evidence that the candidate's users meet more bad answers than the control's, by over `margin`."""
-    if _users_met_bad(candidate, starts) * math.log1p((1.0 - margin) / (1.0 + margin) * EXCESS_BETS[-1]) < least:
-        return NOTHING
-    both = zip(shares_since(candidate, starts), shares_since(control, starts), strict=True)
-    weighed = (
-        Found(_excess(1.0 - ours.shares, 1.0 - theirs.shares, margin), ours.start)
-        for ours, theirs in both
-        if ours.shares.size and theirs.shares.size
-    )
-    return max(weighed, default=NOTHING)
+def _log_factors(values: Floats, mean: float, most: float, bets: Floats) -> Floats:
+    """Shape (values, bets). `most` is how far below `mean` a value can lie."""
+    return np.log1p((values[:, None] - mean) / most * bets)
+
+
+def _mixed(log_wealth: Floats) -> Floats:
+    """Log of the mean over the last axis, the bets."""
+    return np.asarray(np.logaddexp.reduce(log_wealth, axis=-1) - math.log(log_wealth.shape[-1]))
+
+
+def _from_each(starts: Sequence[int], blocks: NDArray[np.int64], factors: Floats) -> Floats:
+    """Mixed log wealth of the blocks from each start on; `factors` of shape (blocks, bets), blocks ascending."""
+    onwards = np.vstack([factors[::-1].cumsum(axis=0)[::-1], np.zeros(factors.shape[1])])
+    return _mixed(onwards[np.searchsorted(blocks, np.asarray(starts, dtype=np.int64))])
 
 
 def _excess(ours: Floats, theirs: Floats, margin: float) -> float:
     pairs = min(ours.size, theirs.size)
+    if not pairs:
+        return 0.0
     gaps = _group_means(ours, pairs) - _group_means(theirs, pairs)
-    factors = np.log1p((gaps - margin)[:, None] / (1.0 + margin) * EXCESS_BETS)
-    return float(mix(factors.sum(axis=0), NO_GO_LOG_PRIOR))
+    return float(_mixed(_log_factors(gaps, margin, 1.0 + margin, EXCESS_BETS).sum(axis=0)))
 
 
 def _group_means(shares: Floats, groups: int) -> Floats:

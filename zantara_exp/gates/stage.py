@@ -13,15 +13,19 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.gates.collect import collect
-from zantara_exp.gates.criteria import Seen
+from zantara_exp.gates.collect import LOG, collect, logged, trained
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
+from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.junit import junit_xml
-from zantara_exp.gates.record import Looks
-from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
+from zantara_exp.gates.kinds.kind import Seen
+from zantara_exp.gates.record import Look, Looks
+from zantara_exp.gates.standing import Around, standing
+from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, standing_table, summary
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
+from zantara_exp.gates.witness import look_of
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
@@ -39,12 +43,13 @@ def gate(config: Config, context: Context) -> StageResult:
     with looks.one_at_a_time():
         seen = _seen(config, context.layout, looks, until)
         lost = looks.lost(config.gate.name, verdict_file(context.layout, config.gate.name))
-        verdict = _judged(config, looks, seen, until, lost)
+        looks.adopt(context.layout.reports)
+        verdict, look = _placed(config, context.layout, looks, _judged(config, looks, seen, until, lost), seen)
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
-        looks.record(config.gate, seen, verdict, context.run.run_id, lost)
+        looks.record(config.gate, seen, verdict, context.run.run_id, lost, look)
     files = write(verdict, context.layout)
     _tell(config, context, verdict)
-    tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict)
+    tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict), standing_table(verdict)
     return StageResult(
         summary=summary(verdict),
         metrics=metrics_of(verdict),
@@ -77,7 +82,7 @@ def judge(config: Config, layout: Layout, until: date | None = None) -> tuple[Ve
     looks = _looks(layout)
     seen = _seen(config, layout, looks, until, recorded=True)
     lost = looks.lost(config.gate.name, verdict_file(layout, config.gate.name))
-    return _judged(config, looks, seen, until, lost), seen
+    return _placed(config, layout, looks, _judged(config, looks, seen, until, lost), seen)[0], seen
 
 
 def _looks(layout: Layout) -> Looks:
@@ -97,6 +102,25 @@ def _judged(config: Config, looks: Looks, seen: Mapping[str, Seen], until: date 
         return replace(verdict, first_use=None, reason=f"{verdict.reason.rstrip('.')}; {why}")
     first = looks.first_use(verdict.gate_hash, verdict.epoch)
     return replace(verdict, first_use=first or FirstUse(verdict.as_of, verdict.requests, verdict.users))
+
+
+def _placed(
+    config: Config, layout: Layout, looks: Looks, verdict: Verdict, seen: Mapping[str, Seen]
+) -> tuple[Verdict, Look]:
+    """The verdict with what it would open and what stands against it, and the look that is to be recorded for it.
+
+    `as_of` is never later than the log's last day: a look at a day to come would always be the newest.
+    """
+    now, log = clock.now(), None
+    if any(item.source == LOG and isinstance(item.go, UserDays) for item in seen.values()):
+        log = logged(config, layout, verdict.epoch)
+    if log is not None:
+        verdict = replace(verdict, as_of=min(verdict.as_of, log.last.isoformat()))
+    look = look_of(verdict, log, now)
+    record = looks.known(layout.reports)
+    found = standing(look, len(record), Around(record, log, trained(layout), now, config.rollout))
+    opens = verdict.authorises and not found.refusals
+    return replace(verdict, authorises=opens, standing=found if verdict.epoch else None), look
 
 
 def day_of(as_of: str | None) -> date | None:
@@ -152,6 +176,10 @@ def tags_of(verdict: Verdict) -> dict[str, str]:
 
 def _next(verdict: Verdict) -> str:
     """The command that brings a decision nearer."""
+    if verdict.standing and verdict.standing.looks_back:
+        return command("stage=gate", f"gate={verdict.gate}", "as_of=null")
+    if verdict.verdict == GO and verdict.standing and verdict.standing.refusals:
+        return command("stage=report")
     if verdict.verdict == GO:
         stage, more = ("rollout", []) if verdict.authorises else ("gate", ["gate=go_no_go"])
     elif any(d.decision == MISSING and d.criterion.metric == "review_equivalent" for d in verdict.criteria):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, CriterionDecision, Days, View
+from zantara_exp.gates.kinds import kind_named
+from zantara_exp.gates.kinds.kind import Kind
 from zantara_exp.gates.verdict import Verdict
-from zantara_exp.gates.words import shown, shown_threshold
 from zantara_exp.stage import Table
 
 _COUNTED = {"eval_loss": "tokens", "token_accuracy": "tokens"}
@@ -25,9 +26,32 @@ def summary(verdict: Verdict) -> dict[str, str]:
         lines["days to a decision"] = shown_days(verdict.days)
     if verdict.thin_segments:
         lines["too thin to judge"] = ", ".join(verdict.thin_segments)
-    if verdict.verdict == GO and not verdict.authorises:
-        lines["note"] = "this gate authorises nothing; gate=go_no_go decides"
+    if opens := shown_opening(verdict):
+        lines["opens"] = opens
     return lines
+
+
+def shown_opening(verdict: Verdict) -> str:
+    """What a rollout may do on this verdict, in one sentence; empty where it is no GO, and of the newest evidence."""
+    refusals = verdict.standing.refusals if verdict.standing else ()
+    if verdict.standing and verdict.standing.looks_back:
+        return f"nothing: {'; '.join(refusals)}"
+    if verdict.verdict != GO:
+        return ""
+    if refusals:
+        return f"nothing: {'; '.join(refusals)}"
+    if not verdict.authorises:
+        return "nothing: this gate only watches; gate=go_no_go decides"
+    moved = " and ".join(f"{dimension} {', '.join(values)}" for dimension, values in verdict.covers.items())
+    stays = "; ".join(f"{each.segment}: {each.why}" for each in verdict.not_covered)
+    asks = "; a start asks for rollout.reason" if verdict.standing and verdict.standing.objections else ""
+    return f"a rollout of {moved or 'everything'}" + (f", not of {stays}" if stays else "") + asks
+
+
+def standing_table(verdict: Verdict) -> Table | None:
+    """What stands against a start; nothing where nothing does."""
+    objections = verdict.standing.objections if verdict.standing else ()
+    return Table("what stands against a start", [], [[each] for each in objections]) if objections else None
 
 
 def _counted(verdict: Verdict) -> str:
@@ -52,13 +76,13 @@ def criteria_table(verdict: Verdict) -> Table:
 
 
 def _criterion_row(d: CriterionDecision) -> list[str]:
-    c, view = d.criterion, d.view
-    bounds = [shown_threshold(c, c.go), f"no-go {shown_threshold(c, c.no_go)}" if c.no_go.given else ""]
+    c, view, kind = d.criterion, d.view, kind_named(d.criterion.kind)
+    bounds = [kind.shown_threshold(c, c.go), f"no-go {kind.shown_threshold(c, c.no_go)}" if c.no_go.given else ""]
     why = d.reason + (f" (days: {shown_days(d.days)})" if d.days else "")
     return [
         d.name,
-        shown(view.estimate, c.kind),
-        "" if c.kind == "count" else _bounds(view, c.kind),
+        kind.shown(view.estimate),
+        shown_bounds(kind, view) if kind.random else "",
         "; ".join(text for text in bounds if text),
         f"{view.requests:,.0f}" if view.requests else "",
         f"{view.users:,}" if view.users else "",
@@ -67,15 +91,21 @@ def _criterion_row(d: CriterionDecision) -> list[str]:
     ]
 
 
-def _bounds(view: View, kind: str) -> str:
-    lower, upper = shown(view.lower, kind), shown(view.upper, kind)
+def shown_bounds(kind: Kind, view: View) -> str:
+    """`97.1 % .. 99.2 %`; empty where there are none."""
+    lower, upper = kind.shown(view.lower), kind.shown(view.upper)
     return "" if lower == upper == "-" else f"{lower} .. {upper}"
+
+
+def _figures(d: CriterionDecision, view: View) -> list[str]:
+    kind = kind_named(d.criterion.kind)
+    return [kind.shown(view.estimate), shown_bounds(kind, view)]
 
 
 def segments_table(verdict: Verdict) -> Table | None:
     """Each declared segment of each criterion; nothing where none is declared."""
     rows = [
-        [d.name, s.segment, shown(s.view.estimate, d.criterion.kind), _bounds(s.view, d.criterion.kind)]
+        [d.name, s.segment, *_figures(d, s.view)]
         + [f"{s.view.requests:,.0f}", f"{s.view.users:,}", "too thin" if s.thin else s.view.decision]
         for d in verdict.criteria
         for s in d.segments
@@ -89,8 +119,6 @@ def sensitivity_table(verdict: Verdict) -> Table | None:
     rows = []
     for d in verdict.criteria:
         for s in d.sensitivity:
-            kind = d.criterion.kind
-            row = [d.name, f"{s.rho0:g}", shown(s.view.estimate, kind), _bounds(s.view, kind)]
-            rows.append([*row, f"{s.view.effective:,.0f}", s.view.decision])
+            rows.append([d.name, f"{s.rho0:g}", *_figures(d, s.view), f"{s.view.effective:,.0f}", s.view.decision])
     columns = ["criterion", "rho0", "estimate", "bounds", "effective n", "decision"]
     return Table("if one user's requests were correlated otherwise", columns, rows) if rows else None

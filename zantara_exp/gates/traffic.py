@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.gates import intervals
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate
-from zantara_exp.gates.rules import Rule
+from zantara_exp.gates.visits import of_log
 from zantara_exp.layout import Layout
 
 _SIMULATIONS = 400
@@ -109,7 +108,7 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
     found = _first_counts(config.gate, config, layout)
     if found is None:
         return None, declared
-    users = selecting.per_user(found).count
+    users = int(np.unique(found.user[found.trials > 0]).size)
     if users < _LEAST_USERS:
         return None, f"{declared}; the log's {users} users are too few to draw from"
     days = int(found.day.max() - found.day.min()) + 1
@@ -123,7 +122,7 @@ def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None
     seen = collect(config, layout, None)
     for name, criterion in gate.criteria.items():
         evidence = seen[name].go
-        if criterion.kind in ("proportion", "quantile") and isinstance(evidence, UserDays):
+        if kind_named(criterion.kind).counts_requests and isinstance(evidence, UserDays):
             chosen = selecting.where(evidence, criterion.where)
             if isinstance(chosen, UserDays) and chosen.trials.sum() > 0:
                 return chosen
@@ -132,9 +131,9 @@ def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None
 
 def intra_class_correlation(days: UserDays) -> float | None:
     """Analysis-of-variance estimate (Fleiss 1981, 13.6) from users' counts; None with fewer than 10 good or bad."""
-    users = selecting.per_user(days)
-    m, s = users.trials, users.total
-    total, k = float(m.sum()), users.count
+    of = of_log(days, int(days.day.max(initial=0)))
+    m, s = of.at.by_user(of.at.trials), of.at.by_user(of.total)
+    total, k = float(m.sum()), of.at.users
     if k < 2 or total <= k or min(float(s.sum()), total - float(s.sum())) < 10:
         return None
     mean = float(s.sum()) / total
@@ -143,19 +142,3 @@ def intra_class_correlation(days: UserDays) -> float | None:
     size = (total - float((m * m).sum()) / total) / (k - 1)
     spread = between + (size - 1.0) * within
     return max(0.0, (between - within) / spread) if spread > 0 else 0.0
-
-
-def reviews_needed(rule: Rule, truth: float, probability: float) -> int | None:
-    """Smallest review, in tens, that shows what `rule` asks for with that probability; None beyond 2,000 answers."""
-    for size in range(10, 2001, 10):
-        if review_power(rule, truth, size) >= probability:
-            return size
-    return None
-
-
-def review_power(rule: Rule, truth: float, size: int) -> float:
-    """Probability that a review of `size` pairs passes, if `truth` of them are equivalent or better."""
-    needed = None if rule.p0_go is None else intervals.smallest_pass(size, rule.p0_go, rule.alpha)
-    if needed is None:
-        return 0.0
-    return math.exp(-intervals.exact_log_evidence_go(needed, size - needed, truth))

@@ -1,48 +1,17 @@
-"""From user-days to one row per user: what every criterion but a count or a review is decided on.
-
-Works on arrays of user-days with bincount, never on rows of a log: ten million comparisons cost one aggregation.
-"""
+"""Which rows of user-days a criterion looks at: segments, days, arms; and what was lost in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.evidence import UserDays
 
-Floats = NDArray[np.float64]
 ARM = "arm"
 """Segment column that tells a non-inferiority's `baseline` rows from its `candidate` rows."""
-
-
-@dataclass(frozen=True)
-class Users:
-    """One entry per user with at least one request."""
-
-    trials: Floats
-    total: Floats
-    baseline: Floats | None = None
-    """The other arm's sum over the same requests."""
-    control: Users | None = None
-    """Other users, of the arm or period compared with."""
-
-    @property
-    def count(self) -> int:
-        """Distinct users."""
-        return int(self.trials.size)
-
-    @property
-    def compared(self) -> int:
-        """Distinct users of the smaller side where two are compared: few on either side show nothing."""
-        return self.count if self.control is None else min(self.count, self.control.count)
-
-    @property
-    def requests(self) -> float:
-        """Requests of all users."""
-        return float(self.trials.sum())
 
 
 def where(days: UserDays, wanted: Mapping[str, Sequence[str]]) -> UserDays | str:
@@ -79,51 +48,6 @@ def between(days: UserDays, first: int | None, last: int | None) -> UserDays:
     high = 2**62 if last is None else last
     chosen = rows(days, (days.day >= low) & (days.day <= high))
     return replace(chosen, lost_per_day={d: n for d, n in days.lost_per_day.items() if low <= d <= high})
-
-
-def _codes(user: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Codes from 0 on; sorting is spared where the codes are dense already."""
-    if user.size and int(user.min()) >= 0 and int(user.max()) < 4 * user.size + 1024:
-        return user, int(user.max()) + 1
-    values, inverse = np.unique(user, return_inverse=True)
-    return inverse.astype(np.int64), int(values.size)
-
-
-def per_user(days: UserDays) -> Users:
-    """Sums over each user's days."""
-    codes, size = _codes(days.user)
-    trials = _sums(codes, days.trials, size)
-    seen = trials > 0
-    baseline = None if days.baseline is None else _sums(codes, days.baseline, size)[seen]
-    return Users(trials[seen], _sums(codes, days.total, size)[seen], baseline)
-
-
-def _sums(codes: NDArray[np.int64], values: Floats, size: int) -> Floats:
-    return np.bincount(codes, values, size).astype(np.float64, copy=False)
-
-
-def first_days(days: UserDays, width: int, last: int) -> Users:
-    """Sums over each user's first `width` days, of users whose first days are over by the end of day `last`."""
-    if not days.user.size:
-        return per_user(days)
-    measured = rows(days, days.trials > 0)
-    codes, size = _codes(measured.user)
-    first = np.full(size, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(first, codes, measured.day)
-    start = first[codes]
-    closed = start + width - 1 <= last
-    return per_user(rows(measured, closed & (measured.day < start + width)))
-
-
-def in_order(days: UserDays) -> Users:
-    """Each user's first day, in the order of first days: what a detector observes, one value per user."""
-    measured = rows(days, days.trials > 0)
-    codes, size = _codes(measured.user)
-    first = np.full(size, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(first, codes, measured.day)
-    users = per_user(rows(measured, measured.day == first[codes]))
-    order = np.argsort(first[np.bincount(codes, minlength=size) > 0], kind="stable")
-    return Users(users.trials[order], users.total[order])
 
 
 def arms(days: UserDays) -> tuple[UserDays, UserDays] | str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import date
 from typing import Any
 
 from zantara_exp.config.gate import Gate
-from zantara_exp.gates.criteria import Seen, decide
+from zantara_exp.gates.coverage import Uncovered, coverage
+from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import (
     FAIL,
     GO,
@@ -28,8 +29,10 @@ from zantara_exp.gates.decision import (
     Days,
 )
 from zantara_exp.gates.evidence import Evidence, Missing, UserDays
+from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.sound import unsound
+from zantara_exp.gates.standing import Standing
 from zantara_exp.gates.users import last_day
 
 SCHEMA_VERSION = 1
@@ -55,7 +58,7 @@ class Verdict:
     reason: str
     """One plain sentence."""
     authorises: bool
-    """Whether a GO of this gate opens the rollout."""
+    """Whether this verdict would open the rollout, were it a GO: the gate may, and `standing` refuses nothing."""
     gate_hash: str
     alpha: float
     epoch: str
@@ -73,6 +76,12 @@ class Verdict:
     days: Days | None
     """Days until every undecided criterion could be decided."""
     first_use: FirstUse | None = None
+    covers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The declared parts that a GO lets a rollout move, by dimension; empty where none is declared: everything."""
+    not_covered: Sequence[Uncovered] = ()
+    """The declared parts that stay with the primary, with the reason."""
+    standing: Standing | None = None
+    """What a GO of this look would open, and what stands against it; None where nobody asked."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, in the shape of `verdict.schema.json`; a bound that does not exist is null."""
@@ -105,6 +114,9 @@ def judge_gate(
     last = _last_day(seen.values()) if as_of is None else as_of.toordinal() - _EPOCH
     decisions = [decide(rule, seen[name], last) for name, rule in resolve(gate).items()]
     verdict, reason = _verdict(decisions)
+    parts = coverage(gate, decisions)
+    if verdict == GO and parts.withheld:
+        verdict, reason = INCONCLUSIVE, parts.withheld
     return Verdict(
         gate=gate.name,
         verdict=verdict,
@@ -121,6 +133,8 @@ def judge_gate(
         thin_segments=sorted({s.segment for d in decisions for s in d.segments if s.thin}),
         days=_days(decisions) if verdict == INCONCLUSIVE else None,
         first_use=first_use,
+        covers=parts.covers,
+        not_covered=parts.not_covered,
     )
 
 

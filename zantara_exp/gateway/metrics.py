@@ -49,7 +49,7 @@ class Metrics:
         self.unmirrored: Counter[str] = Counter()
         """Requests that could not be sampled, such as those that name no user."""
         self.unrouted: Counter[str] = Counter()
-        """Requests that no candidate can answer while a rollout serves, by reason."""
+        """Requests in no arm while a rollout serves, which no candidate can or may answer, by reason."""
         self.served: Counter[tuple[str, str, str, str]] = Counter()
         """Requests in an arm of the rollout: arm, who answered, the candidate's failure, the user's error."""
         self.in_flight = 0
@@ -93,7 +93,7 @@ class Page:
         what = "Requests of both arms; arm=candidate answered by the primary: a fallback."
         labels = ("arm", "answered_by", "candidate_error", "error")
         yield _counts("zantara_rollout_served", what, labels, _SERVED, own.served)
-        what = "Requests that no candidate can answer."
+        what = "Requests that stay with the primary, in no arm."
         yield _by_reason("zantara_rollout_unrouted", what, _UNROUTED, own.unrouted)
         yield from own.candidate.collect()
         yield _breaker("zantara_rollout_breaker", rollout.breaker)

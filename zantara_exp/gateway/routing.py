@@ -1,7 +1,8 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
 Only a chat that any chat model could answer is routed at all: text alone, no tools, no format, of a user who is named,
-in a category of `rollout.categories`. Everything else is the primary's, and in no arm.
+in a category of `rollout.categories`, in a language that the rollout's GO covers. Everything else is the primary's, and
+in no arm.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Turn:
     user: str
     """Keyed hash."""
     category: str
+    language: str | None
+    """None: told by the served log's thread."""
     share: float
     answer: Answer | None = None
     """The candidate's, or its failure; None until it was asked."""
@@ -110,9 +113,15 @@ class Routing:
         category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
         if category not in self._categories:
             return None
+        language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
+        if language is None and self._router.covers_languages:
+            language = self._spoken(chat.message)
+        if part := self._router.uncovered(category, language):
+            self._metrics.unrouted[f"not_covered_{part.replace('=', '_')}"] += 1
+            return None
         hashed = self._users.get(user) or self._hashed(user)
-        arm = CANDIDATE if self._router.decide(hashed, category).candidate else PRIMARY
-        return Turn(arm, chat, clock.now(), hashed, category, share)
+        arm = CANDIDATE if self._router.decide(hashed, category, language).candidate else PRIMARY
+        return Turn(arm, chat, clock.now(), hashed, category, language, share)
 
     async def ask(self, exchange: Exchange, turn: Turn) -> Answer | None:
         """The candidate's answer; None where it has none in time, and the primary is to be asked."""
@@ -142,7 +151,7 @@ class Routing:
             request_id=self._fit_id(exchange, turn, b"x-zantara-request") or uuid4().hex,
             user=turn.user,
             category=turn.category,
-            language=known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages),
+            language=turn.language,
             epoch=self.epoch,
             share=turn.share,
             arm=turn.arm,
@@ -181,6 +190,13 @@ class Routing:
         """Of the whole chat, as the dataset has it: `And what does that cost?` after a visa is business."""
         said = [each["content"] for each in chat.history if each["role"] == "user"]
         return self._classifier.conversation([*said, chat.message])
+
+    def _spoken(self, text: str) -> str | None:
+        """The language of a text, as the comparison log tells it; None where nothing can tell."""
+        try:
+            return self._language(text)
+        except Exception:  # a text of any shape: what is not known stays with the primary
+            return None
 
     def _hashed(self, user: str) -> str:
         if len(self._users) >= _USERS_KEPT:

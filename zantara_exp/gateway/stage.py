@@ -55,15 +55,17 @@ def serve(config: Config, context: Context) -> StageResult:
 
 
 def _of_rollout(gateway: Gateway) -> dict[str, str]:
-    """What the rollout's arms were served; nothing where none ran."""
+    """What the rollout's arms were served, and what was in none of them; nothing where none ran."""
+    unrouted = ", ".join(f"{reason}: {count}" for reason, count in sorted(gateway.metrics.unrouted.items()))
+    stays = {"stayed with the primary": unrouted} if unrouted else {}
     by: Counter[tuple[str, str]] = Counter()
     for (arm, answered_by, _, _), amount in gateway.metrics.served.items():
         by[arm, answered_by] += amount
     if not by:
-        return {}
+        return stays
     lost = f"; {gateway.routing.lost_lines} lines of the served log lost" if gateway.routing.lost_lines else ""
     moved = f"{by[CANDIDATE, CANDIDATE]} answered by the candidate, {by[CANDIDATE, PRIMARY]} fell back to the primary"
-    return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary"}
+    return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary", **stays}
 
 
 def _listening(config: GatewayConfig) -> socket.socket:

@@ -48,7 +48,10 @@ class Models:
             self._changed_from = now + timedelta(hours=self._scenario.after_hours)
 
     def _fails(self, language: str) -> bool:
-        changed = self._changed_from is not None and self.now >= self._changed_from
+        since, lasts = self._changed_from, self._scenario.for_hours
+        changed = since is not None and self.now >= since
+        if changed and since is not None and lasts is not None:
+            changed = self.now < since + timedelta(hours=lasts)
         theirs = self._scenario.language in (None, language)
         return bool(self._rng.random() < (self._scenario.failing if changed and theirs else USUAL))
 

@@ -44,6 +44,8 @@ from zantara_exp.webhook import Notifier
 _AFTERWARDS = timedelta(hours=12)
 """Played on after the end, to see that nobody is served who should not be."""
 _PATIENCE_SECONDS = 60.0
+_SPARE_DAYS = 5
+"""For a step that is held again after a pause."""
 
 
 class _Heard(Context):
@@ -118,7 +120,7 @@ class _Stage:
     def play(self, rng: np.random.Generator) -> None:
         """Shadow weeks, the gate, and the ramp where it may begin."""
         plan, played = self._config.rehearsal, self._played
-        days = plan.shadow_days + int(sum(self._config.rollout.hold_days)) + 3
+        days = plan.shadow_days + int(sum(self._config.rollout.hold_days)) + _SPARE_DAYS
         coming = asks(played.first, days, plan.requests_per_day, rng)
         opens = played.first + timedelta(days=plan.shadow_days)
         self._until(opens, coming)

@@ -111,7 +111,7 @@ def _history(played: Played) -> Iterator[str]:
     for line in map(str.strip, played.said):
         if line.startswith(("first answer", "no answer")):
             yield f"- Test before a step: {line}"
-        elif "is held" in line:
+        elif "is held" in line or "the pause goes on" in line:
             yield f"- {line}"
     yield ""
     if not played.state.share:

@@ -30,6 +30,8 @@ class Scenario:
     """It changes when it serves so many percent of the users."""
     after_hours: float = 0.0
     """Played hours at that share before it changes."""
+    for_hours: float | None = None
+    """Played hours until it is as before; None: it stays as it is."""
 
 
 SCENARIOS = {
@@ -55,6 +57,11 @@ SCENARIOS = {
             "outage", "An outage during the ramp",
             "It is healthy, until its endpoint is down from the third day at 25 % on.",
             GO, ROLLED_BACK, failing=1.0, from_percent=25.0, after_hours=50.0,
+        ),
+        Scenario(
+            "hiccup", "A short outage during the ramp",
+            "It is healthy, but for ten hours on the third day at 25 %, in which its endpoint is down.",
+            GO, DONE, failing=1.0, from_percent=25.0, after_hours=50.0, for_hours=10.0,
         ),
     )
 }  # fmt: skip

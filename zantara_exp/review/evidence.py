@@ -27,9 +27,7 @@ def _none() -> str:
     return f"no review: run `{command('stage=review')}`"
 
 
-def evidence(
-    requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout
-) -> list[Evidence]:
+def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
     """The review of the newest epoch, up to `until`; Missing with the reason where there is none."""
     if not layout.review_labels.is_file():
         return [Missing(_none())] * len(requests)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from zantara_exp.rollout.state import State
 from zantara_exp.webhook import Notifier
 
-_EVENTS = {"start": "step", "advance": "step", "resume": "step", "pause": "pause", "rollback": "rollback"}
+_EVENTS = {
+    "start": "step", "advance": "step", "resume": "step", "pause": "pause", "outage": "pause", "rollback": "rollback",
+}  # fmt: skip
 
 
 def announce(notifier: Notifier, state: State) -> None:

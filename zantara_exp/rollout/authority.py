@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,13 +13,11 @@ from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
-from zantara_exp.gates.record import Looks
 from zantara_exp.gates.rules import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
 
-_IDENTITY = ("gate_hash", "epoch", "as_of")
-"""What a verdict and the look recorded for it have in common."""
 Verdict = dict[str, Any]
 """A verdict as its file says it."""
 
@@ -35,6 +35,10 @@ class Authority:
     gate_hash: str
     as_of: str
     """The last UTC day of its evidence, YYYY-MM-DD."""
+    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The parts that may be moved, by dimension; what no dimension is declared for may be moved whole."""
+    objections: Sequence[str] = ()
+    """What stands against it and asks for a reason."""
 
 
 def serving_epoch(config: Config, layout: Layout) -> str:
@@ -42,12 +46,13 @@ def serving_epoch(config: Config, layout: Layout) -> str:
     return epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
 
 
-def authority(config: Config, layout: Layout) -> Authority:
+def authority(config: Config, layout: Layout, now: datetime, opening: bool = True) -> Authority:
     """The GO in `paths.reports/verdict.json`.
 
-    The word alone is not believed: the criteria in the file and the look that stage=gate recorded have to say so too.
-    Raises MissingInputError without a verdict, NotAuthorisedError when it is no GO, or about something else than the
-    configured gate, model, prompt and endpoint; ZantaraError when the record of looks cannot be read.
+    The word alone is not believed: the criteria in the file and the look that stage=gate recorded have to say so too,
+    and no later look may say otherwise. What is `opening`, a start or a wider rollout, needs the newest evidence as
+    well. Raises MissingInputError without a verdict, NotAuthorisedError when it is no GO, about something else than
+    the configured gate, model, prompt and endpoint, or overtaken; ZantaraError when the record of looks cannot be read.
     """
     said = _verdict(layout)
     verdict, gate = said.get("verdict"), str(said.get("gate"))
@@ -55,8 +60,6 @@ def authority(config: Config, layout: Layout) -> Authority:
         raise NotAuthorisedError(
             f"the verdict of gate={gate} is {verdict}, not GO: {said.get('reason')}", _judge_again()
         )
-    if said.get("authorises") is not True:
-        raise NotAuthorisedError(f"gate={gate} only watches: its GO does not open a rollout", _judge_again())
     if not config.gate.authorises:
         raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _judge_again())
     _covers(config)
@@ -75,8 +78,20 @@ def authority(config: Config, layout: Layout) -> Authority:
             f"serve what was judged, or judge this one: {command('stage=shadow')} && {command('stage=gate')}",
         )
     _follows(config, said)
-    _was_looked_at(config, layout, said)
-    return Authority(epoch, gate, ours, str(said.get("as_of")))
+    mine = found_on_record(config, layout, said)
+    standing = stands(config, layout, mine, now, opening)
+    if standing.refusals:
+        raise NotNewestError(
+            f"the GO of gate={gate} (as of {said.get('as_of')}) opens nothing: {'; '.join(standing.refusals)}",
+            command("stage=gate", f"gate={gate}", "as_of=null", note="judges all there is, where the log lies"),
+        )
+    if said.get("authorises") is not True:
+        why = f"gate={gate} only watches, or looked back: its GO does not open a rollout"
+        raise NotAuthorisedError(why, _judge_again())
+    stood = (said.get("standing") or {}).get("objections", [])
+    objections = list(dict.fromkeys([*stood, *standing.objections]))
+    covers = {dimension: tuple(values) for dimension, values in said.get("covers", {}).items()}
+    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, objections)
 
 
 def _follows(config: Config, said: Verdict) -> None:
@@ -92,21 +107,6 @@ def _follows(config: Config, said: Verdict) -> None:
     if against:
         raise NotAuthorisedError(
             f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config.gate.name)
-        )
-
-
-def _was_looked_at(config: Config, layout: Layout, said: Verdict) -> None:
-    """Refuse a GO that stage=gate did not give: the newest look at the same by the same gate has to be one."""
-    record = Looks(layout.looks)
-    same = [look for look in record.all() if all(look[key] == said.get(key) for key in _IDENTITY)]
-    given = same[-1].get("verdict") if same else None
-    if given != GO:
-        what = ", ".join(f"{key} {said.get(key)}" for key in _IDENTITY)
-        found = f"says {given}" if same else "has no such look"
-        raise NotAuthorisedError(
-            f"the verdict says GO for {what}, and the record of looks, {record.file.name} under paths.state, {found}",
-            f"bring looks/{record.file.name} from the machine that gave the GO, or judge here: "
-            + _judge_again(config.gate.name),
         )
 
 

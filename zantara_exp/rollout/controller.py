@@ -1,4 +1,4 @@
-"""The controller: looks at the guardrails every `rollout.every_seconds`, and rolls back by itself.
+"""The controller: looks at the guardrails every `rollout.every_seconds`; rolls back, pauses and resumes by itself.
 
     python -m zantara_exp stage=rollout rollout.watch=true [rollout.auto_advance=true]
 
@@ -16,7 +16,8 @@ from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.announce import announce
-from zantara_exp.rollout.guardrails import Look, began_at, look
+from zantara_exp.rollout.guardrails import Look, look
+from zantara_exp.rollout.history import CONTROLLER, began_at, outages_of_week, paused_for_outage
 from zantara_exp.rollout.moves import Clock, rolled_back
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.served_store import ServedReader
@@ -25,8 +26,6 @@ from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
 from zantara_exp.webhook import Notifier
 
-CONTROLLER = "controller"
-"""The actor of a step that nobody asked for but the plan."""
 _TRY_AGAIN = timedelta(hours=1)
 _AT_ONCE_SECONDS = 1.0
 """Until the next attempt at a rollback that could not be written."""
@@ -46,7 +45,7 @@ class Controller:
         self._blind = 0
         self._said = ""
         self._not_before: datetime | None = None
-        """When a step that was refused is tried again."""
+        """When a step or a resume that was refused is tried again."""
         self._unwritten: tuple[datetime, str] | None = None
         """A rollback that was decided and could not be written: when its rollout began, and why."""
 
@@ -71,12 +70,15 @@ class Controller:
         state: State | None = None
         try:
             state = self._store.read()
-            if not state.share:
+            paused = paused_for_outage(state)
+            if not state.share and not paused:
                 self._blind, self._unwritten = 0, None
                 self._say(f"{state.words}: nothing to watch")
                 return
             if self._unwritten is not None and self._unwritten[0] == began_at(state):
                 self._roll_back(state, self._unwritten[1])
+            elif paused:
+                self._wait_for_the_end(state)
             else:
                 self._follow(state, self._look(state))
             self._blind = 0
@@ -92,6 +94,9 @@ class Controller:
     def _follow(self, state: State, found: Look) -> None:
         if found.breach:
             self._roll_back(state, found.breach)
+            return
+        if found.outage:
+            self._pause(state, found.outage)
             return
         if found.silent_hours >= self._config.rollout.silent_hours:
             raise UnseenError(
@@ -111,23 +116,54 @@ class Controller:
         if new.since == order.time:  # by this order: another controller tells of its own
             announce(self._notifier, new)
 
-    def _advance(self, state: State) -> None:
-        """Go to the next step where it is due; what refuses it is said, and it is tried again later."""
-        now, due = self._clock(), ramp.due_at(state, self._config.rollout)
-        if state.phase != RUNNING or due is None or now < due or (self._not_before and now < self._not_before):
+    def _pause(self, state: State, why: str) -> None:
+        """Let the primary answer until the outage is over; one too many ends the rollout."""
+        now, most = self._clock(), self._config.rollout.outage.most_per_week
+        if outages_of_week(state, now) >= most:
+            self._roll_back(state, f"an outage after {most} others within 7 days: {why}")
             return
-        order = ramp.Order(CONTROLLER, "held for its time, and no guardrail is breached", now)
+        new = self._store.swap(state, ramp.outage(state, ramp.Order(ramp.GUARDRAILS, why, now)))
+        self._not_before = None
+        self._say(f"paused: {why}")
+        announce(self._notifier, new)
+
+    def _wait_for_the_end(self, state: State) -> None:
+        """Resume once the candidate passes its test again; roll back what does not come back."""
+        now, rule = self._clock(), self._config.rollout.outage
+        since = state.since or now
+        if rule.give_up_hours is not None and now >= since + timedelta(hours=rule.give_up_hours):
+            self._roll_back(state, f"not over after {rule.give_up_hours:g} hours: {state.history[-1].reason}")
+        elif rule.wait_minutes is None:
+            self._say(f"{state.words} for an outage: somebody has to resume it")
+        elif now >= since + timedelta(minutes=rule.wait_minutes):
+            order = ramp.Order(CONTROLLER, "the outage is over: the candidate passed its test", now)
+            self._raise(state, "resume", order, timedelta(minutes=rule.wait_minutes))
+        else:
+            self._say(f"{state.words} for an outage: waiting")
+
+    def _advance(self, state: State) -> None:
+        """Go to the next step where it is due."""
+        now, due = self._clock(), ramp.due_at(state, self._config.rollout)
+        if state.phase == RUNNING and due is not None and now >= due:
+            order = ramp.Order(CONTROLLER, "held for its time, and no guardrail is breached", now)
+            self._raise(state, "advance", order, _TRY_AGAIN)
+
+    def _raise(self, state: State, action: str, order: ramp.Order, again: timedelta) -> None:
+        """Raise the share; what refuses it is said, and it is tried again later."""
+        if self._not_before and order.time < self._not_before:
+            return
         try:
-            new = raised(self._config, self._context, self._store, state, "advance", order)
+            new = raised(self._config, self._context, self._store, state, action, order)
         except ConfigError:
             raise
         except ZantaraError as refused:
-            self._not_before = now + _TRY_AGAIN
-            self._say(f"{state.words}: the next step is held: {refused.message}")
-            self._notifier.tell("step", f"the next step is held: {refused.message}", now, {"epoch": state.epoch})
+            self._not_before = order.time + again
+            what = f"{'the next step is held' if action == 'advance' else 'the pause goes on'}: {refused.message}"
+            self._say(f"{state.words}: {what}")
+            self._notifier.tell("step", what, order.time, {"epoch": state.epoch})
             return
         self._not_before = None
-        self._say(f"advanced: {new.words}")
+        self._say(f"{action}d: {new.words}")
         announce(self._notifier, new)
 
     def _missed(self, state: State | None, error: Exception) -> None:

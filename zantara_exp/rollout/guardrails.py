@@ -1,7 +1,8 @@
 """The guardrails of a running rollout: what its users were served, since it began or was resumed.
 
 A breach is decided by `zantara_exp.gates.restarts` on the served log and on the complaints, with one observation per
-user and no good old days that outweigh what is bad now (docs/rollout.md, docs/statistics.md).
+user and one per block of time, and no good old days that outweigh what is bad now (docs/rollout.md,
+docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
-from zantara_exp.gates.restarts import Rows
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.cells import DAY, DAY_STARTS, HOUR, Cell, Evidence, beyond_control, beyond_limit, cells_of
+from zantara_exp.rollout import cells
+from zantara_exp.rollout.cells import CONTROL, DAY, DAY_STARTS, HOUR, OUTAGE, Cell, Evidence, Seen, cells_of
 from zantara_exp.rollout.complaints import read_complaints
+from zantara_exp.rollout.history import began_at, served_since, steps_began
 from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.state import State
@@ -48,9 +50,9 @@ class Watched:
     """One guardrail at one look."""
 
     name: str
-    """With its language, where it is one language's: `fallback (id)`."""
+    """With its language, where it is one language's: `fallback (id)`; or `fallback outage`."""
     decision: str
-    """FAIL is a breach; MISSING is nothing seen yet."""
+    """FAIL is a breach, or an outage; MISSING is nothing seen yet."""
     bound: str
     measured: str
     control: str
@@ -59,6 +61,8 @@ class Watched:
     """One plain sentence."""
     part_of: str = ""
     """The guardrail of all users, for one language's."""
+    outage: bool = False
+    """Whether it watches for an outage."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class Look:
 
     decisions: Sequence[Watched]
     breach: str
-    """Which guardrails were breached and why; empty where none was."""
+    """Which guardrails were breached and why; empty where none was. What it says is rolled back."""
+    outage: str
+    """What is going on and since when; empty where no outage is, or where none is answered by a pause."""
     thin: str
     """Why the step has not been seen enough to go on; empty where it has."""
     silent_hours: float
@@ -84,14 +90,16 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     began = _read_from(state, now)
     lines = (served or ServedReader(config, layout)).read(began)
     seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
-    step_began = max(state.since or began, began)
-    judge = _Judge(seen, began, step_began)
+    held_since = max(state.since or began, began)
+    judge = _Judge(seen, state, began, now)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
     unreadable = ""
     if config.rollout.critical_bugs:
         bugs, unreadable = _critical_bugs(layout, began_at(state))
         decisions.append(bugs)
-    breach = _breach(decisions)
+    pauses = config.rollout.outage.answer == "pause"
+    breach = _breach([each for each in decisions if not (each.outage and pauses)])
+    outage = _breach([each for each in decisions if each.outage and pauses])
     if unreadable and not breach:
         raise UnreadableIncidentsError(
             unreadable, f"repair the line in paths.reports/{layout.incidents.name}; until then no look counts as good"
@@ -99,8 +107,9 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     logged = [
         began + timedelta(seconds=float(last)) for arm in (seen.candidate, seen.control) for last in arm.seconds[-1:]
     ]
-    silent = (now - max([*logged, step_began])) / timedelta(hours=1)
-    return Look(decisions, breach, _thin(config.rollout, state, judge.step[0], seen), silent)
+    silent = (now - max([*logged, held_since])) / timedelta(hours=1)
+    held = seen.candidate.only(seen.candidate.seconds >= (held_since - began).total_seconds())
+    return Look(decisions, breach, outage, _thin(config.rollout, state, held, seen), silent)
 
 
 def _read_from(state: State, now: datetime) -> datetime:
@@ -121,44 +130,38 @@ def _breach(decisions: Sequence[Watched]) -> str:
     return "; ".join(told)
 
 
-def began_at(state: State) -> datetime:
-    """When the rollout began, or was resumed by somebody who had looked at what had happened before."""
-    moments = [change.time for change in state.history if change.action in ("start", "resume")]
-    return moments[-1] if moments else state.since or datetime.now(UTC)
-
-
 class _Judge:
     """Decides cells on what was observed."""
 
-    def __init__(self, seen: Observed, began: datetime, step_began: datetime) -> None:
-        self._seen, self._began = seen, began
-        self._arms: dict[tuple[bool, str | None], Arm] = {}
-        since = (step_began - began).total_seconds()
-        self.step = [arm.only(arm.seconds >= since) for arm in (seen.candidate, seen.control)]
-        """Both arms since the step began."""
+    def __init__(self, seen: Observed, state: State, began: datetime, now: datetime) -> None:
+        """`began`: what `seen` counts its seconds from."""
+        self._began, self._now = began, (now - began).total_seconds()
+        steps = [(moment - began).total_seconds() for moment in steps_began(state)]
+        self._begun = {int(step // DAY) for step in steps}
+        self._all = seen.candidate, seen.control
+        self._step = _since(self._all, max(steps, default=0.0))
+        self._served = _since(self._all, (served_since(state) - began).total_seconds())
+        """Both arms since the candidate was given to anybody anew: an outage before a pause is over."""
 
     def decide(self, cell: Cell) -> Watched:
         """Decide one cell."""
-        if not cell.compared:
-            ours, theirs = self._arm(True, cell.language), self._arm(False, cell.language)
-            found = beyond_limit(cell, self._rows(ours, cell), self._rows(ours, cell, HOUR))
-            return self._watched(cell, found, ours, theirs)
-        ours, theirs = self.step
+        ours, theirs = {CONTROL: self._step, OUTAGE: self._served}.get(cell.kind, self._all)
+        if cell.language is not None:
+            ours, theirs = (arm.only(arm.language == cell.language) for arm in (ours, theirs))
+        if cell.kind == OUTAGE:
+            return self._watched(cell, cells.outage(cell, ours.rows(cell.guardrail, HOUR)), ours, theirs)
+        if cell.kind != CONTROL:
+            return self._watched(cell, cells.beyond_limit(cell, self._seen(ours, cell), self._begun), ours, theirs)
         if not theirs.users:
-            return Watched(
-                _name(cell), MISSING, _bound(cell), "-", "-", 0, "nobody has the primary: there is no control"
-            )
-        return self._watched(cell, beyond_control(cell, self._rows(ours, cell), self._rows(theirs, cell)), ours, theirs)
+            why = "nobody has the primary: there is no control"
+            return Watched(_name(cell), MISSING, _bound(cell), "-", "-", 0, why)
+        found = cells.beyond_control(cell, self._seen(ours, cell), self._seen(theirs, cell), self._begun)
+        return self._watched(cell, found, ours, theirs)
 
-    def _rows(self, arm: Arm, cell: Cell, block_seconds: float = DAY) -> Rows:
-        return arm.rows(cell.guardrail, block_seconds)
-
-    def _arm(self, candidate: bool, language: str | None) -> Arm:
-        key = candidate, language
-        if key not in self._arms:
-            whole = self._seen.candidate if candidate else self._seen.control
-            self._arms[key] = whole if language is None else whole.only(whole.language == language)
-        return self._arms[key]
+    def _seen(self, arm: Arm, cell: Cell) -> Seen:
+        block = HOUR * cell.block_hours
+        over = arm.seconds < self._now // block * block
+        return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, block))
 
     def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
         """In words; an alarm speaks of the users since the start that gave it."""
@@ -174,12 +177,12 @@ class _Judge:
         what = f"{_WORDS[cell.guardrail.measure]} {measured} of {users} users{since}{beside}"
         why = f"alarm, {_bound(cell)}: {what}" if found.alarm else f"{what}; {100 * found.nearness:.0f} % of an alarm"
         part_of = cell.name if cell.language else ""
-        decision = FAIL if found.alarm else PASS
-        return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of)
+        decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
+        return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of, is_outage)
 
     def _mean(self, arm: Arm, cell: Cell) -> tuple[str, int]:
         """Users' mean share of bad requests, and how many users."""
-        seen = self._rows(arm, cell)
+        seen = arm.rows(cell.guardrail, DAY)
         trials, bad = np.bincount(seen.user, seen.trials), np.bincount(seen.user, seen.bad)
         asked = trials > 0
         if not asked.any():
@@ -189,14 +192,21 @@ class _Judge:
         return shown, int(asked.sum())
 
 
+def _since(arms: Sequence[Arm], seconds: float) -> Sequence[Arm]:
+    return [arm.only(arm.seconds >= seconds) for arm in arms]
+
+
 def _name(cell: Cell) -> str:
-    return cell.name + (f" ({cell.language})" if cell.language else "") + (" over control" if cell.compared else "")
+    kind = {CONTROL: " over control", OUTAGE: " outage"}.get(cell.kind, "")
+    return cell.name + (f" ({cell.language})" if cell.language else "") + kind
 
 
 def _bound(cell: Cell) -> str:
     rail = cell.guardrail
-    if cell.compared:
+    if cell.kind == CONTROL:
         return f"more than {100 * (rail.over_control or 0.0):g} points above the control"
+    if cell.kind == OUTAGE:
+        return f"{100 * max(cell.plan.outage.share, cell.limit):g} % or more within hours"
     if rail.measure == "cost":
         return f"above USD {(rail.limit or 0.0) * rail.unit_usd:g}"
     slower = f" slower than {rail.slower_ms:g} ms" if rail.measure == "slow" else ""

@@ -1,17 +1,19 @@
-"""Moves that may raise the candidate's share, and all that stands before them.
+"""Moves that may raise what the candidate answers, and all that stands before them.
 
-LLAMA_ENABLED, a GO about what would serve, the plan, the guardrails of the step that ends, a test of the candidate at
-the traffic of the step that begins; last the compare-and-swap. What refuses changes nothing.
+LLAMA_ENABLED, a GO about what would serve, a reason where something stands against it, the plan, the guardrails of the
+step that ends, a test of the candidate at the traffic that begins; last the compare-and-swap. What refuses changes
+nothing.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.authority import authority
+from zantara_exp.rollout.authority import Authority, authority
 from zantara_exp.rollout.guardrails import look
 from zantara_exp.rollout.probe import probe_candidate
 from zantara_exp.rollout.state import State
@@ -19,33 +21,56 @@ from zantara_exp.rollout.store import Store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import Context
 
+_OPENING = ("start", "widen")
+"""What needs the newest evidence, and a reason where something stands against it."""
+
 
 class HeldError(ZantaraError):
     """The candidate did not pass its test before a step."""
 
 
 def raised(config: Config, context: Context, store: Store, seen: State, action: str, order: ramp.Order) -> State:
-    """Do `start`, `advance` or `resume`. Raises ZantaraError when it is refused, and then nothing has changed."""
+    """Do `start`, `advance`, `resume` or `widen`. Raises ZantaraError when refused, and then nothing has changed."""
     if not llama_enabled():
         raise ramp.RefusedError(
             f"{VARIABLE}={os.environ.get(VARIABLE)} switches the candidate off, and a step without it shows nothing",
             ramp.to_act("status", note="shows what is switched off"),
         )
-    granted = authority(config, context.layout)
+    opening = action in _OPENING
+    granted = authority(config, context.layout, order.time, opening)
+    if opening:
+        order = _answered(order, granted, action)
     new = ramp.RAISING[action](seen, config.rollout, order, granted)
-    if action == "advance":
-        _unbreached(config, context, seen, order)
-    if config.rollout.probe.enabled and new.share > seen.share:
+    if action in ("advance", "widen"):
+        _unbreached(config, context, seen, order, enough=action == "advance")
+    if config.rollout.probe.enabled and (new.share > seen.share or (action == "widen" and new.share)):
         _test(config, context, new, action)
     return store.swap(seen, new)
 
 
-def _unbreached(config: Config, context: Context, state: State, order: ramp.Order) -> None:
-    """Refuse to leave a step whose guardrails are breached, or have not seen enough of it."""
+def _answered(order: ramp.Order, granted: Authority, action: str) -> ramp.Order:
+    """The order with what stands against it in its reason, for the history; refused where there is no reason."""
+    if not granted.objections:
+        return order
+    told = "; ".join(granted.objections)
+    if not order.reason.strip():
+        raise ramp.RefusedError(
+            f"the GO of gate={granted.gate} is about the newest evidence, and this stands against it: {told}",
+            ramp.to_act(action, "rollout.reason=why it may all the same", note="kept in the history"),
+        )
+    return replace(order, reason=f"{order.reason} (in spite of: {told})")
+
+
+def _unbreached(config: Config, context: Context, state: State, order: ramp.Order, enough: bool) -> None:
+    """Refuse to leave a step whose guardrails are breached, or, with `enough`, have not seen enough of it."""
+    if not state.share:
+        return
     found = look(config, context.layout, state, order.time)
     if found.breach:
         raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", ramp.to_act("rollback"))
-    if found.thin:
+    if found.outage:
+        raise ramp.RefusedError(f"an outage is going on: {found.outage}", ramp.to_act("status"))
+    if enough and found.thin:
         raise ramp.RefusedError(
             f"the guardrails have seen too little of this step: {found.thin}", ramp.to_act("status")
         )

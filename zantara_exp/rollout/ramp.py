@@ -1,14 +1,16 @@
 """The moves of a rollout: from a state to the next, or a refusal that says why. Nothing is read or written here.
 
     idle, rolled_back --start--> running --advance--> running ... --advance--> done
-    running, done --pause--> paused --resume--> as it was           anything --rollback--> rolled_back
+    running, done --pause, outage--> paused --resume--> as it was           anything --rollback--> rolled_back
+    running, paused, done --widen--> as it was, of more parts
 
-Only start, advance and resume raise the share of the candidate, and each needs the GO of an Authority.
+Only start, advance, resume and widen raise what the candidate answers, and each needs the GO of an Authority. What is
+moved is what that GO covers: parts, such as languages, that it does not cover stay with the primary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +18,7 @@ from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.rollout.authority import Authority
+from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
 
 GUARDRAILS = "guardrails"
@@ -28,9 +31,9 @@ class RefusedError(ZantaraError):
     """A move that the state or the plan does not allow."""
 
 
-def to_act(action: str, note: str = "") -> str:
+def to_act(action: str, *overrides: str, note: str = "") -> str:
     """The command that moves the rollout, or looks at it."""
-    return command("stage=rollout", f"rollout.action={action}", note=note)
+    return command("stage=rollout", f"rollout.action={action}", *overrides, note=note)
 
 
 def _judge_anew() -> str:
@@ -70,7 +73,8 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
             f"it needs a GO as of {last.time:%Y-%m-%d} or later, this one is as of {granted.as_of or 'no day'}",
             _judge_anew(),
         )
-    first = State(RUNNING, 0, plan.steps_percent[0], granted.epoch, granted.gate_hash, granted.as_of)
+    of = granted.epoch, granted.gate_hash, granted.as_of
+    first = State(RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers))
     return _moved(state, order, "start", replace(first, version=state.version))
 
 
@@ -84,6 +88,7 @@ def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> St
     if due is None or order.time < due:
         when = "" if due is None else f" until {due:%Y-%m-%d %H:%M} UTC"
         raise RefusedError(f"step {state.step + 1} ({state.percent:g} %) is held{when}", to_act("status"))
+    state, order = _narrowed(state, order, granted)
     if state.step + 1 >= len(plan.steps_percent):
         return _moved(state, order, "advance", replace(state, phase=DONE))
     percent = plan.steps_percent[state.step + 1]
@@ -91,10 +96,19 @@ def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> St
 
 
 def pause(state: State, order: Order) -> State:
-    """Serve the primary only for a while; the step is remembered."""
+    """Serve the primary only until somebody resumes; the step is remembered."""
+    return _paused(state, order, "pause")
+
+
+def outage(state: State, order: Order) -> State:
+    """The same until the outage is over, which the controller finds out."""
+    return _paused(state, order, OUTAGE)
+
+
+def _paused(state: State, order: Order, action: str) -> State:
     if state.phase not in (RUNNING, DONE):
         raise RefusedError(f"the rollout is {state.words}: there is nothing to pause", to_act("status"))
-    return _moved(state, order, "pause", replace(state, phase=PAUSED))
+    return _moved(state, order, action, replace(state, phase=PAUSED))
 
 
 def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
@@ -102,9 +116,61 @@ def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> Sta
     if state.phase != PAUSED:
         raise RefusedError(f"the rollout is {state.words}: only a paused one resumes", to_act("status"))
     _same(state, granted)
+    state, order = _narrowed(state, order, granted)
     step = min(state.step, len(plan.steps_percent) - 1)
     percent = min(state.percent, plan.steps_percent[step])
     return _moved(state, order, "resume", replace(state, phase=RUNNING, step=step, percent=percent))
+
+
+def widen(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
+    """Move more parts, as a later GO covers them; they get the step's share at once, and its time begins anew."""
+    if state.phase not in (RUNNING, PAUSED, DONE):
+        raise RefusedError(f"the rollout is {state.words}: there is nothing to widen", to_act("start"))
+    _same(state, granted)
+    more = {
+        dimension: [value for value in granted.covers.get(dimension, ()) if value not in values]
+        for dimension, values in state.covers.items()
+    }
+    told = shown_parts({dimension: values for dimension, values in more.items() if values})
+    if not told:
+        raise RefusedError(
+            f"the GO (as of {granted.as_of}) covers nothing that is not moved already: {shown_parts(state.covers)}",
+            f"gather evidence on the other parts: {command('stage=shadow')} && {command('stage=gate')}",
+        )
+    covers = {dimension: (*values, *more.get(dimension, ())) for dimension, values in state.covers.items()}
+    wider = replace(state, covers=covers, as_of=granted.as_of)
+    return _moved(state, _noting(order, f"moves {told} from here on"), "widen", wider)
+
+
+def _narrowed(state: State, order: Order, granted: Authority) -> tuple[State, Order]:
+    """A state that goes on with no part that the GO of today does not cover. Refused where nothing would be left."""
+    covers = {
+        dimension: tuple(value for value in state.covers.get(dimension, values) if value in values)
+        for dimension, values in granted.covers.items()
+    }
+    covers = {**state.covers, **covers}
+    gone = {
+        dimension: [value for value in state.covers.get(dimension, ()) if value not in values]
+        for dimension, values in covers.items()
+    }
+    told = shown_parts({dimension: values for dimension, values in gone.items() if values})
+    if empty := [dimension for dimension, values in covers.items() if not values]:
+        raise RefusedError(
+            f"the GO (as of {granted.as_of}) covers no {' and no '.join(empty)} that is moved: {told} would stay with "
+            "the primary",
+            to_act("rollback"),
+        )
+    noted = _noting(order, f"{told} stays with the primary from here on") if told else order
+    return replace(state, covers=covers), noted
+
+
+def _noting(order: Order, what: str) -> Order:
+    return replace(order, reason=f"{order.reason}; {what}" if order.reason else what)
+
+
+def shown_parts(covers: Mapping[str, Sequence[str]]) -> str:
+    """`language it, en and category casual`; empty for none."""
+    return " and ".join(f"{dimension} {', '.join(values)}" for dimension, values in covers.items())
 
 
 def rollback(state: State | None, order: Order) -> State:
@@ -133,5 +199,5 @@ def _same(state: State, granted: Authority) -> None:
 
 
 Move = Callable[[State, Rollout, Order, Authority], State]
-RAISING: dict[str, Move] = {"start": start, "advance": advance, "resume": resume}
-"""Moves that may raise the candidate's share."""
+RAISING: dict[str, Move] = {"start": start, "advance": advance, "resume": resume, "widen": widen}
+"""Moves that may raise what the candidate answers."""

@@ -1,19 +1,20 @@
 """The router: for each request, whether the candidate answers it. Microseconds, no input or output, never an error.
 
     router = Router.from_config("endpoint=runpod")          # at start-up, once per process, after any fork
-    if router.decide(user, category).candidate: ...
+    if router.decide(user, category, language).candidate: ...
 
 A thread reads the state every `refresh_seconds`, so that a rollback is seen by every process within that time. A user
 stands at one place in [0, 100) for the whole rollout and has the candidate while the share lies above it: who had it at
 10 % keeps it at 25 %. What is not known for sure is answered by the primary: an unreadable state, a state that was not
-read for `last_known_seconds`, a category not named, another candidate than the one authorised.
+read for `last_known_seconds`, a category not named, a language that the GO does not cover or that is not known, another
+candidate than the one authorised.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from zantara_exp.config.rollout import Rollout
@@ -39,6 +40,8 @@ class _View(NamedTuple):
     why_not: str
     """Why nobody has the candidate, where nobody has."""
     read_at: float
+    covers: Mapping[str, tuple[str, ...]] = {}
+    """The parts of the traffic that are moved, by dimension."""
 
 
 _OFF = Route(False, f"{VARIABLE} is off")
@@ -74,8 +77,11 @@ class Router:
         layout = Layout(config)
         return cls(open_store(config.rollout, layout), config.rollout, serving_epoch(config, layout))
 
-    def decide(self, user: str, category: str | None) -> Route:
-        """Who answers a request of `user`, any stable id, best the keyed hash that the log has too."""
+    def decide(self, user: str, category: str | None, language: str | None = None) -> Route:
+        """Who answers a request of `user`, any stable id, best the keyed hash that the log has too.
+
+        `language` as the log has it; where the rollout moves some languages only, one that is not known stays.
+        """
         if not llama_enabled():
             return _OFF
         view = self._view
@@ -85,10 +91,21 @@ class Router:
             return Route(False, f"state not read for {self._trusted:g} s")
         if category not in self._categories:
             return _CATEGORY
+        if view.covers and (part := _uncovered(view.covers, category, language)):
+            return Route(False, f"the GO does not cover {part}")
         try:
             return _CANDIDATE if user_percentile(user, view.salt) < view.share else _USER
         except UnicodeEncodeError:
             return _NO_TEXT
+
+    @property
+    def covers_languages(self) -> bool:
+        """Whether only some languages are moved, so that a request's has to be known."""
+        return "language" in self._view.covers
+
+    def uncovered(self, category: str | None, language: str | None) -> str:
+        """The part a request is of that the GO does not cover, such as `language=id`; empty where it covers it."""
+        return _uncovered(self._view.covers, category, language)
 
     @property
     def share(self) -> float:
@@ -107,7 +124,7 @@ class Router:
         except UnreadableStateError:
             self._view = _View(0.0, "", "state cannot be read", began)
             return
-        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began)
+        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began, state.covers)
 
     def _why_not(self, state: State) -> str:
         if not state.share:
@@ -125,3 +142,9 @@ class Router:
         self._stop.set()
         self._thread.join(timeout=self._every + 1.0)
         self._store.close()
+
+
+def _uncovered(covers: Mapping[str, tuple[str, ...]], category: str | None, language: str | None) -> str:
+    of = {"category": category, "language": language}
+    parts = (f"{name}={of.get(name) or 'unknown'}" for name, values in covers.items() if of.get(name) not in values)
+    return next(parts, "")

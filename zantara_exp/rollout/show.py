@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from zantara_exp.config.rollout import Rollout
@@ -12,7 +13,8 @@ from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.authority import authority
-from zantara_exp.rollout.guardrails import began_at, look
+from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.history import began_at, paused_for_outage
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, State, UnreadableStateError
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
@@ -30,9 +32,11 @@ def result(
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
         summary |= _described(config.rollout, state, now)
-    refused = _refused(config, layout, state)
+    refused, objections = _start(config, layout, state, now)
     if refused is not None:
         summary["a start is refused"] = refused
+    if objections:
+        summary["a start asks for a reason"] = "; ".join(objections)
     return StageResult(
         summary=summary,
         metrics={"rollout/percent": share},
@@ -44,15 +48,14 @@ def result(
     )
 
 
-def _refused(config: Config, layout: Layout, state: State | None) -> str | None:
-    """Why a rollout that has not begun cannot: there is no GO for what would serve."""
+def _start(config: Config, layout: Layout, state: State | None, now: datetime) -> tuple[str | None, Sequence[str]]:
+    """Why a rollout that has not begun cannot, as without a GO for what would serve, and what stands against it."""
     if state is None or state.phase != IDLE:
-        return None
+        return None, ()
     try:
-        authority(config, layout)
+        return None, authority(config, layout, now).objections
     except ZantaraError as refused:
-        return refused.message
-    return None
+        return refused.message, ()
 
 
 def _served(plan: Rollout, state: State | None, share: float) -> str:
@@ -72,12 +75,27 @@ def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
     if due is not None:
         left = max(due - now, timedelta())
         rows["held until"] = f"{due:%Y-%m-%d %H:%M} UTC" + (f", {left / timedelta(days=1):.1f} days" if left else "")
+    if paused_for_outage(state):
+        rows["resumes"] = _resumes(plan, state)
     if state.history:
         last = state.history[-1]
         rows["last change"] = f"{last.action} by {last.actor}" + (f": {last.reason}" if last.reason else "")
     if state.epoch:
         rows["epoch"] = state.epoch
+    if state.covers and state.step >= 0:
+        rows["moves"] = f"{ramp.shown_parts(state.covers)}; what is not named stays with the primary"
     return rows
+
+
+def _resumes(plan: Rollout, state: State) -> str:
+    """How a pause for an outage ends."""
+    since, rule = state.since, plan.outage
+    if since is None or rule.wait_minutes is None:
+        return "by hand, once the outage is over"
+    tested = f"{since + timedelta(minutes=rule.wait_minutes):%Y-%m-%d %H:%M}"
+    ends = "" if rule.give_up_hours is None else f"{since + timedelta(hours=rule.give_up_hours):%Y-%m-%d %H:%M}"
+    how = "by the watching controller, once the candidate passes its test"
+    return f"{how}; tested from {tested} UTC on" + (f", rolled back at {ends}" if ends else "")
 
 
 def _guardrails(config: Config, layout: Layout, state: State, now: datetime) -> list[Table]:

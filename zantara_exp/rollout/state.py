@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,6 +68,8 @@ class State:
     history: tuple[Change, ...] = ()
     """Every change, oldest first."""
     version: int = 0
+    covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The parts that are moved, by dimension such as language; of a dimension that is not there everything is."""
 
     @property
     def share(self) -> float:
@@ -129,7 +131,8 @@ def _state(body: Mapping[str, Any]) -> State:
         for row in body["history"]
     ]
     since = None if body["since"] is None else _time(body["since"])
-    return State(**{**body, "since": since, "history": tuple(history)})
+    covers = {dimension: tuple(values) for dimension, values in body.get("covers", {}).items()}
+    return State(**{**body, "since": since, "history": tuple(history), "covers": covers})
 
 
 def _time(text: str) -> datetime:
@@ -146,6 +149,7 @@ def _checked(state: State) -> State:
         and math.isfinite(state.percent)
         and (0 < state.percent <= 100 and state.step >= 0 if active else state.percent == 0)
         and (not active or bool(state.epoch and state.since))
+        and all(isinstance(value, str) for values in state.covers.values() for value in values)
     )
     if not sound:
         raise ValueError(f"{state.phase} at {state.percent} % in step {state.step} contradicts itself")

@@ -94,6 +94,7 @@ class _Day:
         """The mark and what it stands for: a file that somebody removed, or a power cut damaged, is made again."""
         return ":".join([mark, *(size_of(path) for path in (self.rows, self.drops))]).encode()
 
+
 def _quarantine(logs: Path, bad: Sequence[Path]) -> tuple[Path | None, int]:
     """Bring quarantine.jsonl up to date; what the writer set aside there (line 0) stays."""
     target = logs / QUARANTINE

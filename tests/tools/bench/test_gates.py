@@ -12,8 +12,8 @@ from tools.bench.rules import CLASSICAL, OURS, P0, WEIGHTED, Seen, closed_form_e
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates import decide
 from zantara_exp.gates.decision import PASS
-from zantara_exp.gates.paths import first_time
 from zantara_exp.gates.population import probabilities, successes, visits
+from zantara_exp.gates.visits import first_time
 from zantara_exp.stage import Table
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,0 +1,291 @@
+"""What all kinds share that are decided on numbers per user and day: looks, vetoes, segments, forecast."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from zantara_exp.config.gate import Traffic
+from zantara_exp.gates import users as selecting
+from zantara_exp.gates.decision import (
+    FAIL,
+    NOTHING,
+    UNDECIDED,
+    CriterionDecision,
+    Days,
+    SegmentView,
+    Sensitivity,
+    View,
+    Window,
+    missing,
+)
+from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.kinds.forecast import forecast
+from zantara_exp.gates.kinds.kind import Estimate, Kind, Outcomes, Planned, Rule, Seen, Weighed, outcomes
+from zantara_exp.gates.kinds.words import reason_of
+from zantara_exp.gates.methods import NOW, Outlook
+from zantara_exp.gates.sound import unsound
+from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, of_log
+
+THIN_USERS = 30
+"""A segment with fewer users is named as too thin to judge."""
+
+
+class Recent(NamedTuple):
+    """The veto of the last days; arrays of (rollouts, looks)."""
+
+    estimate: Floats
+    users: Ints
+    agrees: Flags
+
+
+class ByUser(Kind):
+    """Decided on sums over users. Subclasses say what the sums are, and what they show."""
+
+    takes = UserDays
+    two_arms: ClassVar[bool] = False
+    """Whether the evidence must hold another arm's sum over the same requests."""
+    counts: ClassVar[bool] = True
+    """Whether the total counts requests, so that it lies between none and all."""
+
+    # What a kind says of its statistics.
+
+    @abstractmethod
+    def sums(self, rule: Rule, measured: Measured) -> Any:
+        """All that the answers below are computed from, at each look; its field `of` holds the rows looked at."""
+
+    @abstractmethod
+    def users(self, sums: Any) -> Ints:
+        """Distinct users at each look; of the smaller side, where two are compared."""
+
+    @abstractmethod
+    def evidence(self, rule: Rule, sums: Any, outlook: Outlook = NOW) -> Weighed:
+        """Log evidence for GO and NO-GO; zeros for a threshold that is not given."""
+
+    @abstractmethod
+    def estimate(self, rule: Rule, sums: Any) -> Estimate:
+        """Estimate and bounds, at one look."""
+
+    @abstractmethod
+    def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
+        """What is measured on the traffic `at`, with the truth in the metric's unit."""
+
+    def spread(self, view: View) -> float:
+        """What an outlook's shift is by one standard error."""
+        return 1.0
+
+    def recent_estimate(self, rule: Rule, recent: Measured) -> Floats:
+        """The point estimate of a window; kinds that have none are never asked."""
+        raise NotImplementedError
+
+    def recent_agrees(self, rule: Rule, estimate: Floats) -> Flags:
+        """Whether a window's estimate meets the go threshold."""
+        go = rule.criterion.go
+        return estimate > go.value if go.upwards else estimate < go.value
+
+    def request_estimate(self, of: Measured) -> float | None:
+        """The estimate if every request counted the same."""
+        return float(of.total.sum()) / float(of.at.trials.sum())
+
+    def gathered(self, rule: Rule, days: UserDays, until: int) -> Measured | str:
+        """The measurements of these rows; a sentence where there are none."""
+        measured = of_log(days, until)
+        if measured.at.users:
+            return measured
+        of = " and ".join(f"{name} {' or '.join(values)}" for name, values in rule.criterion.where.items())
+        return f"no request{' of ' + of if of else ''} was measured"
+
+    def malformed(self, days: UserDays) -> str:
+        """What is wrong with the numbers, or nothing."""
+        if wrong := unsound(days):
+            return wrong
+        if self.two_arms and days.baseline is None:
+            return f"kind={self.name} compares two arms, and the evidence holds one"
+        if self.counts:
+            others = days.baseline if self.two_arms and days.baseline is not None else np.zeros(1)
+            if (others < 0).any():
+                return "the evidence holds negative counts"
+            if (days.total < 0).any() or (days.total + others > days.trials * (1 + 1e-9)).any():
+                return "the evidence counts more successes than requests"
+        return "" if (days.trials > 0).any() else "nothing was measured"
+
+    # Many looks at many rollouts.
+
+    def simulate(
+        self, rule: Rule, truth: float, at: Visits, traffic: Traffic, plan: Planned, rng: np.random.Generator
+    ) -> Outcomes:
+        """Draw what is measured if `truth` is true, and decide every look."""
+        return self.looks(rule, self.draw(rule, truth, at, traffic, rng), plan)
+
+    def looks(self, rule: Rule, measured: Measured, plan: Planned) -> Outcomes:
+        """Decide every look of every rollout; of simulated requests none is lost."""
+        sums = self.sums(rule, measured)
+        users, recent = self.users(sums), self.recent(rule, measured)
+        enough = users >= max(rule.min_users, 1)
+        found = outcomes(rule, self.evidence(rule, sums), users, enough if recent is None else enough & recent.agrees)
+        fails = found.fails
+        for codes in plan.segments if rule.criterion.no_go.given and rule.segments else ():
+            parts = int(codes.max(initial=0)) + 1
+            of_part = self.sums(rule, measured.split(codes, parts))
+            failing = outcomes(rule, self.evidence(rule, of_part), self.users(of_part), False).fails
+            fails = fails | failing.reshape(-1, parts, failing.shape[1]).any(axis=1)
+        looks = rule.criterion.looks
+        passes, fails = (rule.method.held(flags, plan.horizon, looks) for flags in (found.passes, fails))
+        return Outcomes(passes & ~fails, fails)
+
+    def recent(self, rule: Rule, measured: Measured) -> Recent | None:
+        """The veto of the last days, where one is declared."""
+        c = rule.criterion
+        if c.window is None or not c.go.given:
+            return None
+        of = measured.recent(int(c.window.rstrip("d")))
+        estimate, users = self.recent_estimate(rule, of), of.present
+        return Recent(estimate, users, self.recent_agrees(rule, estimate) & (users >= c.window_min_users))
+
+    # One look at one log.
+
+    def decide(self, rule: Rule, seen: Seen, last: int | None) -> CriterionDecision:
+        """Decide on user-days up to the day `last`."""
+        c, days, other = rule.criterion, seen.go, seen.no_go
+        assert isinstance(days, UserDays)  # noqa: S101  `criteria.decide` asks `takes`
+        wrong = self.malformed(days)
+        if not wrong and other is not None:
+            wrong = self.malformed(other) if isinstance(other, UserDays) else "no count against no_go's limit"
+        if wrong:
+            return missing(rule.name, c, f"{c.metric}: {wrong}")
+        until = selecting.last_day(days) if last is None else last
+        if until is None:
+            return missing(rule.name, c, f"{c.metric}: nothing was measured")
+        within = selecting.between(days, None, until)
+        chosen = selecting.where(within, c.where)
+        beyond = (
+            selecting.where(selecting.between(other, None, until), c.where) if isinstance(other, UserDays) else None
+        )
+        if isinstance(chosen, str) or isinstance(beyond, str):
+            return missing(rule.name, c, chosen if isinstance(chosen, str) else str(beyond))
+        measured = self._measured(rule, chosen, beyond, until)
+        if isinstance(measured, str):
+            return missing(rule.name, c, measured)
+        # What was lost belongs to no segment: it is held against the requests of all segments, and counts fully here.
+        segments = self._segments(rule, chosen, beyond, until, measured.lost)
+        return self._decided(rule, measured, segments, selecting.lost_share(within), days.epoch)
+
+    def _measured(self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int) -> Measured | str:
+        measured = self.gathered(rule, days, until)
+        if isinstance(measured, str):
+            return measured
+        if not rule.method.chosen(measured).at.users:
+            return rule.method.nobody()
+        other = "" if beyond is None else self.gathered(rule, beyond, until)
+        return measured if isinstance(other, str) else replace(measured, beyond=other)
+
+    def _decided(
+        self, rule: Rule, measured: Measured, segments: list[SegmentView], lost_share: float, epoch: str
+    ) -> CriterionDecision:
+        c, sums, window = rule.criterion, self.sums(rule, measured), self._window(rule, measured)
+        users = int(self.users(sums)[0, 0])
+        hindrance = self._hindrance(rule, sums.of.at.users, users, lost_share, window)
+        view = self._view(rule, sums, not hindrance)
+        reason, decision = reason_of(rule, view, hindrance), view.decision
+        failing = [segment for segment in segments if segment.view.decision == FAIL]
+        if failing and decision != FAIL:
+            decision, worst = FAIL, failing[0]
+            found = f"shown to be {self.words_of(c, c.no_go)}: measured {self.shown(worst.view.estimate)}"
+            reason, view = f"in {worst.segment} {found}", replace(view, decision=FAIL)
+        return CriterionDecision(
+            name=rule.name,
+            criterion=c,
+            decision=decision,
+            reason=reason,
+            view=view,
+            needed_go=rule.needed_go if c.go.given else None,
+            needed_no_go=rule.needed_no_go if c.no_go.given else None,
+            request_estimate=self.request_estimate(sums.of),
+            lost=measured.lost,
+            window=window,
+            days=self._days(rule, measured, sums, view) if decision == UNDECIDED else None,
+            sensitivity=self._sensitivity(rule, measured, not hindrance),
+            segments=segments,
+            epoch=epoch,
+        )
+
+    def _view(self, rule: Rule, sums: Any, enough: bool) -> View:
+        c, at = rule.criterion, sums.of.at
+        weighed = self.evidence(rule, sums)
+        estimate, lower, upper, effective = (float(values[0, 0]) for values in self.estimate(rule, sums))
+        return View(
+            decision=outcomes(rule, weighed, self.users(sums), enough).word(),
+            estimate=estimate,
+            lower=lower,
+            upper=upper,
+            requests=float(at.trials.sum()),
+            users=at.users,
+            effective=effective,
+            log_go=float(weighed.log_go[0, 0]) if c.go.given else None,
+            log_no_go=float(weighed.log_no_go[0, 0]) if c.no_go.given else None,
+        )
+
+    def _hindrance(self, rule: Rule, users: int, compared: int, lost_share: float, window: Window | None) -> str:
+        c = rule.criterion
+        if not lost_share <= rule.max_lost:  # written so that what is no number is held against it
+            return (
+                f"{100 * lost_share:.1f} % of the requests were lost, more than the {100 * rule.max_lost:g} % allowed"
+            )
+        if users < rule.min_users:
+            return f"{users} users, at least {rule.min_users} are needed"
+        if compared < rule.min_users:
+            return f"{compared} users in the baseline, at least {rule.min_users} are needed"
+        if window is None or window.agrees:
+            return ""
+        if window.users < c.window_min_users:
+            return f"{window.users} users in the last {window.days} days, {c.window_min_users} are needed"
+        measured = self.shown(window.estimate)
+        return f"the last {window.days} days disagree: measured {measured}, needs {self.words_of(c, c.go)}"
+
+    def _window(self, rule: Rule, measured: Measured) -> Window | None:
+        recent, width = self.recent(rule, measured), rule.criterion.window
+        if recent is None or width is None:
+            return None
+        users, days = int(recent.users[0, 0]), int(width.rstrip("d"))
+        return Window(days, float(recent.estimate[0, 0]) if users else None, users, bool(users and recent.agrees[0, 0]))
+
+    def _segments(
+        self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int, lost: float
+    ) -> list[SegmentView]:
+        found = []
+        for dimension, values in rule.segments.items():
+            for value in values:
+                wanted = {dimension: [value]}
+                part = selecting.where(days, wanted)
+                other = None if beyond is None else selecting.where(beyond, wanted)
+                other = None if isinstance(other, str) else other
+                measured = part if isinstance(part, str) else self._measured(rule, part, other, until)
+                if isinstance(part, str) or isinstance(measured, str):
+                    found.append(SegmentView(f"{dimension}={value}", NOTHING, thin=True))
+                    continue
+                share = lost * float(part.trials.sum() / days.trials.sum())
+                sums = self.sums(rule, replace(measured, lost_by_day={0: share}))
+                users = sums.of.at.users
+                view = self._view(rule, sums, users >= rule.min_users)
+                found.append(SegmentView(f"{dimension}={value}", view, users < THIN_USERS))
+        return found
+
+    def _sensitivity(self, rule: Rule, measured: Measured, enough: bool) -> list[Sensitivity]:
+        """What full trust in every request (rho0 = 0) and one voice per user (rho0 = 1) would say."""
+        if not rule.method.weighs:
+            return []
+        assumed = {rho0: replace(rule, rho0=rho0) for rho0 in (0.0, 1.0)}
+        return [
+            Sensitivity(rho0, self._view(other, self.sums(other, measured), enough)) for rho0, other in assumed.items()
+        ]
+
+    def _days(self, rule: Rule, measured: Measured, sums: Any, view: View) -> Days | None:
+        if not rule.method.forecasts:
+            return None
+        observed = measured.at.days - int(measured.at.day.min())
+        return forecast(
+            rule, lambda outlook: self.evidence(rule, sums, outlook), self.users(sums), observed, self.spread(view)
+        )

@@ -1,0 +1,126 @@
+"""The methods: how independent evidence is made of users who ask more than once, and of looks that repeat.
+
+A method makes sums of what was measured, and answers from sums alone: evidence, bounds and estimate, as arrays of
+(rollouts, looks). Every kind of criterion names the methods that fit it (`Kind.methods`).
+
+  share of good requests   Weighted, Exact (one look), Strict (each user once), Detector (alarms): `share_methods`
+  amounts per user         Sequence (looks that repeat), Student (one look)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from zantara_exp.config.gate import Criterion
+from zantara_exp.gates import intervals
+from zantara_exp.gates.visits import Flags, Floats, Measured
+
+SEQUENCE_USERS = 100
+"""Users from which on an asymptotic confidence sequence is trusted; with 30 the false GO was 0.057 for 0.05."""
+STUDENT_USERS = 20
+"""Users from which on a one-look interval of a mean is trusted."""
+FEW_USERS = 10
+"""Users from which on weighed requests can refute: one who always fails weighs up to 1/rho0, and proves nothing."""
+
+
+class Outlook(NamedTuple):
+    """The same users multiplied, and a little worse or better than they looked."""
+
+    growth: Floats | float = 1.0
+    """How many times as many users; an array is further looks."""
+    shift: float = 0.0
+    """Added to the share of bad requests; for means and ratios, standard errors added to the estimate."""
+
+
+NOW = Outlook()
+
+
+@dataclass(frozen=True)
+class Method:
+    """What all methods have in common; the defaults are those of looks that repeat."""
+
+    criterion: Criterion
+    rho0: float
+    """Assumed correlation of one user's requests."""
+
+    fewest: ClassVar[int] = 1
+    """Distinct users that a NO-GO needs."""
+    weighs: ClassVar[bool] = False
+    """Whether it rests on the assumed correlation rho0."""
+    forecasts: ClassVar[bool] = True
+    """Whether further days of the same traffic lead to a decision."""
+
+    def chosen(self, measured: Measured) -> Measured:
+        """The rows it looks at."""
+        return measured
+
+    def nobody(self) -> str:
+        """Why there are requests, and nobody to decide on."""
+        return "no request was measured"
+
+    def held(self, flags: Flags, horizon: int, looks: int) -> Flags:
+        """What the looks of simulated rollouts show, where not every day is one; `horizon` is the last planned day."""
+        return flags
+
+    def sentence(self, decision: str, no_go: str) -> str:
+        """Its own words for a decision; empty where the kind's will do. `no_go` is the threshold in words."""
+        return ""
+
+
+class OneLook(Method):
+    """Looked at as often as declared, evenly spaced up to the horizon."""
+
+    forecasts = False
+
+    def held(self, flags: Flags, horizon: int, looks: int) -> Flags:
+        """What was seen at a planned look stands until the next."""
+        seen = np.zeros_like(flags)
+        for look in range(1, looks + 1):
+            day = min(max(1, round(horizon * look / looks)), flags.shape[1]) - 1
+            seen[:, day:] = flags[:, day, None]
+        return seen
+
+
+class AmountMethod(Method, ABC):
+    """Evidence about the mean of one value per user, from the estimate and its standard error by user."""
+
+    @abstractmethod
+    def radius(self, users: Floats, alpha: float) -> Floats:
+        """How many standard errors a bound lies off the estimate."""
+
+    @abstractmethod
+    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
+        """Of an estimate `z` standard errors beyond a threshold."""
+
+
+class Sequence(AmountMethod):
+    """Looks that repeat: an asymptotic confidence sequence."""
+
+    fewest = SEQUENCE_USERS
+    weighs = True
+
+    def radius(self, users: Floats, alpha: float) -> Floats:
+        """Of the sequence, which holds at all looks together."""
+        return intervals.sequence_radius(users, alpha)
+
+    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
+        """Of the sequence that just reaches."""
+        return intervals.sequence_log_evidence(z, users, alpha)
+
+
+class Student(OneLook, AmountMethod):
+    """One look: Student's interval with a standard error by user."""
+
+    fewest = STUDENT_USERS
+
+    def radius(self, users: Floats, alpha: float) -> Floats:
+        """Of Student's interval."""
+        return intervals.student_radius(users, alpha)
+
+    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
+        """Of Student's test."""
+        return intervals.student_log_evidence(z, users)

@@ -1,0 +1,52 @@
+"""What the history of a rollout says: since when evidence counts, when steps began, which outages there were."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from zantara_exp.rollout.state import PAUSED, Change, State
+
+CONTROLLER = "controller"
+"""The actor of a step that nobody asked for but the plan, and of what goes on after an outage."""
+OUTAGE = "outage"
+"""The action that pauses for an outage, and resumes by rule."""
+_WEEK = timedelta(days=7)
+
+
+def began_at(state: State) -> datetime:
+    """When the rollout began, or was resumed by somebody who had looked at what had happened before.
+
+    What goes on by itself after an outage forgets nothing.
+    """
+    return _newest(state, [c for c in state.history if c.action == "start" or _resumed_by_hand(c)])
+
+
+def served_since(state: State) -> datetime:
+    """When the candidate was last given to users after none had it."""
+    return _newest(state, [c for c in state.history if c.action in ("start", "resume")])
+
+
+def steps_began(state: State) -> list[datetime]:
+    """When each step since `began_at` began, oldest first."""
+    began = began_at(state)
+    moves = [c for c in state.history if c.action in ("start", "advance") or _resumed_by_hand(c)]
+    return [c.time for c in moves if c.time >= began and c.after.startswith("running")] or [began]
+
+
+def paused_for_outage(state: State) -> bool:
+    """Whether an outage is what it waits for the end of."""
+    return state.phase == PAUSED and bool(state.history) and state.history[-1].action == OUTAGE
+
+
+def outages_of_week(state: State, now: datetime) -> int:
+    """Outages that were answered by a pause within 7 days, of those since `began_at`."""
+    since = max(began_at(state), now - _WEEK)
+    return sum(c.action == OUTAGE and c.time >= since for c in state.history)
+
+
+def _resumed_by_hand(change: Change) -> bool:
+    return change.action == "resume" and change.actor != CONTROLLER
+
+
+def _newest(state: State, changes: list[Change]) -> datetime:
+    return changes[-1].time if changes else state.since or datetime.now(UTC)
