@@ -177,6 +177,4 @@ def _shown(path: Path) -> str:
 
 
 def _go_on(stage: str, there: Origin) -> str:
-    return command(
-        f"stage={stage}", *there.overrides, config_dir=there.config_dir, without=[*_DATA, "experiment"]
-    )
+    return command(f"stage={stage}", *there.overrides, config_dir=there.config_dir, without=[*_DATA, "experiment"])

@@ -10,6 +10,24 @@ from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.fields import setting
 from zantara_exp.config.kinds import KINDS, METHODS, KindRow
 
+_MINUTES = {"m": 1, "h": 60, "d": 1440}
+
+
+def slots_of(block: str) -> int:
+    """A block of time in slots of ten minutes: `1h` is 6, `none` 0.
+
+    Raises ValueError where it is written otherwise, or where days are not made of whole blocks.
+    """
+    if block == "none":
+        return 0
+    match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", block)
+    minutes = int(match[1]) * _MINUTES[match[2]] if match else 0
+    if not minutes or minutes % 10 or 1440 % minutes:
+        raise ValueError(
+            f"is {block}; a day must be made of whole blocks of ten minutes or more: 10m, 1h, 4h, 8h, 1d; or none"
+        )
+    return minutes // 10
+
 
 @dataclass
 class Threshold:
@@ -57,7 +75,13 @@ class Criterion:
         choices=list(METHODS),
     )
     alpha: float | None = setting(None, "False passes, all looks together; default: the gate's.", gt=0, le=0.25)
-    rho0: float | None = setting(None, "Assumed correlation of one user's requests; default: the gate's.", ge=0, le=1)
+    rho0: float | None = setting(None, "Correlation of one user's requests at most; default: the gate's.", ge=0, le=1)
+    per: str = setting(
+        "request",
+        "Which share is meant, of kinds that are one: request, or user for the mean over users. The other is shown, and "
+        "withholds a GO where it misses go.",
+        choices=["request", "user"],
+    )
     where: dict[str, list[str]] = setting({}, "Only requests of these segments, such as {category: [greeting]}.")
     window: str | None = setting(None, "Veto: the estimate of the last days, such as 7d, must agree for GO.")
     window_min_users: int = setting(30, "Users the veto window needs.", ge=1)
@@ -157,6 +181,15 @@ class Traffic:
     baseline_bad: float = setting(
         0.05, "For kind=non_inferiority: share of bad outcomes in the baseline, which is as large.", gt=0, lt=1
     )
+    night: float = setting(
+        0.2, "Requests in an hour from 0 to 8 o'clock UTC, for one in an hour of the day.", ge=0, le=10
+    )
+    weekend: float = setting(1.0, "Requests on a Saturday or a Sunday, for one on another day.", gt=0, le=10)
+    weekend_failures: float = setting(1.0, "Of shares: failures at weekends, for one on another day.", ge=0, le=50)
+    outage_share: float = setting(
+        0.0, "Of shares: part of all failures that come in outages, which fail everybody at once.", ge=0, lt=1
+    )
+    outage_minutes: int = setting(60, "How long an outage lasts.", ge=10, le=10_080)
     simulations: int = setting(1000, "Rollouts that stage=power and stage=check simulate.", ge=200, le=100_000)
 
 
@@ -195,7 +228,25 @@ class Gate:
     name: str = setting("go_no_go", "Name of the gate.")
     criteria: dict[str, Criterion] = setting({}, "The criteria, by name.")
     alpha: float = setting(0.05, "Probability of a false GO, and of a false NO_GO, over all looks.", gt=0, le=0.25)
-    rho0: float = setting(0.2, "Assumed correlation of one user's requests.", ge=0, le=1)
+    rho0: float = setting(0.2, "Correlation of one user's requests: the most that is reckoned with.", ge=0, le=1)
+    rho: str = setting(
+        "estimated",
+        "Of shares: estimated from the evidence, between 0.02 and rho0, or assumed to be rho0.",
+        choices=["estimated", "assumed"],
+    )
+    time_block: str = setting(
+        "1h",
+        "What fails together in time: a GO holds for outages of this length, such as 1h or 4h, and needs about 149 such "
+        "blocks with traffic at a threshold of 98 %. none: time is no cluster.",
+    )
+    time_block_no_go: str = setting("8h", "The same for NO_GO: an outage shorter than that refutes nothing alone.")
+    min_days: int = setting(
+        14,
+        "Days with evidence that a GO of an authorising gate needs, of its criteria over time; from 7 on each day of the "
+        "week among them.",
+        ge=0,
+        le=365,
+    )
     segments: Segments = setting(Segments(), "Parts judged one by one, for NO_GO and for what a GO covers.")
     max_lost_percent: float = setting(1.0, "More requests lost than this and there is no GO, in percent.", ge=0, lt=100)
     authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
@@ -207,5 +258,10 @@ class Gate:
         """A name that can be part of a file's; at least one criterion."""
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             yield "name", "is part of a file's name: letters, digits, _ and -, such as go_no_go"
+        for name, block in (("time_block", self.time_block), ("time_block_no_go", self.time_block_no_go)):
+            try:
+                slots_of(block)
+            except ValueError as error:
+                yield name, str(error)
         if not self.criteria:
             yield "criteria", "a gate without criteria would decide nothing; choose one by gate=go_no_go"

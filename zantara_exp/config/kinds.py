@@ -20,13 +20,15 @@ class MethodRow:
     """Looked at as often as declared, and each look is recorded; every day otherwise."""
     alarms: bool = False
     """Watches users one by one over a ramp, and only ever alarms."""
+    once: bool = False
+    """Each user counts once, so that shares are means over users."""
 
 
 METHODS: Mapping[str, MethodRow] = {
     "weighted": MethodRow(),
-    "strict": MethodRow(),
+    "strict": MethodRow(once=True),
     "exact": MethodRow(one_look=True),
-    "detector": MethodRow(alarms=True),
+    "detector": MethodRow(alarms=True, once=True),
 }
 
 

@@ -41,7 +41,9 @@ def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -
     if not isinstance(evidence, UserDays):
         return hashlib.sha256(repr(evidence).encode()).hexdigest()[:16]
     days = between(evidence, None, last)
-    columns: list[NDArray[np.float64] | None] = [days.day.astype(np.float64), days.trials, days.total, days.baseline]
+    slot = None if days.slot is None else days.slot.astype(np.float64)
+    columns: list[NDArray[np.float64] | None] = [days.day.astype(np.float64), slot]
+    columns += [days.trials, days.total, days.baseline]
     if one_look:
         of = of_log(days, int(days.day.max(initial=0)))
         summed = (of.at.trials, of.total, of.baseline)

@@ -25,6 +25,12 @@ class View:
     """Effective sample: requests after weighing users, or users."""
     log_go: float | None
     log_no_go: float | None
+    rho: float | None = None
+    """Correlation of one user's requests that was reckoned with; None where none is."""
+    blocks: float | None = None
+    """Effective number of blocks of time, for GO; None where time is no cluster."""
+    other: float | None = None
+    """The share that is not meant: the mean over users where requests are, the share of requests where users are."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,33 @@ class Days:
 
 
 @dataclass(frozen=True)
+class Outages:
+    """How long an outage may be that GO holds for, and what was seen. Minutes."""
+
+    block: int
+    """Outages as long as this, or shorter, are reckoned with."""
+    longest: int
+    """The longest burst of failures so far; 0: none."""
+    longer: int
+    """A longer block of time that was tried."""
+    longer_day: int | None
+    """Day of the log on which that would be shown too, if the next days are like these; None: not in sight."""
+    bursts: Sequence[BurstSeen] = ()
+
+
+@dataclass(frozen=True)
+class BurstSeen:
+    """A stretch of time in which far more users failed than usually do."""
+
+    begin: str
+    """Its first slot of ten minutes with a failure: UTC, such as `2025-11-03T14:20`."""
+    minutes: int
+    """How long it lasted at least."""
+    users: int
+    failing: int
+
+
+@dataclass(frozen=True)
 class CriterionDecision:
     """One criterion, decided."""
 
@@ -82,8 +115,10 @@ class CriterionDecision:
     """Log evidence that a pass needs."""
     needed_no_go: float | None
     """Log evidence that a NO-GO needs."""
-    request_estimate: float | None = None
-    """The estimate if every request counted the same."""
+    per: str = ""
+    """Which share is meant: `request` or `user`; empty where the criterion is no share."""
+    outages: Outages | None = None
+    """What the evidence over blocks of time holds for; None where time is no cluster."""
     lost: float = 0.0
     """Requests that were sampled but not measured."""
     window: Window | None = None

@@ -13,6 +13,9 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+SLOTS = 144
+"""Slots of ten minutes in a day: as finely as evidence knows the time."""
+
 
 @dataclass(frozen=True)
 class EvidenceRequest:
@@ -30,7 +33,7 @@ class EvidenceRequest:
 
 @dataclass(frozen=True)
 class UserDays:
-    """One row per user, day and combination of segments; all arrays have the same length.
+    """One row per user, day (and slot of it) and combination of segments; all arrays have the same length.
 
     For a proportion `total` is the number of successes among `trials`; for a quantile under a limit the number of
     requests at or under it; for a mean the sum of the values; for a ratio the candidate's sum, with the primary's
@@ -53,6 +56,8 @@ class UserDays:
     """Requests that were sampled but could not be measured (drops, unparsable judge answers), by day."""
     epoch: str = ""
     """Hash of model, prompt and endpoint that the evidence is about; a provider returns one epoch only."""
+    slot: NDArray[np.int64] | None = None
+    """Slot of ten minutes within the day, from 0 to SLOTS - 1; None where only the day is known."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 A method makes sums of what was measured, and answers from sums alone: evidence, bounds and estimate, as arrays of
 (rollouts, looks). Every kind of criterion names the methods that fit it (`Kind.methods`).
 
-  share of good requests   Weighted, Exact (one look), Strict (each user once), Detector (alarms): `share_methods`
+  share of good requests   Weighted, Exact (one look): `clustered`; Strict (each user once), Detector (alarms): `once`
   amounts per user         Sequence (looks that repeat), Student (one look)
 """
 
@@ -40,12 +40,26 @@ NOW = Outlook()
 
 
 @dataclass(frozen=True)
+class Clusters:
+    """What is taken to be alike: the requests of one user, and those of one block of time."""
+
+    rho0: float = 0.2
+    """Correlation of one user's requests; where it is estimated, the most that is reckoned with."""
+    estimated: bool = False
+    per: str = "request"
+    """Which share is meant: `request`, or the mean over users, `user`."""
+    time_block: int = 0
+    """Slots of ten minutes that are one observation for GO; 0: time is no cluster."""
+    time_block_no_go: int = 0
+    """The same for NO-GO."""
+
+
+@dataclass(frozen=True)
 class Method:
     """What all methods have in common; the defaults are those of looks that repeat."""
 
     criterion: Criterion
-    rho0: float
-    """Assumed correlation of one user's requests."""
+    clusters: Clusters
 
     fewest: ClassVar[int] = 1
     """Distinct users that a NO-GO needs."""

@@ -54,7 +54,7 @@ class Plan:
         for part, size in enumerate(chunks(planned, self.days, self.simulations)):
             rng = np.random.default_rng([self.seed, part])
             if self.log is not None:
-                yield resampled(self.log, self.factor, self.days, size, rng), rng
+                yield resampled(self.log, planned, self.factor, self.days, size, rng), rng
             else:
                 yield visits(planned, self.days, size, rng), rng
 

@@ -9,10 +9,11 @@ import hashlib
 import json
 from dataclasses import asdict
 
-from zantara_exp.config.gate import Criterion, Gate
+from zantara_exp.config.gate import Criterion, Gate, slots_of
 from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Rule
+from zantara_exp.gates.methods import Clusters
 
 _PLANNING = ("traffic", "horizon_days")
 
@@ -45,12 +46,23 @@ def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
         kind=kind,
         alpha=alpha / kind.parts_of_alpha,
         alpha_no_go=alpha / max(cells, 1) / kind.parts_of_alpha,
-        rho0=gate.rho0 if criterion.rho0 is None else criterion.rho0,
+        clusters=_clusters(criterion, gate),
+        min_days=gate.min_days if gate.authorises else 0,
         min_users=kind.min_users(criterion, alpha),
         min_users_no_go=kind.min_users_no_go(criterion),
         segments={dimension: tuple(values) for dimension, values in gate.segments.items() if by_segment},
         max_lost=gate.max_lost_percent / 100,
         planned_users=gate.planned_users,
+    )
+
+
+def _clusters(criterion: Criterion, gate: Gate) -> Clusters:
+    return Clusters(
+        rho0=gate.rho0 if criterion.rho0 is None else criterion.rho0,
+        estimated=gate.rho == "estimated",
+        per="user" if METHODS[criterion.method].once else criterion.per,
+        time_block=slots_of(gate.time_block),
+        time_block_no_go=slots_of(gate.time_block_no_go),
     )
 
 

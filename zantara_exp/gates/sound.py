@@ -13,7 +13,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from zantara_exp.gates.evidence import Evidence, Number, Reviews, UserDays
+from zantara_exp.gates.evidence import SLOTS, Evidence, Number, Reviews, UserDays
 
 LAST_DAY = date(2200, 12, 31).toordinal() - date(1970, 1, 1).toordinal()
 """Days since 1970-01-01 beyond this are no days: milliseconds, or seconds, in their place."""
@@ -39,14 +39,17 @@ def _columns(days: UserDays) -> str:
     segments: object = days.segments
     if not isinstance(segments, Mapping):
         return "the evidence's segments are no columns by name"
-    columns: dict[str, object] = {"user": days.user, "day": days.day, **numbers, **segments}
+    codes = {"user": days.user, "day": days.day}
+    if days.slot is not None:
+        codes["slot"] = days.slot
+    columns: dict[str, object] = {**codes, **numbers, **segments}
     for name, column in columns.items():
         if not isinstance(column, np.ndarray) or column.ndim != 1:
             return f"the evidence's {name} is no column of values"
         if column.size != days.user.size:
             return "the evidence's columns differ in length"
-    for name, codes in (("user", days.user), ("day", days.day)):
-        if codes.dtype.kind not in "iu" or not np.can_cast(codes.dtype, np.int64):
+    for name, whole in codes.items():
+        if whole.dtype.kind not in "iu" or not np.can_cast(whole.dtype, np.int64):
             return f"the evidence's {name} holds values that are no whole numbers"
     for name, values in numbers.items():
         if values.dtype.kind not in "iuf":
@@ -57,6 +60,8 @@ def _columns(days: UserDays) -> str:
 def _values(days: UserDays) -> str:
     if ((days.day < 0) | (days.day > LAST_DAY)).any():
         return "the evidence holds days outside 1970 to 2200"
+    if days.slot is not None and ((days.slot < 0) | (days.slot >= SLOTS)).any():
+        return f"the evidence holds slots outside of a day, which has {SLOTS} of ten minutes"
     numbers = [column for column in (days.trials, days.total, days.baseline) if column is not None]
     if not all(np.isfinite(column).all() for column in numbers):
         return "the evidence holds values that are no numbers"

@@ -39,6 +39,7 @@ def rows(days: UserDays, keep: NDArray[np.bool_]) -> UserDays:
         total=days.total[keep],
         baseline=None if days.baseline is None else days.baseline[keep],
         segments={name: column[keep] for name, column in days.segments.items()},
+        slot=None if days.slot is None else days.slot[keep],
     )
 
 

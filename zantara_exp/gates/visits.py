@@ -1,4 +1,4 @@
-"""Requests per user and day, of one log or of many simulated rollouts at once, and what was measured on them.
+"""Requests per user and time, of one log or of many simulated rollouts at once, and what was measured on them.
 
 Everything that a gate decides comes from sums over users of each one's newest value, at each look: arrays of
 (rollouts, looks). A verdict is the case of one rollout and one look, its last day; a simulation has many rollouts, and
@@ -11,20 +11,27 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.evidence import SLOTS, UserDays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+FIRST_MONDAY = 4
+"""1970-01-05, as days since 1970-01-01: simulated rollouts begin on a Monday."""
+
 
 @dataclass(frozen=True)
 class Visits:
-    """Requests per user and day of `simulations` rollouts of `days` days; rows are sorted by user, then by day."""
+    """Requests per user and time of `simulations` rollouts of `days` days; rows are sorted by user, then by time.
+
+    A user may have several rows of one day.
+    """
 
     simulations: int
     days: int
@@ -40,6 +47,10 @@ class Visits:
     """Requests of each row."""
     daily: bool = True
     """Whether every day is a look; otherwise only the last day of a single rollout is."""
+    slot: Ints | None = None
+    """Slot of ten minutes of each row, from the first of day 0 on; None where only the day is known."""
+    start: int = FIRST_MONDAY
+    """UTC day of day 0, as days since 1970-01-01."""
 
     @property
     def users(self) -> int:
@@ -108,6 +119,27 @@ class Visits:
         """Distinct users at each look."""
         return self.added(self.cell_of(self.owner, self.started)).astype(np.int64)
 
+    def per_day(self, values: Floats | None = None) -> Floats:
+        """Sums of rows by day, or how many rows there are: (rollouts, days)."""
+        place = self.owner[self.user] * self.days + self.day
+        return np.bincount(place, values, self.simulations * self.days).reshape(self.simulations, -1).astype(np.float64)
+
+    def present(self, width: int) -> Ints:
+        """Distinct users with a request in the last `width` days, at each look."""
+        # A request keeps its user present until the window has passed it, or the user's next request does so.
+        following = np.append(self.day[1:], 0)
+        following[self.last] = self.days
+        until = np.minimum(np.minimum(self.day + width, following), self.days)
+        whose, size = self.owner[self.user] * (self.days + 1), self.simulations * (self.days + 1)
+        change = np.bincount(whose + self.day, minlength=size) - np.bincount(whose + until, minlength=size)
+        found = change.reshape(self.simulations, -1).cumsum(axis=1)[:, : self.days]
+        return np.asarray(found if self.daily else found[:, -1:])
+
+    def days_at_least(self, width: int) -> Flags:
+        """At which looks that many days are over since the first with a request."""
+        looks = np.arange(self.days) if self.daily else np.array([self.days - 1])
+        return np.asarray(looks[None, :] - int(self.day.min(initial=0)) + 1 >= width)
+
     def split(self, part: Ints, parts: int) -> Visits:
         """The same users in `parts` rollouts for each one: a user of rollout r goes to r * parts + `part`, which is
         below `parts`."""
@@ -117,23 +149,31 @@ class Visits:
 
     def rows(self, keep: Flags) -> Visits:
         """Only these rows; users without one are gone, and the others are numbered anew."""
-        return grouped(self.simulations, self.days, self.owner, self.user[keep], self.day[keep], self.trials[keep],
-                       self.daily)  # fmt: skip
+        made = grouped(self.simulations, self.days, self.owner, self.user[keep], self.day[keep], self.trials[keep])
+        slot = None if self.slot is None else self.slot[keep]
+        return replace(made, daily=self.daily, slot=slot, start=self.start)
 
     def one(self, simulation: int, total: Floats, baseline: Floats | None = None) -> UserDays:
         """One rollout as the evidence that a gate decides on; `total` per row."""
         rows = self.owner[self.user] == simulation
         other = None if baseline is None else baseline[rows]
-        return UserDays(self.user[rows], self.day[rows], self.trials[rows], total[rows], other)
+        slot = None if self.slot is None else self.slot[rows] % SLOTS
+        return UserDays(self.user[rows], self.day[rows] + self.start, self.trials[rows], total[rows], other, slot=slot)
 
 
 def grouped(
-    simulations: int, days: int, owner: Ints, user: Ints, day: Ints, trials: NDArray[np.number], daily: bool = True
+    simulations: int,
+    days: int,
+    owner: Ints,
+    user: Ints,
+    day: Ints,
+    trials: NDArray[np.number],
+    slot: Ints | None = None,
 ) -> Visits:
-    """Visits of rows that are sorted by user and day; `owner` by the codes in `user`, of which some may have no row."""
+    """Visits of rows that are sorted by user and time; `owner` by the codes in `user`, of which some may have no row."""
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     codes = np.repeat(np.arange(starts.size), np.diff(starts, append=user.size))
-    return Visits(simulations, days, owner[user[starts]], starts, codes, day, trials.astype(np.float64), daily)
+    return Visits(simulations, days, owner[user[starts]], starts, codes, day, trials.astype(np.float64), slot=slot)
 
 
 @dataclass(frozen=True)
@@ -173,31 +213,32 @@ class Measured:
         baseline = None if self.baseline is None else self.baseline[keep]
         return replace(self, at=at, counted=counted, total=self.total[keep], baseline=baseline)
 
-    def recent(self, width: int) -> Measured:
-        """Seen through a window of `width` days at each look: what is older is not there, or taken away again.
+    def window(self, width: int) -> Window:
+        """Sums over the last `width` days at each look."""
+        at = self.at
 
-        Where every day is a look, rows hold changes; running sums over a user's rows are the sums over the window.
-        """
-        at, edge = self.at, self.at.days - width
-        lost = {day: count for day, count in self.lost_by_day.items() if day >= edge}
-        if not at.daily:
-            return replace(self.rows(at.day >= edge), lost_by_day=lost, beyond=None)
-        gone = at.day < edge
-        user, day = np.concatenate([at.user, at.user[gone]]), np.concatenate([at.day, at.day[gone] + width])
-        # Both parts are sorted already, which a stable sort makes use of.
-        order = np.argsort(user * (at.days + 1) + day, kind="stable")
+        def summed(per_day: Floats) -> Floats:
+            sums = per_day.cumsum(axis=1)
+            sums[:, width:] -= sums[:, :-width].copy()
+            return sums if at.daily else sums[:, -1:]
 
-        def changed(values: Floats) -> Floats:
-            return np.asarray(np.concatenate([values, -values[gone]])[order])
+        lost = np.zeros((1, at.days))
+        for day, count in self.lost_by_day.items():
+            lost[0, max(int(day), 0)] += count
+        baseline = np.zeros_like(self.total) if self.baseline is None else self.baseline
+        counted, total, other = (summed(at.per_day(values)) for values in (self.counted, self.total, baseline))
+        return Window(counted, total, other, summed(lost), at.present(width))
 
-        seen = grouped(at.simulations, at.days, at.owner, user[order], day[order], changed(at.trials))
-        baseline = None if self.baseline is None else changed(self.baseline)
-        return Measured(seen, seen.trials, changed(self.total), baseline, lost_by_day=lost)
 
-    @property
-    def present(self) -> Ints:
-        """Distinct users at each look, of those who have a request in a window."""
-        return np.rint(self.at.summed((self.at.seen > 0).astype(np.float64))).astype(np.int64)
+class Window(NamedTuple):
+    """Sums over the last days, at each look: arrays of (rollouts, looks)."""
+
+    counted: Floats
+    total: Floats
+    baseline: Floats
+    lost: Floats
+    users: Ints
+    """Distinct users with a request in it."""
 
 
 def of_log(days: UserDays, until: int) -> Measured:
@@ -205,7 +246,8 @@ def of_log(days: UserDays, until: int) -> Measured:
     asked = days.trials > 0
     user, day = days.user[asked], days.day[asked]
     start = min([int(day.min(initial=until)), *map(int, days.lost_per_day)])
-    order = np.lexsort((day, user))
+    time = day * SLOTS if days.slot is None else day * SLOTS + days.slot[asked]
+    order = np.lexsort((time, user))
     changes = np.append(True, user[order][1:] != user[order][:-1])[: user.size]
     first = np.flatnonzero(changes)
     at = Visits(
@@ -217,6 +259,8 @@ def of_log(days: UserDays, until: int) -> Measured:
         day=day[order] - start,
         trials=days.trials[asked][order],
         daily=False,
+        slot=None if days.slot is None else time[order] - start * SLOTS,
+        start=start,
     )
     baseline = None if days.baseline is None else days.baseline[asked][order]
     lost = {int(lost_on) - start: float(count) for lost_on, count in days.lost_per_day.items()}

@@ -49,9 +49,7 @@ def test_a_rolling_estimate_errs_where_the_gate_does_not():
     assert rates[WEIGHTED] < 0.05
 
 
-@pytest.mark.parametrize(
-    ("good", "bad", "expected"), [(500, 0, 7.796730), (495, 5, 0.923762), (990, 10, 2.186004)]
-)
+@pytest.mark.parametrize(("good", "bad", "expected"), [(500, 0, 7.796730), (495, 5, 0.923762), (990, 10, 2.186004)])
 def test_the_closed_form_of_an_e_process(good, bad, expected):
     assert float(closed_form_evidence(good, bad, 0.98)) == pytest.approx(expected, abs=1e-6)
 

@@ -22,9 +22,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from zantara_exp.gates.clusters.shares import Per
 from zantara_exp.gates.eprocess import GO_BETS, NO_GO_BETS, NO_GO_LOG_PRIOR, mix
 
 Floats = NDArray[np.float64]
@@ -38,46 +37,28 @@ _HALVINGS = 40
 _MOST_GROWTH = 10.0
 
 
-def of_rows(user: Ints, block: Ints, trials: Floats, bad: Floats, per: Per) -> tuple[Floats, Floats]:
-    """Weight of each block of one log and the bad part of it, shapes (blocks,); one row per user and block.
-
-    `user` are codes from 0 on, `block` counts from the first block of the log; blocks without requests weigh nothing.
-    A request weighs 1, or, where the share is one of users, 1 over the requests of its user, so that users weigh alike.
-    """
-    each = np.ones(trials.size) if per == "request" else 1.0 / np.bincount(user, trials)[user]
-    size = int(block.max(initial=-1)) + 1
-    weight, lost = (np.bincount(block, each * values, size).astype(np.float64) for values in (trials, bad))
-    return weight, lost
-
-
-def gathered(values: ArrayLike, size: int) -> Floats:
-    """Sums of `size` neighbouring columns: hours into blocks of four; the last block may be shorter."""
-    array = np.asarray(values, dtype=np.float64)
-    missing = -array.shape[-1] % size
-    padded = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
-    return np.asarray(padded.reshape(*array.shape[:-1], -1, size).sum(axis=-1))
-
-
 def effective_blocks(weight: Floats, ends: Ints) -> Floats:
     """Kish's effective number of blocks at each look, shape (simulations, looks)."""
     return _at(weight, ends) * _scale(weight, ends)
 
 
-def log_evidence_go(weight: Floats, bad: Floats, p0: float, ends: Ints, growth: float = 1.0) -> Floats:
+def log_evidence_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
     """Log evidence at each look that the share of good requests lies above `p0`.
 
-    `weight` and `bad` (the bad part of it) have the shape (simulations, blocks); `growth` pretends that many times as
-    many blocks. Returns (simulations, looks).
+    `weight` and `bad` (the bad part of it) have the shape (simulations, blocks). Returns (simulations, looks).
     """
-    wealth = growth * wealth_go(weight, bad, p0, ends)
-    return mix(np.moveaxis(wealth, 0, -1), BLOCK_LOG_PRIOR)
+    return mix(np.moveaxis(wealth_go(weight, bad, p0, ends), 0, -1), BLOCK_LOG_PRIOR)
 
 
-def log_evidence_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints, growth: float = 1.0) -> Floats:
+def log_evidence_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
     """Log evidence at each look that the share of good requests lies below `p0`; shapes as in `log_evidence_go`."""
+    return mix(np.moveaxis(wealth_no_go(weight, bad, p0, ends), 0, -1), NO_GO_LOG_PRIOR)
+
+
+def wealth_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
+    """Log wealth of each bet that the share lies below `p0`, at each look: shape (32, simulations, looks)."""
     gain = (p0 - (1.0 - _shares(weight, bad))) / (1.0 - p0)
-    wealth = np.stack([_at(weight * np.log1p(bet * gain), ends) for bet in NO_GO_BETS], axis=-1)
-    return mix(growth * _scale(weight, ends)[..., None] * wealth, NO_GO_LOG_PRIOR)
+    return np.stack([_at(weight * np.log1p(bet * gain), ends) for bet in NO_GO_BETS]) * _scale(weight, ends)
 
 
 def wealth_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:

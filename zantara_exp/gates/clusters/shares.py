@@ -1,7 +1,8 @@
 """Which share is meant, and how many independent requests it is worth when users resemble themselves.
 
-    sums = over_users(of_users(trials, bad, "request"))      # one entry per user, summed
-    counts = effective(sums, p0=0.98)
+    each = of_users(trials, bad, "request")                                   # one entry per user
+    sums = UserSums(*(values.sum(axis=-1) for values in each))
+    counts = effective(sums, correlation(sums, p0=0.98))
     eprocess.log_evidence_go(counts.good, counts.bad, 0.98)
 
 User u with m requests, a share y of them bad, enters the estimate with a weight a: m where the share is one of
@@ -21,7 +22,7 @@ pairs that both failed are taken as seen, and rho is held between `LEAST` and `M
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,6 @@ from numpy.typing import ArrayLike, NDArray
 from zantara_exp.gates.eprocess import Counts
 
 Floats = NDArray[np.float64]
-Per = Literal["request", "user"]
 
 LEAST, MOST = 0.02, 0.2
 PAIRED_REQUESTS = 5.0
@@ -60,8 +60,10 @@ class UserSums(NamedTuple):
         return np.divide(self.bad, self.weight, out=np.zeros_like(self.bad), where=self.weight > 0)
 
 
-def of_users(trials: ArrayLike, bad: ArrayLike, per: Per) -> UserSums:
+def of_users(trials: ArrayLike, bad: ArrayLike, per: str) -> UserSums:
     """What each user adds to the sums: `trials` requests so far, `bad` of them bad; users without requests add nothing.
+
+    `per` is "request" or "user", as the config says.
 
     The difference between two looks at the same users is what the sums change by in between.
     """
@@ -83,18 +85,14 @@ def of_users(trials: ArrayLike, bad: ArrayLike, per: Per) -> UserSums:
     )
 
 
-def over_users(each: UserSums) -> UserSums:
-    """Sums over the last axis."""
-    return UserSums(*(np.asarray(values.sum(axis=-1)) for values in each))
-
-
-def correlation(sums: UserSums, p0: float) -> Floats:
-    """rho, estimated at the threshold `p0` or at the estimate, whichever leaves more to chance."""
+def correlation(sums: UserSums, p0: float, most: float = MOST) -> Floats:
+    """rho, at most `most`, estimated at the threshold `p0` or at the estimate, whichever leaves more to chance."""
     q = sums.bad_share
     variance = np.maximum(q * (1.0 - q), p0 * (1.0 - p0))
     alike = sums.bad_pairs + PRIOR_PAIRS - q**2 * sums.pairs
-    none = np.full_like(alike, MOST)
-    return np.clip(np.divide(alike, sums.pairs * variance, out=none, where=sums.pairs > 0), LEAST, MOST)
+    none = np.full_like(alike, most)
+    found = np.divide(alike, sums.pairs * variance, out=none, where=sums.pairs > 0)
+    return np.clip(found, min(LEAST, most), most)
 
 
 def effective_requests(sums: UserSums, rho: ArrayLike) -> Floats:
@@ -103,8 +101,8 @@ def effective_requests(sums: UserSums, rho: ArrayLike) -> Floats:
     return np.divide(sums.weight**2, shared, out=np.zeros_like(sums.weight), where=sums.weight > 0)
 
 
-def effective(sums: UserSums, p0: float, rho: float | None = None) -> Counts:
-    """Effective good and bad requests, as evidence about a threshold `p0`; `rho` is estimated where none is given."""
-    requests = effective_requests(sums, correlation(sums, p0) if rho is None else rho)
+def effective(sums: UserSums, rho: ArrayLike) -> Counts:
+    """Effective good and bad requests at the correlation `rho`."""
+    requests = effective_requests(sums, rho)
     bad = requests * sums.bad_share
     return Counts(requests - bad, bad)

@@ -21,16 +21,16 @@ def weekday(day: Ints) -> Ints:
     return np.asarray((day + _FIRST) % 7)
 
 
-def long_enough(seen: Flags, first_day: Ints, min_days: int) -> Flags:
+def long_enough(seen: Flags, first_day: int, min_days: int) -> Flags:
     """Whether each look, one a day, has `min_days` days with evidence and each weekday among them.
 
-    `seen` says which days have evidence, shape (simulations, days); `first_day` is the UTC day of each row's first
-    column. With `min_days` below 7 weekdays are not asked for.
+    `seen` says which days have evidence, shape (simulations, days); `first_day` is the UTC day of the first column. With
+    `min_days` below 7 weekdays are not asked for.
     """
     enough = seen.cumsum(axis=1) >= min_days
     if min_days < 7:
         return np.asarray(enough)
-    days = weekday(np.asarray(first_day)[:, None] + np.arange(seen.shape[1]))
+    days = weekday(first_day + np.arange(seen.shape[1]))
     for one in range(7):
         enough &= np.logical_or.accumulate(seen & (days == one), axis=1)
     return np.asarray(enough)

@@ -10,12 +10,14 @@ import numpy as np
 
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates import users as selecting
+from zantara_exp.gates.clusters import weeks
 from zantara_exp.gates.decision import (
     FAIL,
     NOTHING,
     UNDECIDED,
     CriterionDecision,
     Days,
+    Outages,
     SegmentView,
     Sensitivity,
     View,
@@ -29,6 +31,7 @@ from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import NOW, Outlook
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, of_log
+from zantara_exp.gates.visits import Window as Sums
 
 THIN_USERS = 30
 """A segment with fewer users is named as too thin to judge."""
@@ -77,18 +80,30 @@ class ByUser(Kind):
         """What an outlook's shift is by one standard error."""
         return 1.0
 
-    def recent_estimate(self, rule: Rule, recent: Measured) -> Floats:
-        """The point estimate of a window; kinds that have none are never asked."""
+    def recent_estimate(self, rule: Rule, recent: Sums) -> Floats:
+        """The estimate of the last days' requests; kinds that have none are never asked."""
         raise NotImplementedError
 
-    def recent_agrees(self, rule: Rule, estimate: Floats) -> Flags:
-        """Whether a window's estimate meets the go threshold."""
+    def recent_agrees(self, rule: Rule, recent: Sums, estimate: Floats) -> Flags:
+        """Whether the last days' estimate meets the go threshold."""
         go = rule.criterion.go
         return estimate > go.value if go.upwards else estimate < go.value
 
-    def request_estimate(self, of: Measured) -> float | None:
-        """The estimate if every request counted the same."""
-        return float(of.total.sum()) / float(of.at.trials.sum())
+    def withheld(self, rule: Rule, sums: Any) -> Flags | None:
+        """Where something measured beside withholds a GO; None where nothing is."""
+        return None
+
+    def withheld_because(self, rule: Rule, view: View) -> str:
+        """Why, in words."""
+        return ""
+
+    def detailed(self, rule: Rule, sums: Any, view: View) -> View:
+        """The view with what else it rests on, at one look."""
+        return view
+
+    def outages(self, rule: Rule, sums: Any) -> Outages | None:
+        """What the evidence over blocks of time holds for, at one look; None where time is no cluster."""
+        return None
 
     def gathered(self, rule: Rule, days: UserDays, until: int) -> Measured | str:
         """The measurements of these rows; a sentence where there are none."""
@@ -125,7 +140,13 @@ class ByUser(Kind):
         sums = self.sums(rule, measured)
         users, recent = self.users(sums), self.recent(rule, measured)
         enough = users >= max(rule.min_users, 1)
-        found = outcomes(rule, self.evidence(rule, sums), users, enough if recent is None else enough & recent.agrees)
+        if rule.timed:
+            enough &= weeks.long_enough(measured.at.per_day() > 0, measured.at.start, rule.min_days)
+        if recent is not None:
+            enough &= recent.agrees
+        if (withheld := self.withheld(rule, sums)) is not None:
+            enough &= ~withheld
+        found = outcomes(rule, self.evidence(rule, sums), users, enough)
         fails = found.fails
         for codes in plan.segments if rule.criterion.no_go.given and rule.segments else ():
             parts = int(codes.max(initial=0)) + 1
@@ -141,9 +162,11 @@ class ByUser(Kind):
         c = rule.criterion
         if c.window is None or not c.go.given:
             return None
-        of = measured.recent(int(c.window.rstrip("d")))
-        estimate, users = self.recent_estimate(rule, of), of.present
-        return Recent(estimate, users, self.recent_agrees(rule, estimate) & (users >= c.window_min_users))
+        width = int(c.window.rstrip("d"))
+        of = measured.window(width)
+        estimate = self.recent_estimate(rule, of)
+        agrees = self.recent_agrees(rule, of, estimate) & (of.users >= c.window_min_users)
+        return Recent(estimate, of.users, agrees & measured.at.days_at_least(width))
 
     # One look at one log.
 
@@ -170,7 +193,7 @@ class ByUser(Kind):
         if isinstance(measured, str):
             return missing(rule.name, c, measured)
         # What was lost belongs to no segment: it is held against the requests of all segments, and counts fully here.
-        segments = self._segments(rule, chosen, beyond, until, measured.lost)
+        segments = self._segments(rule, chosen, beyond, until, measured)
         return self._decided(rule, measured, segments, selecting.lost_share(within), days.epoch)
 
     def _measured(self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int) -> Measured | str:
@@ -187,8 +210,11 @@ class ByUser(Kind):
     ) -> CriterionDecision:
         c, sums, window = rule.criterion, self.sums(rule, measured), self._window(rule, measured)
         users = int(self.users(sums)[0, 0])
-        hindrance = self._hindrance(rule, sums.of.at.users, users, lost_share, window)
-        view = self._view(rule, sums, not hindrance)
+        hindrance = self._hindrance(rule, measured, sums, users, lost_share, window)
+        view = self.detailed(rule, sums, self._view(rule, sums, not hindrance))
+        if not hindrance and self._withheld(rule, sums):
+            hindrance = self.withheld_because(rule, view)
+            view = replace(view, decision=self._view(rule, sums, False).decision)
         reason, decision = reason_of(rule, view, hindrance), view.decision
         failing = [segment for segment in segments if segment.view.decision == FAIL]
         if failing and decision != FAIL:
@@ -203,7 +229,8 @@ class ByUser(Kind):
             view=view,
             needed_go=rule.needed_go if c.go.given else None,
             needed_no_go=rule.needed_no_go if c.no_go.given else None,
-            request_estimate=self.request_estimate(sums.of),
+            per=rule.clusters.per if view.other is not None else "",
+            outages=self.outages(rule, sums),
             lost=measured.lost,
             window=window,
             days=self._days(rule, measured, sums, view) if decision == UNDECIDED else None,
@@ -228,8 +255,14 @@ class ByUser(Kind):
             log_no_go=float(weighed.log_no_go[0, 0]) if c.no_go.given else None,
         )
 
-    def _hindrance(self, rule: Rule, users: int, compared: int, lost_share: float, window: Window | None) -> str:
-        c = rule.criterion
+    def _withheld(self, rule: Rule, sums: Any) -> bool:
+        withheld = self.withheld(rule, sums)
+        return withheld is not None and bool(withheld[0, 0])
+
+    def _hindrance(
+        self, rule: Rule, measured: Measured, sums: Any, compared: int, lost_share: float, window: Window | None
+    ) -> str:
+        c, users = rule.criterion, sums.of.at.users
         if not lost_share <= rule.max_lost:  # written so that what is no number is held against it
             return (
                 f"{100 * lost_share:.1f} % of the requests were lost, more than the {100 * rule.max_lost:g} % allowed"
@@ -238,12 +271,26 @@ class ByUser(Kind):
             return f"{users} users, at least {rule.min_users} are needed"
         if compared < rule.min_users:
             return f"{compared} users in the baseline, at least {rule.min_users} are needed"
+        if rule.timed and (short := self._not_over_time(rule, measured)):
+            return short
         if window is None or window.agrees:
             return ""
         if window.users < c.window_min_users:
             return f"{window.users} users in the last {window.days} days, {c.window_min_users} are needed"
-        measured = self.shown(window.estimate)
-        return f"the last {window.days} days disagree: measured {measured}, needs {self.words_of(c, c.go)}"
+        if young := weeks.window_too_young(0, measured.at.days - 1 - int(measured.at.day.min()), window.days):
+            return young
+        estimate = self.shown(window.estimate)
+        return f"the last {window.days} days do not show it: measured {estimate}, needs {self.words_of(c, c.go)}"
+
+    def _not_over_time(self, rule: Rule, measured: Measured) -> str:
+        """What a GO lacks of time: the time of day, days, or a day of the week."""
+        at = measured.at
+        if at.slot is None:
+            return (
+                "the evidence does not say at what time of day, and gate.time_block asks for it; "
+                "time_block: none says that nothing can fail at once"
+            )
+        return weeks.still_missing(np.unique(at.day) + at.start, rule.min_days)
 
     def _window(self, rule: Rule, measured: Measured) -> Window | None:
         recent, width = self.recent(rule, measured), rule.criterion.window
@@ -253,9 +300,9 @@ class ByUser(Kind):
         return Window(days, float(recent.estimate[0, 0]) if users else None, users, bool(users and recent.agrees[0, 0]))
 
     def _segments(
-        self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int, lost: float
+        self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int, whole: Measured
     ) -> list[SegmentView]:
-        found = []
+        found, lost = [], whole.lost_by_day
         for dimension, values in rule.segments.items():
             for value in values:
                 wanted = {dimension: [value]}
@@ -266,8 +313,9 @@ class ByUser(Kind):
                 if isinstance(part, str) or isinstance(measured, str):
                     found.append(SegmentView(f"{dimension}={value}", NOTHING, thin=True))
                     continue
-                share = lost * float(part.trials.sum() / days.trials.sum())
-                sums = self.sums(rule, replace(measured, lost_by_day={0: share}))
+                share = float(part.trials.sum() / days.trials.sum())
+                of_part = {day: count * share for day, count in lost.items()}
+                sums = self.sums(rule, replace(measured, lost_by_day=of_part))
                 users = sums.of.at.users
                 view = self._view(rule, sums, users >= rule.min_users)
                 found.append(SegmentView(f"{dimension}={value}", view, users < THIN_USERS))
@@ -277,7 +325,9 @@ class ByUser(Kind):
         """What full trust in every request (rho0 = 0) and one voice per user (rho0 = 1) would say."""
         if not rule.method.weighs:
             return []
-        assumed = {rho0: replace(rule, rho0=rho0) for rho0 in (0.0, 1.0)}
+        assumed = {
+            rho0: replace(rule, clusters=replace(rule.clusters, rho0=rho0, estimated=False)) for rho0 in (0.0, 1.0)
+        }
         return [
             Sensitivity(rho0, self._view(other, self.sums(other, measured), enough)) for rho0, other in assumed.items()
         ]
@@ -287,5 +337,10 @@ class ByUser(Kind):
             return None
         observed = measured.at.days - int(measured.at.day.min())
         return forecast(
-            rule, lambda outlook: self.evidence(rule, sums, outlook), self.users(sums), observed, self.spread(view)
+            rule,
+            lambda outlook: self.evidence(rule, sums, outlook),
+            self.users(sums),
+            observed,
+            self.spread(view),
+            rule.min_days if rule.timed else 0,
         )

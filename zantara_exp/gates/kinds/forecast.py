@@ -15,16 +15,17 @@ _HORIZON = 365
 
 
 def forecast(
-    rule: Rule, evidence: Callable[[Outlook], Weighed], users: Ints, observed: int, spread: float
+    rule: Rule, evidence: Callable[[Outlook], Weighed], users: Ints, observed: int, spread: float, min_days: int
 ) -> Days | None:
     """Range of days for an estimate one `spread` better to one worse; None where a year would not do.
 
-    `evidence` weighs what was seen in `observed` days of `users` users as it may become: each further day is a look.
+    `evidence` weighs what was seen in `observed` days of `users` users as it may become: each further day is a look. A pass
+    needs `min_days` days.
     """
     growth = (observed + np.arange(1, _HORIZON + 1)) / observed
     found = []
     for shift in (-spread, 0.0, spread):
-        enough = users * growth >= rule.min_users
+        enough = (users * growth >= rule.min_users) & (observed * growth >= min_days)
         passes, fails = outcomes(rule, evidence(Outlook(growth, shift)), users * growth, enough)
         reached = (fails | (passes & bool(rule.criterion.go.given)))[0]
         if reached[-1]:

@@ -18,7 +18,7 @@ from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.config.kinds import KINDS, METHODS, KindRow
 from zantara_exp.gates.decision import FAIL, PASS, UNDECIDED, CriterionDecision, View
 from zantara_exp.gates.evidence import Evidence
-from zantara_exp.gates.methods import Method
+from zantara_exp.gates.methods import Clusters, Method
 from zantara_exp.gates.visits import Flags, Floats, Ints, Visits
 
 _SIGNS = {"above": ">", "below": "<", "at_least": ">=", "at_most": "<="}
@@ -49,7 +49,10 @@ class Rule:
     """Level of a pass."""
     alpha_no_go: float
     """Level of a NO-GO: alpha over everything that could end in one."""
-    rho0: float
+    clusters: Clusters
+    """What is taken to be alike."""
+    min_days: int
+    """Days with evidence that a pass needs, where time is a cluster."""
     min_users: int
     """Distinct users that a pass needs."""
     min_users_no_go: int
@@ -63,7 +66,17 @@ class Rule:
     @property
     def method(self) -> Method:
         """How evidence is made of users and looks; asked of a kind that has methods."""
-        return self.kind.methods[self.criterion.method](self.criterion, self.rho0)
+        return self.kind.methods[self.criterion.method](self.criterion, self.clusters)
+
+    @property
+    def rho0(self) -> float:
+        """Correlation of one user's requests: the most that is reckoned with."""
+        return self.clusters.rho0
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is about traffic over time, in which blocks are clusters; never of an alarm."""
+        return self.clusters.time_block > 0 and self.kind.over_time and not METHODS[self.criterion.method].alarms
 
     @property
     def needed_go(self) -> float:
@@ -143,6 +156,8 @@ class Kind(ABC):
     """Whether chance plays a part; otherwise nothing is simulated."""
     counts_requests: ClassVar[bool] = False
     """Whether its evidence counts requests, so that it shows a log's traffic."""
+    over_time: ClassVar[bool] = False
+    """Whether blocks of time are clusters of what it judges."""
     counted: ClassVar[str] = "users"
     """What minimum numbers are numbers of."""
     parts_of_alpha: ClassVar[int] = 1

@@ -12,7 +12,7 @@ from zantara_exp.gates.kinds.amount import Amount, errors_off
 from zantara_exp.gates.kinds.kind import Estimate, Rule
 from zantara_exp.gates.methods import Sequence, Student
 from zantara_exp.gates.population import amounts
-from zantara_exp.gates.visits import Floats, Measured, Visits
+from zantara_exp.gates.visits import Floats, Measured, Visits, Window
 
 
 class MeanSums(NamedTuple):
@@ -43,10 +43,9 @@ class Mean(Amount):
         users = self.users(sums).astype(np.float64)
         return Estimate(sums.mean, sums.mean - below * sums.error, sums.mean + above * sums.error, users)
 
-    def recent_estimate(self, rule: Rule, recent: Measured) -> Floats:
-        """The window's mean."""
-        weights, values = _users(rule, recent)
-        return recent.at.summed(weights * values) / np.maximum(recent.at.summed(weights), 1e-300)
+    def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
+        """The mean over requests."""
+        return recent.total / np.maximum(recent.counted, 1e-300)
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """Values with that mean."""

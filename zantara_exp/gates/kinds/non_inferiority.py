@@ -15,6 +15,8 @@ import numpy as np
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates import eprocess
 from zantara_exp.gates import users as selecting
+from zantara_exp.gates.clustered import Weighted
+from zantara_exp.gates.counts import counts_of, grown
 from zantara_exp.gates.decision import View
 from zantara_exp.gates.eprocess import Counts
 from zantara_exp.gates.evidence import UserDays
@@ -22,7 +24,6 @@ from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.methods import NOW, SEQUENCE_USERS, Outlook
 from zantara_exp.gates.population import probabilities, successes, visits
-from zantara_exp.gates.share_methods import Weighted, counts_of, grown
 from zantara_exp.gates.visits import Floats, Ints, Measured, Visits, of_log
 
 
@@ -100,10 +101,6 @@ class NonInferiority(ByUser):
         """Binomial, of the effective sample; the difference says where between the two shares lie."""
         share = 0.5 + float(view.estimate or 0.0) / 2
         return math.sqrt(max(share * (1.0 - share), 0.0) / (view.effective + 1.0))
-
-    def request_estimate(self, of: Measured) -> float | None:
-        """Not shown."""
-        return None
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """A concurrent baseline arm of the same size; the truth is the metric's difference to it."""

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from zantara_exp.config.gate import Traffic
+from zantara_exp.gates.clustered import Exact, Weighted
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.kinds.proportion import Proportion
 from zantara_exp.gates.population import probabilities, successes
-from zantara_exp.gates.share_methods import Exact, Weighted
 from zantara_exp.gates.visits import Measured, Visits
 
 
@@ -24,6 +24,7 @@ class Paired(Proportion):
     name = "paired"
     methods = {"weighted": Weighted, "exact": Exact}
     counts_requests = False
+    over_time = False
     two_arms = True
 
     def gathered(self, rule: Rule, days: UserDays, until: int) -> Measured | str:
@@ -32,11 +33,6 @@ class Paired(Proportion):
         if isinstance(measured, str) or measured.baseline is None:
             return measured
         return replace(measured, counted=measured.total + measured.baseline)
-
-    def request_estimate(self, of: Measured) -> float | None:
-        """Of discordant pairs; none where there are none."""
-        discordant = float(of.counted.sum())
-        return float(of.total.sum()) / discordant if discordant else None
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """Some comparisons differ, and the candidate wins a part of them."""

@@ -6,18 +6,31 @@ A quantile under a limit and the wins of paired answers are shares too, and buil
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
-from zantara_exp.gates.decision import View
+from zantara_exp.gates import eprocess
+from zantara_exp.gates.clustered import Exact, Weighted
+from zantara_exp.gates.decision import Outages, View
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
-from zantara_exp.gates.methods import NOW, Outlook
-from zantara_exp.gates.population import probabilities, successes
-from zantara_exp.gates.share_methods import GO_SIDE, NO_GO_SIDE, SHARE_METHODS, ShareMethod, counts_of
-from zantara_exp.gates.visits import Floats, Ints, Measured, Visits
+from zantara_exp.gates.kinds.outages import outages
+from zantara_exp.gates.methods import NOW, Method, Outlook
+from zantara_exp.gates.once import Detector, Strict
+from zantara_exp.gates.population import served
+from zantara_exp.gates.share_methods import GO_SIDE, NO_GO_SIDE, ShareMethod
+from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, Window
+
+SHARE_METHODS: Mapping[str, type[Method]] = {
+    "weighted": Weighted,
+    "strict": Strict,
+    "exact": Exact,
+    "detector": Detector,
+}
 
 
 class ShareSums(NamedTuple):
@@ -35,6 +48,7 @@ class Proportion(ByUser):
     name = "proportion"
     methods = SHARE_METHODS
     counts_requests = True
+    over_time = True
 
     def flipped(self, rule: Rule) -> bool:
         """Whether small values are good, so that requests that the metric does not count are the good ones."""
@@ -58,11 +72,11 @@ class Proportion(ByUser):
         """By the method."""
         method = cast(ShareMethod, rule.method)
         of = method.chosen(measured)
-        go = method.sums_of(of.at, of.counted, self._good(rule, of))
+        go = method.sums_of(of, self._good(rule, of))
         no_go = go
         if measured.beyond is not None:
             other = method.chosen(measured.beyond)
-            no_go = method.sums_of(other.at, other.counted, self._good(rule, other))
+            no_go = method.sums_of(other, self._good(rule, other))
         return ShareSums(of, go, no_go, method.users(of.at))
 
     def _good(self, rule: Rule, of: Measured) -> Floats:
@@ -74,29 +88,80 @@ class Proportion(ByUser):
 
     def evidence(self, rule: Rule, sums: ShareSums, outlook: Outlook = NOW) -> Weighed:
         """By the method, against p0."""
-        c, method, lost = rule.criterion, cast(ShareMethod, rule.method), sums.of.lost
+        c, method = rule.criterion, cast(ShareMethod, rule.method)
         go = no_go = np.zeros(sums.users.shape)
         if c.go.given:
-            go = method.evidence(GO_SIDE, sums.go, self.good_share(rule, c.go), lost, outlook)
+            go = method.evidence(GO_SIDE, sums.go, self.good_share(rule, c.go), outlook)
         if c.no_go.given:
-            no_go = method.evidence(NO_GO_SIDE, sums.no_go, self.good_share(rule, c.no_go), lost, outlook)
+            no_go = method.evidence(NO_GO_SIDE, sums.no_go, self.good_share(rule, c.no_go), outlook)
         return Weighed(go, no_go)
 
     def estimate(self, rule: Rule, sums: ShareSums) -> Estimate:
         """By the method; the share that the metric counts."""
-        method, lost = cast(ShareMethod, rule.method), sums.of.lost
-        share, effective = method.estimate(sums.go)
-        lower = method.bound(GO_SIDE, sums.go, rule.alpha, lost)
-        upper = method.bound(NO_GO_SIDE, sums.go, rule.level_upper, lost)
+        method, (go, no_go) = cast(ShareMethod, rule.method), self._thresholds(rule)
+        share, effective = method.estimate(sums.go, go)
+        lower = method.bound(GO_SIDE, sums.go, go, rule.alpha)
+        upper = method.bound(NO_GO_SIDE, sums.go, no_go, rule.level_upper)
         if self.flipped(rule):
             share, lower, upper = 1.0 - share, 1.0 - upper, 1.0 - lower
         return Estimate(share, lower, upper, effective)
 
-    def recent_estimate(self, rule: Rule, recent: Measured) -> Floats:
-        """The weighted share, with what was lost as failures."""
-        good, bad = counts_of(recent.at, recent.counted, self._good(rule, recent), rule.rho0)
-        share = good / np.maximum(good + bad + recent.lost, 1e-300)
+    def _thresholds(self, rule: Rule) -> tuple[float, float]:
+        """Those of GO and of NO-GO as shares of good requests; the other one, where only one is given."""
+        c = rule.criterion
+        go, no_go = (self.good_share(rule, bound) if bound.given else None for bound in (c.go, c.no_go))
+        return cast(float, no_go if go is None else go), cast(float, go if no_go is None else no_go)
+
+    def withheld(self, rule: Rule, sums: ShareSums) -> Flags | None:
+        """Where the share that is not meant misses what GO asks for."""
+        other = cast(ShareMethod, rule.method).other_share(sums.go)
+        return (
+            None if other is None or not rule.criterion.go.given else other <= self.good_share(rule, rule.criterion.go)
+        )
+
+    def withheld_because(self, rule: Rule, view: View) -> str:
+        """The other share, in words."""
+        of = "users' mean" if rule.clusters.per == "request" else "share of requests"
+        return f"the {of} is {self.shown(view.other)}, not {self.words_of(rule.criterion, rule.criterion.go)}"
+
+    def detailed(self, rule: Rule, sums: ShareSums, view: View) -> View:
+        """With the correlation, the blocks of time, and the other share."""
+        method, blocks = cast(ShareMethod, rule.method), sums.go.blocks
+        other, rho = method.other_share(sums.go), None
+        if isinstance(method, Weighted):
+            rho = float(method.rho(sums.go, self._thresholds(rule)[0])[0, 0])
+        if other is not None:
+            other = 1.0 - other if self.flipped(rule) else other
+        return replace(
+            view,
+            rho=rho,
+            blocks=None if blocks is None else float(blocks.effective[0, 0]),
+            other=None if other is None else float(other[0, 0]),
+        )
+
+    def outages(self, rule: Rule, sums: ShareSums) -> Outages | None:
+        """From the rows that the method looks at."""
+        if not rule.timed or sums.of.at.slot is None or not rule.criterion.go.given:
+            return None
+        bad = sums.of.counted - self._good(rule, sums.of)
+        return outages(sums.of, bad, rule, self.good_share(rule, rule.criterion.go))
+
+    def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
+        """The share of requests, lost ones as failures."""
+        share = self._good_within(rule, recent) / np.maximum(recent.counted + recent.lost, 1e-300)
         return 1.0 - share if self.flipped(rule) else share
+
+    def recent_agrees(self, rule: Rule, recent: Window, estimate: Floats) -> Flags:
+        """Whether the last days' requests, taken one by one, are evidence for GO on their own.
+
+        Evidence of the whole epoch has inertia: after 14 days at 99.7 % a candidate that falls to 97.5 % keeps it for
+        weeks. This only withholds, so it adds to no error rate, and need not reckon with users who resemble themselves.
+        """
+        good, p0 = self._good_within(rule, recent), self.good_share(rule, rule.criterion.go)
+        return eprocess.log_evidence_go(good, recent.counted + recent.lost - good, p0) >= rule.needed_go
+
+    def _good_within(self, rule: Rule, recent: Window) -> Floats:
+        return recent.counted - recent.total if self.flipped(rule) else recent.total
 
     def spread(self, view: View) -> float:
         """Binomial, of the effective sample."""
@@ -104,8 +169,10 @@ class Proportion(ByUser):
         return math.sqrt(max(share * (1.0 - share), 0.0) / (view.effective + 1.0))
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
-        """Each user is served with a probability of his own, whose mean is the truth."""
-        return Measured(at, at.trials, successes(at, probabilities(truth, traffic, at.users, rng), rng))
+        """Each user is served with a probability of his own, and outages fail everybody; the mean is the truth."""
+        if not self.flipped(rule):
+            return Measured(at, at.trials, served(at, truth, traffic, rng))
+        return Measured(at, at.trials, at.trials - served(at, 1.0 - truth, traffic, rng))
 
 
 KIND = Proportion()

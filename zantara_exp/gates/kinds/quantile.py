@@ -11,8 +11,8 @@ from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates.decision import View
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.kinds.proportion import Proportion
-from zantara_exp.gates.population import probabilities, successes
-from zantara_exp.gates.visits import Flags, Floats, Measured, Visits
+from zantara_exp.gates.population import served
+from zantara_exp.gates.visits import Measured, Visits
 
 
 class Quantile(Proportion):
@@ -38,15 +38,11 @@ class Quantile(Proportion):
         no_go = criterion.no_go.value if criterion.no_go.given else None
         return (criterion.go.value if criterion.go.given else no_go), no_go
 
-    def recent_agrees(self, rule: Rule, estimate: Floats) -> Flags:
-        """Whether enough of the window's requests keep the limit."""
-        return estimate > rule.criterion.quantile
-
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """Requests under the limit, and under the looser one of NO-GO: the good ones, and some of the others."""
         c, limit = rule.criterion, self.limits(rule.criterion)[0] or math.nan
         share = _share_under(limit, truth, c.quantile, traffic)
-        good = successes(at, probabilities(share, traffic, at.users, rng), rng)
+        good = served(at, share, traffic, rng)
         if not c.no_go.given or c.no_go.value == limit:
             return Measured(at, at.trials, good)
         looser = _share_under(c.no_go.value, truth, c.quantile, traffic)

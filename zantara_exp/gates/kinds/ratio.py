@@ -15,7 +15,7 @@ from zantara_exp.gates.kinds.amount import Amount, errors_off
 from zantara_exp.gates.kinds.kind import Estimate, Rule
 from zantara_exp.gates.methods import Sequence, Student
 from zantara_exp.gates.population import amounts
-from zantara_exp.gates.visits import Floats, Measured, Visits
+from zantara_exp.gates.visits import Floats, Measured, Visits, Window
 
 
 class PairSums(NamedTuple):
@@ -80,15 +80,9 @@ class Ratio(Amount):
             saved = np.where(sums.baseline > 0, 1.0 - sums.total / sums.baseline, np.nan)
         return Estimate(saved, _fieller(sums, n, below)[0], _fieller(sums, n, above)[1], n)
 
-    def request_estimate(self, of: Measured) -> float | None:
-        """The estimate is that of requests."""
-        return None
-
-    def recent_estimate(self, rule: Rule, recent: Measured) -> Floats:
-        """The part saved in the window."""
-        at = recent.at
-        total, baseline = (at.summed(at.so_far(values)) for values in (recent.total, _baseline(recent)))
-        return 1.0 - total / np.maximum(baseline, 1e-300)
+    def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
+        """The part saved."""
+        return 1.0 - recent.total / np.maximum(recent.baseline, 1e-300)
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """The candidate's cost is a flat fee spread over requests; the primary's depends on the request."""

@@ -1,0 +1,145 @@
+"""Methods that take users and blocks of time as clusters: for looks that repeat (weighted), and for one (exact).
+
+A GO needs the evidence of users and that of blocks of time, at the same look and about the same share: what fails comes
+with its user, and with its hour. So evidence is the smaller of the two, and so is a NO-GO's. What is lost counts as
+requests of users who asked once, in the blocks of its day.
+
+Sources and formulas: `zantara_exp.gates.clusters`, `eprocess`, `intervals`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users
+from zantara_exp.gates.clusters.time import TimeBlocks, of_requests, of_users_shares
+from zantara_exp.gates.eprocess import Floats
+from zantara_exp.gates.methods import FEW_USERS, NOW, OneLook, Outlook
+from zantara_exp.gates.share_methods import GO_SIDE, ShareMethod, Side
+from zantara_exp.gates.visits import Measured
+
+
+class ClusterSums(NamedTuple):
+    """What evidence rests on, at each look; once with what was lost as bad, for GO, and once with it as good."""
+
+    go: UserSums
+    no_go: UserSums
+    blocks: TimeBlocks | None
+    """For GO; None where time is no cluster."""
+    no_go_blocks: TimeBlocks | None
+    measured: UserSums
+    """Without what was lost."""
+    other: Floats
+    """Good share of the other kind: the users' mean where requests are meant, that of requests where users are."""
+
+
+class Weighted(ShareMethod):
+    """Daily looks. Control over all of them is measured for what `docs/statistics.md` names, not proven."""
+
+    fewest = FEW_USERS
+    weighs = True
+
+    def sums_of(self, measured: Measured, good: Floats) -> ClusterSums:
+        """By user, and by block of time."""
+        at, per = measured.at, self.clusters.per
+        m = at.seen if measured.counted is at.trials else at.so_far(measured.counted)
+        bad = measured.counted - good
+        # Sums of many rows leave rounding, which must not look like a failure where there was none.
+        failed = at.so_far(bad)
+        each = of_users(m, np.where(failed < 1e-9 * m, 0.0, failed), per)
+        sums = UserSums(*(at.summed(values) for values in each))
+        other = 1.0 - _other_bad(sums, at.summed(np.divide(each.bad, each.weight, out=np.zeros_like(m), where=m > 0)),
+                                 at.added(at.cell, measured.counted), at.added(at.cell, bad), per)  # fmt: skip
+        blocks, no_go_blocks = (
+            _blocks(measured, bad, size, per, lost_as_bad)
+            for size, lost_as_bad in ((self.clusters.time_block, True), (self.clusters.time_block_no_go, False))
+        )
+        lost = measured.lost
+        return ClusterSums(_with_lost(sums, lost, lost), _with_lost(sums, lost, 0.0), blocks, no_go_blocks, sums, other)
+
+    def evidence(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook = NOW) -> Floats:
+        """The smaller of the two."""
+        found = self.of_counts(side, self._counts(side, sums, p0, outlook), p0)
+        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
+        if blocks is None:
+            return found
+        of_time = blocks.log_evidence(side is GO_SIDE, p0, outlook.growth, outlook.shift)
+        return np.minimum(found, of_time)
+
+    def of_counts(self, side: Side, counts: tuple[Floats, Floats], p0: float) -> Floats:
+        """Log evidence of effective good and bad requests: a mixture of bets."""
+        return side.log_evidence(*counts, p0)
+
+    def bound(self, side: Side, sums: ClusterSums, p0: float, alpha: float) -> Floats:
+        """The farther of the two; the correlation is the one estimated at the threshold `p0`."""
+        found = self.bound_of_counts(side, self._counts(side, sums, p0, NOW), alpha)
+        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
+        if blocks is None:
+            return found
+        of_time = blocks.bound(side is GO_SIDE, alpha)
+        return np.minimum(found, of_time) if side is GO_SIDE else np.maximum(found, of_time)
+
+    def bound_of_counts(self, side: Side, counts: tuple[Floats, Floats], alpha: float) -> Floats:
+        """By root."""
+        return side.bound(*counts, alpha)
+
+    def estimate(self, sums: ClusterSums, p0: float) -> tuple[Floats, Floats]:
+        """The share, and effective requests; one half of none."""
+        size = effective_requests(sums.measured, self.rho(sums, p0))
+        return np.where(size > 0, 1.0 - sums.measured.bad_share, 0.5), size
+
+    def other_share(self, sums: ClusterSums) -> Floats:
+        """Of users where requests are meant, of requests where users are."""
+        return sums.other
+
+    def rho(self, sums: ClusterSums, p0: float) -> Floats:
+        """The correlation of one user's requests that is reckoned with."""
+        if not self.clusters.estimated:
+            return np.full(sums.measured.users.shape, self.clusters.rho0)
+        return correlation(sums.measured, p0, self.clusters.rho0)
+
+    def _counts(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook) -> tuple[Floats, Floats]:
+        good, bad = effective(sums.go if side is GO_SIDE else sums.no_go, self.rho(sums, p0))
+        total = good + bad
+        bad = np.clip(bad + outlook.shift * total, 0.0, total)
+        return (total - bad) * outlook.growth, bad * outlook.growth
+
+
+class Exact(OneLook, Weighted):
+    """One look: the exact binomial test on effective counts (Korn & Graubard 1998)."""
+
+    weighs = False
+
+    def of_counts(self, side: Side, counts: tuple[Floats, Floats], p0: float) -> Floats:
+        """A binomial tail."""
+        return side.exact_log_evidence(*counts, p0)
+
+    def bound_of_counts(self, side: Side, counts: tuple[Floats, Floats], alpha: float) -> Floats:
+        """Clopper-Pearson."""
+        return side.exact_bound(*counts, alpha)
+
+
+def _other_bad(sums: UserSums, of_users: Floats, trials: Floats, bad: Floats, per: str) -> Floats:
+    """`of_users`: sum over users of each one's bad share; `trials`, `bad`: of all requests."""
+    top, of = (of_users, sums.users) if per == "request" else (bad, trials)
+    return np.divide(top, of, out=np.zeros_like(top), where=of > 0)
+
+
+def _with_lost(sums: UserSums, lost: float, bad: float) -> UserSums:
+    """As if the `lost` requests were those of as many more users, `bad` of them bad."""
+    if not lost:
+        return sums
+    return sums._replace(
+        weight=sums.weight + lost, bad=sums.bad + bad, alone=sums.alone + lost, alike=sums.alike + lost
+    )
+
+
+def _blocks(measured: Measured, bad: Floats, size: int, per: str, lost_as_bad: bool) -> TimeBlocks | None:
+    at = measured.at
+    if not size or at.slot is None:
+        return None
+    if per == "request":
+        return of_requests(measured, bad, size, lost_as_bad)
+    return of_users_shares(measured, bad, at.day, size, lost_as_bad)

@@ -1,0 +1,113 @@
+"""Blocks of time of what was measured: each one's weight and bad part, and evidence from them (`clusters.blocks`).
+
+Where requests are meant a request weighs 1. Where users are, it weighs 1 over the requests of its user up to the look, so
+that users weigh alike; weights then change from look to look, and each look has blocks of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from zantara_exp.gates.clusters import blocks as of_blocks
+from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, mix
+from zantara_exp.gates.evidence import SLOTS
+from zantara_exp.gates.visits import Floats, Ints, Measured
+
+
+class Blocks(NamedTuple):
+    """Blocks of many rollouts; `weight` and the `bad` part of it have the shape (rollouts, blocks)."""
+
+    weight: Floats
+    bad: Floats
+    ends: Ints
+    """How many blocks were over at each look."""
+
+
+@dataclass(frozen=True)
+class TimeBlocks:
+    """The same blocks at all looks, or one part for each look, in order."""
+
+    parts: Sequence[Blocks]
+
+    def log_evidence(self, go: bool, p0: float, growth: Floats | float = 1.0, shift: float = 0.0) -> Floats:
+        """That the share of good requests lies above `p0` (go) or below it; (rollouts, looks).
+
+        `growth` pretends that many times as many blocks; `shift` is added to the bad share of each.
+        """
+        wealth, prior = (
+            (of_blocks.wealth_go, of_blocks.BLOCK_LOG_PRIOR) if go else (of_blocks.wealth_no_go, NO_GO_LOG_PRIOR)
+        )
+        found = []
+        for weight, bad, ends in self.parts:
+            shifted = np.clip(bad + shift * weight, 0.0, weight) if shift else bad
+            found.append(np.moveaxis(wealth(weight, shifted, p0, ends), 0, -1))
+        return mix(np.concatenate(found, axis=1) * np.asarray(growth)[..., None], prior)
+
+    def bound(self, go: bool, alpha: float) -> Floats:
+        """Where that evidence is 1/alpha, of one rollout at one look."""
+        (weight, bad, _), *_rest = self.parts
+        bound = (of_blocks.lower_bound if go else of_blocks.upper_bound)(weight[0], bad[0], alpha)
+        return np.array([[bound]])
+
+    @property
+    def effective(self) -> Floats:
+        """Kish's effective number of blocks; (rollouts, looks)."""
+        return np.concatenate([of_blocks.effective_blocks(part.weight, part.ends) for part in self.parts], axis=1)
+
+
+def of_requests(measured: Measured, bad: Floats, size: int, lost_as_bad: bool) -> TimeBlocks:
+    """Blocks of `size` slots, in which each request weighs 1; `bad` requests per row."""
+    at, block, count = measured.at, _block(measured, size), _count(measured, size)
+    place = at.owner[at.user] * count + block
+    weight, lost = (_grid(place, values, at.simulations, count) for values in (measured.counted, bad))
+    ends = (np.arange(1, at.days + 1) if at.daily else np.array([at.days])) * (SLOTS // size)
+    return TimeBlocks([_with_lost(Blocks(weight, lost, ends), measured, size, lost_as_bad)])
+
+
+def of_users_shares(measured: Measured, bad: Floats, since: Ints, size: int, lost_as_bad: bool) -> TimeBlocks:
+    """Blocks of `size` slots, in which each user weighs 1; `since` is the day from which on each row counts."""
+    at, block, count = measured.at, _block(measured, size), _count(measured, size)
+    place, parts = at.owner[at.user] * count + block, []
+    for look in range(at.days) if at.daily else [at.days - 1]:
+        counts = np.where(since <= look, measured.counted, 0.0)
+        asked = np.bincount(at.user, counts, at.users)
+        each = np.divide(1.0, asked, out=np.zeros_like(asked), where=asked > 0)[at.user] * (since <= look)
+        weight, lost = (_grid(place, each * values, at.simulations, count) for values in (measured.counted, bad))
+        ends = np.array([(look + 1) * (SLOTS // size)])
+        parts.append(_with_lost(Blocks(weight, lost, ends), measured, size, lost_as_bad))
+    return TimeBlocks(parts)
+
+
+def _block(measured: Measured, size: int) -> Ints:
+    assert measured.at.slot is not None  # noqa: S101  callers ask before
+    return np.asarray(measured.at.slot // size)
+
+
+def _count(measured: Measured, size: int) -> int:
+    return measured.at.days * (SLOTS // size)
+
+
+def _grid(place: Ints, values: Floats, simulations: int, count: int) -> Floats:
+    found = np.bincount(place, values, simulations * count).reshape(simulations, count).astype(np.float64, copy=False)
+    # What leaves and enters in different orders leaves rounding.
+    found[found < 1e-12] = 0.0
+    return found
+
+
+def _with_lost(blocks: Blocks, measured: Measured, size: int, lost_as_bad: bool) -> Blocks:
+    """What was lost on a day is spread over the day's blocks as its traffic was; without any it is the first block's."""
+    if not measured.lost:
+        return blocks
+    per_day, weight, bad = SLOTS // size, blocks.weight.copy(), blocks.bad.copy()
+    for day, count in measured.lost_by_day.items():
+        of_day = slice(max(int(day), 0) * per_day, (max(int(day), 0) + 1) * per_day)
+        traffic = blocks.weight[:, of_day].sum(axis=1, keepdims=True)
+        first = np.arange(per_day) == 0
+        spread = count * np.where(traffic > 0, blocks.weight[:, of_day] / np.where(traffic > 0, traffic, 1.0), first)
+        weight[:, of_day] += spread
+        bad[:, of_day] += spread if lost_as_bad else 0.0
+    return Blocks(weight, bad, blocks.ends)

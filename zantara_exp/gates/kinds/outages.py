@@ -1,0 +1,42 @@
+"""What evidence over blocks of time holds for: outages as long as a block; and the longest burst of failures so far."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from zantara_exp.gates.clusters import bursts as scan
+from zantara_exp.gates.clusters.blocks import day_shown
+from zantara_exp.gates.clusters.time import of_requests
+from zantara_exp.gates.decision import BurstSeen, Outages
+from zantara_exp.gates.evidence import SLOTS
+from zantara_exp.gates.kinds.kind import Rule
+from zantara_exp.gates.visits import Floats, Measured
+
+_LONGER = 4
+"""Times a block that is tried as well."""
+
+
+def outages(of: Measured, bad: Floats, rule: Rule, p0: float) -> Outages:
+    """Of one log; `bad` requests per row, `p0` the share of good requests that GO asks for."""
+    assert of.at.slot is not None  # noqa: S101  asked by the caller
+    found = scan.bursts(of.at.user, of.at.slot, bad)
+    block = rule.clusters.time_block
+    longer = next((size for size in range(_LONGER * block, SLOTS + 1) if SLOTS % size == 0), SLOTS)
+    (weight, lost, _), *_rest = of_requests(of, bad, longer, lost_as_bad=True).parts
+    observed = of.at.days - int(of.at.day.min(initial=0))
+    begun = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=of.at.start)
+    return Outages(
+        block=10 * block,
+        longest=10 * max((burst.slots for burst in found), default=0),
+        longer=10 * longer,
+        longer_day=day_shown(weight[0], lost[0], p0, rule.needed_go, observed),
+        bursts=[
+            BurstSeen(
+                begin=f"{begun + timedelta(minutes=10 * burst.first):%Y-%m-%dT%H:%M}",
+                minutes=10 * burst.slots,
+                users=burst.users,
+                failing=burst.failing,
+            )
+            for burst in found
+        ],
+    )
