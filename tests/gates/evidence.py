@@ -10,6 +10,8 @@ from zantara_exp.config.gate import Criterion, Gate, Threshold
 from zantara_exp.gates.evidence import UserDays
 
 DAY = 20_000
+UNTIMED = {"time_block": "none", "time_block_no_go": "none", "min_days": 0}
+"""Of gates whose evidence here knows only the day."""
 
 
 def user_days(rows: Sequence[tuple], baseline: bool = False, **more) -> UserDays:
@@ -33,7 +35,7 @@ def crowd(users: int, requests: int, share: float, days: int = 10, seed: int = 0
 
 
 def gate_of(**criteria: Criterion) -> Gate:
-    return Gate("test", dict(criteria))
+    return Gate("test", dict(criteria), **UNTIMED)
 
 
 def above(share: float, no_go: float | None = None, **more) -> Criterion:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.gates.evidence import above, below, gate_of, user_days
+from tests.gates.evidence import UNTIMED, above, below, gate_of, user_days
 from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import UserDays, judge_gate
 from zantara_exp.gates.verdict import Verdict
@@ -78,7 +78,9 @@ def test_a_go_that_would_move_nobody_is_none():
 
 def test_a_criterion_on_one_language_says_nothing_of_the_others():
     gate = Gate(
-        criteria={"c": SUCCESS, "own": replace(SUCCESS, where={"language": ["en"]})}, segments=Segments(["it", "en"])
+        **UNTIMED,
+        criteria={"c": SUCCESS, "own": replace(SUCCESS, where={"language": ["en"]})},
+        segments=Segments(["it", "en"]),
     )
     days = spoken(en=240, it=240)
     assert judge_gate(gate, {"c": days, "own": days}).covers == {"language": ["it", "en"]}

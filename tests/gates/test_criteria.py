@@ -5,29 +5,37 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.gates.evidence import DAY, above, below, crowd, gate_of, user_days
+from tests.gates.evidence import DAY, UNTIMED, above, below, crowd, gate_of, user_days
 from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, Seen, decide, resolve
 from zantara_exp.gates.eprocess import log_evidence_go, lower_bound
 
 
 def rule_of(criterion, **gate):
-    return resolve(Gate("test", {"c": criterion}, **gate))["c"]
+    return resolve(Gate("test", {"c": criterion}, **{**UNTIMED, **gate}))["c"]
 
 
 def judge(criterion, evidence, last=None, **gate):
     return decide(rule_of(criterion, **gate), evidence, last)
 
 
-def test_proportion_weighs_users_and_shows_the_request_weighted_figure_beside():
+@pytest.mark.parametrize("per", ["request", "user"])
+def test_a_proportion_is_of_what_is_meant_and_the_other_one_withholds(per):
     rows = [(u, u % 10, 1, 1) for u in range(400)] + [(1000, 3, 200, 100)]
-    decided = judge(above(0.9), user_days(rows))
-    weight = 200 / (1 + 0.2 * 199)
-    assert decided.view.effective == pytest.approx(400 + weight)
-    assert decided.view.estimate == pytest.approx((400 + weight / 2) / (400 + weight))
-    assert decided.request_estimate == pytest.approx(500 / 600)
-    assert decided.view.log_go == pytest.approx(float(log_evidence_go(400 + weight / 2, weight / 2, 0.9)))
-    assert decided.decision == "PASS"
+    decided = judge(above(0.9, per=per), user_days(rows), rho="assumed")
+    of_requests, of_users = 500 / 600, 400.5 / 401
+    weights = np.array([1.0] * 400 + [200.0]) if per == "request" else np.ones(401)
+    asked = np.array([1.0] * 400 + [200.0])
+    effective = weights.sum() ** 2 / (weights**2 * (0.2 + 0.8 / asked)).sum()
+    share, other = (of_requests, of_users) if per == "request" else (of_users, of_requests)
+    assert decided.view.effective == pytest.approx(effective)
+    assert (decided.view.estimate, decided.view.other) == pytest.approx((share, other))
+    bad = effective * (1 - share)
+    assert decided.view.log_go == pytest.approx(float(log_evidence_go(effective - bad, bad, 0.9)))
+    assert decided.decision == "UNDECIDED"
+    if per == "user":
+        assert decided.view.log_go > decided.needed_go
+        assert decided.reason == "the share of requests is 83.3 %, not above 90 %"
 
 
 def test_below_is_above_of_what_does_not_happen():
@@ -197,7 +205,7 @@ def test_the_veto_window_withholds_and_never_grants():
     assert judge(above(0.98), user_days(good + recent)).decision == "PASS"
     vetoed = judge(criterion, user_days(good + recent))
     assert vetoed.decision == "UNDECIDED"
-    assert "last 7 days disagree" in vetoed.reason
+    assert "the last 7 days do not show it" in vetoed.reason
     assert judge(criterion, user_days(good)).decision == "PASS"
     alone = judge(criterion, user_days(good), last=DAY + 60)
     assert alone.decision == "UNDECIDED"

@@ -35,8 +35,9 @@ CASES = {
 }
 
 
-def rollouts(criterion, value, simulations=2, segments=None, **traffic):
-    gate = Gate(criteria={"c": criterion}, segments=segments or Segments(), horizon_days=DAYS)
+def rollouts(criterion, value, simulations=2, segments=None, time_block="1h", **traffic):
+    asked = {"segments": segments or Segments(), "min_days": 10, "time_block": time_block}
+    gate = Gate(criteria={"c": criterion}, horizon_days=DAYS, **asked)
     rule, planned = resolve(gate)["c"], replace(Traffic(comparisons_per_day=60.0), **traffic)
     rng = np.random.default_rng(11)
     at = visits(planned, DAYS, simulations, rng)
@@ -78,7 +79,7 @@ def test_every_path_decides_as_decide_does(name):
     for simulation in range(2):
         evidence = seen(drawn, simulation)
         for day in days:
-            decision = decide(rule, evidence, day).decision
+            decision = decide(rule, evidence, day + drawn.at.start).decision
             decisions[simulation, day] = decision
             got = PASS if outcomes.passes[simulation, day] else FAIL if outcomes.fails[simulation, day] else ""
             assert got == (decision if decision in (PASS, FAIL) else ""), (simulation, day)
@@ -93,7 +94,7 @@ def test_evidence_is_the_same_number(name):
     log_go, log_no_go = rule.kind.evidence(rule, sums)
     users = rule.kind.users(sums)
     for day in (9, DAYS - 1):
-        view = decide(rule, seen(drawn, 1), day).view
+        view = decide(rule, seen(drawn, 1), day + drawn.at.start).view
         # Of two sides the smaller one decides whether there are enough users.
         other = view.users if drawn.control is None else drawn.control.at.users_seen[1, day]
         assert min(view.users, other) == users[1, day]
@@ -108,7 +109,7 @@ def test_a_failing_segment_is_seen():
     bad = (languages == 1)[drawn.at.user]
     drawn = replace(drawn, total=np.where(bad, np.floor(drawn.total * 0.5), drawn.total))
     outcomes = rule.kind.looks(rule, drawn, Planned(DAYS, 0, [languages]))
-    decisions = [decide(rule, seen(drawn, 0, languages), day).decision for day in range(0, DAYS, 4)]
+    decisions = [decide(rule, seen(drawn, 0, languages), day + drawn.at.start).decision for day in range(0, DAYS, 4)]
     assert decisions[-1] == FAIL
     assert [decision == FAIL for decision in decisions] == outcomes.fails[0, ::4].tolist()
 

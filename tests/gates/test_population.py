@@ -43,7 +43,8 @@ def test_a_hundred_comparisons_come_on_every_day(traffic):
 @pytest.mark.parametrize("traffic", [CHURNING, POOL], ids=["churning", "pool"])
 def test_rows_are_sorted_and_every_user_has_one(traffic):
     at = visits(traffic, 20, 5, rng())
-    key = at.user * 100 + at.day
+    key = at.user * 10_000 + at.slot
+    np.testing.assert_array_equal(at.slot // 144, at.day)
     assert (np.diff(key) > 0).all()
     np.testing.assert_array_equal(at.first, np.searchsorted(at.user, np.arange(at.users)))
     assert at.trials.min() >= 1
@@ -121,13 +122,13 @@ def log():
 
 
 def test_a_logs_users_come_as_they_came():
-    at = resampled(log(), 1.0, 7, 30, rng())
+    at = resampled(log(), CHURNING, 1.0, 7, 30, rng())
     assert at.users == 40 * 30
     assert set(at.day) == {0, 2, 6}
     np.testing.assert_array_equal(np.bincount(at.user, at.trials), 6.0)
 
 
 def test_a_longer_horizon_sees_the_same_users_again_and_more_traffic_more_users():
-    at = resampled(log(), 2.0, 14, 10, rng())
+    at = resampled(log(), CHURNING, 2.0, 14, 10, rng())
     assert at.users == 80 * 10
     assert set(at.day) == {0, 2, 6, 7, 9, 13}

@@ -23,9 +23,7 @@ def slots_of(block: str) -> int:
     match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", block)
     minutes = int(match[1]) * _MINUTES[match[2]] if match else 0
     if not minutes or minutes % 10 or 1440 % minutes:
-        raise ValueError(
-            f"is {block}; a day must be made of whole blocks of ten minutes or more: 10m, 1h, 4h, 8h, 1d; or none"
-        )
+        raise ValueError(f"is {block}; a day must be made of whole blocks: 10m, 20m, 30m, 1h, 2h, 4h, 8h, 1d; or none")
     return minutes // 10
 
 
@@ -78,7 +76,7 @@ class Criterion:
     rho0: float | None = setting(None, "Correlation of one user's requests at most; default: the gate's.", ge=0, le=1)
     per: str = setting(
         "request",
-        "Which share is meant, of kinds that are one: request, or user for the mean over users. The other is shown, and "
+        "Of shares, which one is meant: request, or user for the mean over users. The other one is shown, and "
         "withholds a GO where it misses go.",
         choices=["request", "user"],
     )
@@ -181,9 +179,7 @@ class Traffic:
     baseline_bad: float = setting(
         0.05, "For kind=non_inferiority: share of bad outcomes in the baseline, which is as large.", gt=0, lt=1
     )
-    night: float = setting(
-        0.2, "Requests in an hour from 0 to 8 o'clock UTC, for one in an hour of the day.", ge=0, le=10
-    )
+    night: float = setting(0.2, "Requests in an hour from 0 to 8 o'clock UTC, for one by day.", ge=0, le=10)
     weekend: float = setting(1.0, "Requests on a Saturday or a Sunday, for one on another day.", gt=0, le=10)
     weekend_failures: float = setting(1.0, "Of shares: failures at weekends, for one on another day.", ge=0, le=50)
     outage_share: float = setting(
@@ -236,14 +232,14 @@ class Gate:
     )
     time_block: str = setting(
         "1h",
-        "What fails together in time: a GO holds for outages of this length, such as 1h or 4h, and needs about 149 such "
-        "blocks with traffic at a threshold of 98 %. none: time is no cluster.",
+        "What fails together in time: a GO holds for outages as long as this, such as 1h or 4h, and at a threshold of "
+        "98 % needs about 149 such blocks with requests. none: time is no cluster.",
     )
     time_block_no_go: str = setting("8h", "The same for NO_GO: an outage shorter than that refutes nothing alone.")
     min_days: int = setting(
         14,
-        "Days with evidence that a GO of an authorising gate needs, of its criteria over time; from 7 on each day of the "
-        "week among them.",
+        "Days with evidence that a GO of an authorising gate needs, of criteria over time; from 7 on with each day of "
+        "the week among them.",
         ge=0,
         le=365,
     )

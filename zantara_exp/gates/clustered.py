@@ -1,8 +1,8 @@
 """Methods that take users and blocks of time as clusters: for looks that repeat (weighted), and for one (exact).
 
 A GO needs the evidence of users and that of blocks of time, at the same look and about the same share: what fails comes
-with its user, and with its hour. So evidence is the smaller of the two, and so is a NO-GO's. What is lost counts as
-requests of users who asked once, in the blocks of its day.
+with its user, and with its hour. So evidence is the smaller of the two, and so is a NO-GO's. What is lost counts
+against either.
 
 Sources and formulas: `zantara_exp.gates.clusters`, `eprocess`, `intervals`.
 """
@@ -15,24 +15,23 @@ import numpy as np
 
 from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users
 from zantara_exp.gates.clusters.time import TimeBlocks, of_requests, of_users_shares
-from zantara_exp.gates.eprocess import Floats
+from zantara_exp.gates.eprocess import Counts, Floats
 from zantara_exp.gates.methods import FEW_USERS, NOW, OneLook, Outlook
 from zantara_exp.gates.share_methods import GO_SIDE, ShareMethod, Side
 from zantara_exp.gates.visits import Measured
 
 
 class ClusterSums(NamedTuple):
-    """What evidence rests on, at each look; once with what was lost as bad, for GO, and once with it as good."""
+    """What evidence rests on, at each look."""
 
-    go: UserSums
-    no_go: UserSums
+    users: UserSums
     blocks: TimeBlocks | None
     """For GO; None where time is no cluster."""
     no_go_blocks: TimeBlocks | None
-    measured: UserSums
-    """Without what was lost."""
     other: Floats
     """Good share of the other kind: the users' mean where requests are meant, that of requests where users are."""
+    lost: float
+    """Requests that could not be measured."""
 
 
 class Weighted(ShareMethod):
@@ -56,8 +55,7 @@ class Weighted(ShareMethod):
             _blocks(measured, bad, size, per, lost_as_bad)
             for size, lost_as_bad in ((self.clusters.time_block, True), (self.clusters.time_block_no_go, False))
         )
-        lost = measured.lost
-        return ClusterSums(_with_lost(sums, lost, lost), _with_lost(sums, lost, 0.0), blocks, no_go_blocks, sums, other)
+        return ClusterSums(sums, blocks, no_go_blocks, other, measured.lost)
 
     def evidence(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook = NOW) -> Floats:
         """The smaller of the two."""
@@ -68,7 +66,7 @@ class Weighted(ShareMethod):
         of_time = blocks.log_evidence(side is GO_SIDE, p0, outlook.growth, outlook.shift)
         return np.minimum(found, of_time)
 
-    def of_counts(self, side: Side, counts: tuple[Floats, Floats], p0: float) -> Floats:
+    def of_counts(self, side: Side, counts: Counts, p0: float) -> Floats:
         """Log evidence of effective good and bad requests: a mixture of bets."""
         return side.log_evidence(*counts, p0)
 
@@ -81,14 +79,14 @@ class Weighted(ShareMethod):
         of_time = blocks.bound(side is GO_SIDE, alpha)
         return np.minimum(found, of_time) if side is GO_SIDE else np.maximum(found, of_time)
 
-    def bound_of_counts(self, side: Side, counts: tuple[Floats, Floats], alpha: float) -> Floats:
+    def bound_of_counts(self, side: Side, counts: Counts, alpha: float) -> Floats:
         """By root."""
         return side.bound(*counts, alpha)
 
     def estimate(self, sums: ClusterSums, p0: float) -> tuple[Floats, Floats]:
         """The share, and effective requests; one half of none."""
-        size = effective_requests(sums.measured, self.rho(sums, p0))
-        return np.where(size > 0, 1.0 - sums.measured.bad_share, 0.5), size
+        size = effective_requests(sums.users, self.rho(sums, p0))
+        return np.where(size > 0, 1.0 - sums.users.bad_share, 0.5), size
 
     def other_share(self, sums: ClusterSums) -> Floats:
         """Of users where requests are meant, of requests where users are."""
@@ -97,14 +95,18 @@ class Weighted(ShareMethod):
     def rho(self, sums: ClusterSums, p0: float) -> Floats:
         """The correlation of one user's requests that is reckoned with."""
         if not self.clusters.estimated:
-            return np.full(sums.measured.users.shape, self.clusters.rho0)
-        return correlation(sums.measured, p0, self.clusters.rho0)
+            return np.full(sums.users.users.shape, self.clusters.rho0)
+        return correlation(sums.users, p0, self.clusters.rho0)
 
-    def _counts(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook) -> tuple[Floats, Floats]:
-        good, bad = effective(sums.go if side is GO_SIDE else sums.no_go, self.rho(sums, p0))
+    def _counts(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook) -> Counts:
+        """Effective requests; those that were lost weigh as much as the others, and count against the side."""
+        users = sums.users
+        good, bad = effective(users, self.rho(sums, p0))
+        each = np.divide(good + bad, users.weight, out=np.ones_like(good), where=users.weight > 0)
+        good, bad = good + each * sums.lost * side.lost_as, bad + each * sums.lost * (1.0 - side.lost_as)
         total = good + bad
         bad = np.clip(bad + outlook.shift * total, 0.0, total)
-        return (total - bad) * outlook.growth, bad * outlook.growth
+        return Counts((total - bad) * outlook.growth, bad * outlook.growth)
 
 
 class Exact(OneLook, Weighted):
@@ -112,11 +114,11 @@ class Exact(OneLook, Weighted):
 
     weighs = False
 
-    def of_counts(self, side: Side, counts: tuple[Floats, Floats], p0: float) -> Floats:
+    def of_counts(self, side: Side, counts: Counts, p0: float) -> Floats:
         """A binomial tail."""
         return side.exact_log_evidence(*counts, p0)
 
-    def bound_of_counts(self, side: Side, counts: tuple[Floats, Floats], alpha: float) -> Floats:
+    def bound_of_counts(self, side: Side, counts: Counts, alpha: float) -> Floats:
         """Clopper-Pearson."""
         return side.exact_bound(*counts, alpha)
 
@@ -125,15 +127,6 @@ def _other_bad(sums: UserSums, of_users: Floats, trials: Floats, bad: Floats, pe
     """`of_users`: sum over users of each one's bad share; `trials`, `bad`: of all requests."""
     top, of = (of_users, sums.users) if per == "request" else (bad, trials)
     return np.divide(top, of, out=np.zeros_like(top), where=of > 0)
-
-
-def _with_lost(sums: UserSums, lost: float, bad: float) -> UserSums:
-    """As if the `lost` requests were those of as many more users, `bad` of them bad."""
-    if not lost:
-        return sums
-    return sums._replace(
-        weight=sums.weight + lost, bad=sums.bad + bad, alone=sums.alone + lost, alike=sums.alike + lost
-    )
 
 
 def _blocks(measured: Measured, bad: Floats, size: int, per: str, lost_as_bad: bool) -> TimeBlocks | None:

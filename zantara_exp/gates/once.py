@@ -95,7 +95,7 @@ class Strict(Once):
         if blocks is None:
             return found
         of_time = blocks.log_evidence(side is GO_SIDE, p0, outlook.growth, outlook.shift)
-        return np.minimum(found, of_time)
+        return np.asarray(np.minimum(found, of_time))
 
     def bound(self, side: Side, sums: Voices, p0: float, alpha: float) -> Floats:
         """By halving, at one look at one rollout; the farther one, where blocks of time have one too."""
@@ -106,7 +106,7 @@ class Strict(Once):
         if blocks is None:
             return found
         of_time = blocks.bound(side is GO_SIDE, alpha)
-        return np.minimum(found, of_time) if side is GO_SIDE else np.maximum(found, of_time)
+        return np.asarray((np.minimum if side is GO_SIDE else np.maximum)(found, of_time))
 
 
 class Detector(Once):

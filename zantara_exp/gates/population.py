@@ -6,7 +6,7 @@ Two populations, so that figures compare:
             evenly over 14 days, and go. Those who arrived in the 13 days before the first are there at the start.
   pool      always the same users; who asks is drawn by Zipf's law, P(rank) ~ 1/rank.
 
-Requests keep to the hours of the day (`night`) and the days of the week (`weekend`); simulated rollouts begin on a Monday.
+Requests keep to the hours of the day (`night`) and the days of the week (`weekend`); rollouts begin on a Monday.
 
 A user is served well with a probability of his own, so that two of his requests agree more than two users' do: the
 intra-class correlation (ICC). A declared part of what fails (`outage_share`) fails in outages, in which everybody does:

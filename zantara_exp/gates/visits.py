@@ -170,7 +170,7 @@ def grouped(
     trials: NDArray[np.number],
     slot: Ints | None = None,
 ) -> Visits:
-    """Visits of rows that are sorted by user and time; `owner` by the codes in `user`, of which some may have no row."""
+    """Visits of rows sorted by user and time; `owner` by the codes in `user`, some of which may have no row."""
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     codes = np.repeat(np.arange(starts.size), np.diff(starts, append=user.size))
     return Visits(simulations, days, owner[user[starts]], starts, codes, day, trials.astype(np.float64), slot=slot)

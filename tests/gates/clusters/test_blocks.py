@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zantara_exp.gates.clusters import blocks
-from zantara_exp.gates.clusters.shares import Per, of_users, over_users
+from zantara_exp.gates.clusters.time import Blocks, TimeBlocks
 from zantara_exp.gates.eprocess import GO_BETS, NO_GO_BETS
 
 PRIOR = GO_BETS**20 / (GO_BETS**20).sum()
@@ -96,31 +96,14 @@ def test_a_share_of_busy_hours_is_not_outvoted_by_quiet_ones() -> None:
     assert blocks.effective_blocks(weight[None], np.array([weight.size]))[0, 0] == pytest.approx(60 * 416**2 / 20016)
 
 
-@pytest.mark.parametrize("per", ["request", "user"])
-def test_blocks_and_users_speak_of_the_same_share(per: Per) -> None:
-    rng = np.random.default_rng(8)
-    user, block = (array.ravel() for array in np.meshgrid(np.arange(30), np.arange(50)))
-    trials = rng.poisson(0.3 + (user % 5)).astype(np.float64) + (block == 7)
-    bad = np.floor(trials * rng.random(trials.size) * 0.5)
-    weight, lost = blocks.of_rows(user, block, trials, bad, per)
-    sums = over_users(of_users(np.bincount(user, trials), np.bincount(user, bad), per))
-    assert weight.sum() == pytest.approx(float(sums.weight))
-    assert lost.sum() / weight.sum() == pytest.approx(float(sums.bad_share))
-
-
-def test_hours_are_gathered_into_longer_blocks() -> None:
-    assert blocks.gathered([[1, 2, 3, 4, 5]], 2).tolist() == [[3, 7, 5]]
-
-
 def test_the_day_is_forecast_by_the_evidence_that_decides() -> None:
     weight, bad = np.ones(14 * 16), np.zeros(14 * 16)
     bad[::56] = 0.2
     day = blocks.day_shown(weight, bad, 0.98, np.log(20), 14)
     assert day is not None
-    grown = blocks.log_evidence_go(weight[None], bad[None], 0.98, np.array([weight.size]), growth=day / 14)
-    assert grown[0, 0] >= np.log(20)
-    less = blocks.log_evidence_go(weight[None], bad[None], 0.98, np.array([weight.size]), growth=(day - 1) / 14)
-    assert less[0, 0] < np.log(20)
+    log = TimeBlocks([Blocks(weight[None], bad[None], np.array([weight.size]))])
+    assert log.log_evidence(True, 0.98, growth=day / 14)[0, 0] >= np.log(20)
+    assert log.log_evidence(True, 0.98, growth=(day - 1) / 14)[0, 0] < np.log(20)
     assert blocks.day_shown(weight, np.full(weight.size, 0.05), 0.98, np.log(20), 14) is None
 
 
@@ -151,7 +134,7 @@ def test_one_days_outage_is_no_evidence_that_the_candidate_is_bad() -> None:
     weight, bad = np.full((1, 20 * 24), 4.0), np.full((1, 20 * 24), 0.08)
     bad[0, 240:264] = 4.0
     by_hour = blocks.log_evidence_no_go(weight, bad, 0.95, np.arange(1, 21) * 24)
-    thirds = blocks.gathered(weight, 8), blocks.gathered(bad, 8)
+    thirds = [values.reshape(1, -1, 8).sum(axis=2) for values in (weight, bad)]
     assert by_hour.max() > np.log(20)
     assert blocks.log_evidence_no_go(*thirds, 0.95, np.arange(1, 21) * 3).max() < np.log(20)
 

@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 
 from zantara_exp.gates import eprocess
 from zantara_exp.gates.clusters import shares
-from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users, over_users
+from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users
 
 Users = st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), min_size=1, max_size=30)
 
 
-def _sums(users: list[tuple[int, float]], per: shares.Per) -> UserSums:
+def over_users(each: UserSums) -> UserSums:
+    """Sums over the last axis."""
+    return UserSums(*(np.asarray(values.sum(axis=-1)) for values in each))
+
+
+def _sums(users: list[tuple[int, float]], per: str) -> UserSums:
     trials = np.array([m for m, _ in users], dtype=np.float64)
     return over_users(of_users(trials, np.floor(trials * np.array([part for _, part in users])), per))
 
@@ -41,7 +46,7 @@ def test_where_all_ask_alike_the_counts_are_the_weighted_methods(users: list[tup
     trials = np.full(len(users), 7.0)
     good = trials - np.floor(trials * np.array([part for _, part in same]))
     expected = eprocess.weighted_counts(trials, good, rho)
-    found = effective(_sums(same, "request"), 0.98, rho)
+    found = effective(_sums(same, "request"), rho)
     assert (float(found.good), float(found.bad)) == pytest.approx((float(expected.good), float(expected.bad)), abs=1e-9)
 
 
@@ -58,7 +63,7 @@ def test_changes_between_looks_add_up_to_the_newest_look(users: list[tuple[int, 
 
 @pytest.mark.parametrize("per", ["request", "user"])
 @pytest.mark.parametrize("icc", [0.0, 0.1, 0.3])
-def test_effective_requests_are_those_of_the_simulated_variance(per: shares.Per, icc: float) -> None:
+def test_effective_requests_are_those_of_the_simulated_variance(per: str, icc: float) -> None:
     rng = np.random.default_rng(3)
     trials = np.repeat([1.0, 3.0, 12.0, 40.0], [120, 60, 20, 5])
     q, spread = 0.1, 1.0 / max(icc, 1e-9) - 1.0
@@ -98,12 +103,14 @@ def test_heavy_users_who_fail_are_not_outvoted_by_light_ones() -> None:
     trials, bad = np.array([1.0] * 1000 + [400.0] * 20), np.array([0.0] * 1000 + [120.0] * 20)
     weighted = eprocess.weighted_counts(trials, trials - bad, 0.2)
     assert eprocess.log_evidence_go(*weighted, 0.95) > np.log(20)
-    counts = effective(over_users(of_users(trials, bad, "request")), 0.95)
+    sums = over_users(of_users(trials, bad, "request"))
+    counts = effective(sums, correlation(sums, 0.95))
     assert eprocess.log_evidence_go(*counts, 0.95) < 0
     assert eprocess.lower_bound(*counts, 0.05) < 1 - bad.sum() / trials.sum()
 
 
 def test_no_users_are_no_evidence() -> None:
-    counts = effective(over_users(of_users(np.zeros((2, 3)), np.zeros((2, 3)), "request")), 0.98)
+    sums = over_users(of_users(np.zeros((2, 3)), np.zeros((2, 3)), "request"))
+    counts = effective(sums, correlation(sums, 0.98))
     assert counts.good.tolist() == counts.bad.tolist() == [0.0, 0.0]
     assert eprocess.log_evidence_go(*counts, 0.98).tolist() == pytest.approx([0.0, 0.0], abs=1e-12)

@@ -21,7 +21,7 @@ def test_fourteen_days_without_a_sunday_are_not_enough() -> None:
     monday = dt.date(2025, 10, 6).toordinal() - dt.date(1970, 1, 1).toordinal()
     seen = np.ones((2, 30), dtype=bool)
     seen[1, 6::7] = False
-    enough = weeks.long_enough(seen, np.array([monday, monday]), 14)
+    enough = weeks.long_enough(seen, monday, 14)
     assert int(enough[0].argmax()) == 13
     assert not enough[1].any()
     assert weeks.still_missing(monday + np.flatnonzero(seen[1]), 14) == "no evidence of a Sunday yet"
@@ -32,7 +32,7 @@ def test_fourteen_days_without_a_sunday_are_not_enough() -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 20_000), st.sampled_from([1, 3, 7, 14]))
 def test_the_looks_and_the_sentence_agree(seen: list[bool], first: int, min_days: int) -> None:
     flags = np.array([seen])
-    enough = weeks.long_enough(flags, np.array([first]), min_days)[0]
+    enough = weeks.long_enough(flags, first, min_days)[0]
     for look in range(len(seen)):
         days = first + np.flatnonzero(flags[0, : look + 1])
         assert enough[look] == (weeks.still_missing(days, min_days) == "")

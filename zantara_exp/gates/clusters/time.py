@@ -1,7 +1,7 @@
 """Blocks of time of what was measured: each one's weight and bad part, and evidence from them (`clusters.blocks`).
 
-Where requests are meant a request weighs 1. Where users are, it weighs 1 over the requests of its user up to the look, so
-that users weigh alike; weights then change from look to look, and each look has blocks of its own.
+Where requests are meant a request weighs 1. Where users are, it weighs 1 over the requests of its user up to the look,
+so that users weigh alike; weights then change from look to look, and each look has blocks of its own.
 """
 
 from __future__ import annotations
@@ -99,15 +99,21 @@ def _grid(place: Ints, values: Floats, simulations: int, count: int) -> Floats:
 
 
 def _with_lost(blocks: Blocks, measured: Measured, size: int, lost_as_bad: bool) -> Blocks:
-    """What was lost on a day is spread over the day's blocks as its traffic was; without any it is the first block's."""
+    """What was lost on a day moves the shares of its blocks, as the traffic was; it adds no weight, so it never helps.
+
+    A day that lost everything is one block.
+    """
     if not measured.lost:
         return blocks
     per_day, weight, bad = SLOTS // size, blocks.weight.copy(), blocks.bad.copy()
     for day, count in measured.lost_by_day.items():
-        of_day = slice(max(int(day), 0) * per_day, (max(int(day), 0) + 1) * per_day)
-        traffic = blocks.weight[:, of_day].sum(axis=1, keepdims=True)
-        first = np.arange(per_day) == 0
-        spread = count * np.where(traffic > 0, blocks.weight[:, of_day] / np.where(traffic > 0, traffic, 1.0), first)
-        weight[:, of_day] += spread
-        bad[:, of_day] += spread if lost_as_bad else 0.0
+        first = max(int(day), 0) * per_day
+        of_day = slice(first, first + per_day)
+        traffic = float(blocks.weight[:, of_day].sum())
+        if traffic > 0:
+            share = count / (traffic + count)
+            bad[:, of_day] = bad[:, of_day] * (1.0 - share) + weight[:, of_day] * share * lost_as_bad
+        else:
+            weight[:, first] = count
+            bad[:, first] = count * lost_as_bad
     return Blocks(weight, bad, blocks.ends)

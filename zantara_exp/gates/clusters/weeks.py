@@ -24,8 +24,8 @@ def weekday(day: Ints) -> Ints:
 def long_enough(seen: Flags, first_day: int, min_days: int) -> Flags:
     """Whether each look, one a day, has `min_days` days with evidence and each weekday among them.
 
-    `seen` says which days have evidence, shape (simulations, days); `first_day` is the UTC day of the first column. With
-    `min_days` below 7 weekdays are not asked for.
+    `seen` says which days have evidence, shape (simulations, days); `first_day` is the UTC day of the first column.
+    With `min_days` below 7 weekdays are not asked for.
     """
     enough = seen.cumsum(axis=1) >= min_days
     if min_days < 7:

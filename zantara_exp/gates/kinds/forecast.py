@@ -19,8 +19,8 @@ def forecast(
 ) -> Days | None:
     """Range of days for an estimate one `spread` better to one worse; None where a year would not do.
 
-    `evidence` weighs what was seen in `observed` days of `users` users as it may become: each further day is a look. A pass
-    needs `min_days` days.
+    `evidence` weighs what was seen in `observed` days of `users` users as it may become: each further day is a look.
+    A pass needs `min_days` days.
     """
     growth = (observed + np.arange(1, _HORIZON + 1)) / observed
     found = []
