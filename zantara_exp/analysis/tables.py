@@ -117,6 +117,8 @@ def faults(facts: ir.Table) -> dict[str, int]:
 
 
 def user_days(facts: ir.Table, **measures: ir.Value) -> Any:
-    """The measures per user, day, language and category, as a pyarrow table in a fixed order."""
-    keys = ("user", "day", "language", "category")
-    return facts.group_by(*keys).agg(**measures).order_by(*keys).to_pyarrow()
+    """The measures per user, day, slot of ten minutes, language and category: a pyarrow table in a fixed order."""
+    slot = (facts.timestamp.epoch_seconds() % 86_400 // 600).cast("int64").name("slot")
+    keys = ("user", "day", slot, "language", "category")
+    ordered = ("user", "day", "slot", "language", "category")
+    return facts.group_by(*keys).agg(**measures).order_by(*ordered).to_pyarrow()

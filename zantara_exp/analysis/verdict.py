@@ -28,9 +28,8 @@ class VerdictView:
     sentence: str
     reasons: Sequence[tuple[str, str]]
     """Why it is no GO: criteria, and the reason that they share."""
-    criteria: Table
-    segments: Table | None
-    """Declared segments that a NO-GO could come from."""
+    tables: Sequence[Table]
+    """The criteria, what was reckoned with, bursts of failures, and declared segments that a NO-GO could come from."""
     note: str
     opens: str
     """What a rollout may do on it; empty where it is neither a GO nor looks back."""
@@ -65,7 +64,7 @@ def evidence_path(
 
 def shown_verdict(verdict: Verdict) -> VerdictView:
     """A verdict in words and tables."""
-    from zantara_exp.gates.table import shown_opening
+    from zantara_exp.gates.table import assumptions_table, bursts_table, shown_opening
 
     opens = shown_opening(verdict)
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
@@ -76,12 +75,13 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
     reasons = [(", ".join(names), reason) for reason, names in shared.items()]
     if passed and open_:
         reasons.append((", ".join(passed), "pass"))
+    criteria = Table("", COLUMNS, [_row(item) for item in verdict.criteria])
+    tables = criteria, assumptions_table(verdict), bursts_table(verdict), _segments(verdict.criteria)
     return VerdictView(
         word=verdict.verdict,
         sentence=_sentence(verdict),
         reasons=reasons,
-        criteria=Table("", COLUMNS, [_row(item) for item in verdict.criteria]),
-        segments=_segments(verdict.criteria),
+        tables=[table for table in tables if table is not None and table.rows],
         note=_note(verdict),
         opens=f"Opens {opens}." if opens else "",
         standing=_standing(verdict),

@@ -52,6 +52,12 @@ class Values(NamedTuple):
         return (self.needs_truth if ends else self.needs).format(kind=kind)
 
 
+TIMELESS = frozenset(
+    ("quality", "judged_equivalent", "judged_preference", "eval_loss", "token_accuracy")
+    + ("tickets", "completion", "return_rate")
+)
+"""Metrics that are no traffic over hours: of a dataset, of a test split, of days."""
+
 _SHARE = Values(0, 1, "kind={kind} needs a share strictly between 0 and 1", "kind={kind} needs a share from 0 to 1")
 _POSITIVE = Values(0, math.inf, "kind={kind} needs a value above 0, in the metric's unit")
 _SAVED = Values(-math.inf, 1, "is the part of the other arm's sum that is saved, below 1")

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 
 from zantara_exp.config.gate import Criterion, Gate, slots_of
-from zantara_exp.config.kinds import METHODS
+from zantara_exp.config.kinds import METHODS, TIMELESS
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.methods import Clusters
@@ -57,12 +57,13 @@ def _rule(name: str, criterion: Criterion, gate: Gate, cells: int) -> Rule:
 
 
 def _clusters(criterion: Criterion, gate: Gate) -> Clusters:
+    timeless = criterion.metric in TIMELESS
     return Clusters(
         rho0=gate.rho0 if criterion.rho0 is None else criterion.rho0,
         estimated=gate.rho == "estimated",
         per="user" if METHODS[criterion.method].once else criterion.per,
-        time_block=slots_of(gate.time_block),
-        time_block_no_go=slots_of(gate.time_block_no_go),
+        time_block=0 if timeless else slots_of(gate.time_block),
+        time_block_no_go=0 if timeless else slots_of(gate.time_block_no_go),
     )
 
 

@@ -23,7 +23,15 @@ from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import Look, Looks
 from zantara_exp.gates.standing import Around, standing
-from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, standing_table, summary
+from zantara_exp.gates.table import (
+    assumptions_table,
+    bursts_table,
+    criteria_table,
+    segments_table,
+    sensitivity_table,
+    standing_table,
+    summary,
+)
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
 from zantara_exp.gates.witness import look_of
 from zantara_exp.hints import command
@@ -49,7 +57,8 @@ def gate(config: Config, context: Context) -> StageResult:
         looks.record(config.gate, seen, verdict, context.run.run_id, lost, look)
     files = write(verdict, context.layout)
     _tell(config, context, verdict)
-    tables = criteria_table(verdict), segments_table(verdict), sensitivity_table(verdict), standing_table(verdict)
+    tables = [criteria_table(verdict), assumptions_table(verdict), bursts_table(verdict), segments_table(verdict)]
+    tables += [sensitivity_table(verdict), standing_table(verdict)]
     return StageResult(
         summary=summary(verdict),
         metrics=metrics_of(verdict),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from zantara_exp.gates.clusters.bursts import holds_for, shown_minutes
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, CriterionDecision, Days, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
+from zantara_exp.gates.kinds.proportion import OF
 from zantara_exp.gates.verdict import Verdict
 from zantara_exp.stage import Table
 
@@ -100,6 +102,37 @@ def shown_bounds(kind: Kind, view: View) -> str:
 def _figures(d: CriterionDecision, view: View) -> list[str]:
     kind = kind_named(d.criterion.kind)
     return [kind.shown(view.estimate), shown_bounds(kind, view)]
+
+
+def assumptions_table(verdict: Verdict) -> Table | None:
+    """What each share is of, how alike one user's requests were taken to be, and what it holds for in time."""
+    rows = [
+        [d.name, OF[d.per], kind_named(d.criterion.kind).shown(d.view.other), _rho(d.view), _holds(d)]
+        for d in verdict.criteria
+        if d.per
+    ]
+    columns = ["criterion", "is a share", "the other one", "rho", "in time"]
+    return Table("what was reckoned with", columns, rows) if rows else None
+
+
+def _rho(view: View) -> str:
+    return "" if view.rho is None else f"{view.rho:.2f}"
+
+
+def _holds(d: CriterionDecision) -> str:
+    found = d.outages
+    return "" if found is None else holds_for(found.block, found.longest, found.longer, found.longer_day)
+
+
+def bursts_table(verdict: Verdict) -> Table | None:
+    """Stretches of time in which far more users failed than usually do; nothing where none was seen."""
+    rows = [
+        [d.name, burst.begin.replace("T", " "), shown_minutes(burst.minutes), f"{burst.users:,}", f"{burst.failing:,}"]
+        for d in verdict.criteria
+        for burst in (d.outages.bursts if d.outages else ())
+    ]
+    columns = ["criterion", "from (UTC)", "for at least", "users", "of them failing"]
+    return Table("bursts of failures", columns, rows) if rows else None
 
 
 def segments_table(verdict: Verdict) -> Table | None:

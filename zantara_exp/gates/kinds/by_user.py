@@ -14,6 +14,7 @@ from zantara_exp.gates.clusters import weeks
 from zantara_exp.gates.decision import (
     FAIL,
     NOTHING,
+    PASS,
     UNDECIDED,
     CriterionDecision,
     Days,
@@ -212,9 +213,8 @@ class ByUser(Kind):
         users = int(self.users(sums)[0, 0])
         hindrance = self._hindrance(rule, measured, sums, users, lost_share, window)
         view = self.detailed(rule, sums, self._view(rule, sums, not hindrance))
-        if not hindrance and self._withheld(rule, sums):
-            hindrance = self.withheld_because(rule, view)
-            view = replace(view, decision=self._view(rule, sums, False).decision)
+        if view.decision == PASS and self._withheld(rule, sums):
+            hindrance, view = self.withheld_because(rule, view), replace(view, decision=UNDECIDED)
         reason, decision = reason_of(rule, view, hindrance), view.decision
         failing = [segment for segment in segments if segment.view.decision == FAIL]
         if failing and decision != FAIL:

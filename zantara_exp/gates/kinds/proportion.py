@@ -32,6 +32,9 @@ SHARE_METHODS: Mapping[str, type[Method]] = {
     "detector": Detector,
 }
 
+OF = {"request": "of requests", "user": "of the average user's requests"}
+OTHER = {"request": OF["user"], "user": OF["request"]}
+
 
 class ShareSums(NamedTuple):
     """Sums that evidence for GO rests on, and those for NO-GO, where that counts against another limit."""
@@ -121,8 +124,21 @@ class Proportion(ByUser):
 
     def withheld_because(self, rule: Rule, view: View) -> str:
         """The other share, in words."""
-        of = "users' mean" if rule.clusters.per == "request" else "share of requests"
-        return f"the {of} is {self.shown(view.other)}, not {self.words_of(rule.criterion, rule.criterion.go)}"
+        of = OTHER[rule.clusters.per]
+        return (
+            f"shown {OF[rule.clusters.per]}, but measured {self.shown(view.other)} {of}, {self.asked(rule)} is needed"
+        )
+
+    def asked(self, rule: Rule) -> str:
+        """What GO asks for, in words: `above 98 %`."""
+        return self.words_of(rule.criterion, rule.criterion.go)
+
+    def bounds(self, rule: Rule, view: View) -> tuple[str, str]:
+        """With what the share is of."""
+        of = OF[rule.clusters.per]
+        measured = f"measured {self.shown(view.estimate)} {of}"
+        low, high = f"{measured}, at least {self.shown(view.lower)}", f"{measured}, at most {self.shown(view.upper)}"
+        return (low, high) if rule.upwards else (high, low)
 
     def detailed(self, rule: Rule, sums: ShareSums, view: View) -> View:
         """With the correlation, the blocks of time, and the other share."""

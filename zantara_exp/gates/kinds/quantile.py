@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates.decision import View
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.kinds.proportion import Proportion
+from zantara_exp.gates.kinds.proportion import OF, Proportion
 from zantara_exp.gates.population import served
 from zantara_exp.gates.visits import Measured, Visits
 
@@ -75,8 +75,12 @@ class Quantile(Proportion):
 
     def bounds(self, rule: Rule, view: View) -> tuple[str, str]:
         """Of the share that keeps the limit."""
-        low, high = f"at least {self.shown(view.lower)}", f"at most {self.shown(view.upper)}"
-        return f"{low} of requests keep the limit", f"{high} of requests keep the limit"
+        of, low, high = OF[rule.clusters.per], self.shown(view.lower), self.shown(view.upper)
+        return f"at least {low} {of} keep the limit", f"at most {high} {of} keep the limit"
+
+    def asked(self, rule: Rule) -> str:
+        """The share that has to keep the limit."""
+        return f"more than {self.shown(rule.criterion.quantile)}"
 
     def out_of_reach(self, rule: Rule, view: View) -> bool:
         """Whether too many exceed the limit for sure."""
