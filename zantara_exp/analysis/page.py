@@ -96,11 +96,7 @@ def page(
         troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
         provenance=list(provenance.items()),
-        criteria=[
-            grid(table)
-            for table in (verdict.criteria, *verdict.assumed, verdict.segments)
-            if table is not None and table.rows
-        ],
+        criteria=[grid(table) for table in verdict.tables],
         standing=[grid(table) for table in verdict.standing],
         similar_note=views.similar_note(found, config),
     )

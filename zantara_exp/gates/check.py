@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from xml.etree import ElementTree as Xml
 
-from zantara_exp.config.gate import Gate
+from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
+from zantara_exp.gates.clusters.bursts import shown_minutes
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.files import gates_to_check
 from zantara_exp.gates.operating import (
@@ -41,6 +42,8 @@ from zantara_exp.whole import write_whole
 _SURE = 2.326
 """Standard errors that a simulated rate must exceed alpha by: one sound gate in a hundred would be blamed."""
 _DECIDED = 0.5
+_IN_OUTAGES = 0.75
+"""Part of the failures that outages cause where they are checked: without them the candidate would do well."""
 _DETECTOR_SIMULATIONS = 200
 """A detector watches thousands of users one by one."""
 
@@ -115,8 +118,8 @@ def _too_few(plan: Plan) -> Iterator[Finding]:
 
 def _error_rates(plan: Plan) -> list[Finding]:
     """False GO of each criterion exactly at its go threshold, false NO_GO with all at theirs."""
-    gate, simulated = plan.gate, random_rules(plan.gate)
-    cases = [case for case in at_go(gate) if simulated[case.label].kind.takes is UserDays]
+    gate, rules = plan.gate, random_rules(plan.gate)
+    cases = [case for case in at_go(gate) if rules[case.label].kind.takes is UserDays]
     no_go = at_no_go(gate)
     curves = simulate(plan, [*cases, *([no_go] if no_go else [])]) if cases or no_go else []
     findings = [
@@ -124,7 +127,21 @@ def _error_rates(plan: Plan) -> list[Finding]:
     ]
     if no_go:
         findings.append(_rate(gate, "false NO_GO", curves[-1].no_go_by(plan.days), plan))
-    return findings
+    return findings + _with_outages(plan, [case for case in cases if rules[case.label].timed])
+
+
+def _with_outages(plan: Plan, cases: Sequence[Case]) -> list[Finding]:
+    """False GO where most failures come in outages as long as a block of time."""
+    if not cases:
+        return []
+    block = 10 * slots_of(plan.gate.time_block)
+    traffic = replace(plan.gate.traffic, outage_share=_IN_OUTAGES, outage_minutes=block)
+    planned = replace(plan, gate=replace(plan.gate, traffic=traffic))
+    what = f"false GO, {100 * _IN_OUTAGES:.0f} % of failures in outages of {shown_minutes(block)}"
+    return [
+        _rate(plan.gate, f"{curve.case.label}: {what}", curve.go_by(plan.days), planned)
+        for curve in simulate(planned, cases)
+    ]
 
 
 def _rate(gate: Gate, what: str, share: float, plan: Plan) -> Finding:

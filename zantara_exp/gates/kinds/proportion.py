@@ -124,10 +124,8 @@ class Proportion(ByUser):
 
     def withheld_because(self, rule: Rule, view: View) -> str:
         """The other share, in words."""
-        of = OTHER[rule.clusters.per]
-        return (
-            f"shown {OF[rule.clusters.per]}, but measured {self.shown(view.other)} {of}, {self.asked(rule)} is needed"
-        )
+        of, other = OF[rule.clusters.per], OTHER[rule.clusters.per]
+        return f"shown {of}, but measured {self.shown(view.other)} {other}: {self.asked(rule)} is needed"
 
     def asked(self, rule: Rule) -> str:
         """What GO asks for, in words: `above 98 %`."""
