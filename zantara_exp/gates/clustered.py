@@ -93,7 +93,7 @@ class Weighted(ShareMethod):
         return sums.other
 
     def rho(self, sums: ClusterSums, p0: float) -> Floats:
-        """The correlation of one user's requests that is reckoned with."""
+        """The correlation of one user's requests that a GO reckons with."""
         if not self.clusters.estimated:
             return np.full(sums.users.users.shape, self.clusters.rho0)
         return correlation(sums.users, p0, self.clusters.rho0)
@@ -101,7 +101,8 @@ class Weighted(ShareMethod):
     def _counts(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook) -> Counts:
         """Effective requests; those that were lost weigh as much as the others, and count against the side."""
         users = sums.users
-        good, bad = effective(users, self.rho(sums, p0))
+        # Segments are small, and an estimate of few users errs: a NO-GO, which looks at each of them, assumes the most.
+        good, bad = effective(users, self.rho(sums, p0) if side is GO_SIDE else self.clusters.rho0)
         each = np.divide(good + bad, users.weight, out=np.ones_like(good), where=users.weight > 0)
         good, bad = good + each * sums.lost * side.lost_as, bad + each * sums.lost * (1.0 - side.lost_as)
         total = good + bad
