@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,6 +33,12 @@ def crowd(users: int, requests: int, share: float, days: int = 10, seed: int = 0
     rng = np.random.default_rng(seed)
     good = rng.binomial(requests, share, users)
     return user_days([(u, u % days, requests, int(g)) for u, g in enumerate(good)], **more)
+
+
+def timed(days: UserDays) -> UserDays:
+    """The same rows, spread over the hours of their days."""
+    rows = np.arange(days.user.size)
+    return replace(days, slot=rows // 14 % 24 * 6)
 
 
 def gate_of(**criteria: Criterion) -> Gate:

@@ -56,8 +56,9 @@ def test_a_gate_that_cannot_decide_in_time_is_found():
     found = bad(gate_of(Criterion("success", go=Threshold(above=0.98), expected=0.985)))
     assert list(found) == ["decides within 14 days"]
     assert "with probability 0.0" in found["decides within 14 days"]
-    more = replace(QUICK, comparisons_per_day=1500.0)
-    assert bad(gate_of(Criterion("success", go=Threshold(above=0.98), expected=0.99), traffic=more)) == {}
+    more = replace(QUICK, comparisons_per_day=400.0)
+    soon = gate_of(Criterion("success", go=Threshold(above=0.98), expected=0.99), traffic=more, horizon_days=28)
+    assert bad(soon) == {}
 
 
 def test_a_no_go_is_a_decision_too():
@@ -184,7 +185,7 @@ def test_the_gate_that_a_command_names_is_checked_as_composed(workdir, capsys, o
         suite = Xml.parse(path).getroot()[0]
         assert suite.get("name") == "check.daily"
         assert (suite.get("failures") == "0") == (status == 0)
-        assert len(suite.findall("testcase")) == int(suite.get("tests")) == 3
+        assert len(suite.findall("testcase")) == int(suite.get("tests")) == 4
 
 
 def test_files_load_with_what_their_defaults_name(tmp_path):

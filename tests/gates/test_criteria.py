@@ -35,7 +35,8 @@ def test_a_proportion_is_of_what_is_meant_and_the_other_one_withholds(per):
     assert decided.decision == "UNDECIDED"
     if per == "user":
         assert decided.view.log_go > decided.needed_go
-        assert decided.reason == "the share of requests is 83.3 %, not above 90 %"
+        measured = "shown of the average user's requests, but measured 83.3 % of requests"
+        assert decided.reason == f"{measured}: above 90 % is needed"
 
 
 def test_below_is_above_of_what_does_not_happen():

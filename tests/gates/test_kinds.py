@@ -34,6 +34,7 @@ def test_a_file_has_its_row():
     assert ending == set(KINDS)
 
 
+@pytest.mark.interpreter
 def test_a_config_is_checked_without_statistics():
     code = "import sys, zantara_exp.config.gate as g; list(g.Criterion('m').rules()); print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

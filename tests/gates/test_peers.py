@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.gates.evidence import above, below, crowd, gate_of, user_days
+from tests.gates.evidence import above, below, crowd, gate_of, timed, user_days
 from tests.gates.test_config import shipped
 from zantara_exp.config.gate import Criterion, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, Seen, judge_gate, junit_xml
@@ -45,9 +45,9 @@ def test_a_single_user_for_whom_everything_fails_is_not_no_go():
 
 
 def test_unparsable_judge_answers_are_failures_and_many_are_inconclusive():
-    good = crowd(400, 5, 1.0)
+    good = crowd(170, 3, 1.0)
     assert verdict(good, m=above(0.98)) == "GO"
-    assert verdict(replace(good, lost_per_day={20_000: 18.0}), m=above(0.98)) == "INCONCLUSIVE"
+    assert verdict(replace(good, lost_per_day={20_000: 5.0}), m=above(0.98)) == "INCONCLUSIVE"
     many = replace(crowd(40_000, 1, 1.0), lost_per_day={20_000: 450.0})
     assert verdict(many, m=above(0.9)) == "INCONCLUSIVE"
     assert verdict(replace(many, lost_per_day={20_000: 100.0}), m=above(0.9)) == "GO"
@@ -112,7 +112,7 @@ def test_five_hundred_faultless_comparisons_by_twenty_five_users_are_not_enough(
 def test_an_open_critical_bug_vetoes_whatever_else_is_good():
     gate = shipped("go_no_go")
     segments = {"category": np.array(["casual"] * 600), "language": np.array(["it"] * 600)}
-    good = crowd(600, 5, 1.0, segments=segments)
+    good = timed(crowd(600, 5, 1.0, days=14, segments=segments))
     cheap = replace(good, total=np.full(600, 0.1), baseline=np.random.default_rng(1).gamma(4, 1, 600))
     rare = replace(good, total=np.zeros(600))
     complete = {

@@ -31,12 +31,13 @@ def success_gate(**traffic):
     return Gate(criteria={"success": criterion}, traffic=Traffic(**traffic))
 
 
-def test_typical_probabilities_of_a_go_by_day_14():
+def test_typical_probabilities_of_a_go():
     cases = [Case({"success": 0.99}), Case({"success": 0.995})]
-    at_99, at_995 = simulate(Plan(success_gate(), 14, 2000, 3), cases)
-    assert at_99.go_by(14) == pytest.approx(0.26, abs=0.04)
-    assert at_995.go_by(14) == pytest.approx(0.73, abs=0.05)
-    assert at_995.median_go == pytest.approx(9, abs=1)
+    at_99, at_995 = simulate(Plan(success_gate(), 28, 600, 3), cases)
+    assert at_99.go_by(13) == at_995.go_by(13) == 0  # whole weeks
+    assert at_99.go_by(28) == pytest.approx(0.28, abs=0.06)
+    assert at_995.go_by(28) == pytest.approx(0.8, abs=0.05)
+    assert at_995.median_go == pytest.approx(16, abs=1)
     assert at_99.median_go is None
 
 
@@ -48,18 +49,18 @@ def test_the_same_seed_gives_the_same_rates_and_another_seed_others():
 
 def test_better_truths_and_more_traffic_decide_sooner():
     cases = [Case({"success": truth}) for truth in kind_named("proportion").truths(resolve(success_gate())["success"])]
-    by_truth = [curve.go_by(14) for curve in simulate(Plan(success_gate(), 14, 400, 3), cases)]
+    by_truth = [curve.go_by(21) for curve in simulate(Plan(success_gate(), 21, 300, 3), cases)]
     assert by_truth == sorted(by_truth)
     assert by_truth[0] < 0.05
     slow, fast = (
-        simulate(Plan(success_gate(), 14, 400, 3, factor=factor), [Case({"success": 0.99})])[0].go_by(14)
+        simulate(Plan(success_gate(), 21, 200, 3, factor=factor), [Case({"success": 0.99})])[0].go_by(21)
         for factor in (1, 4)
     )
     assert slow + 0.1 < fast
 
 
 def test_a_criterion_without_correction_for_users_errs_and_the_plan_shows_it():
-    gate = replace(success_gate(), rho0=0.0)
+    gate = replace(success_gate(), rho0=0.0, time_block="none", min_days=0)
     curve = simulate(Plan(gate, 30, 400, 3), [Case({"success": 0.98})])[0]
     assert curve.go_by(30) > 0.15
 

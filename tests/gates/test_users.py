@@ -3,7 +3,9 @@ import numpy as np
 from tests.gates.evidence import DAY, crowd, user_days
 from zantara_exp.config.gate import Criterion
 from zantara_exp.gates import users as us
-from zantara_exp.gates.share_methods import NO_GO_SIDE, SHARE_METHODS
+from zantara_exp.gates.kinds.proportion import SHARE_METHODS
+from zantara_exp.gates.methods import Clusters
+from zantara_exp.gates.share_methods import NO_GO_SIDE
 from zantara_exp.gates.visits import of_log
 
 
@@ -23,7 +25,7 @@ def test_codes_may_be_anything():
 
 
 def chosen(method, days, last, **how):
-    of = SHARE_METHODS[method](Criterion("m", method=method, **how), 0.2).chosen(
+    of = SHARE_METHODS[method](Criterion("m", method=method, **how), Clusters()).chosen(
         of_log(us.between(days, None, last), last)
     )
     return of.at.by_user(of.at.trials).tolist(), of.at.by_user(of.total).tolist()
@@ -47,9 +49,9 @@ def alarm(rows):
     """The last value of a detector: one that is not the highest tells the order."""
     rows = [(user, day, 1, good) for user, day, _, good in rows]
     of = of_log(user_days(rows), DAY + 9)
-    method = SHARE_METHODS["detector"](Criterion("m", method="detector"), 0.2)
-    sums = method.sums_of(of.at, of.counted, of.total)
-    return float(method.evidence(NO_GO_SIDE, sums, 0.9, 0.0)[0, 0])
+    method = SHARE_METHODS["detector"](Criterion("m", method="detector"), Clusters())
+    sums = method.sums_of(of, of.total)
+    return float(method.evidence(NO_GO_SIDE, sums, 0.9)[0, 0])
 
 
 def test_segments_choose_rows_and_an_unknown_one_is_a_sentence():

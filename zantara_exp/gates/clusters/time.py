@@ -107,7 +107,7 @@ def _with_lost(blocks: Blocks, measured: Measured, size: int, lost_as_bad: bool)
         return blocks
     per_day, weight, bad = SLOTS // size, blocks.weight.copy(), blocks.bad.copy()
     for day, count in measured.lost_by_day.items():
-        first = max(int(day), 0) * per_day
+        first = min(max(int(day), 0), measured.at.days - 1) * per_day
         of_day = slice(first, first + per_day)
         traffic = float(blocks.weight[:, of_day].sum())
         if traffic > 0:
