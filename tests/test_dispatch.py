@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra._internal.hydra import Hydra
 
-from zantara_exp.config import Config, compose
+from zantara_exp.config import CONF, Config, compose
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
@@ -219,3 +222,30 @@ def test_a_path_that_is_a_file(folder: str, words: str, workdir: Path, capsys: p
     error = capsys.readouterr().err
     assert f"paths.dataset={folder}: {words}" in error
     assert "next: " in error
+
+
+def test_the_config_is_composed_once(
+    workdir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[str | None] = []
+    whole = Hydra.compose_config
+
+    def counted(self: Hydra, config_name: str | None, *rest: Any, **more: Any) -> Any:
+        composed.append(config_name)
+        return whole(self, config_name, *rest, **more)
+
+    monkeypatch.setattr(Hydra, "compose_config", counted)
+    assert run_overrides(["stage=gate", "gate=dataset"]) == 4
+    assert composed == ["config"]
+
+
+def test_a_folder_of_ones_own_may_ask_for_a_sweep(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workdir / "own" / "experiment").mkdir(parents=True)
+    swept = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
+    (workdir / "own" / "experiment" / "swept.yaml").write_text(swept)
+    assert run_overrides(["--config-dir=own", "experiment=swept", "stage=gate", "gate=dataset"]) == 4
+    assert len(list((workdir / "outputs" / "sweeps").rglob("gate-config.yaml"))) == 2
+
+
+def test_no_shipped_file_sets_hydras_mode() -> None:
+    assert [path for path in CONF.rglob("*.yaml") if re.search(r"^\s*mode:", path.read_text(), re.MULTILINE)] == []

@@ -183,14 +183,18 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
             return _reused(name, fingerprint, record)
         records.forget()
         began = time.monotonic()
-        with open_run(job.config.tracking, layout, name, _tags(name), parent) as run:
-            result = _recorded(job, name, spec, fingerprint, run)
+        with open_run(job.config.tracking, layout, name, _tags(name), parent, later=spec.shown_first) as run:
+            _record_origin(job, name, spec, fingerprint, run)
+            origin = to_note(name, job.config, layout)
+            result = spec.load()(job.config, Context(job.config, run, job.folder, origin))
+            if spec.shown_first:
+                _print(f"{name} ({time.monotonic() - began:.1f} s)", result, parent)
+            _record_result(result, run)
         if not result.not_reusable:
             records.write(fingerprint, run.run_id, result)
     seconds = time.monotonic() - began
-    _print(name, result, seconds, run.run_id)
-    if parent is None:
-        _say_next(result.next_command)
+    if not spec.shown_first:
+        _print(f"{name} ({seconds:.1f} s, run {run.run_id[:8]})", result, parent)
     return _Outcome(result, seconds, False, run.run_id)
 
 
@@ -211,8 +215,8 @@ def _reused(name: str, fingerprint: Fingerprint, record: Mapping[str, Any]) -> _
     return _Outcome(StageResult(summary=record["summary"], metrics=record["metrics"]), 0.0, True, run_id)
 
 
-def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, run: JournaledRun) -> StageResult:
-    """Run the stage's function with everything around it recorded."""
+def _record_origin(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, run: JournaledRun) -> None:
+    """Write down and record what the stage is run with."""
     from omegaconf import OmegaConf
 
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -226,13 +230,13 @@ def _recorded(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, r
     run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
     run.artifact(config_file, "config")
     run.artifact(origin_file, "config")
-    origin = to_note(name, job.config, Layout(job.config))
-    result = spec.load()(job.config, Context(job.config, run, job.folder, origin))
+
+
+def _record_result(result: StageResult, run: JournaledRun) -> None:
     run.metrics(result.metrics)
     run.tags(result.tags)
     for path in result.artifacts:
         run.artifact(path)
-    return result
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
@@ -251,10 +255,13 @@ def _say_next(command_line: str) -> None:
         terminal.say(f"next: {command_line}")
 
 
-def _print(name: str, result: StageResult, seconds: float, run_id: str) -> None:
-    terminal.show(Table(f"{name} ({seconds:.1f} s, run {run_id[:8]})", [], list(result.summary.items())))
+def _print(title: str, result: StageResult, parent: JournaledRun | None) -> None:
+    """Show what a stage found; what to run next is the pipeline's to say, where there is one."""
+    terminal.show(Table(title, [], list(result.summary.items())))
     for table in result.tables:
         terminal.show(table)
     for path in result.artifacts:
         if path.suffix == ".html":
             terminal.say(f"wrote {relative(path)}")
+    if parent is None:
+        _say_next(result.next_command)

@@ -72,7 +72,7 @@ def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> in
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
         sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
-        with umask.private(), _logging_as_before():
+        with umask.private(), _logging_as_before(), _composed_once(others, shipped_alone=not more):
             hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
         if endings:
             raise endings[0]
@@ -93,6 +93,26 @@ def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> in
         os.environ.pop(OWN_FOLDER, None)
         os.environ.update({OWN_FOLDER: variable} if variable else {})
     return OK
+
+
+@contextmanager
+def _composed_once(arguments: Sequence[str], shipped_alone: bool) -> Iterator[None]:
+    """Spare Hydra composing the whole config twice: it does so first to find `hydra.mode`, a third of a second.
+
+    No shipped file sets that; where a command line or a folder of one's own might, it looks.
+    """
+    from hydra._internal.hydra import Hydra
+    from hydra.types import RunMode
+
+    asked = any(text in ("-m", "--multirun") or "hydra" in text for text in arguments)
+    if asked or not shipped_alone:
+        yield
+        return
+    look, Hydra.get_mode = Hydra.get_mode, lambda *_, **__: RunMode.RUN  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = look  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -37,6 +37,8 @@ class StageSpec:
     """`module:function` from a Config to a text that changes with what the stage reads outside of files."""
     headline: tuple[str, ...] = ()
     """Lines of the stage's summary that the pipeline's table repeats."""
+    shown_first: bool = False
+    """What it found is shown before MLflow is even imported, and recorded then; it shows no curve meanwhile."""
 
     @property
     def module(self) -> str:
@@ -136,12 +138,14 @@ STAGES: dict[str, StageSpec] = {
     "gate": StageSpec(
         "gates.stage:gate",
         groups=("log", "gate", "engine", "cost", "review", "as_of"),
+        shown_first=True,
     ),
     "power": StageSpec(
         "gates.power:power",
         groups=("gate", "engine", "review", "shadow", "seed"),
+        shown_first=True,
     ),
-    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed")),
+    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed"), shown_first=True),
     "rollout": StageSpec("rollout.stage:rollout", groups=("rollout", "gate", "endpoint")),
     "rehearsal": StageSpec(
         "rehearsal.stage:rehearsal",

@@ -161,6 +161,26 @@ def test_the_command_ends_with_the_verdicts_status(at: Path, capsys: pytest.Capt
     assert "quality" in shown
 
 
+def test_the_verdict_comes_before_mlflow_and_stands_without_it(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert run_overrides(["stage=gate", "tracking=server", "tracking.timeout_seconds=1"]) == 4
+    said = capsys.readouterr().out
+    assert -1 < said.index("INCONCLUSIVE") < said.index("next: ") < said.index("MLflow at http://127.0.0.1:1 cannot")
+    assert "the run is kept until it can" in said
+    look = json.loads((at / ".zantara/looks/looks.jsonl").read_text())
+    assert look["verdict"] == json.loads((at / "reports/verdict.json").read_text())["verdict"] == "INCONCLUSIVE"
+    # The next command that reaches it tells it: here, the store of this machine stands in for the server.
+    (kept,) = (at / ".zantara/pending/server").iterdir()
+    (at / ".zantara/pending/local").mkdir()
+    kept.rename(at / ".zantara/pending/local" / kept.name)
+    assert run_overrides(["stage=gate"]) == 4
+    said = capsys.readouterr().out
+    assert "MLflow: 1 earlier run(s) sent" in said
+    assert said.index("INCONCLUSIVE") < said.index("recorded in MLflow as run ")
+
+
 def test_a_review_is_not_the_next_step_where_there_is_no_comparison(workdir: Path) -> None:
     nothing, _ = looked("gate=go_no_go")
     assert nothing.next_command == "python -m zantara_exp stage=shadow"

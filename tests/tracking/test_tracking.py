@@ -109,7 +109,7 @@ def test_a_server_that_is_down_loses_nothing(
     assert [run.info.run_name for run in runs(config)] == ["gate"]  # what is meant for a server is not sent elsewhere
     client = connect(config.tracking, Layout(config).mlruns)
     experiment = experiment_id(client, config.tracking, Layout(config).mlruns)
-    assert send_pending(client, experiment, kept_for_server) == 1
+    assert len(send_pending(client, experiment, kept_for_server)) == 1
     (kept,) = [run for run in runs(config) if run.info.run_name == "train"]
     assert kept.data.metrics == {"eval/loss": 0.4}
     assert kept.info.status == "FINISHED"
@@ -179,3 +179,55 @@ def test_a_server_must_be_named(config: Config) -> None:
 
 def test_a_shown_uri_holds_no_password() -> None:
     assert shown("https://me:secret@host:8443/x") == "https://host:8443"
+
+
+def test_a_run_recorded_later_is_sent_once_its_outcome_was_shown(
+    config: Config, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict = workdir / "verdict.json"
+    verdict.write_text("as it was shown")
+    with open_run(config.tracking, Layout(config), "pipeline", {}) as parent:
+        with open_run(config.tracking, Layout(config), "gate", {"stage": "gate"}, parent, later=True) as run:
+            known = run.run_id
+            run.metrics({"gate/users": 3.0})
+            run.artifact(verdict)
+            verdict.write_text("by a later look")
+            assert [run.info.run_name for run in runs(config)] == ["pipeline"]
+        recorded = {run.info.run_name: run for run in runs(config)}["gate"]
+        assert recorded.data.tags["mlflow.parentRunId"] == parent.run_id
+        assert recorded.data.tags["zantara.id"] == known  # by which a look on record names it
+    assert recorded.info.run_id == run.run_id
+    assert recorded.info.status == "FINISHED"
+    assert recorded.data.metrics == {"gate/users": 3.0}
+    client = connect(config.tracking, Layout(config).mlruns)
+    kept = Path(client.download_artifacts(run.run_id, "verdict.json", str(workdir / ".zantara")))
+    assert kept.read_text() == "as it was shown"
+    said = capsys.readouterr().out
+    assert f"recorded in MLflow as run {run.run_id[:8]}" in said
+    assert "earlier run(s)" not in said
+    assert list(waiting(config.tracking, Layout(config)).iterdir()) == []
+
+
+def test_a_failed_stage_that_is_recorded_later_is_a_failed_run(config: Config) -> None:
+    with pytest.raises(RuntimeError), open_run(config.tracking, Layout(config), "gate", {}, later=True):
+        raise RuntimeError("no")
+    assert [run.info.status for run in runs(config)] == ["FAILED"]
+
+
+def test_what_cannot_even_be_journaled_is_said_and_loses_no_outcome(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(journal: Journal, operation: dict[str, object]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(journal.folder))
+
+    with open_run(config.tracking, Layout(config), "gate", {}, later=True) as run:
+        with monkeypatch.context() as filled:
+            filled.setattr(Journal, "append", full)
+            run.metrics({"gate/users": 3.0})
+        run.tags({"verdict": "GO"})
+    said = capsys.readouterr().out
+    assert said.count("this run is not recorded in MLflow (No space left on device: ") == 1
+    assert "what it found and wrote stands" in said
+    with open_run(config.tracking, Layout(config), "gate", {}):
+        pass
+    assert sorted(run.info.status for run in runs(config)) == ["FINISHED", "KILLED"]  # as much as was written

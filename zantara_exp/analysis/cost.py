@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zantara_exp.analysis.engine import fetched
 from zantara_exp.config.decision import Cost
 from zantara_exp.prices import candidate_usd_per_month, candidate_usd_per_request, price_of, usd_of_tokens
 
@@ -21,7 +22,7 @@ def priced(facts: ir.Table, cost: Cost) -> ir.Table:
     """The facts with `primary_usd`, null where the tokens were not counted or the model is not on the list."""
     import ibis
 
-    models = facts.select("primary_model").distinct().to_pyarrow()["primary_model"].to_pylist()
+    models = fetched(facts.select("primary_model").distinct())["primary_model"].to_pylist()
     known = {model: price for model in sorted(models) if (price := price_of(model, cost)) is not None}
     if not known:
         return facts.mutate(primary_usd=ibis.null("float64"))

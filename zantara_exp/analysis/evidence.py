@@ -25,6 +25,7 @@ import numpy as np
 
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.business import business
+from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.tables import newest_epoch, user_days
@@ -123,7 +124,7 @@ def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
     try:
         with open_log(config, layout) as log:
             facts = log.facts.filter(log.facts.epoch == epoch)
-            rows = facts.group_by("day").agg(count=facts.count()).to_pyarrow().to_pylist()
+            rows = fetched(facts.group_by("day").agg(count=facts.count())).to_pylist()
             if not rows:
                 return None
             days = {row["day"]: int(row["count"]) for row in rows}
@@ -143,9 +144,9 @@ class _Newest:
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
         """What it says about one metric of the log."""
         if request.metric == "blocking_errors":
-            return blocking_errors(layout.incidents, self._log.facts.day.max().to_pyarrow().as_py())
+            return blocking_errors(layout.incidents, first_value(self._log.facts.day.max()))
         if request.metric == "comparisons":
-            return Number(float(self._facts.count().to_pyarrow().as_py()))
+            return Number(float(first_value(self._facts.count())))
         found = _MEASURES[request.metric](self._facts, request, config)
         lost = _lost(found, self._log.lost(self._epoch, self._first))
         return _user_days(found, lost, self._epoch, request.metric)
@@ -155,7 +156,7 @@ def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:
     """Drops, unreadable lines, and rows that the metric could not measure; by day."""
     days = {_day(day): float(count) for day, count in lost.items()}
     if found.blind is not None:
-        for row in found.blind.group_by("day").agg(count=found.blind.count()).to_pyarrow().to_pylist():
+        for row in fetched(found.blind.group_by("day").agg(count=found.blind.count())).to_pylist():
             days[_day(row["day"])] = days.get(_day(row["day"]), 0.0) + row["count"]
     return days
 
@@ -168,7 +169,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     if not rows.num_rows:
         return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
     return UserDays(
-        user=rows["user"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64),
+        user=np.from_dlpack(rows["user"].combine_chunks().dictionary_encode().indices).astype(np.int64),
         day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),
         trials=_floats(rows["trials"]),
         total=_floats(rows["total"]),
@@ -181,7 +182,8 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
 
 
 def _floats(column: Any) -> Any:
-    return column.to_numpy().astype(np.float64)
+    """A column's numbers; Arrow's `to_numpy`, which imports pandas, is needed for nulls alone."""
+    return (column.to_numpy() if column.null_count else np.from_dlpack(column.combine_chunks())).astype(np.float64)
 
 
 def _day(day: date) -> int:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zantara_exp.analysis.engine import Engine, open_engine
+from zantara_exp.analysis.engine import Engine, first_value, open_engine
 from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
 from zantara_exp.analysis.meaning import with_embedding
 from zantara_exp.config.schema import Config
@@ -141,7 +141,7 @@ def _last_day(
     known: ir.Table, drops: Mapping[tuple[date, str, str], int], bad: Sequence[BadLine], horizon: date
 ) -> date | None:
     """The last day with a comparison or a loss; None where no comparison is known."""
-    newest: date | None = known.day.max().to_pyarrow().as_py()
+    newest: date | None = first_value(known.day.max())
     if newest is None:
         return None
     lost = [day for day, _, _ in drops] + [line.day for line in bad if line.day is not None]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pai
     both = facts.filter(facts.candidate_ok & facts.primary_ok)
     order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
     named = both.select("comparison_id", "language", "category", "chrf", "embedding", order=order)
-    drawn = named.order_by("order").limit(count).to_pyarrow().to_pylist()
+    drawn = fetched(named.order_by("order").limit(count)).to_pylist()
     return [_pair(row) for row in sorted(texts(log, drawn), key=lambda row: row["chrf"] or 0.0)]
 
 
@@ -59,7 +60,7 @@ def texts(log: ComparisonLog, facts: Sequence[Mapping[str, Any]]) -> list[dict[s
     try:
         table = connection.read_parquet([str(path) for path in log.files], union_by_name=True)
         ids = [row["comparison_id"] for row in facts]
-        rows = table.filter(table.comparison_id.isin(ids)).drop("timestamp").to_pyarrow().to_pylist()
+        rows = fetched(table.filter(table.comparison_id.isin(ids)).drop("timestamp")).to_pylist()
     finally:
         connection.disconnect()
     whole, redactor = {row["comparison_id"]: row for row in rows}, Redactor()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import SET_BACK
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.shadow.sampling import user_percentile
@@ -32,7 +33,7 @@ class Smell:
 
 def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
     """Suspicious patterns in `facts`, one epoch of the log from its day `first`; the worst come first."""
-    requests = int(facts.count().to_pyarrow().as_py())
+    requests = int(first_value(facts.count()))
     if requests < _FEW:
         return []
     answered = facts.filter(facts.candidate_ok)
@@ -92,14 +93,14 @@ def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
 def _same(rows: ir.Table, column: str, limit: float, what: str, why: str) -> Smell | None:
     """The most frequent value of a column holds more than `limit` of the rows."""
     counts = rows.group_by(column).agg(rows=rows.count())
-    row = counts.agg(most=counts.rows.max(), whole=counts.rows.sum()).to_pyarrow().to_pylist()[0]
+    row = fetched(counts.agg(most=counts.rows.max(), whole=counts.rows.sum())).to_pylist()[0]
     if not row["whole"] or row["whole"] < _FEW or row["most"] / row["whole"] <= limit:
         return None
     return Smell(f"{row['most'] / row['whole'] * 100:.0f} % {what}", why)
 
 
 def _share(rows: ir.Table, condition: ir.BooleanValue, limit: float, what: str, why: str) -> Smell | None:
-    share = rows.agg(share=condition.mean()).to_pyarrow()["share"][0].as_py()
+    share = fetched(rows.agg(share=condition.mean()))["share"][0].as_py()
     return Smell(f"{share * 100:.1f} % {what}", why) if share is not None and share > limit else None
 
 
@@ -135,7 +136,7 @@ def _spread(facts: ir.Table) -> list[Smell]:
     sampled by another rule; places that do not fill the percent evenly (Kolmogorov's distance, false in about one of
     a thousand logs) mean that a part of the sample is missing.
     """
-    found = facts.select("user", "sampling_percent").distinct().limit(_MOST_USERS).to_pyarrow()
+    found = fetched(facts.select("user", "sampling_percent").distinct().limit(_MOST_USERS))
     users, percents = found["user"].to_pylist(), set(found["sampling_percent"].to_pylist())
     percent = percents.pop() if len(percents) == 1 else None  # a share that changed is a smell of its own
     if len(users) < _FEW or not percent:
@@ -154,7 +155,7 @@ def _spread(facts: ir.Table) -> list[Smell]:
 
 
 def _percent(facts: ir.Table) -> Smell | None:
-    percents = facts.select("sampling_percent").distinct().to_pyarrow()["sampling_percent"].to_pylist()
+    percents = fetched(facts.select("sampling_percent").distinct())["sampling_percent"].to_pylist()
     known = sorted(value for value in percents if value is not None)
     if len(known) < 2:
         return None
@@ -163,7 +164,7 @@ def _percent(facts: ir.Table) -> Smell | None:
 
 
 def _silent(facts: ir.Table, first: date, last: date) -> Smell | None:
-    days = facts.day.nunique().to_pyarrow().as_py()
+    days = first_value(facts.day.nunique())
     silent = (last - first).days + 1 - days
     return (
         Smell(f"{silent} days without a comparison", "the mirror was off, or its log was lost") if silent > 0 else None

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from zantara_exp.analysis import cost
+from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
 from zantara_exp.analysis.metrics import Counts, added
@@ -89,7 +90,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""
     since = first_day(config, log.until)
     asked = log.facts.filter(log.facts.day >= since)
-    if not asked.count().to_pyarrow().as_py():
+    if not first_value(asked.count()):
         start = f"from {since} " if since > date.min else ""
         some_days = config.as_of or since > date.min
         days = ["as_of", "report.since", "report.days"]
@@ -162,7 +163,7 @@ def _users(facts: ir.Table) -> tuple[int, float]:
     """How many users, and the busiest one's share of the requests."""
     per_user = facts.group_by("user").agg(requests=facts.count())
     row = per_user.agg(users=per_user.count(), most=per_user.requests.max(), all=per_user.requests.sum())
-    found = row.to_pyarrow().to_pylist()[0]
+    found = fetched(row).to_pylist()[0]
     return int(found["users"]), float(found["most"]) / float(found["all"])
 
 

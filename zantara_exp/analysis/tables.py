@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zantara_exp.analysis.cost import priced
+from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.metrics import SUMS, Counts, Latencies, added
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
@@ -40,9 +41,8 @@ def cells(facts: ir.Table, config: Config) -> list[Cell]:
     import pyarrow as pa
 
     table = priced(facts, config.cost)
-    sums = (
-        table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf)).order_by(*DIMENSIONS).to_pyarrow()
-    )
+    summed = table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf))
+    sums = fetched(summed.order_by(*DIMENSIONS))
     made = [_counts(row) for row in sums.select(SUMS).to_pylist()]
     numbered = sums.select(DIMENSIONS).append_column("cell", pa.array(range(sums.num_rows), pa.int64()))
     for side, name in (("candidate", "latency"), ("primary", "primary_latency")):
@@ -62,8 +62,8 @@ def _fill_latencies(latencies: Sequence[Latencies], table: ir.Table, side: str, 
     """Put one side's histogram into each cell: hundreds of thousands of buckets, so by column and not by row."""
     bucket, taken = table[f"{side}_bucket"], table[f"{side}_latency_ms"]
     measured = table.filter(bucket.notnull()).group_by(*DIMENSIONS, bucket=bucket)
-    rows = measured.agg(requests=bucket.count(), total=taken.sum()).to_pyarrow().join(numbered, keys=list(DIMENSIONS))
-    rows = rows.sort_by("cell")
+    found = fetched(measured.agg(requests=bucket.count(), total=taken.sum()))
+    rows = found.join(numbered, keys=list(DIMENSIONS)).sort_by("cell")
     cells, totals = rows["cell"].to_numpy(), rows["total"].to_numpy()
     buckets, requests = rows["bucket"].to_pylist(), rows["requests"].to_pylist()
     ends = np.searchsorted(cells, np.arange(len(latencies)), side="right").tolist()
@@ -101,7 +101,7 @@ def by(found: list[Cell], name: Callable[[Cell], Any]) -> dict[Any, Counts]:
 
 def newest_epoch(facts: ir.Table) -> tuple[str, date]:
     """The epoch of the newest comparison, and that epoch's first day. Raises MissingInputError without comparisons."""
-    epochs = facts.group_by("epoch").agg(last=facts.timestamp.max(), first=facts.day.min()).to_pyarrow().to_pylist()
+    epochs = fetched(facts.group_by("epoch").agg(last=facts.timestamp.max(), first=facts.day.min())).to_pylist()
     if not epochs:
         raise MissingInputError("the days looked at hold no comparison of the candidate", command("stage=shadow"))
     newest = max(epochs, key=lambda row: (row["last"], row["epoch"]))
@@ -111,7 +111,7 @@ def newest_epoch(facts: ir.Table) -> tuple[str, date]:
 def faults(facts: ir.Table) -> dict[str, int]:
     """Failures of the candidate by kind, the most frequent first."""
     failed = facts.filter(~facts.candidate_ok)
-    rows = failed.group_by("candidate_fault").agg(requests=failed.count()).to_pyarrow().to_pylist()
+    rows = fetched(failed.group_by("candidate_fault").agg(requests=failed.count())).to_pylist()
     rows.sort(key=lambda row: (-row["requests"], row["candidate_fault"]))
     return {row["candidate_fault"]: row["requests"] for row in rows}
 
@@ -121,4 +121,4 @@ def user_days(facts: ir.Table, **measures: ir.Value) -> Any:
     slot = (facts.timestamp.epoch_seconds() % 86_400 // 600).cast("int64").name("slot")
     keys = ("user", "day", slot, "language", "category")
     ordered = ("user", "day", "slot", "language", "category")
-    return facts.group_by(*keys).agg(**measures).order_by(*ordered).to_pyarrow()
+    return fetched(facts.group_by(*keys).agg(**measures).order_by(*ordered))

@@ -10,7 +10,6 @@ are named at once, and in check.junit.xml under paths.reports.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from xml.etree import ElementTree as Xml
 from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.clusters.bursts import shown_minutes
+from zantara_exp.gates.cores import Spread, available, spread_over_cores
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.files import gates_to_check
 from zantara_exp.gates.operating import (
@@ -62,9 +62,13 @@ def check(config: Config, context: Context) -> StageResult:
     """Check the composed gate, or all; raises ConfigError naming every contradiction in any of them."""
     gates = gates_to_check(config)
     findings: list[Finding] = []
-    # Threads: almost all of it is numpy on large arrays, which does not hold the interpreter's lock.
-    with context.progress("check", len(gates)) as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = pool.map(lambda gate: findings_of(gate, config.review.size, config.seed), gates)
+    with (
+        context.progress("check", len(gates)) as progress,
+        spread_over_cores() as spread,
+        # Threads, so that the cores have another gate's rollouts when those of one come to an end.
+        ThreadPoolExecutor(available()) as pool,
+    ):
+        checked = pool.map(lambda gate: findings_of(gate, config.review.size, config.seed, spread), gates)
         for gate, found in zip(gates, checked, strict=True):
             findings += found
             progress.advance(note=gate.name)
@@ -89,7 +93,7 @@ def check(config: Config, context: Context) -> StageResult:
     )
 
 
-def findings_of(gate: Gate, review_size: int, seed: int) -> list[Finding]:
+def findings_of(gate: Gate, review_size: int, seed: int, spread: Spread = map) -> list[Finding]:
     """Everything checked about one gate."""
     days, simulations = ramp_days(gate), gate.traffic.simulations
     if has_alarms(gate):
@@ -98,8 +102,8 @@ def findings_of(gate: Gate, review_size: int, seed: int) -> list[Finding]:
     rules = resolve(gate).values()
     findings = [Finding(gate.name, *found) for rule in rules for found in rule.kind.planned(rule, review_size)]
     findings += _too_few(plan)
-    findings += _error_rates(plan)
-    return findings + _decides(plan)
+    findings += _error_rates(plan, spread)
+    return findings + _decides(plan, spread)
 
 
 def _too_few(plan: Plan) -> Iterator[Finding]:
@@ -116,21 +120,21 @@ def _too_few(plan: Plan) -> Iterator[Finding]:
             yield Finding(gate.name, what, False, detail)
 
 
-def _error_rates(plan: Plan) -> list[Finding]:
+def _error_rates(plan: Plan, spread: Spread) -> list[Finding]:
     """False GO of each criterion exactly at its go threshold, false NO_GO with all at theirs."""
     gate, rules = plan.gate, random_rules(plan.gate)
     cases = [case for case in at_go(gate) if rules[case.label].kind.takes is UserDays]
     no_go = at_no_go(gate)
-    curves = simulate(plan, [*cases, *([no_go] if no_go else [])]) if cases or no_go else []
+    curves = simulate(plan, [*cases, *([no_go] if no_go else [])], spread) if cases or no_go else []
     findings = [
         _rate(gate, f"{curve.case.label}: false GO", curve.go_by(plan.days), plan) for curve in curves[: len(cases)]
     ]
     if no_go:
         findings.append(_rate(gate, "false NO_GO", curves[-1].no_go_by(plan.days), plan))
-    return findings + _with_outages(plan, [case for case in cases if rules[case.label].timed])
+    return findings + _with_outages(plan, [case for case in cases if rules[case.label].timed], spread)
 
 
-def _with_outages(plan: Plan, cases: Sequence[Case]) -> list[Finding]:
+def _with_outages(plan: Plan, cases: Sequence[Case], spread: Spread) -> list[Finding]:
     """False GO where most failures come in outages as long as a block of time."""
     if not cases:
         return []
@@ -140,7 +144,7 @@ def _with_outages(plan: Plan, cases: Sequence[Case]) -> list[Finding]:
     what = f"false GO, {100 * _IN_OUTAGES:.0f} % of failures in outages of {shown_minutes(block)}"
     return [
         _rate(plan.gate, f"{curve.case.label}: {what}", curve.go_by(plan.days), planned)
-        for curve in simulate(planned, cases)
+        for curve in simulate(planned, cases, spread)
     ]
 
 
@@ -154,7 +158,7 @@ def _rate(gate: Gate, what: str, share: float, plan: Plan) -> Finding:
     return Finding(gate.name, what, ok, detail)
 
 
-def _decides(plan: Plan) -> list[Finding]:
+def _decides(plan: Plan, spread: Spread) -> list[Finding]:
     """Whether a decision within the horizon is more likely than not, if things are as declared."""
     gate, expected = plan.gate, as_expected(plan.gate)
     what = f"decides within {gate.horizon_days} days"
@@ -162,7 +166,7 @@ def _decides(plan: Plan) -> list[Finding]:
         return [Finding(gate.name, what, True, "no criterion declares an expected truth: not checked")]
     within = replace(plan, days=gate.horizon_days)
     single = [Case({name: value}, name) for name, value in expected.truths.items()] if len(expected.truths) > 1 else []
-    together, *alone = simulate(within, [expected, *single])
+    together, *alone = simulate(within, [expected, *single], spread)
     share = together.decided_by(gate.horizon_days)
     truths = ", ".join(f"{name} {value:g}" for name, value in expected.truths.items())
     detail = f"with probability {share:.2f} if {truths}"

@@ -11,13 +11,16 @@ is taken as met.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from zantara_exp.config.gate import Gate
+from zantara_exp.config.gate import Gate, Traffic
 from zantara_exp.config.kinds import METHODS
+from zantara_exp.gates.cores import Spread
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Planned, Rule
 from zantara_exp.gates.population import MEAN_REQUESTS, STAY_DAYS, chunks, resampled, visits
@@ -27,6 +30,15 @@ from zantara_exp.gates.visits import Floats, Visits, first_time
 LOOKS = 60
 """Days looked at for error rates, where the horizon is not longer: a gate goes on being looked at after its horizon."""
 _LONGEST_RAMP = 400
+_WORTH_SPREADING = 2e7
+"""Requests, times cases: some seconds on one core. What is less takes no longer than to start processes."""
+
+
+class Part(NamedTuple):
+    """Some of the rollouts, as many as fit into bounded memory, with a seeded generator of their own."""
+
+    number: int
+    simulations: int
 
 
 @dataclass(frozen=True)
@@ -44,19 +56,25 @@ class Plan:
     factor: float = 1.0
     """Times the planned traffic."""
 
-    def rollouts(self) -> Iterator[tuple[Visits, np.random.Generator]]:
-        """The traffic, in parts that fit into memory, each with its own seeded generator."""
-        traffic = self.gate.traffic
-        planned = replace(traffic, comparisons_per_day=traffic.comparisons_per_day * self.factor)
+    @property
+    def traffic(self) -> Traffic:
+        """What is planned, or is in the log, times the factor."""
+        traffic, log = self.gate.traffic, self.log
+        per_day = traffic.comparisons_per_day
+        if log is not None:
+            per_day = float(log.trials.sum()) / (int(log.day.max() - log.day.min()) + 1)
+        return replace(traffic, comparisons_per_day=per_day * self.factor)
+
+    def parts(self) -> list[Part]:
+        """The rollouts, divided."""
+        return [Part(*each) for each in enumerate(chunks(self.traffic, self.days, self.simulations))]
+
+    def rollouts(self, part: Part) -> tuple[Visits, np.random.Generator]:
+        """The traffic of a part, and the generator that it was drawn by."""
+        rng = np.random.default_rng([self.seed, part.number])
         if self.log is not None:
-            span = int(self.log.day.max() - self.log.day.min()) + 1
-            planned = replace(planned, comparisons_per_day=float(self.log.trials.sum()) / span * self.factor)
-        for part, size in enumerate(chunks(planned, self.days, self.simulations)):
-            rng = np.random.default_rng([self.seed, part])
-            if self.log is not None:
-                yield resampled(self.log, planned, self.factor, self.days, size, rng), rng
-            else:
-                yield visits(planned, self.days, size, rng), rng
+            return resampled(self.log, self.traffic, self.factor, self.days, part.simulations, rng), rng
+        return visits(self.traffic, self.days, part.simulations, rng), rng
 
 
 @dataclass(frozen=True)
@@ -100,25 +118,32 @@ def standard_error(share: float, simulations: int) -> float:
     return math.sqrt(inner * (1.0 - inner) / simulations)
 
 
-def simulate(plan: Plan, cases: Sequence[Case]) -> list[Curve]:
-    """Decide each case on the same rollouts."""
-    rules, gate = resolve(plan.gate), plan.gate
-    found: list[list[tuple[Floats, Floats]]] = [[] for _ in cases]
-    for at, rng in plan.rollouts():
-        codes = [rng.integers(0, len(values), at.users) for values in gate.segments.values()]
-        planned = Planned(gate.horizon_days, plan.review_size, codes)
-        for days, case in zip(found, cases, strict=True):
-            decided = [
-                rules[name].kind.simulate(rules[name], value, at, gate.traffic, planned, rng)
-                for name, value in case.truths.items()
-            ]
-            fails = np.logical_or.reduce([outcomes.fails for outcomes in decided])
-            passes = np.logical_and.reduce([outcomes.passes for outcomes in decided])
-            days.append((first_time(passes & ~fails), first_time(fails)))
+def simulate(plan: Plan, cases: Sequence[Case], spread: Spread = map) -> list[Curve]:
+    """Decide each case on the same rollouts; `spread` (`gates.cores`) is used where it is worth its start."""
+    requests = plan.traffic.comparisons_per_day * (plan.days + STAY_DAYS) * plan.simulations
+    over = spread if requests * len(cases) > _WORTH_SPREADING else map
+    found = list(over(partial(_first_days, plan, cases), plan.parts()))
     return [
         Curve(case, np.concatenate([go for go, _ in days]), np.concatenate([no_go for _, no_go in days]))
-        for case, days in zip(cases, found, strict=True)
+        for case, days in zip(cases, zip(*found, strict=True), strict=True)
     ]
+
+
+def _first_days(plan: Plan, cases: Sequence[Case], part: Part) -> list[tuple[Floats, Floats]]:
+    """For each case the first days of GO and of NO_GO of the rollouts of a part."""
+    rules, gate = resolve(plan.gate), plan.gate
+    at, rng = plan.rollouts(part)
+    codes = [rng.integers(0, len(values), at.users) for values in gate.segments.values()]
+    planned, found = Planned(gate.horizon_days, plan.review_size, codes), []
+    for case in cases:
+        decided = [
+            rules[name].kind.simulate(rules[name], value, at, gate.traffic, planned, rng)
+            for name, value in case.truths.items()
+        ]
+        fails = np.logical_or.reduce([outcomes.fails for outcomes in decided])
+        passes = np.logical_and.reduce([outcomes.passes for outcomes in decided])
+        found.append((first_time(passes & ~fails), first_time(fails)))
+    return found
 
 
 def random_rules(gate: Gate) -> dict[str, Rule]:

@@ -32,7 +32,8 @@ MOST_REQUESTS = 100
 _REQUESTS = np.arange(1, MOST_REQUESTS + 1)
 _SHARES = _REQUESTS**-1.5 / (_REQUESTS**-1.5).sum()
 MEAN_REQUESTS = float((_REQUESTS * _SHARES).sum())
-_CHUNK_REQUESTS = 2_000_000
+_CHUNK_REQUESTS = 200_000
+"""What is worked on then stays near a core: with 2,000,000 the same took a third longer."""
 _MORNING = 8
 """Hour at which the night ends; it begins at midnight."""
 

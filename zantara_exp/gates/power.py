@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from zantara_exp.config.schema import Config
+from zantara_exp.gates.cores import Spread, spread_over_cores
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.operating import (
     Case,
@@ -62,7 +63,8 @@ def power(config: Config, context: Context) -> StageResult:
     plan = Plan(
         config.gate, ramp_days(config.gate), config.gate.traffic.simulations, config.seed, config.review.size, log
     )
-    found = operating(plan, context)
+    with spread_over_cores() as spread:
+        found = operating(plan, context, spread)
     file, picture = context.layout.reports / "power.json", context.layout.reports / "power.png"
     write_whole(file, (json.dumps(as_json(found, source), indent=2, allow_nan=False) + "\n").encode())
     from zantara_exp.gates.plot import draw_power
@@ -80,19 +82,19 @@ def power(config: Config, context: Context) -> StageResult:
     )
 
 
-def operating(plan: Plan, context: Context | None = None) -> Power:
+def operating(plan: Plan, context: Context | None = None, spread: Spread = map) -> Power:
     """Simulate a gate over its grid of truths, at its thresholds, and as expected."""
     rules = random_rules(plan.gate)
     cases = [Case({name: value}, name) for name, rule in rules.items() for value in rule.kind.truths(rule)]
     no_go, expected = at_no_go(plan.gate), as_expected(plan.gate)
     if context is not None:
         context.say(f"simulating {plan.simulations} rollouts of {plan.days} days, {len(cases)} truths")
-    curves = simulate(plan, [*cases, *([no_go] if no_go else []), *([expected] if expected else [])])
+    curves = simulate(plan, [*cases, *([no_go] if no_go else []), *([expected] if expected else [])], spread)
     by_name: dict[str, list[Curve]] = {name: [] for name in rules}
     for curve in curves[: len(cases)]:
         by_name[curve.case.label].append(curve)
     together = curves[-1] if expected else None
-    needed = needed_traffic(plan, expected) if expected else None
+    needed = needed_traffic(plan, expected, spread) if expected else None
     return Power(plan, by_name, curves[len(cases)] if no_go else None, together, needed, _notes(plan, rules))
 
 

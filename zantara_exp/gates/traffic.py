@@ -9,6 +9,7 @@ import numpy as np
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
 from zantara_exp.gates import users as selecting
+from zantara_exp.gates.cores import Spread
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate
@@ -53,7 +54,7 @@ class Needed:
         return "; ".join(parts)
 
 
-def needed_traffic(plan: Plan, expected: Case) -> Needed:
+def needed_traffic(plan: Plan, expected: Case, spread: Spread = map) -> Needed:
     """Search, on a logarithmic scale, the traffic that decides within the horizon if things are as expected."""
     tried: dict[float, float] = {}
 
@@ -61,7 +62,7 @@ def needed_traffic(plan: Plan, expected: Case) -> Needed:
         if factor not in tried:
             horizon = plan.gate.horizon_days
             scaled = replace(plan, days=horizon, simulations=_SIMULATIONS, factor=factor)
-            tried[factor] = simulate(scaled, [expected])[0].decided_by(horizon)
+            tried[factor] = simulate(scaled, [expected], spread)[0].decided_by(horizon)
         return tried[factor]
 
     def smallest(probability: float) -> float | None:

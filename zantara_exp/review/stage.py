@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.analysis.tables import newest_epoch
@@ -106,7 +107,7 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
     epoch, _ = newest_epoch(log.facts)
     facts = log.facts.filter((log.facts.epoch == epoch) & log.facts.category.isin(config.review.categories))
     both = facts.filter(facts.primary_ok & facts.candidate_ok)
-    rows = both.select("user", "comparison_id", "language", "category").to_pyarrow().to_pylist()
+    rows = fetched(both.select("user", "comparison_id", "language", "category")).to_pylist()
     if not rows:
         wanted = ", ".join(config.review.categories)
         raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))

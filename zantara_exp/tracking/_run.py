@@ -1,4 +1,4 @@
-"""A run of a stage: journaled first, then sent to MLflow as it goes."""
+"""A run of a stage: journaled first, then sent to MLflow as it goes, or once the stage has shown what it found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -127,9 +127,44 @@ class JournaledRun:
         terminal.say(f"MLflow at {shown(self._uri)} failed ({type(error).__name__}); the run is kept under paths.state")
 
 
-def send_pending(client: MlflowClient, experiment: str, pending: Path) -> int:
-    """Send what earlier runs could not; returns how many runs were completed. Raises what MLflow raises."""
-    completed, run_ids = 0, dict[str, str]()
+class _LaterRun(JournaledRun):
+    """The record of a run whose outcome is shown before MLflow is told: only its journal is written meanwhile.
+
+    Where not even that can be, it is said, and what the stage found stands.
+    """
+
+    def __init__(self, journal: Journal, uri: str) -> None:
+        super().__init__(journal, None, uri)
+        self._kept = True
+
+    def end(self, status: str) -> None:
+        """Close the run and let go of its journal, which waits to be sent."""
+        self._do({"op": "end", "status": status, "time": _now()})
+        self._journal.close(delete=False)
+
+    def send(self, tracking: Tracking, layout: Layout) -> None:
+        """Tell MLflow, after what earlier runs could not; trouble is said, and the journal stays."""
+        if not self._kept:
+            return
+        sent = _reach(tracking, layout, self._uri, own=self._journal.id).sent.get(self._journal.id)
+        if sent is not None:
+            self.run_id = sent
+            terminal.say(f"recorded in MLflow as run {sent[:8]}")
+
+    def _do(self, operation: dict[str, Any]) -> None:
+        if not self._kept:
+            return
+        try:
+            super()._do(operation)
+        except OSError as error:
+            self._kept = False
+            trouble = f"{error.strerror or error}: {error.filename or self._journal.folder}"
+            terminal.say(f"this run is not recorded in MLflow ({trouble}); what it found and wrote stands")
+
+
+def send_pending(client: MlflowClient, experiment: str, pending: Path) -> dict[str, str]:
+    """Send what earlier runs could not; MLflow's ids of those it has now, by journal. Raises what MLflow raises."""
+    completed, run_ids = dict[str, str](), dict[str, str]()
     for folder in sorted(pending.glob("*-*")) if pending.is_dir() else []:
         journal = Journal(folder)
         if not journal.claim():
@@ -148,24 +183,33 @@ def send_pending(client: MlflowClient, experiment: str, pending: Path) -> int:
                 journal.mark_sent(journal.run_id)
         if journal.run_id is not None:
             run_ids[journal.id] = journal.run_id
-        completed += len(operations) > 0
+        if operations:
+            completed[journal.id] = run_ids.get(journal.id, "")
         journal.close(delete=True)
     return completed
 
 
 @contextmanager
 def open_run(
-    tracking: Tracking, layout: Layout, name: str, tags: Mapping[str, str], parent: JournaledRun | None = None
+    tracking: Tracking,
+    layout: Layout,
+    name: str,
+    tags: Mapping[str, str],
+    parent: JournaledRun | None = None,
+    *,
+    later: bool = False,
 ) -> Iterator[JournaledRun]:
     """Record a run for the length of a `with`; an exception ends it as FAILED, Ctrl-C as KILLED.
 
+    With `later` MLflow is imported and told only after the `with`, and nothing that goes wrong in that is raised: the
+    run's id is MLflow's from then on, and until then the one of the tag `zantara.id`.
     Raises MissingRequirementError when tracking=server and MLFLOW_TRACKING_URI names no server.
     """
     uri = tracking_uri(tracking, layout.mlruns)
-    pending = waiting(tracking, layout)
-    client, experiment = _reach(tracking, layout, pending, uri)
-    run = JournaledRun(Journal.new(pending), client, uri)
-    run.begin(experiment, name, tags, parent)
+    reached = _Reached() if later else _reach(tracking, layout, uri)
+    journal = Journal.new(waiting(tracking, layout))
+    run = _LaterRun(journal, uri) if later else JournaledRun(journal, reached.client, uri)
+    run.begin(reached.experiment, name, tags, parent)
     status = "KILLED"
     try:
         yield run
@@ -175,6 +219,8 @@ def open_run(
         raise
     finally:
         run.end(status)
+        if isinstance(run, _LaterRun) and status != "KILLED":
+            run.send(tracking, layout)
 
 
 def reachable(tracking: Tracking, layout: Layout) -> str:
@@ -197,16 +243,27 @@ def send_waiting(tracking: Tracking, layout: Layout) -> None:
     """Send the runs that an earlier command could not, where there are any."""
     pending = waiting(tracking, layout)
     if pending.is_dir() and any(pending.iterdir()):
-        _reach(tracking, layout, pending, tracking_uri(tracking, layout.mlruns))
+        _reach(tracking, layout, tracking_uri(tracking, layout.mlruns))
 
 
-def _reach(tracking: Tracking, layout: Layout, pending: Path, uri: str) -> tuple[MlflowClient | None, str | None]:
+class _Reached(NamedTuple):
+    """What came of asking MLflow; nothing where it could not be asked."""
+
+    client: MlflowClient | None = None
+    experiment: str | None = None
+    sent: Mapping[str, str] = {}
+    """MLflow's ids of the runs that had waited, by journal."""
+
+
+def _reach(tracking: Tracking, layout: Layout, uri: str, own: str = "") -> _Reached:
+    """Ask MLflow, and send what waits; `own` is the journal of this very run, where that is among it."""
     try:
         client = connect(tracking, layout.mlruns)
         experiment = experiment_id(client, tracking, layout.mlruns)
-        if sent := send_pending(client, experiment, pending):
-            terminal.say(f"MLflow: {sent} earlier run(s) sent")
-        return client, experiment
+        sent = send_pending(client, experiment, waiting(tracking, layout))
+        if earlier := len(sent.keys() - {own}):
+            terminal.say(f"MLflow: {earlier} earlier run(s) sent")
+        return _Reached(client, experiment, sent)
     except Exception as error:  # noqa: BLE001  a stage's work does not depend on the record of it
         terminal.say(f"MLflow at {shown(uri)} cannot be reached ({type(error).__name__}); the run is kept until it can")
-        return None, None
+        return _Reached()

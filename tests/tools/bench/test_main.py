@@ -18,6 +18,7 @@ from tools.bench import __main__ as bench
 from tools.bench.analysis import Taken, Time
 from tools.bench.extract import Reading, _Found
 from tools.bench.rules import CLASSICAL
+from tools.bench.startup import Answered
 from tools.bench.train import Training
 from zantara_exp.stage import Table
 
@@ -54,7 +55,10 @@ GIVEN: dict[str, dict[str, Any]] = {
         "shadow_log.measure": lambda *_: TABLE,
         **{f"shadow.{part}": lambda *_: TABLE for part in ("_library", "_switches", "_outage")},
     },
-    "startup": {"startup._timed": lambda *_, **__: ([0.5], 300, []), "startup._seconds": lambda *_: 0.02},
+    "startup": {
+        "startup.timed": lambda *_, **__: [Answered(0.5, 0.4, 0.6, 300, [])],
+        "startup._seconds": lambda *_: 0.02,
+    },
     "rollout": {
         "rollout._router": lambda *_: TABLE,
         "rollout._replicas": lambda *_: TABLE,
