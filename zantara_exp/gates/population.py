@@ -109,13 +109,3 @@ def probabilities(mean: float, traffic: Traffic, size: int, rng: np.random.Gener
 def successes(at: Visits, probability: Floats, rng: np.random.Generator) -> Floats:
     """Successes per row, for one probability per user."""
     return rng.binomial(at.trials.astype(np.int64), probability[at.user]).astype(np.float64)
-
-
-def amounts(at: Visits, mean: float, traffic: Traffic, rng: np.random.Generator) -> Floats:
-    """Sum per row of values (latencies, costs) with the given mean, spread `traffic.variation` and correlation."""
-    between = traffic.icc * traffic.variation**2
-    within = (1.0 - traffic.icc) * traffic.variation**2
-    of_user = rng.gamma(1.0 / between, between * mean, at.users) if between > 0 else np.full(at.users, mean)
-    if within == 0:
-        return at.trials * of_user[at.user]
-    return np.asarray(rng.gamma(at.trials / within) * within * of_user[at.user])

@@ -34,8 +34,8 @@ def unsound(evidence: Evidence, metric: str = "") -> str:
 
 def _columns(days: UserDays) -> str:
     numbers = {"trials": days.trials, "total": days.total}
-    if days.baseline is not None:
-        numbers["baseline"] = days.baseline
+    others = {"baseline": days.baseline, "capped": days.capped}
+    numbers |= {name: column for name, column in others.items() if column is not None}
     segments: object = days.segments
     if not isinstance(segments, Mapping):
         return "the evidence's segments are no columns by name"
@@ -57,7 +57,7 @@ def _columns(days: UserDays) -> str:
 def _values(days: UserDays) -> str:
     if ((days.day < 0) | (days.day > LAST_DAY)).any():
         return "the evidence holds days outside 1970 to 2200"
-    numbers = [column for column in (days.trials, days.total, days.baseline) if column is not None]
+    numbers = [column for column in (days.trials, days.total, days.baseline, days.capped) if column is not None]
     if not all(np.isfinite(column).all() for column in numbers):
         return "the evidence holds values that are no numbers"
     return "the evidence holds negative counts" if (days.trials < 0).any() else ""

@@ -145,8 +145,6 @@ class Kind(ABC):
     """Whether its evidence counts requests, so that it shows a log's traffic."""
     counted: ClassVar[str] = "users"
     """What minimum numbers are numbers of."""
-    parts_of_alpha: ClassVar[int] = 1
-    """Bounds that a decision rests on, each at an equal part of alpha."""
 
     @property
     def row(self) -> KindRow:
