@@ -38,8 +38,10 @@ class Mean(ByUser):
         """As every kind, of values between 0 and the bound; and how many lay beyond it."""
         most, days = rule.criterion.bound, seen.go
         assert isinstance(days, UserDays)  # noqa: S101  `criteria.decide` asks `takes`
-        if most is None:
+        if most is None and rule.criterion.one_look:
             return super().decide(rule, seen, last)
+        if most is None:
+            return missing(rule.name, rule.criterion, f"{rule.criterion.metric}: looked at daily, a mean needs a bound")
         if (days.total < 0).any() or (days.total > days.trials * most * (1 + 1e-9)).any():
             wrong = f"the evidence holds values outside 0 to bound={most:g}"
             return missing(rule.name, rule.criterion, f"{rule.criterion.metric}: {wrong}")
