@@ -12,7 +12,7 @@ from tests.gates.evidence import crowd, user_days
 from zantara_exp.config.gate import Criterion, Gate, Threshold
 from zantara_exp.gates import decide, resolve
 from zantara_exp.gates.eprocess import user_weights
-from zantara_exp.gates.mean_methods import ABOVE_BETS, BELOW_BETS
+from zantara_exp.gates.mean_methods import HIGH_BETS, LOW_BETS
 
 BELOW = Criterion("latency_ms", "mean", bound=10_000.0, go=Threshold(below=800), no_go=Threshold(above=1000))
 ABOVE = Criterion("accuracy", "mean", bound=1.0, go=Threshold(above=0.9), no_go=Threshold(below=0.8))
@@ -32,9 +32,9 @@ def test_evidence_is_the_mixture_that_is_written_down():
     decided = judge(BELOW, days)
     weight, x = user_weights([1, 5, 40], 0.2), np.array([400, 1200, 500]) / 10_000
     voices = weight * 3 / weight.sum()
-    below = [math.exp((voices * np.log1p(bet * (0.08 - x) / 0.92)).sum()) for bet in BELOW_BETS]
-    above = [math.exp((voices * np.log1p(bet * (x - 0.1) / 0.1)).sum()) for bet in ABOVE_BETS]
-    assert decided.view.log_go == pytest.approx(math.log(np.average(below, weights=BELOW_BETS)))
+    below = [math.exp((voices * np.log1p(bet * (0.08 - x) / 0.92)).sum()) for bet in HIGH_BETS]
+    above = [math.exp((voices * np.log1p(bet * (x - 0.1) / 0.1)).sum()) for bet in LOW_BETS]
+    assert decided.view.log_go == pytest.approx(math.log(np.average(below, weights=HIGH_BETS**3)))
     assert decided.view.log_no_go == pytest.approx(math.log(np.mean(above)))
     assert decided.view.estimate == pytest.approx((weight * x).sum() / weight.sum() * 10_000)
 

@@ -27,10 +27,12 @@ from zantara_exp.gates.visits import Floats, Measured, Visits
 
 _COUNT = 12
 """Bets; as many as a share has would cost three times as long, and gain nothing that shows."""
-BELOW_BETS: Floats = 0.99 * (np.arange(1, _COUNT + 1) - 0.5) / _COUNT
-BELOW_LOG_PRIOR: Floats = np.log(BELOW_BETS / BELOW_BETS.sum())
-ABOVE_BETS: Floats = np.geomspace(0.01, 0.5, _COUNT)
-ABOVE_LOG_PRIOR: Floats = np.full(_COUNT, -np.log(_COUNT))
+HIGH_BETS: Floats = 0.99 * np.arange(1, _COUNT + 1) / _COUNT
+HIGH_LOG_PRIOR: Floats = np.log(HIGH_BETS**3 / (HIGH_BETS**3).sum())
+"""Where a user can gain less than the stake: a mean near nothing shown to be lower, one near the bound higher."""
+LOW_BETS: Floats = np.geomspace(0.01, 0.5, _COUNT)
+LOW_LOG_PRIOR: Floats = np.full(_COUNT, -np.log(_COUNT))
+"""Where a user can gain many times the stake."""
 _HALVINGS = 40
 
 
@@ -104,7 +106,8 @@ class Bounded(MeanMethod):
         if outlook.shift:
             error = np.where(np.isfinite(sums.error), sums.error, 0.0) / most
             share = np.clip(share + outlook.shift * float(error[0, 0]), 0.0, 1.0)
-        bets, prior = (ABOVE_BETS, ABOVE_LOG_PRIOR) if upwards else (BELOW_BETS, BELOW_LOG_PRIOR)
+        high = limit > 0.5 if upwards else limit < 0.5
+        bets, prior = (HIGH_BETS, HIGH_LOG_PRIOR) if high else (LOW_BETS, LOW_LOG_PRIOR)
         gain = (share - limit) / limit if upwards else (limit - share) / (1.0 - limit)
         wealth = np.stack([at.summed(sums.weight * np.log1p(bet * gain)) for bet in bets], axis=-1)
         weight = at.summed(sums.weight)
