@@ -8,7 +8,7 @@ w = m / (1 + rho0 (m - 1)), and all together are as many voices as there are use
 
 A user who took the bound costs at most the stake, so that what seldom happens and has not been seen yet (a cold start)
 is allowed for. For users of one request each it is a test martingale (Waudby-Smith & Ramdas 2024); a user's mean moves
-with further requests, so the control is measured (docs/statistics.md). With w_u voices for a user instead, 13 to 15 %
+with further requests, so the control is measured (docs/statistics.md). With w_u voices for a user instead, 7 to 15 %
 pass falsely: the mean of m requests spreads as one request of weight w, and a power of it is no fair bet.
 """
 
