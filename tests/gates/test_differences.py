@@ -73,6 +73,12 @@ def test_no_users_are_no_evidence():
     assert lower_bound(nobody, nobody, 0.05) == pytest.approx(-1.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("sides", [((11, 0.42), (15, 1.27)), ((1, 1), (1, 0)), ((3, 0), (40, 40)), ((0, 0), (9, 2))])
+def test_few_users_have_a_bound_without_a_warning(sides):
+    bounds = [lower_bound(counts(*first), counts(*second), 0.05) for first, second in (sides, sides[::-1])]
+    assert all(-1.0 <= bound < 1.0 for bound in bounds)
+
+
 def test_bound_and_evidence_meet():
     first, second = counts(300, 12), counts(500, 40)
     bound = lower_bound(first, second, 0.05)

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 BETS: Floats = np.geomspace(0.005, 0.99, 32)
 LOG_PRIOR: Floats = np.full(32, -math.log(32.0))
 
+WIDEST = 1.0 - 1e-6
+"""Gaps lie between minus and plus this."""
 _HALVINGS = 40
 _EDGE = 1e-9
 """Shares are kept this far from 0 and 1."""
@@ -34,9 +36,10 @@ _CHUNK = 1 << 12  # with 32 bets each, what is worked on stays in a core's cache
 
 
 def log_evidence(first: Counts, second: Counts, gap: float) -> Floats:
-    """Log evidence that the share of good requests of `first` exceeds that of `second` by more than `gap`, in (-1, 1).
+    """Log evidence that the share of good requests of `first` exceeds that of `second` by more than `gap`.
 
-    Counts are effective good and bad requests, arrays of one shape; without users on either side it is 0.
+    `gap` lies within WIDEST. Counts are effective good and bad requests, arrays of one shape; without users on either
+    side it is 0.
     """
     counts = np.broadcast_arrays(*first, *second)
     flat = [np.asarray(values, dtype=np.float64).ravel() for values in counts]
@@ -76,7 +79,9 @@ def lower_bound(first: Counts, second: Counts, alpha: float) -> float:
     def shown(gap: float) -> bool:
         return float(log_evidence(first, second, gap).max()) >= -math.log(alpha)
 
-    low, high = -1.0, 1.0
+    low, high = -WIDEST, WIDEST
+    if not shown(low):
+        return -1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
         low, high = (middle, high) if shown(middle) else (low, middle)

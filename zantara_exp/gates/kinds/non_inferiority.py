@@ -82,7 +82,7 @@ class NonInferiority(ByUser):
     def _good_gap(self, rule: Rule, bound: Threshold) -> float:
         """A threshold, margin included, as the candidate's share of good requests less the baseline's."""
         limit = self.at_threshold(rule, bound)
-        return max(-_WIDEST, min(_WIDEST, limit if rule.upwards else -limit))
+        return max(-differences.WIDEST, min(differences.WIDEST, limit if rule.upwards else -limit))
 
     def estimate(self, rule: Rule, sums: TwoCounts) -> Estimate:
         """The difference, and the thresholds at which the evidence would just be enough."""
@@ -133,9 +133,6 @@ class NonInferiority(ByUser):
             return False
         limit = self.at_threshold(rule, go)
         return upper < limit if go.upwards else lower > limit
-
-
-_WIDEST = 1.0 - 1e-6
 
 
 def with_margin(criterion: Criterion, bound: Threshold) -> float:
