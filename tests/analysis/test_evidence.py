@@ -85,6 +85,17 @@ def test_mean_latency_is_of_answers_only(lines: list[Line], config: Config, layo
     assert (trials, total) == (len(taken), pytest.approx(sum(taken)))
 
 
+def test_latencies_beyond_a_bound_count_as_the_bound(lines: list[Line], config: Config, layout: Layout) -> None:
+    taken = [line["candidate"]["latency_ms"] for line in lines if answered(line)]
+    bound = float(np.median(taken))
+    found = evidence([EvidenceRequest("latency_ms", bound=bound)], None, config, layout)[0]
+    assert isinstance(found, UserDays)
+    assert found.capped is not None
+    assert found.total.sum() == pytest.approx(sum(min(value, bound) for value in taken))
+    assert found.capped.sum() == sum(value > bound for value in taken) > 0
+    assert asked(config, layout, "latency_ms").capped is None
+
+
 def test_similar_is_chrf_and_a_failure_is_not(lines: list[Line], config: Config, layout: Layout) -> None:
     alike = [
         answered(line)

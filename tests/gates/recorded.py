@@ -55,7 +55,7 @@ def every_kind() -> Gate:
         "p80_strict": c("latency_ms", "quantile", method="strict", quantile=0.8, go=below(1500), no_go=above(2500)),
         "p80_exact": c("latency_ms", "quantile", method="exact", quantile=0.8, go=below(1500)),
         "p90_alarm": c("latency_ms", "quantile", method="detector", quantile=0.9, no_go=above(1500)),
-        "mean": c("mean_ms", "mean", go=below(900), no_go=above(1100), window="5d"),
+        "mean": c("mean_ms", "mean", bound=5000, go=below(900), no_go=above(1100), window="5d"),
         "mean_exact": c("mean_ms", "mean", method="exact", go=above(700), no_go=below(500)),
         "savings": c("savings", "ratio", go=above(0.7), no_go=below(0.6), window="7d"),
         "savings_exact": c("savings", "ratio", method="exact", no_go=below(0.7)),

@@ -9,6 +9,7 @@ from tests.gates.evidence import DAY, UNTIMED, above, below, crowd, gate_of, use
 from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Missing, Number, Reviews, Seen, decide, resolve
 from zantara_exp.gates.eprocess import log_evidence_go, lower_bound
+from zantara_exp.gates.kinds import kind_named
 
 
 def rule_of(criterion, **gate):
@@ -81,19 +82,19 @@ def test_a_mean_does_not_depend_on_its_unit(method):
     days = crowd(150, 4, 0.5)
     milliseconds = replace(days, total=rng.gamma(4, 180, 150) * 4)
     seconds = replace(milliseconds, total=milliseconds.total / 1000)
-    in_ms = Criterion("l", "mean", go=Threshold(below=800), no_go=Threshold(above=900), method=method)
-    in_s = Criterion("l", "mean", go=Threshold(below=0.8), no_go=Threshold(above=0.9), method=method)
+    bounds = (10_000.0, 10.0) if method == "weighted" else (None, None)
+    in_ms = Criterion("l", "mean", go=Threshold(below=800), no_go=Threshold(above=900), method=method, bound=bounds[0])
+    in_s = Criterion("l", "mean", go=Threshold(below=0.8), no_go=Threshold(above=0.9), method=method, bound=bounds[1])
     first, second = judge(in_ms, milliseconds), judge(in_s, seconds)
     assert first.decision == second.decision
     assert first.view.log_go == pytest.approx(second.view.log_go)
     assert first.view.upper == pytest.approx(1000 * second.view.upper)
 
 
-def test_a_mean_needs_a_hundred_users_when_it_is_looked_at_daily():
-    rng = np.random.default_rng(1)
-    days = crowd(99, 4, 0.5)
-    fast = replace(days, total=rng.gamma(4, 10, 99) * 4)
-    decided = judge(Criterion("l", "mean", go=Threshold(below=800)), fast)
+def test_savings_need_a_hundred_users_when_they_are_looked_at_daily():
+    primary = np.random.default_rng(1).gamma(4, 10, 99)
+    costs = replace(crowd(99, 4, 0.5), total=primary * 0.1, baseline=primary)
+    decided = judge(Criterion("l", "ratio", go=Threshold(above=0.7)), costs)
     assert decided.decision == "UNDECIDED"
     assert "99 users, at least 100" in decided.reason
 
@@ -115,7 +116,7 @@ def arms(candidate, baseline):
     return user_days(rows, segments={"arm": names})
 
 
-def test_non_inferiority_shifts_the_baselines_bound_by_the_margin():
+def test_non_inferiority_shows_the_difference_within_the_margin():
     rng = np.random.default_rng(3)
     good, worse = rng.binomial(5, 0.8, 3000), rng.binomial(5, 0.6, 3000)
     criterion = Criterion("c", "non_inferiority", go=Threshold(above=0), no_go=Threshold(below=0), margin=0.05)
@@ -123,7 +124,7 @@ def test_non_inferiority_shifts_the_baselines_bound_by_the_margin():
     assert judge(criterion, arms(worse, good)).decision == "FAIL"
     assert judge(criterion, arms(good[:150], good[150:300])).decision == "UNDECIDED"
     rule = rule_of(criterion)
-    assert rule.needed_go == pytest.approx(math.log(2 / 0.05))
+    assert rule.needed_go == pytest.approx(math.log(1 / 0.05))
     assert "baseline" in judge(criterion, crowd(300, 5, 0.8)).reason
 
 
@@ -137,6 +138,28 @@ def test_a_handful_of_baseline_users_shows_nothing():
     assert judge(criterion, arms(good, bad[:100])).decision == "PASS"
     assert judge(criterion, arms(bad, good[:9])).decision == "UNDECIDED"
     assert judge(criterion, arms(bad, good)).decision == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("keys", "go", "no_go"),
+    [
+        ({"go": Threshold(above=0), "no_go": Threshold(below=-0.2), "margin": 0.1}, "> -10 %", "< -30 %"),
+        ({"go": Threshold(below=0), "no_go": Threshold(above=0.02), "margin": 0.01}, "< +1 %", "> +3 %"),
+        ({"no_go": Threshold(above=0), "margin": 0.01}, "", "> +1 %"),
+        ({"no_go": Threshold(below=0), "margin": 0.01}, "", "< -1 %"),
+    ],
+)
+def test_thresholds_of_a_difference_are_shown_where_they_are(keys, go, no_go):
+    """GO and NO-GO are both shifted to the bad side: no_go printed +10 % where it stood at -30 %."""
+    criterion = Criterion("c", "non_inferiority", **keys)
+    kind, rule = kind_named("non_inferiority"), rule_of(criterion)
+    assert (kind.shown_threshold(criterion, criterion.go), kind.shown_threshold(criterion, criterion.no_go)) == (
+        go,
+        no_go,
+    )
+    for bound, shown in ((criterion.go, go), (criterion.no_go, no_go)):
+        if shown:
+            assert float(shown.split()[1]) / 100 == pytest.approx(kind.at_threshold(rule, bound))
 
 
 def test_more_tickets_are_refused_and_fewer_are_welcome():

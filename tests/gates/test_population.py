@@ -8,7 +8,6 @@ from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.population import (
     MEAN_REQUESTS,
     STAY_DAYS,
-    amounts,
     chunks,
     probabilities,
     resampled,
@@ -80,16 +79,6 @@ def test_successes_never_exceed_requests():
     good = successes(at, probabilities(0.9, CHURNING, at.users, rng()), rng())
     assert (good <= at.trials).all()
     assert good.sum() / at.trials.sum() == pytest.approx(0.9, abs=0.02)
-
-
-@pytest.mark.parametrize("icc", [0.0, 0.2])
-def test_amounts_have_the_mean_and_the_spread(icc):
-    traffic = replace(CHURNING, icc=icc, variation=0.5)
-    at = visits(traffic, 20, 300, rng())
-    total = amounts(at, 800.0, traffic, rng())
-    assert total.sum() / at.trials.sum() == pytest.approx(800, rel=0.01)
-    single = at.trials == 1
-    assert total[single].std() / 800 == pytest.approx(0.5, rel=0.03)
 
 
 def test_the_same_seed_draws_the_same():

@@ -2,7 +2,7 @@
 
 success     successes among all sampled requests
 latency_ms  with a limit: requests answered at or under it, among all (a failure counts as not fast);
-            without one: summed latency of the requests that were answered
+            without one: summed latency of the requests that were answered, none longer than the bound, if one is given
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
 savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
@@ -49,6 +49,7 @@ class _Measured:
     trials: ir.Value
     total: ir.Value
     baseline: ir.Value | None = None
+    capped: ir.Value | None = None
     blind: ir.Table | None = None
     """Rows that belong to the metric's requests and could not be measured."""
 
@@ -65,7 +66,11 @@ def _latency(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
     blind, known = facts.filter(unclear), facts.filter(~unclear)
     if request.limit is None:
         answered = known.filter(known.candidate_ok)
-        return _Measured(answered, answered.count(), answered.candidate_latency_ms.sum(), blind=blind)
+        taken, capped = answered.candidate_latency_ms, None
+        if request.bound is not None:
+            capped = (taken > request.bound).sum()
+            taken = taken.clip(upper=request.bound)
+        return _Measured(answered, answered.count(), taken.sum(), capped=capped, blind=blind)
     fast = (known.candidate_latency_ms <= request.limit).fill_null(False)
     return _Measured(known, known.count(), fast.sum(), blind=blind)
 
@@ -83,7 +88,7 @@ def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
     table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
     known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
     share = cost.candidate_usd_per_request(config.cost)
-    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind)
+    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind)
 
 
 _MEASURES: Mapping[str, _Measure] = {
@@ -163,8 +168,8 @@ def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:
 
 def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: str) -> Evidence:
     measures = {"trials": found.trials, "total": found.total}
-    if found.baseline is not None:
-        measures["baseline"] = found.baseline
+    others = {"baseline": found.baseline, "capped": found.capped}
+    measures |= {name: value for name, value in others.items() if value is not None}
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
         return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
@@ -174,6 +179,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
         trials=_floats(rows["trials"]),
         total=_floats(rows["total"]),
         baseline=_floats(rows["baseline"]) if found.baseline is not None else None,
+        capped=_floats(rows["capped"]) if found.capped is not None else None,
         segments={name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in ("language", "category")},
         lost_per_day=lost,
         epoch=epoch,

@@ -85,6 +85,12 @@ class Criterion:
     window_min_users: int = setting(30, "Users the veto window needs.", ge=1)
     min_users: int = setting(0, "Distinct users needed for GO, where more than the statistics ask for.", ge=0)
     quantile: float = setting(0.95, "For kind=quantile: the share of requests that must keep the limit.", gt=0, lt=1)
+    bound: float | None = setting(
+        None,
+        "For kind=mean, looked at daily: the most a value can be, in the metric's unit, such as the time-out; "
+        "larger ones count as that.",
+        gt=0,
+    )
     margin: float = setting(0.0, "For kind=non_inferiority: how much worse than the baseline is tolerated.", ge=0, lt=1)
     looks: int = setting(1, "For method=exact: looks planned per epoch; alpha is divided by them.", ge=1, le=100)
     first_days: int = setting(3, "For method=strict: a user's days, from the first on, that count.", ge=1, le=60)
@@ -119,6 +125,7 @@ class Criterion:
         if self.go.given and not self.required:
             yield "required", "a criterion with a go threshold cannot be optional; remove go or required=false"
         yield from self._window_rules(row)
+        yield from self._bound_rules(row)
         yield from self._order_rules()
         # stage=check and stage=power simulate the expected truth.
         if self.expected is not None and (problem := row.values.problem(self.expected, self.kind, truth=True)):
@@ -132,6 +139,24 @@ class Criterion:
         if not self.go.given or not row.windowed:
             windowed = ", ".join(name for name, other in KINDS.items() if other.windowed)
             yield "window", f"withholds a GO of kind {windowed}; this criterion has none"
+
+    def _bound_rules(self, row: KindRow) -> Iterator[tuple[str, str]]:
+        daily = row.bounded and not self.one_look
+        if self.bound is None and daily and self.method in row.methods:
+            yield (
+                "bound",
+                f"kind={self.kind} looked at daily bets on values from 0 to a bound: say the most a value can be, such "
+                "as bound: 10000 for milliseconds with a time-out of 10 s; or method: exact for one look at values of "
+                "any size",
+            )
+        if self.bound is None:
+            return
+        if not daily:
+            bounded = " or ".join(name for name, other in KINDS.items() if other.bounded)
+            yield "bound", f"only kind={bounded} with method=weighted has one; remove it"
+        for name, threshold in (("go", self.go), ("no_go", self.no_go)):
+            if len(threshold.given) == 1 and threshold.value >= self.bound:
+                yield f"{name}.{threshold.side}", f"must lie below bound={self.bound:g}, the most a value can be"
 
     def _threshold_rules(self, name: str, bound: Threshold, row: KindRow) -> Iterator[tuple[str, str]]:
         sides = list(bound.given)
@@ -175,6 +200,12 @@ class Traffic:
     icc: float = setting(0.2, "Correlation of one user's outcomes.", ge=0, lt=1)
     shape: str = setting("beta", "How users' success probabilities are spread.", choices=["beta", "two_point"])
     variation: float = setting(0.5, "For means, ratios, quantiles: standard deviation over mean.", gt=0, le=10)
+    values: str = setting(
+        "gamma",
+        "How values are spread around their mean: gamma, seldom far; lognormal, some far, as token counts; "
+        "cold_starts, one in fifty takes ten times the mean.",
+        choices=["gamma", "lognormal", "cold_starts"],
+    )
     discordant: float = setting(0.3, "For kind=paired: share of comparisons in which the two differ.", gt=0, le=1)
     baseline_bad: float = setting(
         0.05, "For kind=non_inferiority: share of bad outcomes in the baseline, which is as large.", gt=0, lt=1

@@ -78,6 +78,8 @@ class KindRow:
     """Whether it is judged in each declared segment as well."""
     one_number: bool = False
     """Whether it is one number for all requests, of which no part can be chosen."""
+    bounded: bool = False
+    """Whether its values are bet on between 0 and a declared bound, where it is looked at daily."""
     counted: bool = False
     """Whether the metric is known exactly, so that it may also be equal to a bound."""
     good_is: str = ""
@@ -95,7 +97,7 @@ KINDS: Mapping[str, KindRow] = {
         good_is="below",
         good_is_because="a quantile is judged as go: {below: limit}, no_go: {above: limit}",
     ),
-    "mean": KindRow(_DAILY_OR_ONCE, _POSITIVE, windowed=True, by_segment=True),
+    "mean": KindRow(_DAILY_OR_ONCE, _POSITIVE, windowed=True, by_segment=True, bounded=True),
     "ratio": KindRow(_DAILY_OR_ONCE, _SAVED, windowed=True, by_segment=True),
     "review": KindRow(
         ("exact",),

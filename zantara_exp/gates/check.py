@@ -131,7 +131,8 @@ def _error_rates(plan: Plan, spread: Spread) -> list[Finding]:
     ]
     if no_go:
         findings.append(_rate(gate, "false NO_GO", curves[-1].no_go_by(plan.days), plan))
-    return findings + _with_outages(plan, [case for case in cases if rules[case.label].timed], spread)
+    timed = [case for case in cases if (rule := rules[case.label]).timed and rule.kind.counts_requests]
+    return findings + _with_outages(plan, timed, spread)
 
 
 def _with_outages(plan: Plan, cases: Sequence[Case], spread: Spread) -> list[Finding]:

@@ -98,7 +98,7 @@ def _requests(criterion: Criterion) -> tuple[EvidenceRequest, EvidenceRequest | 
     """What a criterion is decided on: for GO, and for NO-GO where that has another limit."""
     limit, no_go_limit = kind_named(criterion.kind).limits(criterion)
     other = None if no_go_limit in (None, limit) else EvidenceRequest(criterion.metric, no_go_limit)
-    return EvidenceRequest(criterion.metric, limit), other
+    return EvidenceRequest(criterion.metric, limit, criterion.bound), other
 
 
 def _area(name: str, criterion: Criterion, known: dict[str, str]) -> str:

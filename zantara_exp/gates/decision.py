@@ -79,8 +79,8 @@ class Outages:
 
     block: int
     """Outages as long as this, or shorter, are reckoned with."""
-    longest: int
-    """The longest burst of failures so far; 0: none."""
+    longest: int | None
+    """The longest burst of failures so far; 0: none was seen; None: nobody looked for any."""
     longer: int
     """A longer block of time that was tried."""
     longer_day: int | None
@@ -116,7 +116,7 @@ class CriterionDecision:
     needed_no_go: float | None
     """Log evidence that a NO-GO needs."""
     per: str = ""
-    """Which share is meant: `request` or `user`; empty where the criterion is no share."""
+    """What is meant: `request` or `user`, or `weighed` between the two; empty where it is neither share nor mean."""
     outages: Outages | None = None
     """What the evidence over blocks of time holds for; None where time is no cluster."""
     lost: float = 0.0

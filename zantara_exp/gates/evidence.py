@@ -29,6 +29,8 @@ class EvidenceRequest:
     metric: str
     limit: float | None = None
     """For a quantile: the limit that requests are counted against, in the metric's unit."""
+    bound: float | None = None
+    """For a mean: what larger values count as, in the metric's unit."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class UserDays:
     """Successes, or the sum of values."""
     baseline: NDArray[np.float64] | None = None
     """The other arm's sum over the same requests, where the criterion compares two."""
+    capped: NDArray[np.float64] | None = None
+    """For a mean with a bound: how many of the values lay beyond it, and are in the sum as the bound."""
     segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     """Column per segment dimension, such as language or category."""
     lost_per_day: Mapping[int, float] = field(default_factory=dict)

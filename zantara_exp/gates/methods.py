@@ -4,7 +4,8 @@ A method makes sums of what was measured, and answers from sums alone: evidence,
 (rollouts, looks). Every kind of criterion names the methods that fit it (`Kind.methods`).
 
   share of good requests   Weighted, Exact (one look): `clustered`; Strict (each user once), Detector (alarms): `once`
-  amounts per user         Sequence (looks that repeat), Student (one look)
+  savings                  Sequence (looks that repeat), Student (one look)
+  means per user           Bounded (looks that repeat), StudentMean (one look): `mean_methods`
 """
 
 from __future__ import annotations
@@ -100,15 +101,15 @@ class OneLook(Method):
 
 
 class AmountMethod(Method, ABC):
-    """Evidence about the mean of one value per user, from the estimate and its standard error by user."""
+    """Evidence about a mean over users, from the estimate and its standard error by user."""
 
     @abstractmethod
     def radius(self, users: Floats, alpha: float) -> Floats:
         """How many standard errors a bound lies off the estimate."""
 
     @abstractmethod
-    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
-        """Of an estimate `z` standard errors beyond a threshold."""
+    def of_errors(self, z: Floats, users: Floats, alpha: float) -> Floats:
+        """Log evidence of an estimate `z` standard errors beyond a threshold."""
 
 
 class Sequence(AmountMethod):
@@ -121,7 +122,7 @@ class Sequence(AmountMethod):
         """Of the sequence, which holds at all looks together."""
         return intervals.sequence_radius(users, alpha)
 
-    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
+    def of_errors(self, z: Floats, users: Floats, alpha: float) -> Floats:
         """Of the sequence that just reaches."""
         return intervals.sequence_log_evidence(z, users, alpha)
 
@@ -135,6 +136,6 @@ class Student(OneLook, AmountMethod):
         """Of Student's interval."""
         return intervals.student_radius(users, alpha)
 
-    def log_evidence(self, z: Floats, users: Floats, alpha: float) -> Floats:
+    def of_errors(self, z: Floats, users: Floats, alpha: float) -> Floats:
         """Of Student's test."""
         return intervals.student_log_evidence(z, users)

@@ -189,13 +189,3 @@ def out(at: Visits, share: float, traffic: Traffic, rng: np.random.Generator) ->
     np.add.at(change, (whose, np.minimum(start + length, slots)), -1.0)
     down = change.cumsum(axis=1) > 0.5
     return np.asarray(down[at.owner[at.user], slot])
-
-
-def amounts(at: Visits, mean: float, traffic: Traffic, rng: np.random.Generator) -> Floats:
-    """Sum per row of values (latencies, costs) with the given mean, spread `traffic.variation` and correlation."""
-    between = traffic.icc * traffic.variation**2
-    within = (1.0 - traffic.icc) * traffic.variation**2
-    of_user = rng.gamma(1.0 / between, between * mean, at.users) if between > 0 else np.full(at.users, mean)
-    if within == 0:
-        return at.trials * of_user[at.user]
-    return np.asarray(rng.gamma(at.trials / within) * within * of_user[at.user])

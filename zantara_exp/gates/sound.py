@@ -34,8 +34,8 @@ def unsound(evidence: Evidence, metric: str = "") -> str:
 
 def _columns(days: UserDays) -> str:
     numbers = {"trials": days.trials, "total": days.total}
-    if days.baseline is not None:
-        numbers["baseline"] = days.baseline
+    others = {"baseline": days.baseline, "capped": days.capped}
+    numbers |= {name: column for name, column in others.items() if column is not None}
     segments: object = days.segments
     if not isinstance(segments, Mapping):
         return "the evidence's segments are no columns by name"
@@ -62,7 +62,7 @@ def _values(days: UserDays) -> str:
         return "the evidence holds days outside 1970 to 2200"
     if days.slot is not None and ((days.slot < 0) | (days.slot >= SLOTS)).any():
         return f"the evidence holds slots outside of a day, which has {SLOTS} of ten minutes"
-    numbers = [column for column in (days.trials, days.total, days.baseline) if column is not None]
+    numbers = [column for column in (days.trials, days.total, days.baseline, days.capped) if column is not None]
     if not all(np.isfinite(column).all() for column in numbers):
         return "the evidence holds values that are no numbers"
     return "the evidence holds negative counts" if (days.trials < 0).any() else ""

@@ -6,7 +6,6 @@ from zantara_exp.gates.clusters.bursts import holds_for, shown_minutes
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, CriterionDecision, Days, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
-from zantara_exp.gates.kinds.proportion import OF
 from zantara_exp.gates.verdict import Verdict
 from zantara_exp.stage import Table
 
@@ -104,14 +103,17 @@ def _figures(d: CriterionDecision, view: View) -> list[str]:
     return [kind.shown(view.estimate), shown_bounds(kind, view)]
 
 
+_OF = {"request": "requests", "user": "users' means", "weighed": "users, weighed by rho"}
+
+
 def assumptions_table(verdict: Verdict) -> Table | None:
-    """What each share is of, how alike one user's requests were taken to be, and what it holds for in time."""
+    """What each share or mean is about, how alike one user's requests were taken to be, and what it holds for."""
     rows = [
-        [d.name, OF[d.per], kind_named(d.criterion.kind).shown(d.view.other), _rho(d.view), _holds(d)]
+        [d.name, _OF[d.per], kind_named(d.criterion.kind).shown(d.view.other), _rho(d.view), _holds(d)]
         for d in verdict.criteria
         if d.per
     ]
-    columns = ["criterion", "is a share", "the other one", "rho", "in time"]
+    columns = ["criterion", "is about", "the other one", "rho", "in time"]
     return Table("what was reckoned with", columns, rows) if rows else None
 
 

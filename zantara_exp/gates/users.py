@@ -38,6 +38,7 @@ def rows(days: UserDays, keep: NDArray[np.bool_]) -> UserDays:
         trials=days.trials[keep],
         total=days.total[keep],
         baseline=None if days.baseline is None else days.baseline[keep],
+        capped=None if days.capped is None else days.capped[keep],
         segments={name: column[keep] for name, column in days.segments.items()},
         slot=None if days.slot is None else days.slot[keep],
     )

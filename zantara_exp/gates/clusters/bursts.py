@@ -108,15 +108,18 @@ def _burst(user: Ints, slot: Ints, failed: NDArray[np.bool_]) -> Burst:
     return Burst(int(bad.min()), int(bad.max()), np.unique(user).size, np.unique(user[failed]).size)
 
 
-def holds_for(block: int, longest: int, longer: int, day: int | None) -> str:
+def holds_for(block: int, longest: int | None, longer: int, day: int | None) -> str:
     """What the evidence over blocks of time holds for, as a sentence; durations in minutes.
 
-    `longest` is the longest burst seen (0: none); `day` the day on which blocks of `longer` minutes would be shown,
-    None where that is not in sight.
+    `longest` is the longest burst seen (0: none; None: not looked for); `day` the day on which blocks of `longer`
+    minutes would be shown, None where that is not in sight.
     """
+    holds = f"holds for outages of up to {shown_minutes(block)}"
+    if longest is None:
+        return f"{holds}, of whatever slows everybody down"
     seen = f"the longest seen was {shown_minutes(longest)}" if longest else "none was seen"
     until = f"it would need until about day {day}" if day is not None else "that is not in sight"
-    return f"holds for outages of up to {shown_minutes(block)}; {seen}; for {shown_minutes(longer)} {until}"
+    return f"{holds}; {seen}; for {shown_minutes(longer)} {until}"
 
 
 def shown_minutes(minutes: int) -> str:

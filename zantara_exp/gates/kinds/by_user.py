@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from zantara_exp.config.gate import Traffic
+from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.clusters import weeks
 from zantara_exp.gates.decision import (
@@ -90,13 +91,29 @@ class ByUser(Kind):
         go = rule.criterion.go
         return estimate > go.value if go.upwards else estimate < go.value
 
+    @abstractmethod
+    def point(self, rule: Rule, sums: Any) -> Floats:
+        """What was measured, in the metric's unit, of the requests that NO-GO counts; at each look."""
+
     def withheld(self, rule: Rule, sums: Any) -> Flags | None:
-        """Where something measured beside withholds a GO; None where nothing is."""
-        return None
+        """Where something else than evidence withholds a pass; None where nothing can.
+
+        Without go a criterion passes unless it is refuted: but not where what was measured lies beyond `no_go`.
+        """
+        no_go = rule.criterion.no_go
+        if rule.criterion.go.given or METHODS[rule.criterion.method].alarms:
+            return None
+        limit, found = self.at_threshold(rule, no_go), self.point(rule, sums)
+        return found > limit if no_go.upwards else found < limit
 
     def withheld_because(self, rule: Rule, view: View) -> str:
         """Why, in words."""
-        return ""
+        found, no_go = self.shown(view.estimate), self.words_of(rule.criterion, rule.criterion.no_go)
+        return f"not refuted, but measured {found}: that is {no_go}, and neither is shown"
+
+    def per(self, rule: Rule) -> str:
+        """What it is about: `request`, `user`, or users `weighed`."""
+        return rule.clusters.per
 
     def detailed(self, rule: Rule, sums: Any, view: View) -> View:
         """The view with what else it rests on, at one look."""
@@ -229,7 +246,7 @@ class ByUser(Kind):
             view=view,
             needed_go=rule.needed_go if c.go.given else None,
             needed_no_go=rule.needed_no_go if c.no_go.given else None,
-            per=rule.clusters.per if view.other is not None else "",
+            per=self.per(rule) if view.other is not None else "",
             outages=self.outages(rule, sums),
             lost=measured.lost,
             window=window,

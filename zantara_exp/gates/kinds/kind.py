@@ -160,8 +160,6 @@ class Kind(ABC):
     """Whether blocks of time are clusters of what it judges."""
     counted: ClassVar[str] = "users"
     """What minimum numbers are numbers of."""
-    parts_of_alpha: ClassVar[int] = 1
-    """Bounds that a decision rests on, each at an equal part of alpha."""
 
     @property
     def row(self) -> KindRow:

@@ -1,61 +1,132 @@
-"""kind=mean: the mean per request of a value, such as milliseconds: users weighed, with a standard error by user."""
+"""kind=mean: the mean per request of a value, such as milliseconds: one mean per user, weighed by rho0.
+
+Looked at daily, values lie between 0 and the criterion's `bound`, and what lies beyond counts as the bound: the mean
+that is judged is that of the values so counted. At one look they may have any size.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
-from zantara_exp.gates.eprocess import user_weights
-from zantara_exp.gates.kinds.amount import Amount, errors_off
-from zantara_exp.gates.kinds.kind import Estimate, Rule
-from zantara_exp.gates.methods import Sequence, Student
-from zantara_exp.gates.population import amounts
-from zantara_exp.gates.visits import Floats, Measured, Visits, Window
+from zantara_exp.gates import users as selecting
+from zantara_exp.gates.amounts import amounts
+from zantara_exp.gates.decision import MISSING, CriterionDecision, Outages, View, missing
+from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.kinds.by_user import ByUser
+from zantara_exp.gates.kinds.kind import Estimate, Rule, Seen, Weighed
+from zantara_exp.gates.mean_methods import Bounded, MeanMethod, MeanSums, StudentMean
+from zantara_exp.gates.methods import NOW, Outlook
+from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, Window
 
 
-class MeanSums(NamedTuple):
-    """Weighted mean of one value per user, and its cluster-robust standard error (inf with one user)."""
-
-    of: Measured
-    mean: Floats
-    error: Floats
-
-
-class Mean(Amount):
+class Mean(ByUser):
     """A user's value is his mean over requests."""
 
     name = "mean"
-    methods = {"weighted": Sequence, "exact": Student}
+    methods = {"weighted": Bounded, "exact": StudentMean}
+    counts = False
+    over_time = True
+
+    def min_users(self, criterion: Criterion, alpha: float) -> int:
+        """From as many on the method is trusted."""
+        return max(criterion.min_users, self.min_users_no_go(criterion) if criterion.go.given else 0)
+
+    def decide(self, rule: Rule, seen: Seen, last: int | None) -> CriterionDecision:
+        """As every kind, of values between 0 and the bound; and how many lay beyond it."""
+        most, days = rule.criterion.bound, seen.go
+        assert isinstance(days, UserDays)  # noqa: S101  `criteria.decide` asks `takes`
+        if most is None and rule.criterion.one_look:
+            return super().decide(rule, seen, last)
+        if most is None:
+            return missing(rule.name, rule.criterion, f"{rule.criterion.metric}: looked at daily, a mean needs a bound")
+        if (days.total < 0).any() or (days.total > days.trials * most * (1 + 1e-9)).any():
+            wrong = f"the evidence holds values outside 0 to bound={most:g}"
+            return missing(rule.name, rule.criterion, f"{rule.criterion.metric}: {wrong}")
+        decided = super().decide(rule, seen, last)
+        beyond = _beyond(rule, days, last)
+        if not beyond or decided.decision == MISSING:
+            return decided
+        values = f"{beyond:,.0f} value{'s' if beyond > 1 else ''} beyond {most:g} counted as {most:g}"
+        return replace(decided, reason=f"{decided.reason}; {values}")
 
     def sums(self, rule: Rule, measured: Measured) -> MeanSums:
         """Of users' means, weighed by rho0."""
-        return MeanSums(measured, *cluster_mean(measured.at, *_users(rule, measured)))
+        return cast(MeanMethod, rule.method).sums_of(measured)
 
-    def distance(self, sums: MeanSums, threshold: float) -> Floats:
-        """Of the mean."""
-        return errors_off(sums.mean - threshold, sums.error)
+    def users(self, sums: MeanSums) -> Ints:
+        """Distinct users."""
+        return np.asarray(sums.of.at.users_seen)
+
+    def evidence(self, rule: Rule, sums: MeanSums, outlook: Outlook = NOW) -> Weighed:
+        """By the method."""
+        c, method = rule.criterion, cast(MeanMethod, rule.method)
+
+        def of(bound: Threshold, alpha: float) -> Floats:
+            if not bound.given:
+                return np.zeros(self.users(sums).shape)
+            return method.log_evidence(sums, bound.value, bound.upwards, alpha, outlook)
+
+        return Weighed(of(c.go, rule.alpha), of(c.no_go, rule.alpha_no_go))
 
     def estimate(self, rule: Rule, sums: MeanSums) -> Estimate:
-        """The mean, and bounds."""
-        below, above = self.radii(rule, sums)
+        """The mean, and what the method shows it to lie above and below."""
+        below, above = (rule.alpha, rule.level_upper) if rule.upwards else (rule.level_upper, rule.alpha)
+        method = cast(MeanMethod, rule.method)
         users = self.users(sums).astype(np.float64)
-        return Estimate(sums.mean, sums.mean - below * sums.error, sums.mean + above * sums.error, users)
+        return Estimate(sums.mean, method.bound(sums, True, below), method.bound(sums, False, above), users)
+
+    def withheld(self, rule: Rule, sums: MeanSums) -> Flags | None:
+        """Where the mean over requests misses what GO asks for, whatever users weighed say."""
+        go, mean = rule.criterion.go, _over_requests(sums)
+        if not go.given:
+            return super().withheld(rule, sums)
+        return np.asarray(mean <= go.value if go.upwards else mean >= go.value)
+
+    def point(self, rule: Rule, sums: MeanSums) -> Floats:
+        """The mean."""
+        return sums.mean
+
+    def withheld_because(self, rule: Rule, view: View) -> str:
+        """The mean over requests, in words."""
+        if not rule.criterion.go.given:
+            return super().withheld_because(rule, view)
+        asked = self.words_of(rule.criterion, rule.criterion.go)
+        return f"shown of users weighed, but the mean over requests is {self.shown(view.other)}: {asked} is needed"
+
+    def per(self, rule: Rule) -> str:
+        """Between the mean over requests and the mean over users."""
+        return "weighed"
+
+    def detailed(self, rule: Rule, sums: MeanSums, view: View) -> View:
+        """With the mean over requests, and the blocks of time."""
+        blocks = None if sums.blocks is None else float(sums.blocks.effective[0, 0])
+        return replace(view, rho=rule.rho0, blocks=blocks, other=float(_over_requests(sums)[0, 0]))
+
+    def outages(self, rule: Rule, sums: MeanSums) -> Outages | None:
+        """Congestion as long as a block; bursts are stretches of failures, which a mean has none of."""
+        if sums.blocks is None or not rule.criterion.go.given:
+            return None
+        block = 10 * rule.clusters.time_block
+        return Outages(block, None, block, None)
 
     def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
         """The mean over requests."""
         return recent.total / np.maximum(recent.counted, 1e-300)
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
-        """Values with that mean."""
-        return Measured(at, at.trials, amounts(at, truth, traffic, rng))
+        """Values with that mean, none beyond the bound."""
+        return Measured(at, at.trials, amounts(at, truth, traffic, rng, rule.criterion.bound))
 
     def beyond(self, rule: Rule, mark: float, part: float) -> float:
         """Up to 40 % better; a mean below 1 where more is better, such as accuracy, is a share."""
         if rule.upwards and 0.0 < mark < 1.0:
             return super().beyond(rule, mark, part)
-        return mark * (1.0 + (0.4 if rule.upwards else -0.4) * part)
+        better = mark * (1.0 + (0.4 if rule.upwards else -0.4) * part)
+        return better if rule.criterion.bound is None else min(better, rule.criterion.bound)
 
     def figure(self, value: float) -> str:
         """In the metric's unit."""
@@ -69,30 +140,23 @@ class Mean(Amount):
         """In the metric's unit."""
         return f"{bound.value:g}"
 
+    def bounds(self, rule: Rule, view: View) -> tuple[str, str]:
+        """With what the method takes for granted."""
+        low, high = super().bounds(rule, view)
+        note = cast(MeanMethod, rule.method).note()
+        return (f"{low}, {note}", f"{high}, {note}") if note else (low, high)
 
-def _users(rule: Rule, of: Measured) -> tuple[Floats, Floats]:
-    """Weight and value of each row's user so far."""
-    m = of.at.seen
-    value = np.divide(of.at.so_far(of.total), m, out=np.zeros_like(m), where=m > 0)
-    return user_weights(np.maximum(m, 0.0), rule.rho0), value
+
+def _over_requests(sums: MeanSums) -> Floats:
+    at = sums.of.at
+    counted = at.added(at.cell, sums.of.counted)
+    return np.asarray(at.added(at.cell, sums.of.total) / np.maximum(counted, 1e-300))
 
 
-def cluster_mean(at: Visits, weights: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean at each look of users' newest values, per row, and its cluster-robust standard error.
-
-    sqrt(n / (n - 1) sum (w (x - mean))^2) / sum w over n users; infinite with fewer than two.
-    """
-    # Centred at the end's mean, so that sums of squares keep their digits.
-    end, heavy = weights[at.last], np.bincount(at.owner, weights[at.last], at.simulations)
-    centre = np.bincount(at.owner, end * values[at.last], at.simulations) / np.maximum(heavy, 1e-300)
-    x = values - centre[at.owner[at.user]]
-    n, w0, w1 = at.users_seen, at.summed(weights), at.summed(weights * x)
-    q0, q1, q2 = (at.summed(weights**2 * x**k) for k in (0, 1, 2))
-    gap = np.divide(w1, w0, out=np.zeros_like(w0), where=w0 > 0)
-    squares = np.maximum(q2 - 2 * gap * q1 + gap**2 * q0, 0.0)
-    squares[squares < 1e-24 * q0 * centre[:, None] ** 2] = 0.0  # values that differ by rounding are alike
-    error = np.sqrt(n / np.maximum(n - 1.0, 1.0) * squares) / np.maximum(w0, 1e-300)
-    return centre[:, None] + gap, np.where(n < 2, np.inf, error)
+def _beyond(rule: Rule, days: UserDays, last: int | None) -> float:
+    """Values that were counted as the bound, among those looked at."""
+    chosen = selecting.where(selecting.between(days, None, last), rule.criterion.where)
+    return 0.0 if isinstance(chosen, str) or chosen.capped is None else float(chosen.capped.sum())
 
 
 KIND = Mean()

@@ -1,7 +1,6 @@
 """kind=non_inferiority: the candidate's share less the baseline's, two groups of users, within a margin.
 
-The baseline's bound at half of alpha, shifted by the margin, is what the candidate's share must beat or fall short of
-at the other half.
+The difference itself is bet on (`zantara_exp.gates.differences`), from effective requests of each group.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
-from zantara_exp.gates import eprocess
+from zantara_exp.gates import differences
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.clustered import Weighted
 from zantara_exp.gates.counts import counts_of, grown
@@ -41,7 +40,6 @@ class NonInferiority(ByUser):
 
     name = "non_inferiority"
     methods = {"weighted": Weighted}
-    parts_of_alpha = 2
 
     def min_users(self, criterion: Criterion, alpha: float) -> int:
         """On either side: a handful of users who failed at everything would make any candidate look no worse."""
@@ -70,32 +68,40 @@ class NonInferiority(ByUser):
         return sums.users
 
     def evidence(self, rule: Rule, sums: TwoCounts, outlook: Outlook = NOW) -> Weighed:
-        """Against the baseline's bound, shifted."""
-        c, sign = rule.criterion, 1.0 if rule.upwards else -1.0
-        good, bad = grown(sums.candidate, outlook)
+        """That the candidate's share of good requests exceeds the baseline's by more than GO asks, or falls short."""
+        c = rule.criterion
+        candidate = grown(sums.candidate, outlook)
         # The baseline grows, and stays as good as it is.
         control, lost = grown(sums.control, outlook._replace(shift=0.0)), sums.of.lost * outlook.growth
-        go = no_go = np.zeros(np.shape(good))
+        go = no_go = np.zeros(np.shape(candidate.good))
         if c.go.given:
-            p0 = eprocess.upper_bound(*control, rule.alpha) + sign * c.go.value - c.margin
-            go = _within(eprocess.log_evidence_go(good, bad + lost, _clipped(p0)), p0)
+            go = differences.log_evidence(_with_bad(candidate, lost), control, self._good_gap(rule, c.go))
         if c.no_go.given:
-            p0 = eprocess.lower_bound(*control, rule.alpha_no_go) + sign * c.no_go.value - c.margin
-            no_go = _within(eprocess.log_evidence_no_go(good + lost, bad, _clipped(p0)), p0)
+            no_go = differences.log_evidence(control, _with_good(candidate, lost), -self._good_gap(rule, c.no_go))
         return Weighed(go, no_go)
 
+    def _good_gap(self, rule: Rule, bound: Threshold) -> float:
+        """A threshold, margin included, as the candidate's share of good requests less the baseline's."""
+        limit = self.at_threshold(rule, bound)
+        return max(-differences.WIDEST, min(differences.WIDEST, limit if rule.upwards else -limit))
+
     def estimate(self, rule: Rule, sums: TwoCounts) -> Estimate:
-        """Each bound is one side's less the other's."""
-        (good, bad), (base_good, base_bad), lost = sums.candidate, sums.control, sums.of.lost
-        ceiling = eprocess.upper_bound(base_good, base_bad, rule.alpha)
-        floor = eprocess.lower_bound(base_good, base_bad, rule.alpha_no_go)
-        lower = eprocess.lower_bound(good, bad + lost, rule.alpha) - ceiling
-        upper = eprocess.upper_bound(good + lost, bad, rule.alpha_no_go) - floor
-        sizes = good + bad, base_good + base_bad
-        smaller = np.minimum(*sizes)
-        some = [np.maximum(size, 1e-300) for size in sizes]
-        gap = np.where(smaller > 0, good / some[0] - base_good / some[1], 0.0)
-        return Estimate(gap, lower, upper, smaller) if rule.upwards else Estimate(-gap, -upper, -lower, smaller)
+        """The difference, and the thresholds at which the evidence would just be enough."""
+        candidate, control, lost = sums.candidate, sums.control, sums.of.lost
+        lower = differences.lower_bound(_with_bad(candidate, lost), control, rule.alpha)
+        upper = -differences.lower_bound(control, _with_good(candidate, lost), rule.level_upper)
+        smaller, gap = _smaller(sums), self._gap(sums)
+        bounds = np.full_like(gap, lower), np.full_like(gap, upper)
+        return Estimate(gap, *bounds, smaller) if rule.upwards else Estimate(-gap, -bounds[1], -bounds[0], smaller)
+
+    def point(self, rule: Rule, sums: TwoCounts) -> Floats:
+        """The difference."""
+        return self._gap(sums) if rule.upwards else -self._gap(sums)
+
+    def _gap(self, sums: TwoCounts) -> Floats:
+        """The candidate's share of good requests less the baseline's; none where one of them has no request."""
+        shares = [side.good / np.maximum(side.good + side.bad, 1e-300) for side in (sums.candidate, sums.control)]
+        return np.where(_smaller(sums) > 0, np.subtract(*shares), 0.0)
 
     def spread(self, view: View) -> float:
         """Binomial, of the effective sample; the difference says where between the two shares lie."""
@@ -113,7 +119,7 @@ class NonInferiority(ByUser):
 
     def at_threshold(self, rule: Rule, bound: Threshold) -> float:
         """Margin included."""
-        return bound.value + (-rule.criterion.margin if rule.upwards else rule.criterion.margin)
+        return with_margin(rule.criterion, bound)
 
     def beyond(self, rule: Rule, mark: float, part: float) -> float:
         """Up to two margins better."""
@@ -121,15 +127,26 @@ class NonInferiority(ByUser):
 
     def threshold(self, criterion: Criterion, bound: Threshold) -> str:
         """With its sign, margin included."""
-        worse = -criterion.margin if bound.upwards == bool(criterion.go.given) else criterion.margin
-        return f"{100 * (bound.value + worse):+g} %"
+        return f"{100 * with_margin(criterion, bound):+g} %"
 
     def out_of_reach(self, rule: Rule, view: View) -> bool:
         """Margin included."""
-        go, margin, lower, upper = rule.criterion.go, rule.criterion.margin, view.lower, view.upper
+        go, lower, upper = rule.criterion.go, view.lower, view.upper
         if lower is None or upper is None:
             return False
-        return upper < go.value - margin if go.upwards else lower > go.value + margin
+        limit = self.at_threshold(rule, go)
+        return upper < limit if go.upwards else lower > limit
+
+
+def with_margin(criterion: Criterion, bound: Threshold) -> float:
+    """A threshold on the difference, and what may be lost beyond it: less where large values are good, else more."""
+    go, no_go = criterion.go, criterion.no_go
+    large_is_good = go.upwards if go.given else not no_go.upwards
+    return bound.value + (-criterion.margin if large_is_good else criterion.margin)
+
+
+def _smaller(sums: TwoCounts) -> Floats:
+    return np.minimum(*(side.good + side.bad for side in (sums.candidate, sums.control)))
 
 
 def _counts(rule: Rule, side: Measured) -> Counts:
@@ -137,12 +154,12 @@ def _counts(rule: Rule, side: Measured) -> Counts:
     return counts_of(side.at, side.counted, good, rule.rho0)
 
 
-def _clipped(p0: Floats) -> Floats:
-    return np.clip(p0, 1e-9, 1 - 1e-9)
+def _with_bad(counts: Counts, lost: Floats | float) -> Counts:
+    return Counts(counts.good, counts.bad + lost)
 
 
-def _within(evidence: Floats, p0: Floats) -> Floats:
-    return np.where((p0 > 0) & (p0 < 1), evidence, 0.0)
+def _with_good(counts: Counts, lost: Floats | float) -> Counts:
+    return Counts(counts.good + lost, counts.bad)
 
 
 KIND = NonInferiority()

@@ -115,15 +115,22 @@ class Proportion(ByUser):
         go, no_go = (self.good_share(rule, bound) if bound.given else None for bound in (c.go, c.no_go))
         return cast(float, no_go if go is None else go), cast(float, go if no_go is None else no_go)
 
+    def point(self, rule: Rule, sums: ShareSums) -> Floats:
+        """The share that the metric counts."""
+        share = cast(ShareMethod, rule.method).estimate(sums.no_go, self._thresholds(rule)[1])[0]
+        return 1.0 - share if self.flipped(rule) else share
+
     def withheld(self, rule: Rule, sums: ShareSums) -> Flags | None:
         """Where the share that is not meant misses what GO asks for."""
-        other = cast(ShareMethod, rule.method).other_share(sums.go)
-        return (
-            None if other is None or not rule.criterion.go.given else other <= self.good_share(rule, rule.criterion.go)
-        )
+        go, other = rule.criterion.go, cast(ShareMethod, rule.method).other_share(sums.go)
+        if not go.given:
+            return super().withheld(rule, sums)
+        return None if other is None else other <= self.good_share(rule, go)
 
     def withheld_because(self, rule: Rule, view: View) -> str:
         """The other share, in words."""
+        if not rule.criterion.go.given:
+            return super().withheld_because(rule, view)
         of, other = OF[rule.clusters.per], OTHER[rule.clusters.per]
         return f"shown {of}, but measured {self.shown(view.other)} {other}: {self.asked(rule)} is needed"
 

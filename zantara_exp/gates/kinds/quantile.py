@@ -8,11 +8,12 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
+from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates.decision import View
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.kinds.proportion import OF, Proportion
+from zantara_exp.gates.kinds.proportion import OF, Proportion, ShareSums
 from zantara_exp.gates.population import served
-from zantara_exp.gates.visits import Measured, Visits
+from zantara_exp.gates.visits import Flags, Measured, Visits
 
 
 class Quantile(Proportion):
@@ -37,6 +38,12 @@ class Quantile(Proportion):
         """The thresholds; for GO that of NO-GO, where it is alone."""
         no_go = criterion.no_go.value if criterion.no_go.given else None
         return (criterion.go.value if criterion.go.given else no_go), no_go
+
+    def withheld(self, rule: Rule, sums: ShareSums) -> Flags | None:
+        """Without go: where too few requests keep the limit of NO-GO."""
+        if rule.criterion.go.given or METHODS[rule.criterion.method].alarms:
+            return super().withheld(rule, sums)
+        return self.point(rule, sums) < rule.criterion.quantile
 
     def draw(self, rule: Rule, truth: float, at: Visits, traffic: Traffic, rng: np.random.Generator) -> Measured:
         """Requests under the limit, and under the looser one of NO-GO: the good ones, and some of the others."""
