@@ -1,6 +1,6 @@
 """The guardrails of a running rollout: what its users were served, since it began or was resumed.
 
-A breach is decided by `zantara_exp.gates.restarts` on the served log and on the complaints, with one observation per
+A breach is decided by `zantara_exp.rollout.restarts` on the served log and on the complaints, with one observation per
 user and one per block of time, and no good old days that outweigh what is bad now (docs/rollout.md,
 docs/statistics.md).
 """
