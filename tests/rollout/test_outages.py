@@ -42,8 +42,8 @@ def test_an_outage_pauses_and_says_why(out: Path, capsys: pytest.CaptureFixture[
         "guardrails", "outage", "running 10 %", "paused 10 %",
     )  # fmt: skip
     assert last.reason == (
-        "fallback outage: alarm, 30 % or more within hours: requests that the candidate did not answer 100.0 % of 8 "
-        "users since 2025-11-05 09:00; users of the primary 0.0 % of 7"
+        "fallback outage: alarm, 30 % or more within hours: 100.0 % of a user's requests were not answered by the "
+        "candidate, on average over 8 users since 2025-11-05 09:00; with the primary 0.0 %, over 7 users"
     )
     assert "paused: fallback outage" in capsys.readouterr().out
 

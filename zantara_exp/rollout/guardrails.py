@@ -32,13 +32,14 @@ _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5
 """Share of the days for which a step is held on which it must have served somebody."""
 _WORDS = {
-    "error": "requests without any answer",
-    "fallback": "requests that the candidate did not answer",
-    "timeout": "requests that the candidate did not answer in time",
-    "slow": "slow or unanswered requests",
-    "complaint": "days with a complaint",
-    "cost": "cost per request",
+    "error": "of a user's requests got no answer",
+    "fallback": "of a user's requests were not answered by the candidate",
+    "timeout": "of a user's requests were not answered by the candidate in time",
+    "slow": "of a user's requests were slow or not answered",
+    "complaint": "of a user's days had a complaint",
+    "cost": "a request",
 }
+"""What a user's share is of; the mean over users is what is measured."""
 
 
 class UnreadableIncidentsError(ZantaraError):
@@ -173,9 +174,10 @@ class _Judge:
         control, others = self._mean(theirs, cell)
         if not users:
             return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
-        beside = f"; users of the primary {control} of {others}" if others else ""
-        what = f"{_WORDS[cell.guardrail.measure]} {measured} of {users} users{since}{beside}"
-        why = f"alarm, {_bound(cell)}: {what}" if found.alarm else f"{what}; {100 * found.nearness:.0f} % of an alarm"
+        beside = f"; with the primary {control}, over {others} users" if others else ""
+        what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {users} users{since}{beside}"
+        near = f"; evidence at {100 * found.nearness:.0f} % of an alarm's"
+        why = f"alarm, {_bound(cell)}: {what}" if found.alarm else what + near
         part_of = cell.name if cell.language else ""
         decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
         return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of, is_outage)
