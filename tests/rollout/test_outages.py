@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rollout.support import GRANTED, MONDAY, act, config_of, order, write_served, write_verdict
+from tests.rollout.support import AGED, GRANTED, MONDAY, act, config_of, order, write_served, write_verdict
 from tests.rollout.test_guardrails import decisions, seen, state, watch
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
@@ -102,7 +102,7 @@ def test_a_candidate_that_is_still_away_stays_paused_and_is_then_rolled_back(
     assert actions()[-1] == ("guardrails", "rollback")
     assert state().history[-1].reason.startswith("not over after 24 hours: fallback outage: alarm")
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
-        act("start", days=4)
+        act("start", AGED, days=4)
 
 
 def test_one_outage_too_many_within_a_week_ends_it(out: Path):
