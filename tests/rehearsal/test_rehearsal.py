@@ -68,6 +68,11 @@ def test_the_whole_one(workdir: Path):
     assert {path.name for path in (workdir / "reports/rehearsal").iterdir()} == {f"{name}.md" for name in SCENARIOS}
 
 
+def test_each_story_can_be_asked_for_and_is_told_without_asking():
+    assert config_of().rehearsal.scenarios == list(SCENARIOS)
+    assert config_of("rehearsal.scenarios=[hiccup]").rehearsal.scenarios == ["hiccup"]
+
+
 def ended(scenario: Scenario, **facts) -> Played:
     return Played(scenario, config_of(), FIRST, **facts)
 
