@@ -165,7 +165,7 @@ class _Judge:
         return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, block))
 
     def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
-        """In words; an alarm speaks of the users since the start that gave it."""
+        """In words; an alarm tells all, and speaks of the users since the start that gave it."""
         since = ""
         if found.alarm:
             ours, theirs = (arm.only(arm.seconds >= found.since) for arm in (ours, theirs))
@@ -174,10 +174,11 @@ class _Judge:
         control, others = self._mean(theirs, cell)
         if not users:
             return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
-        beside = f"; with the primary {control}, over {others} users" if others else ""
-        what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {users} users{since}{beside}"
-        near = f"; evidence at {100 * found.nearness:.0f} % of an alarm's"
-        why = f"alarm, {_bound(cell)}: {what}" if found.alarm else what + near
+        why = f"evidence at {100 * found.nearness:.0f} % of an alarm's"
+        if found.alarm:
+            what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {users} users{since}"
+            beside = f"; with the primary {control}, over {others} users" if others else ""
+            why = f"alarm, {_bound(cell)}: {what}{beside}"
         part_of = cell.name if cell.language else ""
         decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
         return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of, is_outage)
