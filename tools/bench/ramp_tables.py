@@ -137,11 +137,11 @@ def _thin(plan: Rollout, ramps: int, seed: int) -> list[list[str]]:
 def _played(what: str, ramp: Ramp, plan: Rollout, ramps: int, seed: list[int]) -> list[Played]:
     terminal.say(what)
     with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
-        return [*pool.map(partial(_one, ramp, plan, seed), range(ramps), chunksize=10)]
+        return [*pool.map(partial(_one, ramp, plan, LOOKS_A_DAY, seed), range(ramps), chunksize=10)]
 
 
-def _one(ramp: Ramp, plan: Rollout, seed: list[int], number: int) -> Played:
-    return play(ramp, plan, LOOKS_A_DAY, np.random.default_rng([*seed, number]))
+def _one(ramp: Ramp, plan: Rollout, looks_a_day: int, seed: list[int], number: int) -> Played:
+    return play(ramp, plan, looks_a_day, np.random.default_rng([*seed, number]))
 
 
 def _endings(played: Sequence[Played]) -> list[Ending]:

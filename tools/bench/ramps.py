@@ -201,7 +201,7 @@ class _Play:
 
     def _ended(self, now: float, by: str) -> Ending:
         ramp = self._ramp
-        seen = self._candidate.between(ramp.change, now)
+        seen = self._candidate.between(ramp.change, self._pauses[-1] if self._paused else now)
         worse = [name for name, share in (ramp.after or ramp.before).items() if share > USUAL[name]]
         met = np.logical_or.reduce([seen.bad[name] for name in worse or USUAL])
         return Ending(now, int(np.unique(seen.user[met]).size), by)
