@@ -25,7 +25,7 @@ CASES = {
     "quantile": (Criterion("m", "quantile", go=below(1500), no_go=above(2000), window="7d"), 1000),
     "quantile, refuted": (Criterion("m", "quantile", go=below(1500), no_go=above(2000)), 2600),
     "mean": (Criterion("m", "mean", bound=4000, go=below(800), no_go=above(1000), window="5d"), 620),
-    "mean, refuted": (Criterion("m", "mean", bound=4000, go=below(800), no_go=above(900)), 960),
+    "mean, refuted": (Criterion("m", "mean", bound=4000, go=below(800), no_go=above(900)), 1500),
     "mean, exact": (Criterion("m", "mean", method="exact", go=above(0.9), no_go=below(0.8)), 0.95),
     "ratio": (Criterion("m", "ratio", go=above(0.7), no_go=below(0.6), window="7d"), 0.8),
     "ratio, refuted": (Criterion("m", "ratio", no_go=below(0.7)), 0.66),

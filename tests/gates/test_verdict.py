@@ -92,7 +92,7 @@ def test_public_names_exist():
 def test_the_example_in_the_package_works():
     import doctest
 
-    assert doctest.testmod(gates) == doctest.TestResults(failed=0, attempted=8)
+    assert doctest.testmod(gates) == doctest.TestResults(failed=0, attempted=9)
 
 
 def test_sixty_days_of_a_hundred_comparisons_are_judged_in_a_third_of_a_second():

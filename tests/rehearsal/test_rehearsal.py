@@ -27,7 +27,7 @@ FIRST = datetime(2025, 10, 6, tzinfo=UTC)
 SHORT = (
     "rehearsal.requests_per_day=600", "rehearsal.shadow_days=1", "rehearsal.tick_hours=6",
     "shadow.traffic_percent=100", "rollout.steps_percent=[50,100]", "rollout.hold_days=[1,1]", "rollout.min_users=20",
-    "rollout.probe.seconds=0.2",
+    "rollout.probe.seconds=0.2", "gate.min_days=0", "gate.time_block=none", "gate.time_block_no_go=none",
 )  # fmt: skip
 
 
@@ -66,6 +66,11 @@ def test_the_whole_one(workdir: Path):
         ["GO", "done 100 %"], ["GO", "rolled_back"], ["NO_GO", "idle"], ["GO", "rolled_back"], ["GO", "done 100 %"],
     ]  # fmt: skip
     assert {path.name for path in (workdir / "reports/rehearsal").iterdir()} == {f"{name}.md" for name in SCENARIOS}
+
+
+def test_each_story_can_be_asked_for_and_is_told_without_asking():
+    assert config_of().rehearsal.scenarios == list(SCENARIOS)
+    assert config_of("rehearsal.scenarios=[hiccup]").rehearsal.scenarios == ["hiccup"]
 
 
 def ended(scenario: Scenario, **facts) -> Played:

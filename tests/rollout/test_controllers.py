@@ -27,17 +27,19 @@ from zantara_exp.rollout.state import RUNNING, Change, State
 
 URL = "ROLLOUT_DATABASE_URL"
 SHARED = ("rollout.state=postgres", "rollout.watch=true", "rollout.every_seconds=0.2", "rollout.critical_bugs=false")
+SERVED_FOR = timedelta(hours=22)
+"""How long there has been traffic; a silence of 24 hours is told otherwise."""
 
 
 @pytest.fixture
 def store(server: Server, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresStore]:
-    """A rollout at 10 % that began an hour ago, with a GO."""
+    """A rollout at 10 % that began a day ago, or nearly, with a GO."""
     monkeypatch.setenv(URL, server.conninfo("rollout"))
     with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
         connection.execute("drop table if exists zantara_rollout")
         connection.execute("drop table if exists zantara_served")
     write_verdict(config_of())
-    began = datetime.now(UTC) - timedelta(hours=1)
+    began = datetime.now(UTC) - SERVED_FOR - timedelta(hours=1)
     change = Change(began, "ada", "start", "", "idle", "running 10 %")
     epoch = serving_epoch(config_of(), Layout(config_of()))
     with closing(PostgresStore(URL)) as opened:
@@ -45,13 +47,17 @@ def store(server: Server, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield opened
 
 
-def serve(failed: float) -> None:
-    """What users were served in the last half hour, into the database."""
+def serve_badly() -> None:
+    """One in five fell back, all the time since the rollout began, into the database.
+
+    That is a breach over users and over blocks of time; had most of them failed, for an hour, it were an outage, and
+    answered by a pause.
+    """
     now = datetime.now(UTC)
-    lines = traffic(days=1, per_day=200, failed=failed)
-    spread = timedelta(minutes=30) / len(lines)
+    lines = traffic(days=1, per_day=200, failed=0.2)
+    spread = SERVED_FOR / len(lines)
     with closing(PostgresSink(URL)) as sink:
-        sink.append([_at(line, now - timedelta(minutes=30) + place * spread) for place, line in enumerate(lines)])
+        sink.append([_at(line, now - SERVED_FOR + place * spread) for place, line in enumerate(lines)])
 
 
 def _at(line: Served, moment: datetime) -> Served:
@@ -92,14 +98,14 @@ def test_two_controllers_of_which_one_is_killed_roll_back_once(store: PostgresSt
         for each in (first, second):
             hears(each, "no breach")
         first.send_signal(signal.SIGKILL)
-        serve(failed=0.6)
+        serve_badly()
         assert "rolled back: fallback: alarm" in hears(second, "rolled back")
         hears(second, "rolled_back: nothing to watch")
     assert [change.action for change in store.read().history] == ["start", "rollback"]
 
 
 def test_two_controllers_that_see_the_breach_at_once_roll_back_once(store: PostgresStore):
-    serve(failed=0.6)
+    serve_badly()
     with controllers(2) as watching:
         for each in watching:
             hears(each, "rolled_back: nothing to watch")
@@ -111,7 +117,7 @@ def test_a_database_that_goes_away_ends_no_controller_and_raises_nothing(
     store: PostgresStore, place: Path, server: Server
 ):
     """While it is away nothing is decided; once it is back, what users met meanwhile still counts."""
-    serve(failed=0.6)
+    serve_badly()
     before = store.read()
     assert embedded.stop(place)
     with controllers(1) as (watching,):

@@ -82,11 +82,11 @@ def test_a_candidate_that_fails_is_rolled_back_and_says_why(running: Path, capsy
     assert (fallen.phase, fallen.share) == (ROLLED_BACK, 0)
     last = fallen.history[-1]
     assert (last.actor, last.action) == ("guardrails", "rollback")
-    assert (
-        "fallback: alarm, above 2 %: requests that the candidate did not answer 38.8 % of 143 users since 2025-11-03"
-        in last.reason
+    assert last.reason.startswith(
+        "fallback: alarm, above 2 %: 38.8 % of a user's requests were not answered by the candidate, on average over "
+        "143 users since 2025-11-03"
     )
-    assert "users of the primary 0.0 %" in last.reason
+    assert "; with the primary 0.0 %, over " in last.reason
     assert "rolled back: fallback: alarm" in capsys.readouterr().out
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
         act("start", AGED, days=3)

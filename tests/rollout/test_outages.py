@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rollout.support import GRANTED, MONDAY, act, config_of, order, write_served, write_verdict
+from tests.rollout.support import AGED, GRANTED, MONDAY, act, config_of, order, write_served, write_verdict
 from tests.rollout.test_guardrails import decisions, seen, state, watch
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
@@ -42,8 +42,8 @@ def test_an_outage_pauses_and_says_why(out: Path, capsys: pytest.CaptureFixture[
         "guardrails", "outage", "running 10 %", "paused 10 %",
     )  # fmt: skip
     assert last.reason == (
-        "fallback outage: alarm, 30 % or more within hours: requests that the candidate did not answer 100.0 % of 8 "
-        "users since 2025-11-05 09:00; users of the primary 0.0 % of 7"
+        "fallback outage: alarm, 30 % or more within hours: 100.0 % of a user's requests were not answered by the "
+        "candidate, on average over 8 users since 2025-11-05 09:00; with the primary 0.0 %, over 7 users"
     )
     assert "paused: fallback outage" in capsys.readouterr().out
 
@@ -102,7 +102,7 @@ def test_a_candidate_that_is_still_away_stays_paused_and_is_then_rolled_back(
     assert actions()[-1] == ("guardrails", "rollback")
     assert state().history[-1].reason.startswith("not over after 24 hours: fallback outage: alarm")
     with pytest.raises(ZantaraError, match="the guardrails rolled back what this GO"):
-        act("start", days=4)
+        act("start", AGED, days=4)
 
 
 def test_one_outage_too_many_within_a_week_ends_it(out: Path):

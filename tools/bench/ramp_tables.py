@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -133,8 +136,12 @@ def _thin(plan: Rollout, ramps: int, seed: int) -> list[list[str]]:
 
 def _played(what: str, ramp: Ramp, plan: Rollout, ramps: int, seed: list[int]) -> list[Played]:
     terminal.say(what)
-    rng = np.random.default_rng(seed)
-    return [play(ramp, plan, LOOKS_A_DAY, rng) for _ in range(ramps)]
+    with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
+        return [*pool.map(partial(_one, ramp, plan, LOOKS_A_DAY, seed), range(ramps), chunksize=10)]
+
+
+def _one(ramp: Ramp, plan: Rollout, looks_a_day: int, seed: list[int], number: int) -> Played:
+    return play(ramp, plan, looks_a_day, np.random.default_rng([*seed, number]))
 
 
 def _endings(played: Sequence[Played]) -> list[Ending]:

@@ -10,6 +10,7 @@ and a pause is answered as the controller does, with a test of 20 requests.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -21,9 +22,9 @@ from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.gates.eprocess import Floats
 from zantara_exp.gates.population import probabilities, visits
-from zantara_exp.gates.restarts import Rows
 from zantara_exp.rollout import cells
 from zantara_exp.rollout.cells import CONTROL, OUTAGE, Cell, Seen, cells_of
+from zantara_exp.rollout.restarts import Rows
 
 DAYS, STEP_DAYS, PER_DAY = 28, 7, 100
 USUAL = {"error": 0.002, "fallback": 0.01, "slow": 0.02, "complaint": 0.005, "cost": 0.05}
@@ -108,6 +109,8 @@ class _Play:
         self._pauses: list[float] = []
         self._served_since, self._paused = 0.0, False
         self._parts: dict[tuple[float, float, bool, int], _Arm] = {}
+        self._looked: dict[tuple[str, str, str | None], float] = {}
+        self._bad_days = _bad_days(self._candidate, plan)
 
     def whole(self, looks_a_day: int) -> Played:
         every = _HOURS // looks_a_day
@@ -156,6 +159,8 @@ class _Play:
         return ""
 
     def _alarms(self, cell: Cell, now: float) -> bool:
+        if not self._met_bad(cell, now):
+            return False
         if cell.kind == OUTAGE:
             recent = self._part(now, max(self._served_since, now - 2.0))
             return cells.outage(cell, _rows(recent, cell, _HOURS), only_alarms=True).alarm
@@ -168,6 +173,15 @@ class _Play:
         language = -1 if cell.language is None else self._plan.languages.index(cell.language)
         arm = self._part(now, now - cells.DAY_STARTS - 1, language=language)
         return cells.beyond_limit(cell, self._seen(arm, cell, now), begun, only_alarms=True).alarm
+
+    def _met_bad(self, cell: Cell, now: float) -> bool:
+        """Whether a cell has to be looked at: what is good only lowers the evidence, but for a control's."""
+        key = cell.name, cell.kind, cell.language
+        waits = 0 if cell.kind == OUTAGE else cell.block_hours  # a block counts once it is over
+        before = self._looked.get(key, 0.0) - waits / _HOURS
+        self._looked[key] = now
+        bad = self._bad_days[cell.guardrail.measure, cell.language]
+        return cell.kind == CONTROL or bisect_left(bad, before) < bisect_left(bad, now)
 
     def _part(self, now: float, begin: float, of_candidate: bool = True, language: int = -1) -> _Arm:
         """The requests of an arm until now, cut out once for all cells of a look; language -1: all."""
@@ -187,10 +201,19 @@ class _Play:
 
     def _ended(self, now: float, by: str) -> Ending:
         ramp = self._ramp
-        seen = self._candidate.between(ramp.change, now)
+        seen = self._candidate.between(ramp.change, self._pauses[-1] if self._paused else now)
         worse = [name for name, share in (ramp.after or ramp.before).items() if share > USUAL[name]]
         met = np.logical_or.reduce([seen.bad[name] for name in worse or USUAL])
         return Ending(now, int(np.unique(seen.user[met]).size), by)
+
+
+def _bad_days(arm: _Arm, plan: Rollout) -> Mapping[tuple[str, str | None], list[float]]:
+    """When something bad happened, by measure and language; None: all languages."""
+    wanted = [
+        (None, np.ones(arm.day.size, dtype=bool)),
+        *((n, arm.language == at) for at, n in enumerate(plan.languages)),
+    ]
+    return {(measure, name): arm.day[bad & of].tolist() for measure, bad in arm.bad.items() for name, of in wanted}
 
 
 def _shares(ramp: Ramp, day: float) -> Mapping[str, float]:

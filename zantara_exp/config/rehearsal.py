@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 
-SCENARIOS = ("healthy", "degrades", "indonesian", "outage")
+SCENARIOS = ("healthy", "degrades", "indonesian", "outage", "hiccup")
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Rehearsal:
 
     scenarios: list[str] = setting(list(SCENARIOS), "What is played, one after the other.", choices=SCENARIOS)
     first_day: str = setting("2025-10-06", "The UTC day on which it begins, YYYY-MM-DD.")
-    shadow_days: int = setting(7, "Days of shadow mode before the gate is asked.", ge=1, le=60)
+    shadow_days: int = setting(16, "Days of shadow mode before the gate is asked.", ge=1, le=60)
     requests_per_day: int = setting(200, "Requests a day of all users and categories.", ge=10, le=100_000)
     tick_hours: float = setting(6.0, "Played hours between two looks of the controller.", gt=0, le=24)
     concurrency: int = setting(8, "Requests under way at once.", ge=1, le=256)

@@ -3,7 +3,7 @@
 Every place where a guardrail can alarm by chance is a cell, of one of three kinds:
 
   limit    users' mean share of bad requests lies above the limit; of all users, or of one language's. Evidence begins
-           at each day, over users and over blocks of time (`zantara_exp.gates.restarts`). It ends the rollout.
+           at each day, over users and over blocks of time (`zantara_exp.rollout.restarts`). It ends the rollout.
   control  it lies above the share of the primary's users at the same time by more than the margin; within a step, where
            the ratio of the arms is one. Its blocks of time are hours, since its stakes let an hour weigh little. It
            ends the rollout.
@@ -24,9 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zantara_exp.config.rollout import OUTAGE_MEASURES, Guardrail, Rollout
-from zantara_exp.gates import restarts
 from zantara_exp.gates.eprocess import Floats
-from zantara_exp.gates.restarts import Found, Rows
+from zantara_exp.rollout import restarts
+from zantara_exp.rollout.restarts import Found, Rows
 
 LIMIT, CONTROL, OUTAGE = "limit", "control", "outage"
 DAY_STARTS, HOUR_STARTS = 14, 24
@@ -144,8 +144,7 @@ def outage(cell: Cell, by_hour: Rows, only_alarms: bool = False) -> Evidence:
     """Evidence that from some hour on most users are failed: their mean share too, not only more than the limit."""
     starts, bets = newest(by_hour.block, count=HOUR_STARTS), restarts.BLOCK_BETS
     weight = -math.log(24 * _planned_days(cell.plan))
-    most = restarts.most_users_can_show(by_hour, cell.limit, starts, bets) + weight + math.log(HOUR_STARTS)
-    if only_alarms and most < cell.needed:
+    if only_alarms and not _can_be_outage(cell, by_hour, starts, weight):
         return Evidence(False)
     failed = [
         (since.start, restarts.log_evidence(since.shares, cell.limit, bets))
@@ -155,6 +154,15 @@ def outage(cell: Cell, by_hour: Rows, only_alarms: bool = False) -> Evidence:
     shown = np.array([log_evidence for _, log_evidence in failed])
     found = restarts.pooled([start for start, _ in failed], shown, np.full(len(failed), weight))
     return _evidence(found, HOUR, cell.needed)
+
+
+def _can_be_outage(cell: Cell, by_hour: Rows, starts: Sequence[int], log_weight: float) -> bool:
+    """Whether at some start enough users met something bad, had each failed with every request."""
+    asked = restarts.users_since(by_hour, starts)
+    failed = restarts.users_since(restarts.only_bad(by_hour), starts)
+    each = restarts.log_evidence(np.ones(1), cell.limit, restarts.BLOCK_BETS[-1:])
+    most = failed * each + log_weight + math.log(HOUR_STARTS)
+    return bool(((failed >= cell.plan.outage.share * asked) & (most >= cell.needed)).any())
 
 
 def log_weights(starts: Sequence[int], begun: Collection[int], plan: Rollout) -> Floats:

@@ -1,6 +1,6 @@
 """The guardrails of a running rollout: what its users were served, since it began or was resumed.
 
-A breach is decided by `zantara_exp.gates.restarts` on the served log and on the complaints, with one observation per
+A breach is decided by `zantara_exp.rollout.restarts` on the served log and on the complaints, with one observation per
 user and one per block of time, and no good old days that outweigh what is bad now (docs/rollout.md,
 docs/statistics.md).
 """
@@ -32,13 +32,14 @@ _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5
 """Share of the days for which a step is held on which it must have served somebody."""
 _WORDS = {
-    "error": "requests without any answer",
-    "fallback": "requests that the candidate did not answer",
-    "timeout": "requests that the candidate did not answer in time",
-    "slow": "slow or unanswered requests",
-    "complaint": "days with a complaint",
-    "cost": "cost per request",
+    "error": "of a user's requests got no answer",
+    "fallback": "of a user's requests were not answered by the candidate",
+    "timeout": "of a user's requests were not answered by the candidate in time",
+    "slow": "of a user's requests were slow or not answered",
+    "complaint": "of a user's days had a complaint",
+    "cost": "a request",
 }
+"""What a user's share is of; the mean over users is what is measured."""
 
 
 class UnreadableIncidentsError(ZantaraError):
@@ -164,7 +165,7 @@ class _Judge:
         return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, block))
 
     def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
-        """In words; an alarm speaks of the users since the start that gave it."""
+        """In words; an alarm tells all, and speaks of the users since the start that gave it."""
         since = ""
         if found.alarm:
             ours, theirs = (arm.only(arm.seconds >= found.since) for arm in (ours, theirs))
@@ -173,9 +174,11 @@ class _Judge:
         control, others = self._mean(theirs, cell)
         if not users:
             return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
-        beside = f"; users of the primary {control} of {others}" if others else ""
-        what = f"{_WORDS[cell.guardrail.measure]} {measured} of {users} users{since}{beside}"
-        why = f"alarm, {_bound(cell)}: {what}" if found.alarm else f"{what}; {100 * found.nearness:.0f} % of an alarm"
+        why = f"evidence at {100 * found.nearness:.0f} % of an alarm's"
+        if found.alarm:
+            what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {users} users{since}"
+            beside = f"; with the primary {control}, over {others} users" if others else ""
+            why = f"alarm, {_bound(cell)}: {what}{beside}"
         part_of = cell.name if cell.language else ""
         decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
         return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of, is_outage)

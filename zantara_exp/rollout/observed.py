@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from zantara_exp.config.decision import Cost, Price
 from zantara_exp.config.rollout import Guardrail
 from zantara_exp.gates.eprocess import Floats
-from zantara_exp.gates.restarts import Rows
 from zantara_exp.prices import candidate_usd_per_request, price_of, usd_of_tokens
 from zantara_exp.rollout.complaints import Complaint
+from zantara_exp.rollout.restarts import Rows
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, Served
 
 _APART = timedelta(days=1)

@@ -17,6 +17,7 @@ import pytest
 from tools.bench import __main__ as bench
 from tools.bench.analysis import Taken, Time
 from tools.bench.extract import Reading, _Found
+from tools.bench.ramps import Played
 from tools.bench.rules import CLASSICAL
 from tools.bench.startup import Answered
 from tools.bench.train import Training
@@ -62,7 +63,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "rollout": {
         "rollout._router": lambda *_: TABLE,
         "rollout._replicas": lambda *_: TABLE,
-        "rollout.play": lambda *_: None,
+        "ramp_tables._played": lambda what, ramp, plan, ramps, seed: [Played(None, 0)] * ramps,
     },
     "train": {"train._alone": lambda *_: Training(1000, 1.0, 700.0)},
 }
@@ -80,7 +81,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "shadow_gateway._STEADY_SECONDS": 0.5,
     },
     "startup": {"startup._COMMANDS": {"--help": ["--help"]}},
-    "rollout": {"rollout.REPLICAS": 1, "rollout.ROUNDS": 1, "rollout._DECISIONS": 1000, "rollout.LOOKS_A_DAY": 1},
+    "rollout": {
+        "rollout.REPLICAS": 1,
+        "rollout.ROUNDS": 1,
+        "rollout._DECISIONS": 1000,
+        "ramp_tables.LOOKS_A_DAY": 1,
+        "ramp_tables.GOOD": {},
+        "ramp_tables.THIN": {},
+    },
     "train": {"train.TURNS": 1},
 }
 SMALL["shadow"] = {

@@ -132,9 +132,9 @@ def blocks_exceed(candidate: Rows, control: Rows, margin: float, starts: Sequenc
     return _from_each(starts, blocks, _log_factors(gaps, margin, 1.0 + margin, EXCESS_BETS))
 
 
-def most_users_can_show(rows: Rows, limit: float, starts: Sequence[int], bets: Floats = USER_BETS) -> float:
+def most_users_can_show(rows: Rows, limit: float, starts: Sequence[int]) -> float:
     """No start has more log evidence of users than this: each who met something bad, as if with every request."""
-    return _users_met_bad(rows, starts) * float(_log_factors(np.ones(1), limit, limit, bets)[0, -1])
+    return _users_met_bad(rows, starts) * float(_log_factors(np.ones(1), limit, limit, USER_BETS)[0, -1])
 
 
 def most_users_can_exceed(candidate: Rows, margin: float, starts: Sequence[int]) -> float:
@@ -143,9 +143,22 @@ def most_users_can_exceed(candidate: Rows, margin: float, starts: Sequence[int])
     return _users_met_bad(candidate, starts) * most
 
 
+def users_since(rows: Rows, starts: Sequence[int]) -> NDArray[np.int64]:
+    """How many users were asked at each start or later, shape (starts,)."""
+    order = np.argsort(rows.block, kind="stable")
+    last = np.full(int(rows.user.max(initial=-1)) + 1, -1, dtype=np.int64)
+    last[rows.user[order]] = rows.block[order]  # of a user's several the latest stays
+    return np.asarray((last[:, None] >= np.asarray(starts, dtype=np.int64)).sum(axis=0))
+
+
+def only_bad(rows: Rows) -> Rows:
+    """The rows with something bad."""
+    met = rows.bad > 0
+    return Rows(rows.user[met], rows.block[met], rows.trials[met], rows.bad[met])
+
+
 def _users_met_bad(rows: Rows, starts: Sequence[int]) -> int:
-    met = (rows.bad > 0) & (rows.block >= min(starts, default=0))
-    return int(np.count_nonzero(np.bincount(rows.user[met])))
+    return int(users_since(only_bad(rows), starts).max(initial=0))
 
 
 def _by_block(rows: Rows) -> tuple[NDArray[np.int64], Floats, Floats]:

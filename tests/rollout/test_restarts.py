@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zantara_exp.gates import restarts
-from zantara_exp.gates.restarts import (
+from zantara_exp.rollout import restarts
+from zantara_exp.rollout.restarts import (
     BLOCK_BETS,
     EXCESS_BETS,
     USER_BETS,
@@ -104,6 +104,14 @@ def test_no_start_shows_more_than_all_who_met_something_bad(asked: list[tuple[in
         assert users_above(seen, limit, range(5)).max() <= most + 1e-9
         most = restarts.most_users_can_exceed(seen, limit, range(5))
         assert users_exceed(seen, others, limit, range(5)).max() <= most + 1e-9
+
+
+@given(asked_at_random)
+def test_users_are_counted_from_each_start_on(asked: list[tuple[int, int, int, int]]):
+    seen, starts = rows(*[(u, b, n, min(n, x)) for u, b, n, x in asked]), [0, 2, 4, 9]
+    for each in (seen, restarts.only_bad(seen)):
+        assert list(restarts.users_since(each, starts)) == [np.unique(each.user[each.block >= s]).size for s in starts]
+    assert list(restarts.users_since(NOBODY, starts)) == [0] * 4
 
 
 @given(asked_at_random)
