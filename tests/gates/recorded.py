@@ -22,6 +22,7 @@ from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Evidence, Missing, Number, Reviews, Seen, UserDays, judge_gate
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.decision import View
+from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.operating import Plan
 from zantara_exp.gates.power import _table, operating
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
@@ -110,6 +111,7 @@ def _evidence(log: Mapping[str, Any], metric: str) -> Evidence:
         segments={name: np.array(table[name], dtype=np.str_) for name in _SEGMENTS if name in table},
         lost_per_day={FIRST + int(day): lost for day, lost in log["lost"].items()} if side == "rows" else {},
         epoch=log["epoch"],
+        slot=np.arange(len(table["user"])) * 7 % SLOTS if side == "rows" else None,
     )
 
 
@@ -136,7 +138,8 @@ def _verdict(gate: Gate, log: Mapping[str, Any], look: int) -> Iterator[str]:
         yield from (" | ".join(row) for row in (table.rows if table else []))
     for d in verdict.criteria:
         yield f"{d.name} {d.decision} {_view(d.view)} of {_number(d.needed_go)} {_number(d.needed_no_go)}"
-        yield f"  {_number(d.request_estimate)} lost {d.lost:g} {d.days} {d.evidence_hash} {d.epoch}"
+        yield f"  {d.per} {_number(d.view.rho)} {_number(d.view.blocks)} {_number(d.view.other)}"
+        yield f"  lost {d.lost:g} {d.days} {d.evidence_hash} {d.epoch} {d.outages}"
         if d.window:
             yield f"  window {d.window.days} {_number(d.window.estimate)} {d.window.users} {d.window.agrees}"
         yield from (f"  rho0 {other.rho0:g} {_view(other.view)}" for other in d.sensitivity)

@@ -28,6 +28,7 @@ SHORT = (
     "rehearsal.requests_per_day=600", "rehearsal.shadow_days=1", "rehearsal.tick_hours=6",
     "shadow.traffic_percent=100", "rollout.steps_percent=[50,100]", "rollout.hold_days=[1,1]", "rollout.min_users=20",
     "rollout.probe.seconds=0.2", "gate.min_days=0", "gate.time_block=none", "gate.time_block_no_go=none",
+    "gate.criteria.success.window=null",
 )  # fmt: skip
 
 
