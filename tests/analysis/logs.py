@@ -93,6 +93,8 @@ class Plan:
     start: int = 0
     latency_ms: float = 300.0
     alike: float = 0.7
+    heavy: float = 0.5
+    """Share of the requests that heavy users (Pareto) make; the others are everybody's alike."""
     failures: tuple[str, ...] = ("timeout", "breaker_open", "server_error", "", "...")
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -134,7 +136,9 @@ def both_versions(folder: Path) -> None:
 
 
 def _comparison(rng: random.Random, plan: Plan, day: int, number: int) -> dict[str, Any]:
-    user = min(int(rng.paretovariate(0.8)) - 1, plan.users - 1) if rng.random() < 0.5 else rng.randrange(plan.users)
+    user = (
+        min(int(rng.paretovariate(0.8)) - 1, plan.users - 1) if rng.random() < plan.heavy else rng.randrange(plan.users)
+    )
     language = _pick(rng, LANGUAGES)
     category = _pick(rng, CATEGORIES)
     moment = FIRST_DAY + timedelta(days=day, seconds=number * 80_000 / plan.per_day)

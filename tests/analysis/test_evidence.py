@@ -218,12 +218,12 @@ def test_days_that_lost_everything_are_days(layout: Layout, config: Config) -> N
 
 
 def test_a_gate_does_not_go_when_the_last_days_lost_everything(layout: Layout, config: Config) -> None:
-    logs.write(layout.logs, logs.Plan(days=3, per_day=200, users=600, success=1.0))
+    logs.write(layout.logs, logs.Plan(days=15, per_day=60, users=600, success=1.0, heavy=0.0))
     gate = Gate("mine", {"success": Criterion("success", go=Threshold(above=0.95))})
     assert judge_gate(gate, {"success": asked(config, layout, "success")}).verdict == "GO"
-    lose(layout.logs, "2025-10-24", drops=50)
+    lose(layout.logs, "2025-11-04", drops=50)
     verdict = judge_gate(gate, {"success": asked(config, layout, "success")})
-    assert (verdict.verdict, verdict.as_of) == ("INCONCLUSIVE", "2025-10-24")
+    assert (verdict.verdict, verdict.as_of) == ("INCONCLUSIVE", "2025-11-04")
     assert "were lost" in verdict.criteria[0].reason
 
 

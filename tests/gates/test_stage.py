@@ -42,7 +42,9 @@ class Kept:
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days of a good candidate."""
     folder = tmp_path_factory.mktemp("log")
-    logs.write(folder / "logs/shadow_mode", logs.Plan(start=-4, days=16, per_day=100, users=400, success=1.0))
+    logs.write(
+        folder / "logs/shadow_mode", logs.Plan(start=-4, days=16, per_day=100, users=400, success=1.0, heavy=0.0)
+    )
     return folder
 
 

@@ -91,7 +91,7 @@ OUT_OF_RANGE = {
     "shadow.traffic_percent=200": "must be at least 0 and at most 100",
     "gate.alpha=7": "must be above 0 and at most 0.25",
     "source.days=0": "must be at least 1",
-    "rollout.action=begin": "must be one of status, start, advance, pause, resume, rollback",
+    "rollout.action=begin": "must be one of status, start, advance, pause, resume, widen, rollback",
     "endpoint.kind=grpc": "must be one of local, openai,",
 }
 AGAINST_A_RULE = {

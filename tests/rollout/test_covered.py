@@ -25,12 +25,12 @@ NOW = datetime(2025, 11, 1, 9, tzinfo=UTC)
 
 @pytest.fixture
 def english(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve days of 60 English requests of 240 users, and one request a day in Italian and Indonesian."""
+    """Sixteen days of 60 English requests of 240 users, and one request a day in Italian and Indonesian."""
     monkeypatch.setenv("ZANTARA_HASH_KEY", "a key for tests of at least 32 characters")
     said = {"category": "casual"}
-    days(config_of(), days=12, success=1.0, users=240, extra={**said, "language": "en"})
+    days(config_of(), start=-4, days=16, success=1.0, users=240, extra={**said, "language": "en"})
     for seed, language in enumerate(("it", "id"), 5):
-        days(config_of(), days=12, success=1.0, per_day=1, seed=seed, extra={**said, "language": language})
+        days(config_of(), start=-4, days=16, success=1.0, per_day=1, seed=seed, extra={**said, "language": language})
     return workdir
 
 
@@ -41,7 +41,7 @@ def store() -> FileStore:
 def test_240_english_pairs_move_nobody_else(english: Path):
     looked = judged(now=NOW)
     assert looked.summary["verdict"] == "GO"
-    told = "a rollout of language en, not of language=it: success: 11 users, 30 are needed; language=id: success: "
+    told = "a rollout of language en, not of language=it: success: 15 users, 30 are needed; language=id: success: "
     assert looked.summary["opens"].startswith(told)
     said = verdict(english)
     assert said["covers"] == {"language": ["en"]}

@@ -61,7 +61,7 @@ def refused(*overrides: str, action: str = "start", now: datetime = TODAY) -> st
 
 def days(config: Config, **plan: Any) -> None:
     """Days of the candidate that would serve."""
-    whole = {"per_day": 60, "users": 300, "epoch": serving_epoch(config, Layout(config)), "alike": 1.0}
+    whole = {"per_day": 60, "users": 300, "epoch": serving_epoch(config, Layout(config)), "alike": 1.0, "heavy": 0.0}
     logs.write(Layout(config).logs, logs.Plan(**{**whole, "extra": {"category": "casual"}, **plan}))
 
 
@@ -150,7 +150,7 @@ def test_a_verdict_without_its_look_is_a_witness(at: Path):
 @pytest.fixture
 def good(workdir: Path) -> Path:
     """A working directory with twelve good days, the last one yesterday."""
-    days(config_of(), days=12, success=1.0)
+    days(config_of(), start=-4, days=16, success=1.0)
     return workdir
 
 

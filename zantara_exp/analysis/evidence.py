@@ -183,7 +183,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
         segments={name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in ("language", "category")},
         lost_per_day=lost,
         epoch=epoch,
-        slot=rows["slot"].to_numpy().astype(np.int64),
+        slot=_floats(rows["slot"]).astype(np.int64),
     )
 
 
