@@ -217,7 +217,7 @@ SENTENCES = (
     ),
     (
         r"the evidence does not say at what time of day, .*",
-        "l'evidenza non dice a che ora; gate.time_block la chiede (time_block: none, se nulla può cadere tutto insieme)",
+        "l'evidenza non dice a che ora, e gate.time_block lo chiede (none, se nulla può fallire tutto insieme)",
     ),
     (r"shown (of .*), but measured (\S+(?: %)?) (of .*): (.*) is needed", "dimostrato {}, ma misurato {} {}: serve {}"),
     (
