@@ -294,3 +294,11 @@ def test_false_no_go_is_shared_by_everything_that_could_end_in_one():
     assert resolve(gate)["a"].needed_no_go == pytest.approx(math.log(8 / 0.05))
     assert resolve(gate)["a"].needed_go == pytest.approx(math.log(1 / 0.05))
     assert resolve(gate)["a"].min_users == 149
+
+
+def test_no_bug_in_a_sample_says_what_it_excludes():
+    criterion = Criterion("critical_bugs", "count", go=Threshold(at_most=0), no_go=Threshold(at_least=1))
+    decided = judge(criterion, Number(0.0, sample=50))
+    assert decided.decision == "PASS"
+    assert decided.reason == "0 is at most 0; 0 of 50 at random excludes only more than 5.8 % of all"  # 1 - 0.05^(1/50)
+    assert judge(criterion, Number(0.0)).reason == "0 is at most 0"

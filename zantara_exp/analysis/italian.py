@@ -210,6 +210,10 @@ SENTENCES = (
         "gli ultimi {} giorni non lo dimostrano: misurato {}, serve {}",
     ),
     (r"(\d+) days with evidence, at least (\d+) are needed", "{} giorni con evidenza, ne servono almeno {}"),
+    (
+        r"(.*); (\d+) of (\d+) at random excludes only more than (.*) % of all",
+        "{}; {} su {} a caso esclude solo più del {} % di tutte",
+    ),
     (r"no evidence of a (.*) yet", "ancora nessuna evidenza di un giorno: {}"),
     (
         r"the log has (\d+) days, and the window of (\d+) days asks for as many",

@@ -69,6 +69,8 @@ class Number:
     """A quantity known exactly, such as the number of open critical bugs."""
 
     value: float
+    sample: int = 0
+    """Of how many, drawn at random, it was counted; 0 where all there are were counted."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _critical_bugs(known: Sequence[Label], labels: Sequence[Label], sample: Samp
     unread = len(sample.items) - len({label.pair for label in labels})
     if not found and unread:
         return Missing(f"{unread} of {len(sample.items)} pairs have not been read for critical bugs yet")
-    return Number(float(len(found)))
+    return Number(float(len(found)), 0 if found else len(sample.items))
 
 
 def _other_days(sample: Sample, until: date | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.gates.decision import FAIL, PASS, UNDECIDED, CriterionDecision, View
 from zantara_exp.gates.evidence import Number
+from zantara_exp.gates.intervals import exact_upper
 from zantara_exp.gates.kinds.kind import Kind, Rule, Seen
 
 
@@ -22,7 +23,7 @@ class Count(Kind):
         value = number.value
         met = next(((bound, sense) for bound, sense in ((c.no_go, FAIL), (c.go, PASS)) if _meets(value, bound)), None)
         bound, decision = met or ((c.go, UNDECIDED) if c.go.given else (c.no_go, PASS))
-        reason = f"{self.shown(value)} is {'' if met else 'not '}{self.words_of(c, bound)}"
+        reason = f"{self.shown(value)} is {'' if met else 'not '}{self.words_of(c, bound)}{_excluded(rule, number)}"
         view = View(decision, value, value, value, 0.0, 0, 0.0, None, None)
         return CriterionDecision(rule.name, c, decision, reason, view, None, None)
 
@@ -33,6 +34,14 @@ class Count(Kind):
     def threshold(self, criterion: Criterion, bound: Threshold) -> str:
         """As it is."""
         return f"{bound.value:g}"
+
+
+def _excluded(rule: Rule, number: Number) -> str:
+    """What a count of a sample says about all there are: exact (Clopper & Pearson 1934), at the criterion's alpha."""
+    if not 0 <= number.value <= number.sample or not number.sample:
+        return ""
+    most = float(exact_upper(number.value, number.sample - number.value, rule.alpha))
+    return f"; {number.value:g} of {number.sample} at random excludes only more than {100 * most:.1f} % of all"
 
 
 def _meets(value: float, bound: Threshold) -> bool:
