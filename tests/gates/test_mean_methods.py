@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.gates.evidence import crowd, user_days
-from zantara_exp.config.gate import Criterion, Gate, Threshold
+from tests.gates.evidence import crowd, gate_of, user_days
+from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.gates import decide, resolve
 from zantara_exp.gates.eprocess import user_weights
 from zantara_exp.gates.mean_methods import HIGH_BETS, LOW_BETS
@@ -19,7 +19,7 @@ ABOVE = Criterion("accuracy", "mean", bound=1.0, go=Threshold(above=0.9), no_go=
 
 
 def judge(criterion, days, last=None):
-    return decide(resolve(Gate("g", {"c": criterion}))["c"], days, last)
+    return decide(resolve(gate_of(c=criterion))["c"], days, last)
 
 
 def latencies(users=400, mean=600.0, seed=1, requests=3, most=10_000.0):

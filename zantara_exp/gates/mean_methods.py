@@ -81,6 +81,8 @@ class MeanMethod(Method, ABC):
 class StudentMean(Student, MeanMethod):
     """One look, values without a bound: right as far as the mean of so many users is near to normal."""
 
+    over_time = False
+
     def log_evidence(
         self, sums: MeanSums, threshold: float, upwards: bool, alpha: float, outlook: Outlook = NOW
     ) -> Floats:
@@ -95,8 +97,8 @@ class StudentMean(Student, MeanMethod):
         return np.asarray(sums.mean - radius if upwards else sums.mean + radius)
 
     def note(self) -> str:
-        """The normal approximation."""
-        return "if the mean over so many users is near to normal"
+        """The normal approximation, and independent users."""
+        return "if the mean over so many users is near to normal, and nothing hit all at once"
 
 
 class Bounded(MeanMethod):

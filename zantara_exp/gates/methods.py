@@ -66,6 +66,8 @@ class Method:
     """Distinct users that a NO-GO needs."""
     weighs: ClassVar[bool] = False
     """Whether it rests on the assumed correlation rho0."""
+    over_time: ClassVar[bool] = True
+    """Whether it takes blocks of time as clusters, where the kind and the gate do."""
     forecasts: ClassVar[bool] = True
     """Whether further days of the same traffic lead to a decision."""
 

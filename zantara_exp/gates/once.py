@@ -112,7 +112,7 @@ class Strict(Once):
 class Detector(Once):
     """A guardrail that reacts: users observed by their first day, in its order (`zantara_exp.gates.detector`)."""
 
-    forecasts = False
+    forecasts, over_time = False, False
 
     def chosen(self, measured: Measured) -> Measured:
         """Users' first days with a request."""

@@ -75,8 +75,9 @@ class Rule:
 
     @property
     def timed(self) -> bool:
-        """Whether it is about traffic over time, in which blocks are clusters; never of an alarm."""
-        return self.clusters.time_block > 0 and self.kind.over_time and not METHODS[self.criterion.method].alarms
+        """Whether it is about traffic over time, in which blocks are clusters."""
+        of_kind = self.kind.over_time and self.kind.methods[self.criterion.method].over_time
+        return of_kind and self.clusters.time_block > 0
 
     @property
     def needed_go(self) -> float:
