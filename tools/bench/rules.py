@@ -1,4 +1,4 @@
-"""The rules that `scripts/bench gates` compares: what a team might look at daily, and what a gate does.
+"""The rules that `scripts/bench gates` compares the gate with: what a team might look at daily.
 
 Each rule answers, for every rollout and day, whether a look would say GO, given a horizon of 14 or 60 daily looks.
 """
@@ -14,15 +14,9 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
 from tools.bench import spending
-from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
-from zantara_exp.gates import eprocess, intervals
-from zantara_exp.gates.kinds.kind import Planned, Rule
-from zantara_exp.gates.kinds.proportion import Proportion
-from zantara_exp.gates.rules import resolve
-from zantara_exp.gates.share_methods import counts_of
-from zantara_exp.gates.visits import Flags, Floats, Measured, Visits
-
-P0, ALPHA, RHO0 = 0.98, 0.05, 0.2
+from tools.bench.shipped import ALPHA, P0
+from zantara_exp.gates import intervals
+from zantara_exp.gates.visits import Flags, Floats, Visits
 
 
 @dataclass(frozen=True)
@@ -113,38 +107,6 @@ def _request_e_process(seen: Seen, horizon: int) -> Flags:
     return np.asarray(closed_form_evidence(*counts, P0) >= -np.log(ALPHA))
 
 
-def criterion_rule(method: str = "weighted", rho0: float = RHO0, window: str | None = None) -> Rule:
-    """The success criterion of a gate, by its own code."""
-    criterion = Criterion("success", go=Threshold(above=P0), method=method, window=window)
-    return resolve(Gate(criteria={"success": criterion}, alpha=ALPHA, rho0=rho0, traffic=Traffic()))["success"]
-
-
-def _gate(**how: str) -> Decides:
-    rule, kind = criterion_rule(**how), Proportion()  # type: ignore[arg-type]
-
-    def decides(seen: Seen, horizon: int) -> Flags:
-        plan = Planned(seen.at.days, review_size=0)
-        return kind.looks(rule, Measured(seen.at, seen.at.trials, seen.good), plan).passes
-
-    return decides
-
-
-_NARROW = eprocess.GO_BETS**2 * (1.0 - eprocess.GO_BETS)
-
-
-def _narrow(seen: Seen, horizon: int) -> Flags:
-    """The weighted rule with its stakes laid around those that pay at 0.99 and 0.995."""
-    rule = criterion_rule()
-    good, bad = counts_of(seen.at, seen.at.trials, seen.good, rule.rho0)
-    wealth = good[..., None] * np.log1p((1.0 - P0) / P0 * eprocess.GO_BETS) + bad[..., None] * np.log1p(
-        -eprocess.GO_BETS
-    )
-    evidence = eprocess.mix(wealth, np.log(_NARROW / _NARROW.sum()))
-    return np.asarray((evidence >= rule.needed_go) & (seen.at.users_seen >= rule.min_users))
-
-
-NARROW = "weighted, stakes ~ l^2 (1 - l): tried, not used"
-WEIGHTED, VETOED, STRICT = "**weighted, rho0 = 0.2**", "weighted, with the 7-day veto", "**strict: first 3 days, once**"
 CLASSICAL: dict[str, Decides] = {
     "rolling 7-day point estimate, n >= 500": _rolling,
     "exact binomial at 5 %, every day": _daily_exact,
@@ -155,10 +117,4 @@ CLASSICAL: dict[str, Decides] = {
         spending.lan_demets_obrien_fleming, lambda seen: seen.z_cluster_robust
     ),
     "beta-binomial e-process on requests": _request_e_process,
-}
-OURS: dict[str, Decides] = {
-    WEIGHTED: _gate(),
-    VETOED: _gate(window="7d"),
-    STRICT: _gate(method="strict"),
-    NARROW: _narrow,
 }

@@ -17,7 +17,9 @@ import pytest
 from tools.bench import __main__ as bench
 from tools.bench.analysis import Taken, Time
 from tools.bench.extract import Reading, _Found
+from tools.bench.populations import FALSE_GO
 from tools.bench.ramps import Played
+from tools.bench.rollouts import Found
 from tools.bench.rules import CLASSICAL
 from tools.bench.startup import Answered
 from tools.bench.train import Training
@@ -34,12 +36,14 @@ def loaded(*_: object) -> Any:
 
 GIVEN: dict[str, dict[str, Any]] = {
     "gates": {
-        "gates._Bench.first_go": lambda self, truth, icc, users, rules: {
-            name: np.full(self.simulations, 61.0)
-            for name in (*rules, *(f"{rule}@14" for rule in rules if rule in CLASSICAL))
+        "rollouts.Rollouts.of": lambda self, population, variants, part=1.0: {
+            name: Found(np.full(self.simulations, 61.0), np.full(self.simulations, 61.0)) for name in variants
+        },
+        "rollouts.Rollouts.classical": lambda self, population: {
+            name: np.full(self.simulations, 61.0) for rule in CLASSICAL for name in (rule, f"{rule}@14")
         },
         "guardrails.table": lambda *_: TABLE,
-        "gates._verdict": lambda *_: TABLE,
+        "gates._all_at_no_go": lambda *_: TABLE,
     },
     "extract": {
         "extract._loaded": loaded,
@@ -70,7 +74,13 @@ GIVEN: dict[str, dict[str, Any]] = {
 """Benchmark -> what stands for its measurements."""
 
 SMALL: dict[str, dict[str, Any]] = {
-    "gates": {"gates.ICCS": (0.2,), "gates.STRICT_ICCS": (0.2,), "guardrails._RAMPS": 2},
+    "gates": {
+        "gates.ICCS": (0.2,),
+        "gates.FALSE_GO": FALSE_GO[:1],
+        "gates.DESERVED": (0.995,),
+        "gates.STRICT_ICCS": (0.2,),
+        "guardrails._RAMPS": 2,
+    },
     "extract": {"extract.TURNS": 1},
     "analysis": {"analysis._TURNS": 1},
     "gateway": {
