@@ -12,11 +12,18 @@ unexport PYTHONDONTWRITEBYTECODE
 
 setup: $(READY)
 
-# TORCH=cpu or TORCH=cuda takes that build of torch, whatever this machine has.
-$(READY): pyproject.toml locks/dev.txt
+# What was asked for, if it was: PYTHON=python3.12 takes that Python, TORCH=cpu or TORCH=cuda that build of torch, whatever
+# this machine has. .ready holds what was set up with; where that is something else, it is set up anew.
+GIVEN := $(foreach name,PYTHON TORCH,$(if $(filter command environment,$(firstword $(origin $(name)))),$(if $(filter-out auto,$($(name))),'$(name)=$($(name))')))
+OTHER := $(if $(GIVEN),$(shell for each in $(GIVEN); do grep -qsxF "$$each" $(READY) || echo set-up-anew; done))
+
+.PHONY: set-up-anew
+set-up-anew:
+
+$(READY): pyproject.toml locks/dev.txt $(firstword $(OTHER))
+	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "setup: PYTHON=$(PYTHON) is not found"; echo "  next: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11, or another of 3.11 to 3.13 that is installed here"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "setup: zantara_exp needs Python 3.11 to 3.13, and $(PYTHON) is none of them"; echo "  next: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) scripts/setup
-	@touch $@
+	@PYTHON='$(PYTHON)' $(PYTHON) scripts/setup
 
 demo: $(READY)
 	$(BIN)/python -m zantara_exp

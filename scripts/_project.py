@@ -27,6 +27,13 @@ def use_own_python() -> None:
     sys.exit(f"zantara-exp is not installed for {sys.executable}, and there is no {python}\n  next: make setup")
 
 
+def help_asked(text: str | None) -> None:
+    """End with a script's own description, where it was asked for."""
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        sys.stdout.write(f"{(text or '').strip()}\n")
+        sys.exit()
+
+
 def run(overrides: Callable[[Sequence[str]], list[str]]) -> None:
     """Run the script: its command line as overrides of the config."""
     use_own_python()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def _as_extracted(dataset: Path, further: Sequence[str]) -> list[str]:
     named = [text.partition("=")[0] for text in further]
     if there is None or os.environ.get(EXPERIMENT) or {"experiment", "source"} & {*named}:
         return []
+    if there.config_dir and not Path(there.config_dir).is_dir():
+        sys.exit(
+            f"the config folder {os.path.relpath(there.config_dir)} that wrote {dataset} is not there any more\n"
+            "  next: bring it back, or say what counts: -- --config-dir=DIR experiment=NAME"
+        )
     folder = [f"--config-dir={there.config_dir}"] if there.config_dir else []
     return [*folder, *(text for text in there.overrides if text.partition("=")[0] not in named)]
 

@@ -79,9 +79,10 @@ def _started_where_the_interpreter_matters(request: pytest.FixtureRequest, monke
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the variables of the person who runs it."""
+    """No test sees the variables of the person who runs it; the environment of the tests is an active one."""
     for name in _OURS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture(scope="session", autouse=True)

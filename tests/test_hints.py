@@ -98,6 +98,37 @@ def test_the_folder_and_notes(workdir: Path) -> None:
         assert command("show", program="x") == "x show"
 
 
+def test_the_interpreter_of_an_environment_that_nobody_activated(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After `make demo`: the shell's own python knows nothing of the project."""
+    programs = workdir / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "zantara-exp"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert command("stage=gate") == "python -m zantara_exp stage=gate"  # one that lies elsewhere
+    monkeypatch.setattr("sys.prefix", str(workdir / ".venv"))
+    assert command("stage=gate") == ".venv/bin/python -m zantara_exp stage=gate"
+    assert command("show", program="python -m zantara_exp.shadow.switch").startswith(".venv/bin/python -m zantara_exp.")
+    assert run_overrides(["--config-dir=no such", "stage=gate"]) == 2
+    assert "next: .venv/bin/zantara-exp init 'no such'   # a new one\n" in capsys.readouterr().err
+    monkeypatch.chdir(workdir / ".venv")
+    assert command("stage=gate") == "bin/python -m zantara_exp stage=gate"
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    assert command("stage=gate") == "python -m zantara_exp stage=gate"
+
+
+def test_folders_with_a_blank_are_quoted(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_overrides(["--config-dir", "no such", "stage=gate"]) == 2
+    assert "next: zantara-exp init 'no such'   # a new one\n" in capsys.readouterr().err
+    assert run_overrides(["init", "no such"]) == 0
+    assert "'--config-dir=no such'" in capsys.readouterr().out
+    assert run_overrides(["init", "no such"]) == 1
+    assert "next: ls 'no such'\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["a.url=https://ada:hunter2@host", "a.b_env=hunter2", "a.model=x-hunter2-hunter2"])
 def test_a_secret_is_not_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "hunter2-hunter2")

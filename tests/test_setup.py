@@ -232,6 +232,56 @@ def failing(place: Path, *command: str, **environment: str) -> str:
     return ended.stdout + ended.stderr
 
 
+def test_another_python_or_torch_is_set_up_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make` alone keeps what is there; so does one that asks for just that."""
+    place = checkout(tmp_path)
+    other = tmp_path / "python-other"
+    other.symlink_to(sys.executable)
+    (place / "scripts" / "setup").write_text(
+        "import os\nassert os.environ.get('TORCH') != 'bogus'\n"
+        "note = 'PYTHON=' + os.environ['PYTHON'] + '\\nTORCH=' + os.environ.get('TORCH', 'cpu') + '\\n'\n"
+        "os.makedirs('.venv', exist_ok=True)\nopen('.venv/.ready', 'w').write(note)\nprint('set up')\n"
+    )
+
+    def made(*words: str) -> bool:
+        ended = subprocess.run(["make", "setup", *words], cwd=place, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return "set up" in ended.stdout
+
+    for name in ("PYTHON", "TORCH"):
+        monkeypatch.delenv(name, raising=False)
+    assert made(f"PYTHON={sys.executable}")
+    assert not made()
+    assert not made("TORCH=cpu", f"PYTHON={sys.executable}")
+    assert not made("TORCH=auto")
+    assert made("TORCH=cuda", f"PYTHON={sys.executable}")
+    assert not made()
+    assert made(f"PYTHON={other}")
+    monkeypatch.setenv("TORCH", "cuda")
+    assert made(f"PYTHON={other}")
+    assert not made()
+    ended = subprocess.run(["make", "test", "TORCH=bogus"], cwd=place, capture_output=True, text=True)
+    assert ended.returncode != 0
+    assert "AssertionError" in ended.stderr
+
+
+def test_what_was_set_up_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = script("setup")
+    monkeypatch.setattr(setup, "VENV", tmp_path)
+    monkeypatch.setenv("PYTHON", "python3.12")
+    setup._note("cuda")
+    assert (tmp_path / ".ready").read_text() == "PYTHON=python3.12\nTORCH=cuda\n"
+
+
+def test_a_python_that_is_not_there_is_said(tmp_path: Path) -> None:
+    said = failing(checkout(tmp_path), "make", "test", "PYTHON=nosuch")
+    assert "PYTHON=nosuch is not found" in said
+    assert "next: make test PYTHON=python3.11, or another" in said
+    assert "is none of them" not in said
+
+
 def test_a_wrong_python_is_said(tmp_path: Path) -> None:
     (tmp_path / "python3.9").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "python3.9").chmod(0o755)
@@ -271,3 +321,37 @@ def test_another_python_gets_an_environment_of_its_own(tmp_path: Path, monkeypat
     (made / "left").touch()
     setup._environment()
     assert (made / "left").exists(), "the same Python: what is installed stays"
+
+
+@pytest.mark.parametrize("name", ["lock", "extras", "licences"])
+def test_a_script_describes_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        script(name).main()
+    assert not ended.value.code
+    assert f"scripts/{name} " in capsys.readouterr().out
+
+
+def test_the_last_line_says_what_was_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extras = script("extras")
+    monkeypatch.setattr("sys.argv", ["extras"])
+    monkeypatch.setattr(extras, "ROOT", tmp_path)
+    monkeypatch.setattr(extras, "Uv", lambda: None)
+    monkeypatch.setattr(extras, "_has_java", lambda: False)
+    monkeypatch.setattr(extras, "_environment", lambda uv, name: tmp_path / name)
+    monkeypatch.setattr(extras, "_passes", lambda *_, **__: True)
+    extras.main()
+    *_, skipped, following = capsys.readouterr().out.splitlines()
+    assert skipped == "extras: SKIPPED, so not tested: spark (no Java)"
+    assert following == "  next: sudo apt-get install default-jre-headless && scripts/extras spark"
+    monkeypatch.setattr(extras, "_passes", lambda *_, **__: False)
+    with pytest.raises(SystemExit, match="failed: runpod, unsloth\n"):
+        extras.main()
+    monkeypatch.setattr(extras, "_has_java", lambda: True)
+    monkeypatch.setattr(extras, "_passes", lambda *_, **__: True)
+    extras.main()
+    assert "SKIPPED" not in capsys.readouterr().out.splitlines()[-1]

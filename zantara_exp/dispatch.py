@@ -17,7 +17,8 @@ from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command, given, remember
 from zantara_exp.layout import Layout
-from zantara_exp.origin import refuse_others, to_note
+from zantara_exp.origin import to_note
+from zantara_exp.others import refuse_others
 from zantara_exp.provenance import provenance
 from zantara_exp.reuse import Fingerprint, Records, relative
 from zantara_exp.stage import OK, Context, StageResult, Table

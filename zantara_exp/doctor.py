@@ -12,11 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zantara_exp import origin
 from zantara_exp.config import EXPERIMENT
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command, given
+from zantara_exp.origin import difference, noted
+from zantara_exp.others import refuse_others
 from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
 
 _LEAST_FREE_GB = 2.0
@@ -67,12 +68,12 @@ def _experiment(config: Config, context: Context) -> Iterator[Finding]:
     by = f" (by {EXPERIMENT})" if named and os.environ.get(EXPERIMENT, "").strip() == named else ""
     none = f"none; experiment=NAME or {EXPERIMENT}=NAME names one"
     yield Finding("experiment", True, f"{named}{by}" if named else none)
-    layout, there = context.layout, origin.noted(context.layout.extract_summary)
-    if there is None:
-        return
+    layout, there = context.layout, noted(context.layout.extract_summary)
     try:
-        origin.refuse_others("extract", [], config, layout)
-        other = origin.difference(layout.extract_summary, config, layout)
+        refuse_others("extract", [], config, layout)
+        if there is None:
+            return
+        other = difference(layout.extract_summary, config, layout)
         yield Finding("extracted data", not other, f"of another {other}: {there}" if other else f"of {there}")
     except ZantaraError as error:
         yield Finding("extracted data", False, str(error), "extract")

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,19 +99,46 @@ def command(
     `without` names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may
     hold a secret is not shown, and the note says so.
     """
-    from zantara_exp.config import EXPERIMENT
-
     now = given()
     folder = str(now.config_dir if config_dir is None else config_dir)
     if folder and program == PROGRAM:  # the others know the variable alone
         overrides = (*overrides, f"--config-dir={_relative(folder)}")
-    kept = [] if alone else [text for text in now.overrides if _goes_on(text, overrides, now.choices, without)]
-    if os.environ.get(EXPERIMENT) and not alone and "experiment" not in map(key_of, (*overrides, *kept)):
-        kept.append("experiment=null")  # as this command had none, whatever the variable says
-    secret = [text for text in (*overrides, *kept) if holds_secret(text)]
-    words = [shlex.quote(text) for text in (*overrides, *kept) if text not in secret]
+    words = [*overrides] if alone else [*overrides, *kept(*overrides, without=without)]
+    secret = [text for text in words if holds_secret(text)]
+    shown = [shlex.quote(text) for text in words if text not in secret]
     notes = [note, *(f"add {key_of(text)}=..., which may hold a secret" for text in secret)]
-    return " ".join([program, *words]) + (f"   # {'; '.join(filter(None, notes))}" if any(notes) else "")
+    return " ".join([_as_found(program), *shown]) + (f"   # {'; '.join(filter(None, notes))}" if any(notes) else "")
+
+
+def kept(*overrides: str, without: Sequence[str] = ()) -> list[str]:
+    """What goes on into the next command of what this one was given, where that one says `overrides` itself."""
+    from zantara_exp.config import EXPERIMENT
+
+    now = given()
+    going_on = [text for text in now.overrides if _goes_on(text, overrides, now.choices, without)]
+    if os.environ.get(EXPERIMENT) and "experiment" not in map(key_of, (*overrides, *going_on)):
+        going_on.append("experiment=null")  # as this command had none, whatever the variable says
+    return going_on
+
+
+def start(folder: str = "conf-ours") -> str:
+    """The command that writes a folder of one's own config."""
+    return f"{_as_found('zantara-exp')} init {shlex.quote(folder)}"
+
+
+def _as_found(program: str) -> str:
+    """The program with its folder, where only the environment below the working directory has it.
+
+    So it is after `make demo`, where nobody has activated `.venv`.
+    """
+    name, *words = program.split(" ")
+    own = Path(sys.prefix, "bin")
+    first = shutil.which(name)
+    active = first is not None and Path(first).parent.resolve() == own.resolve()
+    ours = sys.prefix != sys.base_prefix and own.is_relative_to(Path.cwd()) and (own / name).exists()
+    if active or not ours:
+        return program
+    return " ".join([shlex.quote(str((own / name).relative_to(Path.cwd()))), *words])
 
 
 def _goes_on(text: str, overrides: Sequence[str], choices: Mapping[str, str], without: Sequence[str]) -> bool:
@@ -122,6 +151,14 @@ def _goes_on(text: str, overrides: Sequence[str], choices: Mapping[str, str], wi
     chosen = {key_of(each): each.partition("=")[2] for each in overrides}
     # With another option its keys may not even exist.
     return key not in chosen and not (group in chosen and choices.get(group) != chosen[group])
+
+
+def quoted(value: str) -> str:
+    """A text as Hydra reads it back as the value of an override."""
+    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def holds_secret(text: str) -> bool:

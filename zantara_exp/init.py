@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from shlex import quote
 
 from zantara_exp import terminal
 from zantara_exp.config import CONF
 from zantara_exp.config.data import Columns
 from zantara_exp.config.fields import default_of, doc_of
 from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.hints import command, start
 from zantara_exp.stage import OK, Table
 
 _COPIED = {
@@ -51,7 +52,7 @@ models: [haiku, sonnet]
 def init(arguments: Sequence[str]) -> int:
     """Write the folder that `arguments` name. Raises ZantaraError rather than replace a file."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise ZantaraError("init takes one folder to write", hint="zantara-exp init conf-ours")
+        raise ZantaraError("init takes one folder to write", hint=start())
     folder = Path(arguments[0])
     texts = {name: (CONF / name).read_text(encoding="utf-8") for name in _COPIED}
     texts["source/postgres.yaml"] = (CONF / "source/postgres.yaml").read_text(encoding="utf-8") + _source()
@@ -60,7 +61,9 @@ def init(arguments: Sequence[str]) -> int:
     )
     there = [name for name in texts if (folder / name).exists()]
     if there:
-        raise ZantaraError(f"{folder} holds {', '.join(there)} already, and init replaces nothing", hint=f"ls {folder}")
+        raise ZantaraError(
+            f"{folder} holds {', '.join(there)} already, and init replaces nothing", hint=f"ls {quote(str(folder))}"
+        )
     for name, text in texts.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

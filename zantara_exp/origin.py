@@ -1,8 +1,8 @@
 """Whose data these are: the experiment and the source are noted beside what they wrote, and compared before it is used.
 
-extract.json, prepare.json and train.json hold it under `origin`. A stage refuses what another source wrote, and what
-another experiment wrote where this one would not have written the same; `extract` asks before it replaces data of
-another source. Data from before this was noted contradict nothing but by their kind of source and their table.
+extract.json, prepare.json and train.json hold it under `origin`; `others.py` refuses by it. An experiment is
+one where its name and its config folder are the same, or where the settings are that the data depend on. Data from
+before this was noted contradict nothing but by their kind of source and their table.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.identity import identity, in_words
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command, given, holds_secret, key_of
+from zantara_exp.hints import given, holds_secret, key_of
 from zantara_exp.layout import Layout
 
-_DATA = ("source", "demo", "dataset", "as_of", "seed")
+DATA = ("source", "demo", "dataset", "as_of", "seed")
 """Config nodes that extracted and prepared data depend on."""
+MAPPING = "source (another mapping: source.columns)"
+"""The difference between two mappings of one table."""
 
 
 @dataclass(frozen=True)
@@ -37,43 +38,52 @@ class Origin:
     settings: Mapping[str, str] = field(default_factory=dict)
     """A hash of each config node that the data depend on."""
     config_dir: str = ""
+    """Absolute; in a note as seen from the note's folder, with which it may be moved. Empty is none that matters."""
     overrides: Sequence[str] = ()
     """Those that chose the experiment or set such a node."""
 
     def __str__(self) -> str:
         names = {None: "an experiment that was not noted", "": "no experiment"}
-        return f"{names.get(self.experiment, f'experiment={self.experiment}')}, {in_words(self.source)}"
-
-
-class OtherDataError(ZantaraError):
-    """Data of another source or experiment lie where this command would read or write."""
+        folder = f" (--config-dir={os.path.relpath(self.config_dir)})" if self.config_dir else ""
+        return f"{names.get(self.experiment, f'experiment={self.experiment}')}{folder}, {in_words(self.source)}"
 
 
 def configured(config: Config, layout: Layout) -> Origin:
     """What this command would write."""
     now, settings = given(), {}
-    for name in _DATA:
+    for name in DATA:
         value = getattr(config, name)
         plain = asdict(value) if hasattr(value, "__dataclass_fields__") else value
         if name == "source":
             plain.pop("stats_only")
+            plain["path"] = None  # `identity` tells the file, from whatever folder it is named
         settings[name] = sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-    chosen = [text for text in now.overrides if key_of(text).split(".", 1)[0] in (*_DATA, "experiment")]
+    chosen = [text for text in now.overrides if key_of(text).split(".", 1)[0] in (*DATA, "experiment")]
     kept = [text for text in chosen if key_of(text) != "source.stats_only" and not holds_secret(text)]
-    return Origin(identity(config, layout), now.experiment, settings, now.config_dir, kept)
+    return Origin(identity(config, layout), now.experiment, settings, _that_matters(now.config_dir), kept)
+
+
+def _that_matters(folder: str) -> str:
+    """A config folder, absolute, if data can depend on it: the one of a published model holds an endpoint alone."""
+    found = Path(os.path.abspath(folder)) if folder else None
+    if found is None or not any((found / name).exists() for name in (*DATA, "experiment", "config.yaml")):
+        return ""
+    return str(found)
 
 
 def noted(summary: Path) -> Origin | None:
-    """What a stage noted in its summary; None where there is no such file."""
+    """What a stage noted in its summary; None where there is no file that can be read."""
     try:
         found = orjson.loads(summary.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return None
     if not isinstance(found, dict):
-        return Origin()
+        return None
     told, kind = found.get("origin"), found.get("source")
     if isinstance(told, dict) and isinstance(told.get("source"), dict) and isinstance(told.get("settings"), dict):
-        return Origin(**{each.name: told[each.name] for each in fields(Origin) if each.name in told})
+        known = {each.name: told[each.name] for each in fields(Origin) if each.name in told}
+        folder = str(known.get("config_dir") or "")
+        return Origin(**known | {"config_dir": os.path.abspath(summary.parent / folder) if folder else ""})
     if isinstance(kind, str):  # an older extract.json
         return Origin({"kind": kind, "table": found.get("table")}, overrides=[f"source={kind}"])
     return Origin()
@@ -84,41 +94,9 @@ def to_note(stage: str, config: Config, layout: Layout) -> dict[str, Any]:
     mine = configured(config, layout)
     read = {"prepare": layout.extract_summary, "train": layout.prepare_summary}.get(stage)
     there = noted(read) if read else mine
-    return asdict(mine) | {"source": dict(there.source) if there else {}}
-
-
-def refuse_others(stage: str, reads: Sequence[Path], config: Config, layout: Layout) -> list[str]:
-    """What to say of data whose origin was not noted, which are taken for what is configured.
-
-    Raises OtherDataError where what `stage` reads, or `extract` would replace, is another source's or experiment's.
-    """
-    if stage == "extract":
-        if not (config.force or config.source.stats_only):
-            _refuse_to_replace(config, layout)
-        return []
-    unknown: dict[Path, str] = {}
-    for path, summary in _summaries(layout).items():
-        if path not in reads or not path.exists():
-            continue
-        there = noted(summary)
-        if there is None or there.experiment is None:
-            unknown[summary] = f"{_shown(path)} is taken as it is: no {summary.name} says which experiment wrote it"
-        if there is not None and (why := difference(summary, config, layout)):
-            mine = configured(config, layout)
-            raise OtherDataError(
-                f"{_shown(path)} is of another {why}\n  written by  {there}\n  configured  {mine}",
-                f"{_go_on(stage, there)}   # go on with what is there\n  or:   {anew(config, layout)}",
-            )
-    return list(unknown.values())
-
-
-def refusal(summary: Path, config: Config, layout: Layout) -> str:
-    """Why what `summary` is of is no evidence for this experiment; empty where it is."""
-    why = difference(summary, config, layout)
-    if not why:
-        return ""
-    mine = configured(config, layout)
-    return f"{_shown(summary)} is of another {why}: {noted(summary)}, not {mine}; {anew(config, layout)}"
+    beside = layout.model if stage == "train" else layout.dataset
+    folder = os.path.relpath(mine.config_dir, beside) if mine.config_dir else ""
+    return asdict(mine) | {"source": dict(there.source) if there else {}, "config_dir": folder}
 
 
 def difference(summary: Path, config: Config, layout: Layout) -> str:
@@ -126,55 +104,15 @@ def difference(summary: Path, config: Config, layout: Layout) -> str:
     there, mine = noted(summary), configured(config, layout)
     if there is None:
         return ""
-    if differs := _unlike(there.source, mine.source):
-        return "source" + (" (another mapping: source.columns)" if differs == ["columns"] else "")
-    if there.experiment is None or there.experiment == mine.experiment:
+    if differs := unlike(there.source, mine.source):
+        return MAPPING if differs == ["columns"] else "source"
+    if there.experiment is None or (there.experiment, there.config_dir) == (mine.experiment, mine.config_dir):
         return ""
-    nodes = _unlike(there.settings, mine.settings)
+    nodes = unlike(there.settings, mine.settings)
     return f"experiment (other settings of {', '.join(nodes)})" if nodes else ""
 
 
-def anew(config: Config, layout: Layout) -> str:
-    """The first command that writes what this one is configured for, where another's data lie."""
-    if difference(layout.extract_summary, config, layout):
-        return command("stage=extract", "force=true", note="replace it by what is configured")
-    stage = "prepare" if difference(layout.prepare_summary, config, layout) else "train"
-    return command(f"stage={stage}", note="what is configured is extracted already")
-
-
-def _summaries(layout: Layout) -> dict[Path, Path]:
-    """File -> the summary in which its origin is noted, in the order they are written."""
-    splits = (layout.train, layout.val, layout.test, layout.splits)
-    return {
-        layout.raw_conversations: layout.extract_summary,
-        **dict.fromkeys(splits, layout.prepare_summary),
-        layout.train_summary: layout.train_summary,
-    }
-
-
-def _refuse_to_replace(config: Config, layout: Layout) -> None:
-    there, mine = noted(layout.extract_summary), configured(config, layout)
-    if there is None or not layout.raw_conversations.exists():
-        return
-    # Another mapping of the same table reads the same conversations better.
-    if set(_unlike(there.source, mine.source)) - {"columns"}:
-        raise OtherDataError(
-            f"{_shown(layout.raw_conversations)} holds conversations of another source, which this would "
-            f"replace\n  written by  {there}\n  configured  {mine}",
-            f"{_go_on('extract', there)}   # go on with that source\n"
-            f"  or:   {command('stage=extract', 'force=true', note='replace them')}",
-        )
-
-
-def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Names whose values differ, of those that both have; of two kinds of source, that alone."""
     names = ["kind"] if one.get("kind") != other.get("kind") else [name for name in one if name in other]
     return [name for name in names if name in one and name in other and one[name] != other[name]]
-
-
-def _shown(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _go_on(stage: str, there: Origin) -> str:
-    return command(f"stage={stage}", *there.overrides, config_dir=there.config_dir, without=[*_DATA, "experiment"])

@@ -169,7 +169,7 @@ def _init(arguments: Sequence[str]) -> int:
     except ZantaraError as error:
         return _explained(error)
     except OSError as error:
-        return _explained(_disk_error(error) or ZantaraError(str(error), "zantara-exp init conf-ours"))
+        return _explained(_disk_error(error) or ZantaraError(str(error), hints.start()))
 
 
 def _own_folder(arguments: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -1,4 +1,4 @@
-"""`scripts/bench NAME [--strict] [--write] [--seed N] [--simulations N | --rows N]`.
+"""`scripts/bench NAME [--strict] [--write] [--seed N] [--simulations N | --rows N]`; without a NAME it lists them.
 
 Exit status 0 when it ran; with --strict 1 when a goal was missed. The last line is a summary.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tools.bench.report import Report, write_section
 from zantara_exp import terminal
+from zantara_exp.stage import Table
 
 NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
@@ -29,9 +30,10 @@ DOCS = Path("docs") / "benchmarks.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one benchmark; returns the exit status."""
+    """Run one benchmark, or list them; returns the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure again what the project claims.")
-    parser.add_argument("name", choices=list(NAMES), help="; ".join(f"{name}: {what}" for name, what in NAMES.items()))
+    parser.add_argument("name", nargs="?", choices=list(NAMES), help="which one; without it they are listed")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
     parser.add_argument("--write", action="store_true", help=f"update the benchmark's section of {DOCS}")
     parser.add_argument("--seed", type=int, default=7, help="seed of everything random (default 7)")
@@ -40,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.size is not None and given.size < 100:
         parser.error(f"--simulations {given.size}: at least 100, or a rate says nothing")
+    if given.list or given.name is None:
+        terminal.show(Table("benchmarks", [], [[name, what] for name, what in NAMES.items()]))
+        terminal.say("next: scripts/bench NAME")
+        return 0
     report: Report = import_module(f"tools.bench.{given.name}").run(given.size, given.seed)
     for table in [*report.tables, report.goal_table]:
         terminal.show(table)

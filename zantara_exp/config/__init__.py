@@ -10,6 +10,7 @@ from pathlib import Path
 from zantara_exp.config._unfold import names_code, unfolded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError
+from zantara_exp.hints import start
 
 __all__ = ["CONF", "Config", "compose", "folders", "options", "register", "with_experiment"]
 
@@ -34,7 +35,7 @@ def folders(config_dir: str | Path | None = None) -> list[Path]:
     if not own:
         return [CONF]
     if not Path(own).is_dir():
-        raise ConfigError(f"--config-dir={own}: is no folder", f"zantara-exp init {own}")
+        raise ConfigError(f"--config-dir={own}: is no folder", f"{start(str(own))}   # a new one")
     for path in sorted(Path(own).rglob("*.yaml")):
         if (size := unfolded(path)) > _MOST_VALUES:
             raise ConfigError(

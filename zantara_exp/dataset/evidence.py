@@ -14,7 +14,7 @@ from zantara_exp.dataset.filters import Filters
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.layout import Layout
-from zantara_exp.origin import refusal
+from zantara_exp.others import refusal
 
 METRICS = frozenset({"conversations", "language_share_deviation", "category_share_deviation", "quality"})
 _EPOCH = date(1970, 1, 1)

@@ -14,6 +14,8 @@ from typing import Any
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 
+ADDRESS = ("service", "host", "port", "database")
+"""Of a `postgres` source: what its URL decides."""
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
@@ -70,13 +72,18 @@ def in_words(known: Mapping[str, Any]) -> str:
     if kind == "embedded" and known.get("database") == "demo":
         return "the demo (source=embedded)"
     place = {
-        "postgres": known.get("service") or "{host}:{port}/{database}".format_map(_Unknown(known)),
+        "postgres": address_in_words(known),
         "embedded": f"database {known.get('database', '?')} of the embedded PostgreSQL",
         "jsonl": f"{known.get('file', 'a file')} (seen from paths.dataset)",
         "shadow_log": f"the comparison log {known.get('log', '')} (seen from paths.dataset)",
     }.get(str(kind), "?")
     table = f", table {known['table']}" if "table" in known and kind in ("postgres", "embedded") else ""
     return f"source={kind}: {place}{table}"
+
+
+def address_in_words(known: Mapping[str, Any]) -> str:
+    """Where the database of a `postgres` source is."""
+    return str(known.get("service") or "{host}:{port}/{database}".format_map(_Unknown(known)))
 
 
 class _Unknown(dict[str, Any]):

@@ -18,7 +18,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
-from zantara_exp.origin import refusal
+from zantara_exp.others import refusal
 from zantara_exp.training.files import read_json
 
 Row = Mapping[str, Any]

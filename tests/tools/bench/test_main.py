@@ -137,3 +137,11 @@ def test_it_measures_a_little(
     monkeypatch.chdir(tmp_path)  # what a benchmark starts finds the checkout from anywhere
     run(name, SMALL[name], monkeypatch, SIZES.get(name))
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"bench {name}: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--list"]])
+def test_the_benchmarks_are_listed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, what in bench.NAMES.items():
+        assert any(line.split() == [name, *what.split()] for line in lines)
