@@ -12,7 +12,7 @@ from tests.gates.evidence import crowd, gate_of, user_days
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.gates import decide, resolve
 from zantara_exp.gates.eprocess import user_weights
-from zantara_exp.gates.mean_methods import HIGH_BETS, LOW_BETS
+from zantara_exp.gates.mean_methods import BETS, LOG_PRIOR
 
 BELOW = Criterion("latency_ms", "mean", bound=10_000.0, go=Threshold(below=800), no_go=Threshold(above=1000))
 ABOVE = Criterion("accuracy", "mean", bound=1.0, go=Threshold(above=0.9), no_go=Threshold(below=0.8))
@@ -32,11 +32,22 @@ def test_evidence_is_the_mixture_that_is_written_down():
     decided = judge(BELOW, days)
     weight, x = user_weights([1, 5, 40], 0.2), np.array([400, 1200, 500]) / 10_000
     voices = weight * 3 / weight.sum()
-    below = [math.exp((voices * np.log1p(bet * (0.08 - x) / 0.92)).sum()) for bet in HIGH_BETS]
-    above = [math.exp((voices * np.log1p(bet * (x - 0.1) / 0.1)).sum()) for bet in LOW_BETS]
-    assert decided.view.log_go == pytest.approx(math.log(np.average(below, weights=HIGH_BETS**3)))
-    assert decided.view.log_no_go == pytest.approx(math.log(np.mean(above)))
+    below = [math.exp((voices * np.log1p(bet * (0.08 - x) / 0.92)).sum()) for bet in BETS]
+    above = [math.exp((voices * np.log1p(bet * (x - 0.1) / 0.1)).sum()) for bet in BETS]
+    assert decided.view.log_go == pytest.approx(math.log(np.average(below, weights=np.exp(LOG_PRIOR))))
+    assert decided.view.log_no_go == pytest.approx(math.log(np.average(above, weights=np.exp(LOG_PRIOR))))
     assert decided.view.estimate == pytest.approx((weight * x).sum() / weight.sum() * 10_000)
+
+
+def test_a_looser_limit_has_no_less_evidence():
+    """Half the bound is where a choice of bets by the limit made it leap."""
+    days = latencies(users=600, mean=1286, requests=1, most=3000.0)
+    limits = np.arange(1400.0, 1700.0, 20.0)
+    found = [
+        judge(replace(BELOW, bound=3000.0, go=Threshold(below=limit), no_go=Threshold()), days) for limit in limits
+    ]
+    evidence = [decided.view.log_go for decided in found]
+    assert (np.diff(evidence) > 0).all()
 
 
 @pytest.mark.parametrize(("criterion", "days"), [(BELOW, latencies()), (ABOVE, crowd(300, 3, 0.95))])

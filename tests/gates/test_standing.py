@@ -47,6 +47,8 @@ def test_how_old_a_go_may_be_is_declared(age: int, looks_back: bool):
     found = stood(mine=look(as_of="2025-10-31", through="2025-10-31"), go_max_age_days=age)
     assert found.looks_back == looks_back
     assert bool(found.refusals) == looks_back
+    # What is allowed by a key that anybody can give on the command line still asks for its reason.
+    assert any("go_max_age_days" in each for each in found.objections)
 
 
 def test_a_day_that_is_not_over_is_seen_in_part():

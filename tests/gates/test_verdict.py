@@ -1,5 +1,6 @@
 import json
 import time
+from datetime import date
 from importlib.resources import files
 from xml.etree import ElementTree
 
@@ -73,6 +74,18 @@ def test_as_of_replays_any_day():
     assert set(said) == {"INCONCLUSIVE", "GO"}
     cut = user_days([(u, u // 20, 3, 3) for u in range(200)])
     assert judge_gate(gate_of(m=above(0.98)), {"m": cut}).to_json() == verdicts[9].to_json()
+
+
+def test_a_day_to_come_is_no_later_look():
+    """A window that reached into days without a log would be shorter than it says."""
+    rows = [(user, user % 21, 2, 1 if user % 21 in (14, 15) and user % 4 == 0 else 2) for user in range(2100)]
+    gate = gate_of(m=above(0.98, window="7d"))
+    looks = [
+        judge_gate(gate, {"m": user_days(rows)}, as_of) for as_of in (None, date(2024, 10, 24), date(2024, 10, 28))
+    ]
+    assert {look.verdict for look in looks} == {"INCONCLUSIVE"}
+    assert {look.as_of for look in looks} == {"2024-10-24"}
+    assert "the last 7 days alone do not show it" in looks[2].criteria[0].reason
 
 
 def test_days_to_a_decision_are_those_of_the_slowest_criterion():

@@ -23,7 +23,7 @@ def slots_of(block: str) -> int:
     match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", block)
     minutes = int(match[1]) * _MINUTES[match[2]] if match else 0
     if not minutes or minutes % 10 or 1440 % minutes:
-        raise ValueError(f"is {block}; a day must be made of whole blocks: 10m, 20m, 30m, 1h, 2h, 4h, 8h, 1d; or none")
+        raise ValueError(f"is {block}; write none, or a block of which days are made, such as 10m, 1h, 4h, 8h or 1d")
     return minutes // 10
 
 

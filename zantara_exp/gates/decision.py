@@ -78,13 +78,17 @@ class Outages:
     """How long an outage may be that GO holds for, and what was seen. Minutes."""
 
     block: int
-    """Outages as long as this, or shorter, are reckoned with."""
+    """GO reckons with outages as long as this, or shorter; 0 where none is asked for."""
+    no_go_block: int
+    """The same for NO-GO."""
+    observed: int
+    """Days of the log."""
     longest: int | None
     """The longest burst of failures so far; 0: none was seen; None: nobody looked for any."""
     longer: int
-    """A longer block of time that was tried."""
+    """A longer block of time that was tried; 0: none was."""
     longer_day: int | None
-    """Day of the log on which that would be shown too, if the next days are like these; None: not in sight."""
+    """Day of the log on which blocks as long would show it too, if the next days are like these; None: not in sight."""
     bursts: Sequence[BurstSeen] = ()
 
 

@@ -27,13 +27,14 @@ from zantara_exp.gates.methods import FEW_USERS, NOW, Method, Outlook, Student
 from zantara_exp.gates.visits import Floats, Measured, Visits
 
 _COUNT = 12
-"""Bets; as many as a share has would cost three times as long, and gain nothing that shows."""
-HIGH_BETS: Floats = 0.99 * np.arange(1, _COUNT + 1) / _COUNT
-HIGH_LOG_PRIOR: Floats = np.log(HIGH_BETS**3 / (HIGH_BETS**3).sum())
+"""Bets of either sort; as many as a share has would cost longer, and gain nothing that shows."""
+_HIGH: Floats = 0.99 * np.arange(1, _COUNT + 1) / _COUNT
 """Where a user can gain less than the stake: a mean near nothing shown to be lower, one near the bound higher."""
-LOW_BETS: Floats = np.geomspace(0.01, 0.5, _COUNT)
-LOW_LOG_PRIOR: Floats = np.full(_COUNT, -np.log(_COUNT))
+_LOW: Floats = np.geomspace(0.01, 0.5, _COUNT)
 """Where a user can gain many times the stake."""
+BETS: Floats = np.concatenate([_HIGH, _LOW])
+LOG_PRIOR: Floats = np.log(np.concatenate([_HIGH**3 / (_HIGH**3).sum(), np.full(_COUNT, 1.0 / _COUNT)]) / 2.0)
+"""Half on either sort: a choice by the threshold would make evidence leap where the choice changes."""
 _HALVINGS = 40
 
 
@@ -131,23 +132,24 @@ class Bounded(MeanMethod):
         """
         at, lost, most = sums.of.at, sums.of.lost, self._most
         share, limit = sums.value / most, threshold / most
+        moved = 0.0
         if outlook.shift:
             error = np.where(np.isfinite(sums.error), sums.error, 0.0) / most
-            share = np.clip(share + outlook.shift * float(error[0, 0]), 0.0, 1.0)
-        high = limit > 0.5 if upwards else limit < 0.5
-        bets, prior = (HIGH_BETS, HIGH_LOG_PRIOR) if high else (LOW_BETS, LOW_LOG_PRIOR)
+            moved = outlook.shift * float(error[0, 0])
+            share = np.clip(share + moved, 0.0, 1.0)
         gain = (share - limit) / limit if upwards else (limit - share) / (1.0 - limit)
-        wealth = np.stack([at.summed(sums.weight * np.log1p(bet * gain)) for bet in bets], axis=-1)
+        wealth = np.stack([at.summed(sums.weight * np.log1p(bet * gain)) for bet in BETS], axis=-1)
         weight = at.summed(sums.weight)
         voices = np.divide(at.users_seen, weight, out=np.zeros_like(weight), where=weight > 0)
-        wealth = wealth * voices[..., None] + lost * np.log1p(-bets)
-        found = mix(wealth * np.asarray(outlook.growth)[..., None], prior)
+        wealth = wealth * voices[..., None] + lost * np.log1p(-BETS)
+        found = mix(wealth * np.asarray(outlook.growth)[..., None], LOG_PRIOR)
         go = upwards == self._good_is_large
         blocks = sums.blocks if go else sums.no_go_blocks
         if blocks is None:
             return found
         p0 = limit if self._good_is_large else 1.0 - limit
-        return np.asarray(np.minimum(found, blocks.log_evidence(go, p0, outlook.growth)))
+        worse = -moved if self._good_is_large else moved
+        return np.asarray(np.minimum(found, blocks.log_evidence(go, p0, outlook.growth, worse)))
 
     def bound(self, sums: MeanSums, upwards: bool, alpha: float) -> Floats:
         """By halving."""

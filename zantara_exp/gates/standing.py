@@ -177,6 +177,11 @@ def _doubts(mine: Look, around: Around) -> Iterator[str]:
         yield "the record of looks was lost once: what was said before cannot be known"
     if around.logged is None or not _through(mine):
         return
+    if around.newest is not None and date.fromisoformat(_through(mine)) < around.newest:
+        yield (
+            f"its evidence ends with {_through(mine)}, and the log goes on to {around.newest}: "
+            f"rollout.go_max_age_days={around.plan.go_max_age_days} allows it"
+        )
     log, until = around.logged, date.fromisoformat(_through(mine))
     for look in around.record:
         before = look.get("comparisons")

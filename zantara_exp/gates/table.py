@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zantara_exp.gates.clusters.bursts import holds_for, shown_minutes
-from zantara_exp.gates.decision import GO, INCONCLUSIVE, CriterionDecision, Days, View
+from zantara_exp.gates.clusters.bursts import shown_minutes
+from zantara_exp.gates.decision import FAIL, GO, INCONCLUSIVE, PASS, CriterionDecision, Days, Outages, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
 from zantara_exp.gates.verdict import Verdict
@@ -122,8 +122,29 @@ def _rho(view: View) -> str:
 
 
 def _holds(d: CriterionDecision) -> str:
+    """What the decision holds for in time: outages as long as a block, and the longest burst that was seen."""
     found = d.outages
-    return "" if found is None else holds_for(found.block, found.longest, found.longer, found.longer_day)
+    if found is None:
+        return ""
+    seen = "" if found.longest is None else "; none was seen"
+    if found.longest:
+        seen = f"; the longest seen was {shown_minutes(found.longest)}"
+    if d.decision == FAIL or not found.block:
+        return f"a no-go counts blocks of {shown_minutes(found.no_go_block)}{seen}" if found.no_go_block else ""
+    holds = "holds" if d.decision == PASS else "would hold"
+    return f"{holds} for outages of up to {shown_minutes(found.block)}{seen}{_longer(found)}"
+
+
+def _longer(found: Outages) -> str:
+    """Whether longer blocks show it too; users' evidence is another matter."""
+    if not found.longer:
+        return ""
+    blocks = f"; blocks of {shown_minutes(found.longer)}"
+    if found.longer_day is None:
+        return f"{blocks} are not in sight of it"
+    if found.longer_day <= found.observed:
+        return f"{blocks} show it already"
+    return f"{blocks} would show it about day {found.longer_day}"
 
 
 def bursts_table(verdict: Verdict) -> Table | None:

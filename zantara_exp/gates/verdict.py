@@ -111,7 +111,9 @@ def judge_gate(
     """
     given = {name: evidence.get(name, Missing("no evidence was given")) for name in gate.criteria}
     seen = _one_epoch({name: item if isinstance(item, Seen) else Seen(item) for name, item in given.items()})
-    last = _last_day(seen.values()) if as_of is None else as_of.toordinal() - _EPOCH
+    # A day to come has no evidence: a window that reached into it would be shorter than it says.
+    ends = [_last_day(seen.values()), None if as_of is None else as_of.toordinal() - _EPOCH]
+    last = min((end for end in ends if end is not None), default=None)
     decisions = [decide(rule, seen[name], last) for name, rule in resolve(gate).items()]
     verdict, reason = _verdict(decisions)
     parts = coverage(gate, decisions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zantara_exp.gates.clusters.bursts import Burst, bursts, holds_for, shown_minutes
+from zantara_exp.gates.clusters.bursts import Burst, bursts, shown_minutes
 
 DAY = 144
 
@@ -59,11 +59,14 @@ def test_one_user_who_always_fails_is_no_burst() -> None:
     assert bursts(user[:0], slot[:0], bad[:0]) == []
 
 
-def test_the_sentence_says_what_is_assumed_what_was_seen_and_what_more_would_take() -> None:
-    holds = "holds for outages of up to 1 hour"
-    later = "for 4 hours it would need until about day 45"
-    assert holds_for(60, 40, 240, 45) == f"{holds}; the longest seen was 40 minutes; {later}"
-    assert holds_for(60, 0, 240, None) == f"{holds}; none was seen; for 4 hours that is not in sight"
+def test_a_log_that_is_down_most_of_the_time_has_bursts() -> None:
+    rng = np.random.default_rng(6)
+    user, slot, bad = _log(rng, 14, 100, 0.0)
+    bad[slot % 288 >= 100] = 1.0  # two thirds of each two days
+    assert bursts(user, slot, bad)[0].failing > 100
+
+
+def test_minutes_are_shown_as_people_say_them() -> None:
     shown = [shown_minutes(minutes) for minutes in (10, 80, 1440, 2880 + 60)]
     assert shown == ["10 minutes", "1 hour 20 minutes", "1 day", "2 days 1 hour"]
     assert Burst(3, 6, 9, 8).slots == 4

@@ -56,8 +56,9 @@ def bursts(user: Ints, slot: Ints, bad: Floats, alpha: float = ALPHA) -> list[Bu
     failing = np.bincount(place, failed, slots.size).astype(np.float64)
     needed = math.log(slots.size / alpha)
     found: list[Burst] = []
-    for _ in range(_ROUNDS):
-        usual = _usual(slots, asked, failing, found)
+    for number in range(_ROUNDS):
+        # Not the overall share: a log that is down most of the time has a usual rate too.
+        usual = _usual(slots, asked, failing, found) if number else _quiet(asked, failing)
         scores = _score(asked, failing, usual)
         before, found = found, []
         for first, last in _stretches(scores, needed):
@@ -68,6 +69,14 @@ def bursts(user: Ints, slot: Ints, bad: Floats, alpha: float = ALPHA) -> list[Bu
         if found == before:
             break
     return found
+
+
+def _quiet(asked: Floats, failing: Floats) -> float:
+    """Share of users failing in the better quarter of the slots; never so low that two failures would be a burst."""
+    share = failing / asked
+    order = np.argsort(share, kind="stable")
+    quarter = int(np.searchsorted(np.cumsum(asked[order]), 0.25 * asked.sum()))
+    return float(min(max(share[order][quarter], 0.005), _IN_BURST))
 
 
 def _usual(slots: Ints, asked: Floats, failing: Floats, found: list[Burst]) -> float:
@@ -106,20 +115,6 @@ def _stretches(scores: Floats, needed: float) -> list[tuple[int, int]]:
 def _burst(user: Ints, slot: Ints, failed: NDArray[np.bool_]) -> Burst:
     bad = slot[failed]
     return Burst(int(bad.min()), int(bad.max()), np.unique(user).size, np.unique(user[failed]).size)
-
-
-def holds_for(block: int, longest: int | None, longer: int, day: int | None) -> str:
-    """What the evidence over blocks of time holds for, as a sentence; durations in minutes.
-
-    `longest` is the longest burst seen (0: none; None: not looked for); `day` the day on which blocks of `longer`
-    minutes would be shown, None where that is not in sight.
-    """
-    holds = f"holds for outages of up to {shown_minutes(block)}"
-    if longest is None:
-        return f"{holds}, of whatever slows everybody down"
-    seen = f"the longest seen was {shown_minutes(longest)}" if longest else "none was seen"
-    until = f"it would need until about day {day}" if day is not None else "that is not in sight"
-    return f"{holds}; {seen}; for {shown_minutes(longer)} {until}"
 
 
 def shown_minutes(minutes: int) -> str:

@@ -40,7 +40,8 @@ def still_missing(days: Ints, min_days: int) -> str:
     """What the days with evidence of one log lack, as part of a sentence; empty where they are enough."""
     found = np.unique(days)
     if found.size < min_days:
-        return f"{found.size} days with evidence, at least {min_days} are needed"
+        counted = f"{found.size} day{'s' * (found.size != 1)}"
+        return f"{counted} with evidence, at least {min_days} are needed"
     absent = [WEEKDAYS[one] for one in range(7) if one not in weekday(found)] if min_days >= 7 else []
     return f"no evidence of a {' or '.join(absent)} yet" if absent else ""
 

@@ -238,6 +238,8 @@ class ByUser(Kind):
             decision, worst = FAIL, failing[0]
             found = f"shown to be {self.words_of(c, c.no_go)}: measured {self.shown(worst.view.estimate)}"
             reason, view = f"in {worst.segment} {found}", replace(view, decision=FAIL)
+        # At the same rate of losses there will be no decision.
+        open_ = decision == UNDECIDED and lost_share <= rule.max_lost
         return CriterionDecision(
             name=rule.name,
             criterion=c,
@@ -250,7 +252,7 @@ class ByUser(Kind):
             outages=self.outages(rule, sums),
             lost=measured.lost,
             window=window,
-            days=self._days(rule, measured, sums, view) if decision == UNDECIDED else None,
+            days=self._days(rule, measured, sums, view) if open_ else None,
             sensitivity=self._sensitivity(rule, measured, not hindrance),
             segments=segments,
             epoch=epoch,
@@ -285,7 +287,7 @@ class ByUser(Kind):
                 f"{100 * lost_share:.1f} % of the requests were lost, more than the {100 * rule.max_lost:g} % allowed"
             )
         if users < rule.min_users:
-            return f"{users} users, at least {rule.min_users} are needed"
+            return f"{users} user{'s' * (users != 1)}, at least {rule.min_users} are needed"
         if compared < rule.min_users:
             return f"{compared} users in the baseline, at least {rule.min_users} are needed"
         if rule.timed and (short := self._not_over_time(rule, measured)):
@@ -296,8 +298,7 @@ class ByUser(Kind):
             return f"{window.users} users in the last {window.days} days, {c.window_min_users} are needed"
         if young := weeks.window_too_young(0, measured.at.days - 1 - int(measured.at.day.min()), window.days):
             return young
-        estimate = self.shown(window.estimate)
-        return f"the last {window.days} days do not show it: measured {estimate}, needs {self.words_of(c, c.go)}"
+        return f"the last {window.days} days alone do not show it: measured {self.shown(window.estimate)}"
 
     def _not_over_time(self, rule: Rule, measured: Measured) -> str:
         """What a GO lacks of time: the time of day, days, or a day of the week."""

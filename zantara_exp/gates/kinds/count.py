@@ -23,7 +23,8 @@ class Count(Kind):
         value = number.value
         met = next(((bound, sense) for bound, sense in ((c.no_go, FAIL), (c.go, PASS)) if _meets(value, bound)), None)
         bound, decision = met or ((c.go, UNDECIDED) if c.go.given else (c.no_go, PASS))
-        reason = f"{self.shown(value)} is {'' if met else 'not '}{self.words_of(c, bound)}{_excluded(rule, number)}"
+        reason = f"{self.shown(value)} is {'' if met else 'not '}{self.words_of(c, bound)}"
+        reason += _excluded(rule, number) if decision == PASS else ""
         view = View(decision, value, value, value, 0.0, 0, 0.0, None, None)
         return CriterionDecision(rule.name, c, decision, reason, view, None, None)
 

@@ -108,10 +108,11 @@ class Mean(ByUser):
 
     def outages(self, rule: Rule, sums: MeanSums) -> Outages | None:
         """Congestion as long as a block; bursts are stretches of failures, which a mean has none of."""
-        if sums.blocks is None or not rule.criterion.go.given:
+        if sums.blocks is None:
             return None
-        block = 10 * rule.clusters.time_block
-        return Outages(block, None, block, None)
+        c, of = rule.criterion, rule.clusters
+        blocks = (10 * of.time_block if c.go.given else 0), (10 * of.time_block_no_go if c.no_go.given else 0)
+        return Outages(*blocks, sums.of.at.days - int(sums.of.at.day.min()), None, 0, None)
 
     def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
         """The mean over requests."""

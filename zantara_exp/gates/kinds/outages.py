@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from zantara_exp.gates.clusters import bursts as scan
 from zantara_exp.gates.clusters.blocks import day_shown
-from zantara_exp.gates.clusters.time import of_requests
+from zantara_exp.gates.clusters.time import of_requests, of_users_shares
 from zantara_exp.gates.decision import BurstSeen, Outages
 from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.kinds.kind import Rule
@@ -16,20 +16,27 @@ _LONGER = 4
 """Times a block that is tried as well."""
 
 
-def outages(of: Measured, bad: Floats, rule: Rule, p0: float) -> Outages:
-    """Of one log; `bad` requests per row, `p0` the share of good requests that GO asks for."""
+def outages(of: Measured, bad: Floats, rule: Rule, p0: float | None) -> Outages:
+    """Of one log; `bad` requests per row, `p0` the share of good requests that GO asks for, None where it asks none."""
     assert of.at.slot is not None  # noqa: S101  asked by the caller
     found = scan.bursts(of.at.user, of.at.slot, bad)
-    block = rule.clusters.time_block
-    longer = next((size for size in range(_LONGER * block, SLOTS + 1) if SLOTS % size == 0), SLOTS)
-    (weight, lost, _), *_rest = of_requests(of, bad, longer, lost_as_bad=True).parts
-    observed = of.at.days - int(of.at.day.min(initial=0))
+    block = rule.clusters.time_block if p0 is not None else 0
+    longer = next((size for size in range(_LONGER * block, SLOTS + 1) if size > block and SLOTS % size == 0), 0)
+    observed, day = of.at.days - int(of.at.day.min(initial=0)), None
+    if p0 is not None and longer:
+        if rule.clusters.per == "request":
+            parts = of_requests(of, bad, longer, lost_as_bad=True).parts
+        else:
+            parts = of_users_shares(of, bad, of.at.day, longer, lost_as_bad=True).parts
+        day = day_shown(parts[0].weight[0], parts[0].bad[0], p0, rule.needed_go, observed)
     begun = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=of.at.start)
     return Outages(
         block=10 * block,
+        no_go_block=10 * rule.clusters.time_block_no_go if rule.criterion.no_go.given else 0,
+        observed=observed,
         longest=10 * max((burst.slots for burst in found), default=0),
         longer=10 * longer,
-        longer_day=day_shown(weight[0], lost[0], p0, rule.needed_go, observed),
+        longer_day=day,
         bursts=[
             BurstSeen(
                 begin=f"{begun + timedelta(minutes=10 * burst.first):%Y-%m-%dT%H:%M}",

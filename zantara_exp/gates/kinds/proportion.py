@@ -15,7 +15,7 @@ import numpy as np
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates import eprocess
 from zantara_exp.gates.clustered import Exact, Weighted
-from zantara_exp.gates.decision import Outages, View
+from zantara_exp.gates.decision import FAIL, Outages, View
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.kinds.outages import outages
@@ -150,7 +150,8 @@ class Proportion(ByUser):
         method, blocks = cast(ShareMethod, rule.method), sums.go.blocks
         other, rho = method.other_share(sums.go), None
         if isinstance(method, Weighted):
-            rho = float(method.rho(sums.go, self._thresholds(rule)[0])[0, 0])
+            refutes = view.decision == FAIL or not rule.criterion.go.given
+            rho = rule.rho0 if refutes else float(method.rho(sums.go, self._thresholds(rule)[0])[0, 0])
         if other is not None:
             other = 1.0 - other if self.flipped(rule) else other
         return replace(
@@ -162,10 +163,11 @@ class Proportion(ByUser):
 
     def outages(self, rule: Rule, sums: ShareSums) -> Outages | None:
         """From the rows that the method looks at."""
-        if not rule.timed or sums.of.at.slot is None or not rule.criterion.go.given:
+        if not rule.timed or sums.of.at.slot is None:
             return None
         bad = sums.of.counted - self._good(rule, sums.of)
-        return outages(sums.of, bad, rule, self.good_share(rule, rule.criterion.go))
+        go = rule.criterion.go
+        return outages(sums.of, bad, rule, self.good_share(rule, go) if go.given else None)
 
     def recent_estimate(self, rule: Rule, recent: Window) -> Floats:
         """The share of requests, lost ones as failures."""
