@@ -94,6 +94,7 @@ def test_the_folder_and_notes(workdir: Path) -> None:
     with of_this_command(Given(str(workdir / "conf ours"))):
         said = command("stage=gate", note="then")
         assert said == "python -m zantara_exp stage=gate '--config-dir=conf ours'   # then"
+        assert command("stage=gate", config_dir="") == "python -m zantara_exp stage=gate"
         assert command("stage=gate", config_dir="other") == "python -m zantara_exp stage=gate --config-dir=other"
         assert command("show", program="x") == "x show"
 
@@ -143,6 +144,7 @@ def test_without_a_command_of_ours_the_environment_counts(monkeypatch: pytest.Mo
     monkeypatch.setenv("ZANTARA_CONFIG_DIR", "conf-ours")
     monkeypatch.setenv("ZANTARA_EXPERIMENT", "ours")
     assert command("stage=gate") == "python -m zantara_exp stage=gate --config-dir=conf-ours experiment=ours"
+    assert command(alone=True, config_dir="") == "ZANTARA_CONFIG_DIR= python -m zantara_exp"
     with of_this_command(Given(overrides=("seed=3",))):  # it was told experiment=null
         assert command("stage=gate") == "python -m zantara_exp stage=gate seed=3 experiment=null"
 

@@ -40,6 +40,8 @@ class Given:
     """As they were typed: what one takes from the environment is not filled in."""
     choices: Mapping[str, str] = field(default_factory=dict)
     """Config group -> option, once the config is composed."""
+    by_variable: bool = False
+    """Whether ZANTARA_CONFIG_DIR names a folder, which holds for a command without --config-dir."""
 
     @property
     def experiment(self) -> str:
@@ -59,7 +61,8 @@ def given() -> Given:
     if _now is not None:
         return _now
     named = os.environ.get(EXPERIMENT, "").strip()
-    return Given(os.environ.get(OWN_FOLDER, ""), (f"experiment={named}",) if named else ())
+    folder = os.environ.get(OWN_FOLDER, "")
+    return Given(folder, (f"experiment={named}",) if named else (), by_variable=bool(folder))
 
 
 def remember(what: Given) -> None:
@@ -99,15 +102,20 @@ def command(
     `without` names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may
     hold a secret is not shown, and the note says so.
     """
+    from zantara_exp.config import OWN_FOLDER
+
     now = given()
     folder = str(now.config_dir if config_dir is None else config_dir)
+    before = [f"{OWN_FOLDER}="] if now.by_variable and not folder else []
     if folder and program == PROGRAM:  # the others know the variable alone
         overrides = (*overrides, f"--config-dir={_relative(folder)}")
     words = [*overrides] if alone else [*overrides, *kept(*overrides, without=without)]
     secret = [text for text in words if holds_secret(text)]
     shown = [shlex.quote(text) for text in words if text not in secret]
     notes = [note, *(f"add {key_of(text)}=..., which may hold a secret" for text in secret)]
-    return " ".join([_as_found(program), *shown]) + (f"   # {'; '.join(filter(None, notes))}" if any(notes) else "")
+    return " ".join([*before, _as_found(program), *shown]) + (
+        f"   # {'; '.join(filter(None, notes))}" if any(notes) else ""
+    )
 
 
 def kept(*overrides: str, without: Sequence[str] = ()) -> list[str]:

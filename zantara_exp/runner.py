@@ -44,7 +44,8 @@ class _Status(Exception):
 def run_overrides(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name), as `python -m zantara_exp` does; returns the exit status."""
     own, others = _own_folder(arguments)
-    given = hints.Given(own or os.environ.get(OWN_FOLDER, ""), _overrides(others))
+    variable = os.environ.get(OWN_FOLDER, "")
+    given = hints.Given(own or variable, _overrides(others), by_variable=bool(variable))
     with hints.of_this_command(given):
         return _run(arguments, own, others)
 
