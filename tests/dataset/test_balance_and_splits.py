@@ -142,6 +142,13 @@ def test_near_duplicates() -> None:
     assert words_of(record("...", "!!!")) != words_of(record("???", "!!!"))
 
 
+def test_of_equal_dialogues_all_are_near():
+    index = Index(0.8)
+    for name in "ab":
+        index.add(name, frozenset("01234"))
+    assert index.near(frozenset("0123")) == ["a", "b"]
+
+
 @settings(max_examples=25)
 @given(st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=20))
 def test_the_index_finds_what_a_plain_loop_finds(sets: list[set[int]]) -> None:

@@ -175,7 +175,9 @@ def test_a_day_later_it_is_judged_again(good: Path):
     judged(now=MORNING)
     days(config_of(), days=1, start=12, seed=3, success=0.5)
     assert "the log goes on to 2025-11-01" in refused(now=MORNING + timedelta(days=1))
-    assert moved("start", "rollout.go_max_age_days=1", now=MORNING + timedelta(days=1)).metrics["rollout/percent"] == 10
+    allowed, tomorrow = "rollout.go_max_age_days=1", MORNING + timedelta(days=1)
+    assert "rollout.go_max_age_days=1 allows it" in refused(allowed, now=tomorrow)  # without saying why
+    assert moved("start", allowed, now=tomorrow, reason="a holiday").metrics["rollout/percent"] == 10
 
 
 def test_a_day_that_was_seen_in_part_is_not_the_newest_once_it_is_over(good: Path):

@@ -44,7 +44,9 @@ class Index:
         """Names of the dialogues that are near-duplicates, the nearest first."""
         found = set(self._exact.get(words, ()))
         if self._threshold < 1:
-            found.update(str(name) for name in self._lsh.query(_signature(words)))
+            # Of dialogues with the same words only the first is asked for; it answers for all of them.
+            for name in self._lsh.query(_signature(words)):
+                found.update(self._exact[self._words[str(name)]])
         scored = sorted((-jaccard(words, self._words[name]), name) for name in found)
         return [name for score, name in scored if -score >= self._threshold]
 
