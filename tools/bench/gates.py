@@ -209,13 +209,14 @@ def _all_at_no_go(bench: _Bench, spread: Spread) -> Table:
 
 def _falling(bench: _Bench) -> Table:
     """A candidate that turns bad after two weeks."""
-    variants = (ALONE, HOUR, FOUR_HOURS)
-    found = _at(bench, FALLS, variants)
-    for per_day, one in zip(PER_DAY, found, strict=True):
-        share = one[HOUR].false_go
-        bench.share(f"GO from day 22 on, {FALLS.label}, {per_day:g} a day", share, one[HOUR].error(share), _MAY_FALL)
-    row = [FALLS.label, *(_both([one[name].false_go for one in found]) for name in variants)]
-    return Table("drift: GO on some day from 22 to 60, 100 / 300 a day", ["truth", *variants], [row])
+    variants, rows = (ALONE, HOUR, FOUR_HOURS), []
+    for population in FALLS:
+        found = _at(bench, population, variants)
+        for per_day, one in zip(PER_DAY, found, strict=True):
+            share, what = one[HOUR].false_go, f"GO from day 22 on, {population.label}, {per_day:g} a day"
+            bench.share(what, share, one[HOUR].error(share), _MAY_FALL)
+        rows.append([population.label, *(_both([one[name].false_go for one in found]) for name in variants)])
+    return Table("drift: GO on some day from 22 to 60, 100 / 300 a day", ["truth", *variants], rows)
 
 
 def _strict(bench: _Bench) -> Table:

@@ -139,4 +139,7 @@ FIRST_REQUESTS = Population(
 FIRST_REQUESTS_BY_REQUEST = replace(
     FIRST_REQUESTS, label="the same; per: request, where 99.5 % are good and users' mean withholds", changes={}
 )
-FALLS = Population("99.7 % for 14 days, then 97.5 %", traffic(), drawn=_falls, since=GOOD_DAYS + 8)
+FALLS = tuple(
+    Population(f"99.7 % for 14 days, then 97.5 %, ICC {icc:g}", traffic(icc=icc), drawn=_falls, since=GOOD_DAYS + 8)
+    for icc in (0.1, 0.2)
+)
