@@ -46,19 +46,20 @@ def evidence_path(
     shown as none.
     """
     from zantara_exp.gates.evidence import UserDays
-    from zantara_exp.gates.verdict import judge_gate
+    from zantara_exp.gates.kinds.by_user import ByUser
+    from zantara_exp.gates.rules import resolve
 
-    daily = {
-        name
-        for name, item in seen.items()
-        if isinstance(item.go, UserDays) and not item.refused and gate.criteria[name].go.given
-    }
-    paths: dict[str, list[Point]] = {name: [] for name in sorted(daily)}
-    for day in days if daily else []:
-        for item in judge_gate(gate, seen, day).criteria:
-            if item.name in daily:
-                reached = None if item.view.log_go is None or not item.needed_go else item.view.log_go / item.needed_go
-                paths[item.name].append(Point(label(day), None if reached is None else min(max(reached, 0.0), 1.2)))
+    paths: dict[str, list[Point]] = {}
+    for name, rule in sorted(resolve(gate).items()):
+        item, kind = seen[name], rule.kind
+        if not isinstance(item.go, UserDays) or item.refused or not rule.criterion.go.given:
+            continue
+        assert isinstance(kind, ByUser)  # noqa: S101  user-days are judged by no other
+        paths[name] = []
+        for day in days:
+            found = kind.go_evidence(rule, item, day.toordinal() - date(1970, 1, 1).toordinal())
+            reached = None if found is None else min(max(found / rule.needed_go, 0.0), 1.2)
+            paths[name].append(Point(label(day), reached))
     return paths
 
 

@@ -33,7 +33,7 @@ _STAKES = 20.0
 BLOCK_LOG_PRIOR: Floats = _STAKES * np.log(GO_BETS) - np.log((GO_BETS**_STAKES).sum())
 _MANIFOLD, _HALF = 5.0, 0.5
 """A block is part of a run where its bad share is five times the tolerated one, or one half."""
-_HALVINGS = 40
+_HALVINGS = 30
 _MOST_GROWTH = 10.0
 
 
@@ -58,7 +58,9 @@ def log_evidence_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Fl
 def wealth_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
     """Log wealth of each bet that the share lies below `p0`, at each look: shape (32, simulations, looks)."""
     gain = (p0 - (1.0 - _shares(weight, bad))) / (1.0 - p0)
-    return np.stack([_at(weight * np.log1p(bet * gain), ends) for bet in NO_GO_BETS]) * _scale(weight, ends)
+    wealth = weight * np.log1p(NO_GO_BETS[:, None, None] * gain)
+    total = wealth.sum(axis=2, keepdims=True) if ends.size == 1 and ends[0] == weight.shape[1] else _at(wealth, ends)
+    return np.asarray(total * _scale(weight, ends))
 
 
 def wealth_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
@@ -151,8 +153,8 @@ def _shares(weight: Floats, bad: Floats) -> Floats:
 
 def _at(values: Floats, ends: Ints) -> Floats:
     """Sums over the blocks that were over at each look."""
-    total = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
-    return np.asarray(total[:, ends])
+    total = np.cumsum(values, axis=-1)
+    return np.asarray(np.where(ends > 0, total[..., np.maximum(ends, 1) - 1], 0.0))
 
 
 def _scale(weight: Floats, ends: Ints) -> Floats:

@@ -214,6 +214,17 @@ class ByUser(Kind):
         segments = self._segments(rule, chosen, beyond, until, measured)
         return self._decided(rule, measured, segments, selecting.lost_share(within), days.epoch)
 
+    def go_evidence(self, rule: Rule, seen: Seen, last: int) -> float | None:
+        """Log evidence for GO up to the day `last`, and nothing else; None where nothing was measured by then."""
+        days = seen.go
+        if not isinstance(days, UserDays) or self.malformed(days):
+            return None
+        chosen = selecting.where(selecting.between(days, None, last), rule.criterion.where)
+        measured = chosen if isinstance(chosen, str) else self._measured(rule, chosen, None, last)
+        if isinstance(measured, str):
+            return None
+        return float(self.evidence(rule, self.sums(rule, measured)).log_go[0, 0])
+
     def _measured(self, rule: Rule, days: UserDays, beyond: UserDays | None, until: int) -> Measured | str:
         measured = self.gathered(rule, days, until)
         if isinstance(measured, str):
