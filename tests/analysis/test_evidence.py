@@ -127,12 +127,14 @@ def test_savings_compare_price_list_and_flat_fee(lines: list[Line], config: Conf
 
 def test_an_unknown_price_is_lost_not_free(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, logs.Plan(days=1))
-    del config.cost.prices["sonnet"]
+    config.cost.aliases = {"claude-sonnet-4-5": "a name that no list knows"}
     found = asked(config, layout, "savings")
     moved = asked(config, layout, "success").segments["category"] != "business"
     assert found.trials.sum() + sum(found.lost_per_day.values()) == asked(config, layout, "success").trials[moved].sum()
-    config.cost.prices = {"gpt": config.cost.prices["haiku"]}
-    assert isinstance(evidence([EvidenceRequest("savings")], None, config, layout)[0], Missing)
+    config.cost.providers = ["openai"]
+    nothing = evidence([EvidenceRequest("savings")], None, config, layout)[0]
+    assert isinstance(nothing, Missing)
+    assert "no price is known for claude-haiku-4-5, claude-sonnet-4-5: cost.prices" in nothing.reason
 
 
 def test_only_the_newest_epoch_is_evidence(layout: Layout, config: Config) -> None:

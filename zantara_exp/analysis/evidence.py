@@ -52,6 +52,8 @@ class _Measured:
     capped: ir.Value | None = None
     blind: ir.Table | None = None
     """Rows that belong to the metric's requests and could not be measured."""
+    lacks: str = ""
+    """What would measure them."""
 
 
 _Measure = Callable[["ir.Table", EvidenceRequest, Config], _Measured]
@@ -88,7 +90,9 @@ def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
     table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
     known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
     share = cost.candidate_usd_per_request(config.cost)
-    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind)
+    names = ", ".join(cost.unpriced(table, "primary", config.cost))
+    lacks = f"; no price is known for {names}: cost.prices or cost.aliases" if names else ""
+    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind, lacks=lacks)
 
 
 _MEASURES: Mapping[str, _Measure] = {
@@ -172,7 +176,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     measures |= {name: value for name, value in others.items() if value is not None}
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
-        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
+        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on{found.lacks}")
     return UserDays(
         user=np.from_dlpack(rows["user"].combine_chunks().dictionary_encode().indices).astype(np.int64),
         day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),

@@ -349,15 +349,22 @@ SENTENCES = (
     (r"candidate, a month \(EUR (\S+) flat\)", "candidato, al mese (EUR {} fissi)"),
     (r"candidate, the 1 day so far", "candidato, il giorno finora"),
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
+    (r"Price list: (.*)\.", "Listino: {}."),
     (
-        r"(Price list .*) ([\d,]+) requests have no known cost: tokens or price are missing\.",
-        "{} {} richieste non hanno un costo noto: mancano token o prezzo.",
+        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\. (\S+) USD per EUR\.",
+        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste. {} USD per EUR.",
     ),
     (
-        r"Price list in USD per million tokens read/written: (.*); (\S+) USD per EUR\. "
-        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\.",
-        "Listino in USD per milione di token letti/scritti: {}; {} USD per EUR. "
-        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste.",
+        r"The tokens of (\S+) of (\S+) requests are estimated from their texts: their streams held no usage\.",
+        "I token di {} richieste su {} sono stimati dai testi: i loro stream non li dicevano.",
+    ),
+    (
+        r"([\d,]+) requests have no known cost: tokens or price are missing\.",
+        "{} richieste non hanno un costo noto: mancano token o prezzo.",
+    ),
+    (
+        r"No price is known for (.*): declare it in cost\.prices, or the name's own in cost\.aliases\.",
+        "Nessun prezzo noto per {}: dichiararlo in cost.prices, o il nome proprio in cost.aliases.",
     ),
     # what counts as similar
     (

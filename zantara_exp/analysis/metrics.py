@@ -79,6 +79,8 @@ class Counts:
     primary_tokens_output: float = 0.0
     candidate_tokens_input: float = 0.0
     candidate_tokens_output: float = 0.0
+    estimated: int = 0
+    """Requests whose primary's tokens were estimated from the text."""
     priced: int = 0
     """Requests whose primary cost is known: tokens counted, model on the price list."""
     primary_usd: float = 0.0

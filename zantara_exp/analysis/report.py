@@ -63,6 +63,8 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
         "similar": f"{views.percent(whole.similar_share)} of {whole.scored:,} compared",
         "savings": views.percent(found.spending.savings),
     }
+    if gaps := views.cost_gaps(found):
+        lines["cost"] = " ".join(gaps)
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
         lines["coverage"] = f"{views.percent(found.coverage, 2)} of the sampled requests"

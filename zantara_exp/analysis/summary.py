@@ -18,6 +18,7 @@ from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.hints import command
+from zantara_exp.prices import price_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,6 +40,12 @@ class Spending:
     savings: float | None
     tokens_input: float
     tokens_output: float
+    estimated: int
+    """Requests whose primary's tokens were estimated from the text."""
+    unpriced: Mapping[str, int]
+    """Requests of models whose name no price list knows."""
+    prices: Sequence[str]
+    """By which the primary's tokens are counted."""
     days: int
     candidate_usd: float
     """The flat fee for these days."""
@@ -168,7 +175,15 @@ def _users(facts: ir.Table) -> tuple[int, float]:
 
 
 def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
-    moved = added(cell.counts for cell in found if cell.category in config.cost.moved_categories)
+    cells = [cell for cell in found if cell.category in config.cost.moved_categories]
+    moved, unpriced = added(cell.counts for cell in cells), Counter[str]()
+    prices = set()
+    for cell in cells:
+        price = price_of(cell.primary_model, config.cost, cell.day)
+        if price is None:
+            unpriced[cell.primary_model] += cell.counts.requests
+        else:
+            prices.add(price.basis)
     each = moved.usd_per_request
     return Spending(
         requests=moved.requests,
@@ -180,6 +195,9 @@ def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
         savings=cost.savings(each, config.cost),
         tokens_input=moved.primary_tokens_input,
         tokens_output=moved.primary_tokens_output,
+        estimated=moved.estimated,
+        unpriced=dict(unpriced.most_common()),
+        prices=sorted(prices),
         days=days,
         candidate_usd=cost.candidate_usd_per_month(config.cost) * days / _DAYS_A_MONTH,
     )

@@ -145,18 +145,31 @@ def costs(found: Summary, config: Config) -> Table:
     return Table(f"The moved segment: {segment}", ["", "requests", "each", "cost"], rows)
 
 
-def cost_note(found: Summary, config: Config) -> str:
+def cost_notes(found: Summary, config: Config) -> list[str]:
     """What the cost rests on."""
     spent = found.spending
-    prices = ", ".join(f"{name} {price.input:g}/{price.output:g}" for name, price in config.cost.prices.items())
-    text = (
-        f"Price list in USD per million tokens read/written: {prices}; {config.cost.eur_usd:g} USD per EUR. "
+    return [
+        *(f"Price list: {price}." for price in spent.prices),
         f"The segment took {spent.tokens_input:,.0f} tokens in and {spent.tokens_output:,.0f} out. "
-        f"The month assumes {config.cost.monthly_requests:,} requests."
-    )
+        f"The month assumes {config.cost.monthly_requests:,} requests. {config.cost.eur_usd:g} USD per EUR.",
+        *cost_gaps(found),
+    ]
+
+
+def cost_gaps(found: Summary) -> list[str]:
+    """What of the cost is not known, or not counted."""
+    spent, gaps = found.spending, []
+    if spent.estimated:
+        gaps.append(
+            f"The tokens of {spent.estimated:,} of {spent.requests:,} requests are estimated from their texts: "
+            "their streams held no usage."
+        )
     if spent.priced < spent.requests:
-        text += f" {spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing."
-    return text
+        gaps.append(f"{spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing.")
+    if spent.unpriced:
+        names = ", ".join(f"{name} ({count:,} requests)" for name, count in spent.unpriced.items())
+        gaps.append(f"No price is known for {names}: declare it in cost.prices, or the name's own in cost.aliases.")
+    return gaps
 
 
 def troubles(found: Summary) -> list[Table]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypedDict
 
+from zantara_exp.usage import Billed, Usage
+
 
 class Message(TypedDict):
     """One turn of a chat."""
@@ -54,16 +56,12 @@ class Answer:
     provider: str
     latency_ms: float
     """Until the answer was whole, or until the failure."""
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     ttft_ms: float | None = None
     """Until the first token, where the answer was streamed."""
     finish_reason: str | None = None
     """Why the model stopped: `stop` or `length`, as the server says."""
-    cost_usd: float | None = None
-    """None where it is not known (`zantara_exp.prices`)."""
-    cost_basis: str | None = None
-    """What the cost rests on: prices, or a fee and the volume that it is spread over."""
+    billed: Billed = Billed()
     error: Reason | None = None
     detail: str | None = None
     retry_after_s: float | None = None
@@ -75,8 +73,7 @@ class Reply:
     """The content of a good answer, before it is timed and named."""
 
     text: str
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     finish_reason: str | None = None
     first_token_at: float | None = None
     """On the clock of time.perf_counter, in seconds."""

@@ -78,11 +78,6 @@ def parsed(body: bytes) -> dict[str, Any]:
     return found
 
 
-def count(value: object) -> int | None:
-    """A token count, or None where the server sent none or nonsense."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def record(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The JSON object under `name`; an empty one where there is none."""
     found = body.get(name)
@@ -138,8 +133,7 @@ class HttpEndpoint(ABC):
             model=reply.model or self.model,
             provider=self.provider,
             latency_ms=_milliseconds(started),
-            tokens_input=reply.tokens_input,
-            tokens_output=reply.tokens_output,
+            usage=reply.usage,
             ttft_ms=None if first is None else (first - started) * 1000,
             finish_reason=reply.finish_reason,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zantara_exp import clock
 from zantara_exp.config.decision import Cost
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
-from zantara_exp.prices import Charge, charge_by_flat_fee, charge_by_tokens
+from zantara_exp.prices import charge_by_flat_fee, charge_by_tokens
+from zantara_exp.usage import Billed
 
 
 class Priced:
@@ -25,10 +27,10 @@ class Priced:
         if answer.error is not None:
             return answer
         if self._billing == "flat":
-            charge: Charge | None = charge_by_flat_fee(self._cost)
+            charge: Billed | None = charge_by_flat_fee(self._cost)
         else:
-            charge = charge_by_tokens(answer.model, answer.tokens_input, answer.tokens_output, self._cost)
-        return answer if charge is None else replace(answer, cost_usd=charge.usd, cost_basis=charge.basis)
+            charge = charge_by_tokens(answer.model, answer.usage, self._cost, clock.now().date())
+        return answer if charge is None else replace(answer, billed=charge)
 
     async def close(self) -> None:
         """Close the endpoint."""

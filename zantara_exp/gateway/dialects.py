@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.endpoints.http import count, parts, record, text_of
+from zantara_exp.endpoints.http import parts, record, text_of
+from zantara_exp.usage import Usage, count, merged, usage_of
 
 MESSAGES, COMPLETIONS = "/v1/messages", "/v1/chat/completions"
 _TEXT_PARTS = ("text", "input_text", "output_text")
@@ -52,8 +53,7 @@ class Said:
 
     text: str
     model: str | None
-    tokens_input: int | None
-    tokens_output: int | None
+    usage: Usage
     finish_reason: str | None
 
 
@@ -143,9 +143,7 @@ def _anthropic(said: Mapping[str, Any]) -> Said:
     if any(block.get("type") == "tool_use" for block in blocks):
         raise NotText("tool_use")
     text = "".join(text_of(block) for block in blocks if block.get("type") == "text")
-    usage = record(said, "usage")
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said(text, _name(said.get("model")), *counts, _name(said.get("stop_reason")))
+    return Said(text, _name(said.get("model")), usage_of(record(said, "usage")), _name(said.get("stop_reason")))
 
 
 def _anthropic_stream(events: Iterator[dict[str, Any]]) -> Said:
@@ -159,32 +157,29 @@ def _anthropic_stream(events: Iterator[dict[str, Any]]) -> Said:
             raise NotText("cut")
         if kind == "message_start":
             message = record(event, "message")
-            usage |= record(message, "usage")
+            usage = merged(usage, record(message, "usage"))
         elif kind == "content_block_start" and record(event, "content_block").get("type") == "tool_use":
             raise NotText("tool_use")
         elif kind == "content_block_delta":
             pieces.append(text_of(record(event, "delta")))
         elif kind == "message_delta":
-            usage |= record(event, "usage")
+            usage = merged(usage, record(event, "usage"))
             stop = record(event, "delta").get("stop_reason") or stop
         ended = ended or kind == "message_stop"
     if not ended:
         raise NotText("cut")
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said("".join(pieces), _name(message.get("model")), *counts, _name(stop))
+    return Said("".join(pieces), _name(message.get("model")), usage_of(usage), _name(stop))
 
 
 def _openai(said: Mapping[str, Any]) -> Said:
-    choices, usage = parts(said, "choices"), record(said, "usage")
+    choices = parts(said, "choices")
     if not choices:
         raise NotText("unreadable")
     message = record(choices[0], "message")
     if message.get("tool_calls") or message.get("function_call"):
         raise NotText("tool_use")
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said(
-        _plain(message.get("content") or ""), _name(said.get("model")), *counts, _name(choices[0].get("finish_reason"))
-    )
+    text, finish = _plain(message.get("content") or ""), _name(choices[0].get("finish_reason"))
+    return Said(text, _name(said.get("model")), usage_of(record(said, "usage")), finish)
 
 
 def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
@@ -195,7 +190,7 @@ def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
         if event.get("error"):
             raise NotText("cut")
         model = model or event.get("model")
-        usage = record(event, "usage") or usage
+        usage = merged(usage, record(event, "usage"))
         for choice in parts(event, "choices"):
             delta = record(choice, "delta")
             if delta.get("tool_calls") or delta.get("function_call"):
@@ -205,8 +200,7 @@ def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
                 finish = choice.get("finish_reason") or finish
     if finish is None:
         raise NotText("cut")
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said("".join(pieces), _name(model), *counts, _name(finish))
+    return Said("".join(pieces), _name(model), usage_of(usage), _name(finish))
 
 
 def _name(found: object) -> str | None:

@@ -162,8 +162,8 @@ class Routing:
             ttft_ms=None if first is None else round((first - exchange.began) * 1000, 3),
             candidate_ms=None if own is None else round(own.latency_ms, 3),
             model=None if answer is None else answer.model,
-            tokens_input=None if answer is None else answer.tokens_input,
-            tokens_output=None if answer is None else answer.tokens_output,
+            tokens_input=None if answer is None else answer.usage.read,
+            tokens_output=None if answer is None else answer.usage.output,
             conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)

@@ -31,6 +31,7 @@ from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
+from zantara_exp.usage import Usage
 
 _REPORT_SECONDS = 0.2
 _READ_AHEAD_BYTES = 16 * 1024
@@ -199,7 +200,7 @@ async def _next_frame(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 
 
 def _side(answer: dict[str, Any]) -> Side:
-    said = {name: value for name, value in answer.items() if name != "text"}
+    said = {name: value for name, value in answer.items() if name != "text"} | {"usage": Usage(**answer["usage"])}
     error = said.pop("error") or (None if answer["text"].strip() else "empty_answer")
     return Side(response=answer["text"], error=error, **said)
 
