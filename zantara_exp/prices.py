@@ -80,22 +80,6 @@ def charge_by_tokens(model: str | None, usage: Usage, cost: Cost, day: date) -> 
     return None if price is None or usd is None else Billed(usd, price.basis, day.isoformat())
 
 
-def candidate_usd_per_month(cost: Cost) -> float:
-    """The flat fee in US dollars."""
-    return cost.candidate_monthly_eur * cost.eur_usd
-
-
-def candidate_usd_per_request(cost: Cost) -> float:
-    """The flat fee spread over the declared monthly requests, in US dollars."""
-    return candidate_usd_per_month(cost) / cost.monthly_requests
-
-
-def charge_by_flat_fee(cost: Cost) -> Billed:
-    """An answer's share of the candidate's fee at the declared volume."""
-    basis = f"EUR {cost.candidate_monthly_eur:g} a month over {cost.monthly_requests} requests"
-    return Billed(candidate_usd_per_request(cost), basis)
-
-
 def load() -> None:
     """Read the lists now: it takes half a second, which nobody who waits for an answer should pay."""
     _providers()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.endpoints.servers import answering, raw_server, response
-from zantara_exp.analysis import cost as analysis
+from zantara_exp.billing import flat_usd_per_request
 from zantara_exp.config import CONF, compose
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint
@@ -43,7 +43,7 @@ def test_a_flat_fee_is_spread_over_the_volume_that_is_stated() -> None:
     answer = ask({}, "m", "flat", cost)
     assert answer.billed.usd == pytest.approx(3.78 * 1.08 / 30_000)
     assert answer.billed.basis == "EUR 3.78 a month over 30000 requests"
-    assert answer.billed.usd == analysis.candidate_usd_per_request(cost)  # the report's own definition
+    assert answer.billed.usd == flat_usd_per_request(cost)  # the report's own definition
 
 
 def test_what_is_not_known_is_not_free() -> None:

@@ -5,8 +5,8 @@ latency_ms  with a limit: requests answered at or under it, among all (a failure
             without one: summed latency of the requests that were answered, none longer than the bound, if one is given
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
-savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
-            US dollars, over `cost.moved_categories`
+savings     what the candidate is billed, with the primary's cost of the same requests as baseline, in US dollars,
+            over `cost.moved_categories`
 comparisons how many there are
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
@@ -87,12 +87,13 @@ def _timeout(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
 
 
 def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
-    table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
-    known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
-    share = cost.candidate_usd_per_request(config.cost)
-    names = ", ".join(cost.unpriced(table, "primary", config.cost))
+    table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config)
+    there = table.primary_usd.notnull() & table.candidate_usd.notnull()
+    known, blind = table.filter(there), table.filter(~there)
+    sides = ("primary", "candidate") if config.endpoint.billing == "tokens" else ("primary",)
+    names = ", ".join(name for side in sides for name in cost.unpriced(table, side, config.cost))
     lacks = f"; no price is known for {names}: cost.prices or cost.aliases" if names else ""
-    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind, lacks=lacks)
+    return _Measured(known, known.count(), known.candidate_usd.sum(), known.primary_usd.sum(), blind=blind, lacks=lacks)
 
 
 _MEASURES: Mapping[str, _Measure] = {

@@ -45,7 +45,13 @@ USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """Tokens of a side by how they are billed."""
 _TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
 _ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
-_MEASURED = (*_TOKENS, *_ESTIMATED, *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")))
+_BILLED = ("candidate_billed_usd", "candidate_billed_seconds")
+_MEASURED = (
+    *_TOKENS,
+    *_ESTIMATED,
+    *_BILLED,
+    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")),
+)
 _ROWS = 20_000
 _DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
 """Columns of many values, for which a dictionary would only take time."""
@@ -236,7 +242,9 @@ def derived(rows: Any) -> Any:
         facts |= _latency(side, rows[f"{side}_latency_ms"], answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
-    facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {name: rows[name] for name in _ESTIMATED}
+    facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {
+        name: rows[name] for name in (*_ESTIMATED, *_BILLED)
+    }
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
 
 

@@ -346,7 +346,14 @@ SENTENCES = (
     (r"the busiest sent (.*)", "il più attivo: {}"),
     # cost
     (r"The moved segment: (.*)", "Il segmento spostato: {}"),
-    (r"candidate, a month \(EUR (\S+) flat\)", "candidato, al mese (EUR {} fissi)"),
+    (r"candidate, a month \((.*)\)", "candidato, al mese ({})"),
+    (r"EUR (\S+) flat, the plan's assumption", "EUR {} fissi, ipotesi del piano"),
+    (
+        r"EUR (\S+) flat is an assumption: the log measured (\S+) s of work a request, (\S+) hours a month one after "
+        r"the other, so that the fee pays (USD \S+) an hour \(cost\.gpu_usd_hour: (.*)\)\.",
+        "EUR {} fissi sono un'ipotesi: il log ha misurato {} s di lavoro per richiesta, {} ore al mese una dopo "
+        "l'altra, e la tariffa paga {} all'ora (cost.gpu_usd_hour: {}).",
+    ),
     (r"candidate, the 1 day so far", "candidato, il giorno finora"),
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
     (r"Price list: (.*)\.", "Listino: {}."),

@@ -40,7 +40,7 @@ def cells(facts: ir.Table, config: Config) -> list[Cell]:
     """Facts summed over every combination of dimensions; all numbers of the report come from these few rows."""
     import pyarrow as pa
 
-    table = priced(facts, config.cost)
+    table = priced(facts, config)
     summed = table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf))
     sums = fetched(summed.order_by(*DIMENSIONS))
     made = [_counts(row) for row in sums.select(SUMS).to_pylist()]
@@ -90,6 +90,10 @@ def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
         "estimated": table.primary_estimated.sum(),
         "priced": table.primary_usd.count(),
         "primary_usd": table.primary_usd.sum(),
+        "billed": table.candidate_usd.count(),
+        "candidate_usd": table.candidate_usd.sum(),
+        "timed": table.candidate_billed_seconds.count(),
+        "seconds": table.candidate_billed_seconds.sum(),
     }
 
 

@@ -103,12 +103,16 @@ class Cost:
     )
     candidate_monthly_eur: float = setting(3.78, "What the candidate's endpoint takes a month, flat, in euros.", ge=0)
     eur_usd: float = setting(1.08, "US dollars per euro.", gt=0)
+    gpu_usd_hour: dict[str, float] = setting({}, "What an hour of a machine takes that serves, in US dollars, by name.")
     gpu_hour_eur: float = setting(0.79, "What an hour of a GPU takes that trains the candidate, in euros.", ge=0)
     monthly_requests: int = setting(30_000, "Requests a month of the moved segment.", ge=1)
     moved_categories: list[str] = setting(["greeting", "casual"], "Categories that would move to the candidate.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A segment."""
+        """A segment, and prices that are none below nought."""
+        for name, price in self.gpu_usd_hour.items():
+            if not price >= 0:
+                yield f"gpu_usd_hour.{name}", "must be at least 0"
         if not self.moved_categories:
             yield "moved_categories", "is empty: name at least one category, such as greeting"
 

@@ -40,11 +40,15 @@ class Reason(StrEnum):
 class EndpointError(Exception):
     """A call failed for `reason`; `detail` is short and holds neither chat content nor keys."""
 
-    def __init__(self, reason: Reason, detail: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", retry_after_s: float | None = None, seconds: float | None = None
+    ) -> None:
+        """`seconds`: of a worker that the failure took, where the server says so."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class Reply:
     """On the clock of time.perf_counter, in seconds."""
     model: str | None = None
     """The model as the server names it, where that differs from the one asked for."""
+    seconds: float | None = None
+    """Of a worker, where the server says what is billed."""
 
 
 class Endpoint(Protocol):

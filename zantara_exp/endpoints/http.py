@@ -20,6 +20,7 @@ from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.usage import Billed
 
 _BY_STATUS = {
     400: Reason.BAD_REQUEST,
@@ -134,6 +135,7 @@ class HttpEndpoint(ABC):
             provider=self.provider,
             latency_ms=_milliseconds(started),
             usage=reply.usage,
+            billed=Billed(seconds=reply.seconds),
             ttft_ms=None if first is None else (first - started) * 1000,
             finish_reason=reply.finish_reason,
         )
@@ -148,6 +150,7 @@ class HttpEndpoint(ABC):
             error=failed.reason,
             detail=failed.detail[:200],
             retry_after_s=failed.retry_after_s,
+            billed=Billed(seconds=failed.seconds),
         )
 
     def _typed(self, error: Exception) -> EndpointError:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -85,10 +86,24 @@ class RunPod(HttpEndpoint):
 def _reply(job: Mapping[str, Any]) -> Reply:
     status = job.get("status")
     if status in _FAILED:
-        raise EndpointError(_FAILED[str(status)], f"the job ended as {status}")
+        raise EndpointError(_FAILED[str(status)], f"the job ended as {status}", seconds=_seconds(job))
     if status != "COMPLETED":
         raise EndpointError(Reason.BAD_ANSWER, "the job has no known status")
-    output = job.get("output")
+    try:
+        return replace(_answer(job.get("output")), seconds=_seconds(job))
+    except EndpointError as error:  # an answer of no use is paid for all the same
+        error.seconds = _seconds(job)
+        raise
+
+
+def _seconds(job: Mapping[str, Any]) -> float | None:
+    """What the job had of a worker; None where it does not say. RunPod reports milliseconds."""
+    said = [job.get(name) for name in ("executionTime", "delayTime", "idleTime")]
+    known = [each for each in said if isinstance(each, int | float) and not isinstance(each, bool) and each >= 0]
+    return sum(known) / 1000 if known else None
+
+
+def _answer(output: object) -> Reply:
     pieces = output if isinstance(output, list) else [output]
     if not any(pieces):
         raise EndpointError(Reason.EMPTY_ANSWER, "no usable output")
