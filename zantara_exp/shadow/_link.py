@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -53,6 +54,10 @@ class Item(NamedTuple):
     """Seconds since 1970."""
     size: int
     """Characters of text."""
+    why_not: str = ""
+    """What is known by now of why it would not be moved."""
+    bare: bool = False
+    """Whether nobody is asked, so that its texts stay here."""
 
 
 class Link:
@@ -132,7 +137,7 @@ class Link:
         return Stats(
             self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
             said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds, said.spooled,
-            said.breakers,
+            said.breakers, dict(said.set_aside),
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
@@ -242,14 +247,16 @@ class Link:
             "conversation_id": fit_id(request.conversation_id, user, self._key),
             "user": item.user,
             "timestamp": datetime.fromtimestamp(item.at, UTC),
-            "message": request.message,
+            "message": "" if item.bare else request.message,
             "history": item.history,
-            "memory_context": request.memory_context,
-            "system_prompt": request.system_prompt,
+            "memory_context": None if item.bare else request.memory_context,
+            "system_prompt": "" if item.bare else request.system_prompt,
             "category": known_category(request.category),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
-            "primary": item.answer,
+            "primary": replace(item.answer, text="") if item.bare else item.answer,
+            "why_not": item.why_not,
+            "bare": item.bare,
         }
 
     def _finish(self, deadline: float) -> None:
