@@ -132,9 +132,11 @@ def test_tools_pass_through_the_official_clients(stream: bool, served: tuple[str
     # The first offered tools; the second did not, and its answer is a fact about it: neither is a loss of ours.
     wait_for(lambda: sum(served[1].mirror.stats.set_aside.values()) == 2)
     wait_for(lambda: len(logged()) == 2)
-    assert [(row.arm, row.scope, row.primary.error) for row in logged()] == [
-        (ONLY_PRIMARY, Scope(False, "tools"), "tool_use"), (ONLY_PRIMARY, Scope(True), "tool_use")
-    ]  # fmt: skip
+    assert {(row.arm, row.scope) for row in logged()} == {
+        (ONLY_PRIMARY, Scope(False, "tools")), (ONLY_PRIMARY, Scope(True))
+    }  # fmt: skip
+    became = {row.primary.error for row in logged()}  # of the other stream the client read one piece
+    assert became == {"tool_use"} or (stream and became == {"tool_use", "client_gone"})
     assert served[1].mirror.stats.dropped == {}
 
 
@@ -329,9 +331,7 @@ def test_the_switch_is_flipped_under_load_and_no_request_fails(
 
     def still() -> bool:
         stats = gateway.mirror.stats
-        return not stats.enabled and stats.sampled == stats.compared + sum(
-            (*stats.dropped.values(), *stats.set_aside.values())
-        )
+        return not stats.enabled and stats.sampled == stats.over
 
     asking = [threading.Thread(target=ask) for _ in range(4)]
     for thread in asking:

@@ -27,3 +27,8 @@ class Stats:
     """State by endpoint: the candidate's and those that stand in for it."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
     """Sampled requests that nobody was asked about, by what keeps them with the primary, or what became of them."""
+
+    @property
+    def over(self) -> int:
+        """Sampled requests that are over: compared, set aside or dropped."""
+        return self.compared + sum(self.set_aside.values()) + sum(self.dropped.values())
