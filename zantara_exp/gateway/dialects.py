@@ -38,7 +38,7 @@ class Chat:
     stream_usage: bool = False
     """OpenAI: whether the stream is to end with the usage."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The request's fields, its messages among them."""
+    """The request's fields but for the chat itself, which may hold images of any size."""
     unshowable: str = ""
     """Why message and history are not read: one of `zantara_exp.movable.UNSHOWABLE`."""
 
@@ -71,7 +71,12 @@ def read_chat(path: str, body: bytes) -> Chat:
     try:
         return _text_chat(path, asked)
     except NotText:
-        return Chat("", (), "", _user(path, asked), bool(asked.get("stream")), options=asked, unshowable=NOT_TEXT)
+        stream, options = bool(asked.get("stream")), _options(asked)
+        return Chat("", (), "", _user(path, asked), stream, options=options, unshowable=NOT_TEXT)
+
+
+def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name not in ("messages", "system")}
 
 
 def _user(path: str, asked: Mapping[str, Any]) -> str | None:
@@ -95,7 +100,7 @@ def _text_chat(path: str, asked: dict[str, Any]) -> Chat:
         _user(path, asked),
         stream=bool(asked.get("stream")),
         stream_usage=bool(record(asked, "stream_options").get("include_usage")),
-        options=asked,
+        options=_options(asked),
     )
 
 

@@ -15,7 +15,6 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -57,7 +56,7 @@ class Item(NamedTuple):
     why_not: str = ""
     """What is known by now of why it would not be moved."""
     bare: bool = False
-    """Whether nobody is asked, so that its texts stay here."""
+    """Whether nobody is asked, so that its texts were left out."""
 
 
 class Link:
@@ -247,14 +246,14 @@ class Link:
             "conversation_id": fit_id(request.conversation_id, user, self._key),
             "user": item.user,
             "timestamp": datetime.fromtimestamp(item.at, UTC),
-            "message": "" if item.bare else request.message,
+            "message": request.message,
             "history": item.history,
-            "memory_context": None if item.bare else request.memory_context,
-            "system_prompt": "" if item.bare else request.system_prompt,
+            "memory_context": request.memory_context,
+            "system_prompt": request.system_prompt,
             "category": known_category(request.category),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
-            "primary": replace(item.answer, text="") if item.bare else item.answer,
+            "primary": item.answer,
             "why_not": item.why_not,
             "bare": item.bare,
         }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -137,9 +137,10 @@ class ShadowMirror:
             said = len(request.message) + sum(len(turn["content"]) for turn in request.history)
             why_not = self._movable.request(Asked(request.options, said, request.unshowable))
             bare = why_not in UNSHOWABLE or bool(why_not and not self._out_of_scope)
+            if bare:
+                request, answer, said = _without_texts(request), replace(answer, text=""), 0
             size = said + len(answer.text) + len(request.memory_context or "") + len(request.system_prompt or "")
-            history = () if bare else tuple(request.history)
-            sampling, size = self._sampler.sampling, 0 if bare else size
+            history, sampling = tuple(request.history), self._sampler.sampling
             link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
@@ -166,6 +167,11 @@ class ShadowMirror:
         Calls are given up at the deadline; writing that down may take two seconds more.
         """
         await asyncio.to_thread(self._link.close, deadline_seconds)
+
+
+def _without_texts(request: ChatRequest) -> ChatRequest:
+    """What is noted of a request that nobody is asked about; a queue must not hold its texts and tools."""
+    return replace(request, message="", history=(), memory_context=None, system_prompt="", options={})
 
 
 def _text_of(user_id: object) -> str:
