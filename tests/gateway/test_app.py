@@ -431,7 +431,7 @@ def test_neither_content_nor_keys_are_written_beside_the_log(
 ) -> None:
     post(served[0], messages=[{"role": "user", "content": "a secret question"}])
     post(served[0], messages="a secret that is no chat")
-    wait_for(lambda: len(logged()) == 1)
+    wait_for(lambda: len(logged()) == 2)
     wait_for(_said(capfd, '"path":"/v1/messages"'))
     text = httpx.get(f"{served[0]}/metrics").text
     assert "secret" not in text
