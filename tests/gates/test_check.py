@@ -25,7 +25,7 @@ from zantara_exp.runner import run_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "gate.yml"
-QUICK = Traffic(simulations=300)
+QUICK = Traffic(simulations=200)
 
 
 def bad(gate, review_size=50):
