@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.gates.eprocess import Counts, user_weights
 from zantara_exp.gates.evidence import UserDays
 
 DAY = 20_000
@@ -33,6 +35,15 @@ def crowd(users: int, requests: int, share: float, days: int = 10, seed: int = 0
     rng = np.random.default_rng(seed)
     good = rng.binomial(requests, share, users)
     return user_days([(u, u % days, requests, int(g)) for u, g in enumerate(good)], **more)
+
+
+def weighted_counts(trials: ArrayLike, successes: ArrayLike, rho0: float) -> Counts:
+    """As a reference: sum of the weights and of the weighted success shares over the last axis, one entry per user."""
+    m = np.asarray(trials, dtype=np.float64)
+    weights = user_weights(m, rho0)
+    shares = np.divide(successes, m, out=np.zeros_like(m), where=m > 0)
+    good = (weights * shares).sum(axis=-1)
+    return Counts(good, np.maximum(weights.sum(axis=-1) - good, 0.0))
 
 
 def timed(days: UserDays) -> UserDays:

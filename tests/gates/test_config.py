@@ -47,6 +47,8 @@ def test_shipped_gates_are_valid(path):
         (Criterion("m", "mean", bound=900, go=Threshold(below=800), no_go=Threshold(above=1000)), "no_go.above"),
         (Criterion("m", "mean", go=Threshold(below=800), method="strict"), "method"),
         (Criterion("m", go=Threshold(above=0.95), method="detector"), "go"),
+        (Criterion("m", "ratio", per="user", go=Threshold(above=0.7)), "per"),
+        (Criterion("m", "mean", per="user", bound=9000, go=Threshold(below=800)), "per"),
         (Criterion("m", go=Threshold(above=0.95), window="week"), "window"),
         (Criterion("m", no_go=Threshold(below=0.95), window="7d"), "window"),
         (Criterion("m", "review", go=Threshold(below=0.2), method="exact"), "go.below"),

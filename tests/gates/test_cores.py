@@ -47,7 +47,7 @@ def test_what_goes_wrong_in_a_process_is_raised_and_ends_none() -> None:
 
 
 def test_a_process_that_is_killed_is_said() -> None:
-    with spread_over_cores() as spread, pytest.raises(ZantaraError, match="was killed; is the memory full"):
+    with pytest.raises(ZantaraError, match="was killed; is the memory full"), spread_over_cores() as spread:
         list(spread(os._exit, [1]))
 
 

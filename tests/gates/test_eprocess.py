@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from tests.gates.evidence import weighted_counts
 from zantara_exp.gates import eprocess as ep
 
 
@@ -30,8 +31,8 @@ def test_one_bet_is_fair_at_the_threshold():
 
 def test_weights_lie_between_one_user_one_vote_and_one_request_one_vote():
     trials, successes = np.array([1.0, 10.0, 0.0]), np.array([1.0, 5.0, 0.0])
-    assert ep.weighted_counts(trials, successes, 0.0) == (6.0, 5.0)
-    assert ep.weighted_counts(trials, successes, 1.0) == (1.5, 0.5)
+    assert weighted_counts(trials, successes, 0.0) == (6.0, 5.0)
+    assert weighted_counts(trials, successes, 1.0) == (1.5, 0.5)
     assert ep.user_weights(1e9, 0.2) == pytest.approx(5.0)
 
 

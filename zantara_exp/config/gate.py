@@ -120,6 +120,9 @@ class Criterion:
         if self.metric in BUSINESS_METRICS and self.kind == "proportion" and self.where != {"arm": ["candidate"]}:
             why = f"{self.metric} also has the days before the candidate, and kind=proportion judges now alone"
             yield "where", why + ": write where: {arm: [candidate]}, or kind: non_inferiority to compare both"
+        if self.per == "user" and not row.share:
+            shares = ", ".join(name for name, other in KINDS.items() if other.share)
+            yield "per", f"says which share is meant, of kind {shares}; kind={self.kind} is none"
         if METHODS[self.method].alarms and self.go.given:
             yield "go", f"a {self.method} only ever alarms: give it no_go alone"
         if self.go.given and not self.required:

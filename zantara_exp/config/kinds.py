@@ -82,18 +82,21 @@ class KindRow:
     """Whether its values are bet on between 0 and a declared bound, where it is looked at daily."""
     counted: bool = False
     """Whether the metric is known exactly, so that it may also be equal to a bound."""
+    share: bool = False
+    """Whether it is a share of requests, or else of users, as the config says."""
     good_is: str = ""
     """`above` or `below`, where only that side of a threshold can be GO, and only the other NO-GO."""
     good_is_because: str = ""
 
 
 KINDS: Mapping[str, KindRow] = {
-    "proportion": KindRow(tuple(METHODS), _SHARE, windowed=True, by_segment=True),
+    "proportion": KindRow(tuple(METHODS), _SHARE, windowed=True, by_segment=True, share=True),
     "quantile": KindRow(
         tuple(METHODS),
         _POSITIVE,
         windowed=True,
         by_segment=True,
+        share=True,
         good_is="below",
         good_is_because="a quantile is judged as go: {below: limit}, no_go: {above: limit}",
     ),
@@ -107,6 +110,6 @@ KINDS: Mapping[str, KindRow] = {
         good_is_because="a review counts good answers: go: {above: share}, no_go: {below: share}",
     ),
     "non_inferiority": KindRow(("weighted",), _DIFFERENCE),
-    "paired": KindRow(_DAILY_OR_ONCE, _SHARE),
+    "paired": KindRow(_DAILY_OR_ONCE, _SHARE, share=True),
     "count": KindRow((), one_number=True, counted=True),
 }

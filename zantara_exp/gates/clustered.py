@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users
-from zantara_exp.gates.clusters.time import TimeBlocks, of_requests, of_users_shares
+from zantara_exp.gates.clusters.time import OverTime, over_time
 from zantara_exp.gates.eprocess import Counts, Floats
-from zantara_exp.gates.methods import FEW_USERS, NOW, OneLook, Outlook
+from zantara_exp.gates.methods import FEW_USERS, NOW, OneLook, Outlook, grown
 from zantara_exp.gates.share_methods import GO_SIDE, ShareMethod, Side
 from zantara_exp.gates.visits import Measured
 
@@ -25,9 +25,7 @@ class ClusterSums(NamedTuple):
     """What evidence rests on, at each look."""
 
     users: UserSums
-    blocks: TimeBlocks | None
-    """For GO; None where time is no cluster."""
-    no_go_blocks: TimeBlocks | None
+    blocks: OverTime
     other: Floats
     """Good share of the other kind: the users' mean where requests are meant, that of requests where users are."""
     lost: float
@@ -51,20 +49,13 @@ class Weighted(ShareMethod):
         sums = UserSums(*(at.summed(values) for values in each))
         other = 1.0 - _other_bad(sums, at.summed(np.divide(each.bad, each.weight, out=np.zeros_like(m), where=m > 0)),
                                  at.added(at.cell, measured.counted), at.added(at.cell, bad), per)  # fmt: skip
-        blocks, no_go_blocks = (
-            _blocks(measured, bad, size, per, lost_as_bad)
-            for size, lost_as_bad in ((self.clusters.time_block, True), (self.clusters.time_block_no_go, False))
-        )
-        return ClusterSums(sums, blocks, no_go_blocks, other, measured.lost)
+        blocks = over_time(measured, bad, self.clusters.blocks, at.day if per == "user" else None)
+        return ClusterSums(sums, blocks, other, measured.lost)
 
     def evidence(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook = NOW) -> Floats:
         """The smaller of the two."""
         found = self.of_counts(side, self._counts(side, sums, p0, outlook), p0)
-        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
-        if blocks is None:
-            return found
-        of_time = blocks.log_evidence(side is GO_SIDE, p0, outlook.growth, outlook.shift)
-        return np.minimum(found, of_time)
+        return sums.blocks.smaller(found, side is GO_SIDE, p0, outlook.growth, outlook.shift)
 
     def of_counts(self, side: Side, counts: Counts, p0: float) -> Floats:
         """Log evidence of effective good and bad requests: a mixture of bets."""
@@ -73,11 +64,7 @@ class Weighted(ShareMethod):
     def bound(self, side: Side, sums: ClusterSums, p0: float, alpha: float) -> Floats:
         """The farther of the two; the correlation is the one estimated at the threshold `p0`."""
         found = self.bound_of_counts(side, self._counts(side, sums, p0, NOW), alpha)
-        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
-        if blocks is None:
-            return found
-        of_time = blocks.bound(side is GO_SIDE, alpha)
-        return np.minimum(found, of_time) if side is GO_SIDE else np.maximum(found, of_time)
+        return sums.blocks.farther(found, side is GO_SIDE, alpha)
 
     def bound_of_counts(self, side: Side, counts: Counts, alpha: float) -> Floats:
         """By root."""
@@ -105,9 +92,7 @@ class Weighted(ShareMethod):
         good, bad = effective(users, self.rho(sums, p0) if side is GO_SIDE else self.clusters.rho0)
         each = np.divide(good + bad, users.weight, out=np.ones_like(good), where=users.weight > 0)
         good, bad = good + each * sums.lost * side.lost_as, bad + each * sums.lost * (1.0 - side.lost_as)
-        total = good + bad
-        bad = np.clip(bad + outlook.shift * total, 0.0, total)
-        return Counts((total - bad) * outlook.growth, bad * outlook.growth)
+        return grown(Counts(good, bad), outlook)
 
 
 class Exact(OneLook, Weighted):
@@ -128,12 +113,3 @@ def _other_bad(sums: UserSums, of_users: Floats, trials: Floats, bad: Floats, pe
     """`of_users`: sum over users of each one's bad share; `trials`, `bad`: of all requests."""
     top, of = (of_users, sums.users) if per == "request" else (bad, trials)
     return np.divide(top, of, out=np.zeros_like(top), where=of > 0)
-
-
-def _blocks(measured: Measured, bad: Floats, size: int, per: str, lost_as_bad: bool) -> TimeBlocks | None:
-    at = measured.at
-    if not size or at.slot is None:
-        return None
-    if per == "request":
-        return of_requests(measured, bad, size, lost_as_bad)
-    return of_users_shares(measured, bad, at.day, size, lost_as_bad)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.eprocess import Counts, mix
+from zantara_exp.gates.search import last
 
 Floats = NDArray[np.float64]
 
@@ -79,10 +80,4 @@ def lower_bound(first: Counts, second: Counts, alpha: float) -> float:
     def shown(gap: float) -> bool:
         return float(log_evidence(first, second, gap).max()) >= -math.log(alpha)
 
-    low, high = -WIDEST, WIDEST
-    if not shown(low):
-        return -1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if shown(middle) else (low, middle)
-    return low
+    return last(shown, _HALVINGS, -WIDEST, WIDEST) if shown(-WIDEST) else -1.0

@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from zantara_exp.gates.search import last
+
 Floats = NDArray[np.float64]
 
 GO_BETS: Floats = 0.99 * (np.arange(1, 33) - 0.5) / 32
@@ -48,15 +50,6 @@ def user_weights(trials: ArrayLike, rho0: float) -> Floats:
     """Effective requests of users with `trials` requests each; a user without requests weighs nothing."""
     m = np.asarray(trials, dtype=np.float64)
     return m / (1.0 + rho0 * np.maximum(m - 1.0, 0.0))
-
-
-def weighted_counts(trials: ArrayLike, successes: ArrayLike, rho0: float) -> Counts:
-    """Sum of the weights and of the weighted success shares over the last axis, one entry per user."""
-    m = np.asarray(trials, dtype=np.float64)
-    weights = user_weights(m, rho0)
-    shares = np.divide(successes, m, out=np.zeros_like(m), where=m > 0)
-    good = (weights * shares).sum(axis=-1)
-    return Counts(good, np.maximum(weights.sum(axis=-1) - good, 0.0))
 
 
 def mix(log_wealth: ArrayLike, log_prior: Floats) -> Floats:
@@ -173,7 +166,7 @@ def strict_lower_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not (values * counts > 0).any():
         return 0.0
-    return _last(lambda p0: strict_evidence_go(values, p0, counts) >= -np.log(alpha))
+    return last(lambda p0: strict_evidence_go(values, p0, counts) >= -np.log(alpha), _HALVINGS)
 
 
 def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float = 1.0) -> float:
@@ -181,13 +174,4 @@ def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not ((1.0 - values) * counts > 0).any():
         return 1.0
-    return 1.0 - _last(lambda q0: strict_evidence_no_go(values, 1.0 - q0, counts) >= -np.log(alpha))
-
-
-def _last(holds: Callable[[float], bool]) -> float:
-    """The end of the part of (0, 1) where `holds` is true, from 0 on."""
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+    return 1.0 - last(lambda q0: strict_evidence_no_go(values, 1.0 - q0, counts) >= -np.log(alpha), _HALVINGS)

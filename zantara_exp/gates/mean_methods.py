@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from zantara_exp.gates.clusters.time import TimeBlocks, of_requests
+from zantara_exp.gates.clusters.time import OverTime, over_time
 from zantara_exp.gates.eprocess import mix, user_weights
 from zantara_exp.gates.methods import FEW_USERS, NOW, Method, Outlook, Student
+from zantara_exp.gates.search import last
 from zantara_exp.gates.visits import Floats, Measured, Visits
 
 _COUNT = 12
@@ -47,9 +47,8 @@ class MeanSums(NamedTuple):
     mean: Floats
     error: Floats
     """Infinite with one user."""
-    blocks: TimeBlocks | None
-    """For GO, of requests; None where time is no cluster."""
-    no_go_blocks: TimeBlocks | None
+    blocks: OverTime
+    """Of requests."""
 
 
 class MeanMethod(Method, ABC):
@@ -58,11 +57,11 @@ class MeanMethod(Method, ABC):
     def sums_of(self, measured: Measured) -> MeanSums:
         """Of users' means so far."""
         weight, value = user_means(measured, self.clusters.rho0)
-        return MeanSums(measured, weight, value, *cluster_mean(measured.at, weight, value), *self._blocks(measured))
+        return MeanSums(measured, weight, value, *cluster_mean(measured.at, weight, value), self._blocks(measured))
 
-    def _blocks(self, measured: Measured) -> tuple[TimeBlocks | None, TimeBlocks | None]:
-        """Of time, for GO and for NO-GO."""
-        return None, None
+    def _blocks(self, measured: Measured) -> OverTime:
+        """Of time."""
+        return OverTime(None, None)
 
     @abstractmethod
     def log_evidence(
@@ -108,15 +107,10 @@ class Bounded(MeanMethod):
     fewest = FEW_USERS
     weighs = True
 
-    def _blocks(self, measured: Measured) -> tuple[TimeBlocks | None, TimeBlocks | None]:
+    def _blocks(self, measured: Measured) -> OverTime:
         """value / bound is what is bad about a request, or good where large values are."""
         part = measured.total / self._most
-        bad = measured.counted - part if self._good_is_large else part
-        sizes = (self.clusters.time_block, True), (self.clusters.time_block_no_go, False)
-        if measured.at.slot is None:
-            return None, None
-        go, no_go = (of_requests(measured, bad, size, as_bad) if size else None for size, as_bad in sizes)
-        return go, no_go
+        return over_time(measured, measured.counted - part if self._good_is_large else part, self.clusters.blocks)
 
     @property
     def _good_is_large(self) -> bool:
@@ -143,13 +137,8 @@ class Bounded(MeanMethod):
         voices = np.divide(at.users_seen, weight, out=np.zeros_like(weight), where=weight > 0)
         wealth = wealth * voices[..., None] + lost * np.log1p(-BETS)
         found = mix(wealth * np.asarray(outlook.growth)[..., None], LOG_PRIOR)
-        go = upwards == self._good_is_large
-        blocks = sums.blocks if go else sums.no_go_blocks
-        if blocks is None:
-            return found
-        p0 = limit if self._good_is_large else 1.0 - limit
-        worse = -moved if self._good_is_large else moved
-        return np.asarray(np.minimum(found, blocks.log_evidence(go, p0, outlook.growth, worse)))
+        p0, worse = (limit, -moved) if self._good_is_large else (1.0 - limit, moved)
+        return sums.blocks.smaller(found, upwards == self._good_is_large, p0, outlook.growth, worse)
 
     def bound(self, sums: MeanSums, upwards: bool, alpha: float) -> Floats:
         """By halving."""
@@ -158,7 +147,7 @@ class Bounded(MeanMethod):
             threshold = share if upwards else 1.0 - share
             return float(self.log_evidence(sums, threshold * self._most, upwards, alpha).max()) >= -math.log(alpha)
 
-        found = _last(shown)
+        found = last(shown, _HALVINGS)
         return np.array([[self._most * (found if upwards else 1.0 - found)]])
 
     @property
@@ -197,12 +186,3 @@ def errors_off(gap: Floats, error: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(error > 0, gap / error, np.where(gap == 0, 0.0, np.copysign(np.inf, gap)))
     return np.where(np.isinf(error), 0.0, z)
-
-
-def _last(holds: Callable[[float], bool]) -> float:
-    """The end of the part of (0, 1) where `holds` is true, from 0 on."""
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low

@@ -18,6 +18,7 @@ import numpy as np
 
 from zantara_exp.config.gate import Criterion
 from zantara_exp.gates import intervals
+from zantara_exp.gates.eprocess import Counts
 from zantara_exp.gates.visits import Flags, Floats, Measured
 
 SEQUENCE_USERS = 100
@@ -40,6 +41,14 @@ class Outlook(NamedTuple):
 NOW = Outlook()
 
 
+def grown(counts: Counts, outlook: Outlook) -> Counts:
+    """Effective counts as they may become."""
+    good, bad = counts
+    total = good + bad
+    bad = np.clip(bad + outlook.shift * total, 0.0, total)
+    return Counts((total - bad) * outlook.growth, bad * outlook.growth)
+
+
 @dataclass(frozen=True)
 class Clusters:
     """What is taken to be alike: the requests of one user, and those of one block of time."""
@@ -53,6 +62,11 @@ class Clusters:
     """Slots of ten minutes that are one observation for GO; 0: time is no cluster."""
     time_block_no_go: int = 0
     """The same for NO-GO."""
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Sizes of blocks of time, for GO and for NO-GO."""
+        return self.time_block, self.time_block_no_go
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zantara_exp.gates import eprocess
-from zantara_exp.gates.clusters.time import TimeBlocks, of_users_shares
+from zantara_exp.gates.clusters.time import OverTime, over_time
 from zantara_exp.gates.decision import FAIL, PASS
 from zantara_exp.gates.detector import detector_path
 from zantara_exp.gates.eprocess import Floats
@@ -27,9 +27,7 @@ class Voices(NamedTuple):
     cells: Ints
     shares: Floats
     lost: float
-    blocks: TimeBlocks | None
-    """For GO; None where time is no cluster."""
-    no_go_blocks: TimeBlocks | None
+    blocks: OverTime
 
 
 class Once(ShareMethod):
@@ -39,7 +37,7 @@ class Once(ShareMethod):
         """Users' shares."""
         at = measured.at
         shares = at.so_far(good)[at.last] / at.so_far(measured.counted)[at.last]
-        return Voices(at, self._complete(at), shares, measured.lost, *self._blocks(measured, good))
+        return Voices(at, self._complete(at), shares, measured.lost, self._blocks(measured, good))
 
     def users(self, at: Visits) -> Ints:
         """Users whose share is complete."""
@@ -54,9 +52,9 @@ class Once(ShareMethod):
         """The look at which each user's share is complete."""
         return at.cell_of(at.owner, at.started)
 
-    def _blocks(self, measured: Measured, good: Floats) -> tuple[TimeBlocks | None, TimeBlocks | None]:
-        """Of users' shares, for GO and for NO-GO."""
-        return None, None
+    def _blocks(self, measured: Measured, good: Floats) -> OverTime:
+        """Of time, in which users weigh alike."""
+        return OverTime(None, None)
 
 
 class Strict(Once):
@@ -75,14 +73,9 @@ class Strict(Once):
     def _complete(self, at: Visits) -> Ints:
         return at.cell_of(at.owner, at.started + self.criterion.first_days - 1)
 
-    def _blocks(self, measured: Measured, good: Floats) -> tuple[TimeBlocks | None, TimeBlocks | None]:
-        at, bad = measured.at, measured.counted - good
-        if at.slot is None:
-            return None, None
-        since = (at.started + self.criterion.first_days - 1)[at.user]
-        sizes = (self.clusters.time_block, True), (self.clusters.time_block_no_go, False)
-        go, no_go = (of_users_shares(measured, bad, since, size, as_bad) if size else None for size, as_bad in sizes)
-        return go, no_go
+    def _blocks(self, measured: Measured, good: Floats) -> OverTime:
+        complete = (measured.at.started + self.criterion.first_days - 1)[measured.at.user]
+        return over_time(measured, measured.counted - good, self.clusters.blocks, complete)
 
     def evidence(self, side: Side, sums: Voices, p0: float, outlook: Outlook = NOW) -> Floats:
         """Sum over bets of the product over users; at worst each lost request was a user's whole experience."""
@@ -91,22 +84,14 @@ class Strict(Once):
         wealth = np.stack([sums.at.added(sums.cells, factor[code]) for factor in factors.T], axis=-1)
         wealth = wealth + sums.lost * side.factors(side.lost_as, p0)
         found = eprocess.mix(wealth * np.asarray(outlook.growth)[..., None], side.log_prior)
-        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
-        if blocks is None:
-            return found
-        of_time = blocks.log_evidence(side is GO_SIDE, p0, outlook.growth, outlook.shift)
-        return np.asarray(np.minimum(found, of_time))
+        return sums.blocks.smaller(found, side is GO_SIDE, p0, outlook.growth, outlook.shift)
 
     def bound(self, side: Side, sums: Voices, p0: float, alpha: float) -> Floats:
         """By halving, at one look at one rollout; the farther one, where blocks of time have one too."""
         values, counts = np.unique(sums.shares, return_counts=True)
         shares, counts = np.append(values, side.lost_as), np.append(counts, sums.lost)
         found = np.array([[side.strict_bound(shares, alpha, counts)]])
-        blocks = sums.blocks if side is GO_SIDE else sums.no_go_blocks
-        if blocks is None:
-            return found
-        of_time = blocks.bound(side is GO_SIDE, alpha)
-        return np.asarray((np.minimum if side is GO_SIDE else np.maximum)(found, of_time))
+        return sums.blocks.farther(found, side is GO_SIDE, alpha)
 
 
 class Detector(Once):

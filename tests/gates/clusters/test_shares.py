@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.gates.evidence import weighted_counts
 from zantara_exp.gates import eprocess
 from zantara_exp.gates.clusters import shares
 from zantara_exp.gates.clusters.shares import UserSums, correlation, effective, effective_requests, of_users
@@ -45,7 +46,7 @@ def test_where_all_ask_alike_the_counts_are_the_weighted_methods(users: list[tup
     same = [(7, part) for _, part in users]
     trials = np.full(len(users), 7.0)
     good = trials - np.floor(trials * np.array([part for _, part in same]))
-    expected = eprocess.weighted_counts(trials, good, rho)
+    expected = weighted_counts(trials, good, rho)
     found = effective(_sums(same, "request"), rho)
     assert (float(found.good), float(found.bad)) == pytest.approx((float(expected.good), float(expected.bad)), abs=1e-9)
 
@@ -101,7 +102,7 @@ def test_one_heavy_users_failures_are_one_users_word() -> None:
 def test_heavy_users_who_fail_are_not_outvoted_by_light_ones() -> None:
     # The case `heavy`: 1,000 users with one fast request, 20 with 400 each of which 30 % are slow: 73 % are fast.
     trials, bad = np.array([1.0] * 1000 + [400.0] * 20), np.array([0.0] * 1000 + [120.0] * 20)
-    weighted = eprocess.weighted_counts(trials, trials - bad, 0.2)
+    weighted = weighted_counts(trials, trials - bad, 0.2)
     assert eprocess.log_evidence_go(*weighted, 0.95) > np.log(20)
     sums = over_users(of_users(trials, bad, "request"))
     counts = effective(sums, correlation(sums, 0.95))

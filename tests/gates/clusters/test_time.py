@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zantara_exp.gates.clusters.time import TimeBlocks, of_requests, of_users_shares
+from zantara_exp.gates.clusters.time import TimeBlocks, in_blocks
 from zantara_exp.gates.evidence import SLOTS, UserDays
 from zantara_exp.gates.visits import Measured, of_log
 
@@ -27,9 +27,7 @@ def measured(rows: list[tuple[int, int, int, int, float]], lost: dict[int, float
 
 
 def blocks_of(of: Measured, per: str, size: int = HOUR, lost_as_bad: bool = True) -> TimeBlocks:
-    if per == "request":
-        return of_requests(of, of.total, size, lost_as_bad)
-    return of_users_shares(of, of.total, of.at.day, size, lost_as_bad)
+    return in_blocks(of, of.total, size, lost_as_bad, None if per == "request" else of.at.day)
 
 
 @given(Rows)

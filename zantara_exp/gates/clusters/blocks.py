@@ -19,12 +19,12 @@ each look.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.eprocess import GO_BETS, NO_GO_BETS, NO_GO_LOG_PRIOR, mix
+from zantara_exp.gates.search import last
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -58,9 +58,7 @@ def log_evidence_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Fl
 def wealth_no_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
     """Log wealth of each bet that the share lies below `p0`, at each look: shape (32, simulations, looks)."""
     gain = (p0 - (1.0 - _shares(weight, bad))) / (1.0 - p0)
-    wealth = weight * np.log1p(NO_GO_BETS[:, None, None] * gain)
-    total = wealth.sum(axis=2, keepdims=True) if ends.size == 1 and ends[0] == weight.shape[1] else _at(wealth, ends)
-    return np.asarray(total * _scale(weight, ends))
+    return _at(weight * np.log1p(NO_GO_BETS[:, None, None] * gain), ends) * _scale(weight, ends)
 
 
 def wealth_go(weight: Floats, bad: Floats, p0: float, ends: Ints) -> Floats:
@@ -112,13 +110,13 @@ def _pushed_together(length: Floats, weight: Floats, bad: Floats, p0: float) -> 
 def lower_bound(weight: Floats, bad: Floats, alpha: float) -> float:
     """The `p0` up to which the blocks of one log, shape (blocks,), are evidence of 1/alpha; 0 where they never are."""
     ends = np.array([weight.size])
-    return _last(lambda p0: log_evidence_go(weight[None], bad[None], p0, ends)[0, 0] >= -math.log(alpha))
+    return last(lambda p0: log_evidence_go(weight[None], bad[None], p0, ends)[0, 0] >= -math.log(alpha), _HALVINGS)
 
 
 def upper_bound(weight: Floats, bad: Floats, alpha: float) -> float:
     """The `p0` down to which the blocks of one log are evidence of 1/alpha for NO-GO; 1 where they never are."""
-    ends = np.array([weight.size])
-    return 1.0 - _last(lambda q0: log_evidence_no_go(weight[None], bad[None], 1.0 - q0, ends)[0, 0] >= -math.log(alpha))
+    ends, needed = np.array([weight.size]), -math.log(alpha)
+    return 1.0 - last(lambda q0: log_evidence_no_go(weight[None], bad[None], 1.0 - q0, ends)[0, 0] >= needed, _HALVINGS)
 
 
 def day_shown(weight: Floats, bad: Floats, p0: float, needed: float, days: int) -> int | None:
@@ -134,17 +132,8 @@ def day_shown(weight: Floats, bad: Floats, p0: float, needed: float, days: int) 
 
     if short(_MOST_GROWTH):
         return None
-    enough = _MOST_GROWTH * _last(lambda part: short(part * _MOST_GROWTH))
+    enough = _MOST_GROWTH * last(lambda part: short(part * _MOST_GROWTH), _HALVINGS)
     return math.ceil(days * enough - 1e-6)
-
-
-def _last(holds: Callable[[float], bool]) -> float:
-    """The end of the part of (0, 1) where `holds` is true, from 0 on."""
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
 
 
 def _shares(weight: Floats, bad: Floats) -> Floats:

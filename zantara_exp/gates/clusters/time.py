@@ -15,7 +15,7 @@ import numpy as np
 from zantara_exp.gates.clusters import blocks as of_blocks
 from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, mix
 from zantara_exp.gates.evidence import SLOTS
-from zantara_exp.gates.visits import Floats, Ints, Measured
+from zantara_exp.gates.visits import Flags, Floats, Ints, Measured
 
 
 class Blocks(NamedTuple):
@@ -59,36 +59,70 @@ class TimeBlocks:
         return np.concatenate([of_blocks.effective_blocks(part.weight, part.ends) for part in self.parts], axis=1)
 
 
-def of_requests(measured: Measured, bad: Floats, size: int, lost_as_bad: bool) -> TimeBlocks:
-    """Blocks of `size` slots, in which each request weighs 1; `bad` requests per row."""
-    at, block, count = measured.at, _block(measured, size), _count(measured, size)
+class OverTime(NamedTuple):
+    """Blocks for GO and for NO-GO; None where time is no cluster."""
+
+    go: TimeBlocks | None
+    no_go: TimeBlocks | None
+
+    def smaller(self, found: Floats, go: bool, p0: float, growth: Floats | float = 1.0, shift: float = 0.0) -> Floats:
+        """The evidence that is `found` of users, where blocks have no less; else theirs."""
+        blocks = self.go if go else self.no_go
+        return found if blocks is None else np.minimum(found, blocks.log_evidence(go, p0, growth, shift))
+
+    def farther(self, found: Floats, go: bool, alpha: float) -> Floats:
+        """The bound on the good share that is `found` of users, where blocks have none farther off; else theirs."""
+        blocks = self.go if go else self.no_go
+        if blocks is None:
+            return found
+        return (np.minimum if go else np.maximum)(found, blocks.bound(go, alpha))
+
+
+def over_time(measured: Measured, bad: Floats, sizes: tuple[int, int], since: Ints | None = None) -> OverTime:
+    """Blocks of as many slots as `sizes` say for GO and for NO-GO, 0 for none; `bad` requests per row.
+
+    What was lost counts as bad for GO and as good for NO-GO. `since` as in `in_blocks`.
+    """
+    if measured.at.slot is None:
+        return OverTime(None, None)
+    go, no_go = (
+        in_blocks(measured, bad, size, lost_as_bad, since) if size else None
+        for size, lost_as_bad in zip(sizes, (True, False), strict=True)
+    )
+    return OverTime(go, no_go)
+
+
+def in_blocks(measured: Measured, bad: Floats, size: int, lost_as_bad: bool, since: Ints | None = None) -> TimeBlocks:
+    """Blocks of `size` slots, in which each request weighs 1.
+
+    Where `since` is given, the day from which on each row counts, each user weighs 1 instead.
+    """
+    at, block, count = measured.at, _block(measured, size), measured.at.days * (SLOTS // size)
     place = at.owner[at.user] * count + block
-    weight, lost = (_grid(place, values, at.simulations, count) for values in (measured.counted, bad))
-    ends = (np.arange(1, at.days + 1) if at.daily else np.array([at.days])) * (SLOTS // size)
-    return TimeBlocks([_with_lost(Blocks(weight, lost, ends), measured, size, lost_as_bad)])
 
-
-def of_users_shares(measured: Measured, bad: Floats, since: Ints, size: int, lost_as_bad: bool) -> TimeBlocks:
-    """Blocks of `size` slots, in which each user weighs 1; `since` is the day from which on each row counts."""
-    at, block, count = measured.at, _block(measured, size), _count(measured, size)
-    place, parts = at.owner[at.user] * count + block, []
-    for look in range(at.days) if at.daily else [at.days - 1]:
-        counts = np.where(since <= look, measured.counted, 0.0)
-        asked = np.bincount(at.user, counts, at.users)
-        each = np.divide(1.0, asked, out=np.zeros_like(asked), where=asked > 0)[at.user] * (since <= look)
+    def grid(each: Floats | float) -> tuple[Floats, Floats]:
         weight, lost = (_grid(place, each * values, at.simulations, count) for values in (measured.counted, bad))
-        ends = np.array([(look + 1) * (SLOTS // size)])
-        parts.append(_with_lost(Blocks(weight, lost, ends), measured, size, lost_as_bad))
-    return TimeBlocks(parts)
+        return weight, lost
+
+    looks = np.arange(1, at.days + 1) if at.daily else np.array([at.days])
+    if since is None:
+        parts = [Blocks(*grid(1.0), looks * (SLOTS // size))]
+    else:
+        parts = [Blocks(*grid(_voices(measured, since < look)), np.array([look * (SLOTS // size)])) for look in looks]
+    return TimeBlocks([_with_lost(part, measured, size, lost_as_bad) for part in parts])
+
+
+def _voices(measured: Measured, counting: Flags) -> Floats:
+    """What a request of each row weighs where the `counting` ones of a user weigh 1 together."""
+    at = measured.at
+    asked = np.bincount(at.user, measured.counted * counting, at.users)
+    each = np.divide(1.0, asked, out=np.zeros_like(asked), where=asked > 0)
+    return np.asarray(each[at.user] * counting)
 
 
 def _block(measured: Measured, size: int) -> Ints:
     assert measured.at.slot is not None  # noqa: S101  callers ask before
     return np.asarray(measured.at.slot // size)
-
-
-def _count(measured: Measured, size: int) -> int:
-    return measured.at.days * (SLOTS // size)
 
 
 def _grid(place: Ints, values: Floats, simulations: int, count: int) -> Floats:

@@ -46,7 +46,6 @@ def still_missing(days: Ints, min_days: int) -> str:
     return f"no evidence of a {' or '.join(absent)} yet" if absent else ""
 
 
-def window_too_young(first_day: int, last_day: int, width: int) -> str:
-    """Why a window of `width` days says nothing yet: the log is younger than that. Empty where it is not."""
-    days = last_day - first_day + 1
+def window_too_young(days: int, width: int) -> str:
+    """Why a window of `width` days says nothing yet: the log has only `days` days. Empty where it is not."""
     return f"the log has {days} days, and the window of {width} days asks for as many" if days < width else ""

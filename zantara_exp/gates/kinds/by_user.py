@@ -28,6 +28,7 @@ from zantara_exp.gates.decision import (
 )
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.forecast import forecast
+from zantara_exp.gates.kinds.hindrance import Compared, hindrance_of
 from zantara_exp.gates.kinds.kind import Estimate, Kind, Outcomes, Planned, Rule, Seen, Weighed, outcomes
 from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import NOW, Outlook
@@ -200,11 +201,8 @@ class ByUser(Kind):
         until = selecting.last_day(days) if last is None else last
         if until is None:
             return missing(rule.name, c, f"{c.metric}: nothing was measured")
-        within = selecting.between(days, None, until)
-        chosen = selecting.where(within, c.where)
-        beyond = (
-            selecting.where(selecting.between(other, None, until), c.where) if isinstance(other, UserDays) else None
-        )
+        chosen = _chosen(rule, days, until)
+        beyond = _chosen(rule, other, until) if isinstance(other, UserDays) else None
         if isinstance(chosen, str) or isinstance(beyond, str):
             return missing(rule.name, c, chosen if isinstance(chosen, str) else str(beyond))
         measured = self._measured(rule, chosen, beyond, until)
@@ -212,14 +210,15 @@ class ByUser(Kind):
             return missing(rule.name, c, measured)
         # What was lost belongs to no segment: it is held against the requests of all segments, and counts fully here.
         segments = self._segments(rule, chosen, beyond, until, measured)
-        return self._decided(rule, measured, segments, selecting.lost_share(within), days.epoch)
+        lost_share = selecting.lost_share(selecting.between(days, None, until))
+        return self._decided(rule, measured, segments, lost_share, days.epoch)
 
     def go_evidence(self, rule: Rule, seen: Seen, last: int) -> float | None:
         """Log evidence for GO up to the day `last`, and nothing else; None where nothing was measured by then."""
         days = seen.go
         if not isinstance(days, UserDays) or self.malformed(days):
             return None
-        chosen = selecting.where(selecting.between(days, None, last), rule.criterion.where)
+        chosen = _chosen(rule, days, last)
         measured = chosen if isinstance(chosen, str) else self._measured(rule, chosen, None, last)
         if isinstance(measured, str):
             return None
@@ -238,8 +237,8 @@ class ByUser(Kind):
         self, rule: Rule, measured: Measured, segments: list[SegmentView], lost_share: float, epoch: str
     ) -> CriterionDecision:
         c, sums, window = rule.criterion, self.sums(rule, measured), self._window(rule, measured)
-        users = int(self.users(sums)[0, 0])
-        hindrance = self._hindrance(rule, measured, sums, users, lost_share, window)
+        there = Compared(sums.of.at.users, int(self.users(sums)[0, 0]), lost_share, window)
+        hindrance = hindrance_of(rule, measured, there)
         view = self.detailed(rule, sums, self._view(rule, sums, not hindrance))
         if view.decision == PASS and self._withheld(rule, sums):
             hindrance, view = self.withheld_because(rule, view), replace(view, decision=UNDECIDED)
@@ -288,38 +287,6 @@ class ByUser(Kind):
     def _withheld(self, rule: Rule, sums: Any) -> bool:
         withheld = self.withheld(rule, sums)
         return withheld is not None and bool(withheld[0, 0])
-
-    def _hindrance(
-        self, rule: Rule, measured: Measured, sums: Any, compared: int, lost_share: float, window: Window | None
-    ) -> str:
-        c, users = rule.criterion, sums.of.at.users
-        if not lost_share <= rule.max_lost:  # written so that what is no number is held against it
-            return (
-                f"{100 * lost_share:.1f} % of the requests were lost, more than the {100 * rule.max_lost:g} % allowed"
-            )
-        if users < rule.min_users:
-            return f"{users} user{'s' * (users != 1)}, at least {rule.min_users} are needed"
-        if compared < rule.min_users:
-            return f"{compared} users in the baseline, at least {rule.min_users} are needed"
-        if rule.timed and (short := self._not_over_time(rule, measured)):
-            return short
-        if window is None or window.agrees:
-            return ""
-        if window.users < c.window_min_users:
-            return f"{window.users} users in the last {window.days} days, {c.window_min_users} are needed"
-        if young := weeks.window_too_young(0, measured.at.days - 1 - int(measured.at.day.min()), window.days):
-            return young
-        return f"the last {window.days} days alone do not show it: measured {self.shown(window.estimate)}"
-
-    def _not_over_time(self, rule: Rule, measured: Measured) -> str:
-        """What a GO lacks of time: the time of day, days, or a day of the week."""
-        at = measured.at
-        if at.slot is None:
-            return (
-                "the evidence does not say at what time of day, and gate.time_block asks for it; "
-                "time_block: none says that nothing can fail at once"
-            )
-        return weeks.still_missing(np.unique(at.day) + at.start, rule.min_days)
 
     def _window(self, rule: Rule, measured: Measured) -> Window | None:
         recent, width = self.recent(rule, measured), rule.criterion.window
@@ -373,3 +340,8 @@ class ByUser(Kind):
             self.spread(view),
             rule.min_days if rule.timed else 0,
         )
+
+
+def _chosen(rule: Rule, days: UserDays, until: int) -> UserDays | str:
+    """The rows up to a day that the criterion is about; a sentence where there is no such segment."""
+    return selecting.where(selecting.between(days, None, until), rule.criterion.where)

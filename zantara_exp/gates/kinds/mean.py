@@ -103,12 +103,12 @@ class Mean(ByUser):
 
     def detailed(self, rule: Rule, sums: MeanSums, view: View) -> View:
         """With the mean over requests, and the blocks of time."""
-        blocks = None if sums.blocks is None else float(sums.blocks.effective[0, 0])
+        blocks = None if sums.blocks.go is None else float(sums.blocks.go.effective[0, 0])
         return replace(view, rho=rule.rho0, blocks=blocks, other=float(_over_requests(sums)[0, 0]))
 
     def outages(self, rule: Rule, sums: MeanSums) -> Outages | None:
         """Congestion as long as a block; bursts are stretches of failures, which a mean has none of."""
-        if sums.blocks is None:
+        if sums.blocks.go is None and sums.blocks.no_go is None:
             return None
         c, of = rule.criterion, rule.clusters
         blocks = (10 * of.time_block if c.go.given else 0), (10 * of.time_block_no_go if c.no_go.given else 0)

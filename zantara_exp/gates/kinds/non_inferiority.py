@@ -15,13 +15,12 @@ from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates import differences
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.clustered import Weighted
-from zantara_exp.gates.counts import counts_of, grown
 from zantara_exp.gates.decision import View
-from zantara_exp.gates.eprocess import Counts
+from zantara_exp.gates.eprocess import Counts, user_weights
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
-from zantara_exp.gates.methods import NOW, SEQUENCE_USERS, Outlook
+from zantara_exp.gates.methods import NOW, SEQUENCE_USERS, Outlook, grown
 from zantara_exp.gates.population import probabilities, successes, visits
 from zantara_exp.gates.visits import Floats, Ints, Measured, Visits, of_log
 
@@ -150,8 +149,15 @@ def _smaller(sums: TwoCounts) -> Floats:
 
 
 def _counts(rule: Rule, side: Measured) -> Counts:
-    good = side.total if rule.upwards else side.counted - side.total
-    return counts_of(side.at, side.counted, good, rule.rho0)
+    """Effective good and bad requests at each look: user u with m requests weighs m / (1 + rho0 (m - 1))."""
+    at, good = side.at, side.total if rule.upwards else side.counted - side.total
+    m, s = at.so_far(side.counted), at.so_far(good)
+    weights = user_weights(m, rule.rho0)
+    total = at.summed(weights)
+    kept = at.summed(weights * np.divide(s, m, out=np.zeros_like(m), where=m > 0))
+    bad = total - kept
+    # Rounding must not look like a failure where there was none.
+    return Counts(kept, np.where(bad < 1e-9, 0.0, bad))
 
 
 def _with_bad(counts: Counts, lost: Floats | float) -> Counts:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from zantara_exp.gates.clusters import bursts as scan
 from zantara_exp.gates.clusters.blocks import day_shown
-from zantara_exp.gates.clusters.time import of_requests, of_users_shares
+from zantara_exp.gates.clusters.time import in_blocks
 from zantara_exp.gates.decision import BurstSeen, Outages
 from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.kinds.kind import Rule
@@ -24,11 +24,9 @@ def outages(of: Measured, bad: Floats, rule: Rule, p0: float | None) -> Outages:
     longer = next((size for size in range(_LONGER * block, SLOTS + 1) if size > block and SLOTS % size == 0), 0)
     observed, day = of.at.days - int(of.at.day.min(initial=0)), None
     if p0 is not None and longer:
-        if rule.clusters.per == "request":
-            parts = of_requests(of, bad, longer, lost_as_bad=True).parts
-        else:
-            parts = of_users_shares(of, bad, of.at.day, longer, lost_as_bad=True).parts
-        day = day_shown(parts[0].weight[0], parts[0].bad[0], p0, rule.needed_go, observed)
+        since = of.at.day if rule.clusters.per == "user" else None
+        (part,) = in_blocks(of, bad, longer, lost_as_bad=True, since=since).parts
+        day = day_shown(part.weight[0], part.bad[0], p0, rule.needed_go, observed)
     begun = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=of.at.start)
     return Outages(
         block=10 * block,

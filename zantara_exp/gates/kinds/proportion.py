@@ -147,7 +147,7 @@ class Proportion(ByUser):
 
     def detailed(self, rule: Rule, sums: ShareSums, view: View) -> View:
         """With the correlation, the blocks of time, and the other share."""
-        method, blocks = cast(ShareMethod, rule.method), sums.go.blocks
+        method, blocks = cast(ShareMethod, rule.method), sums.go.blocks.go
         other, rho = method.other_share(sums.go), None
         if isinstance(method, Weighted):
             refutes = view.decision == FAIL or not rule.criterion.go.given
