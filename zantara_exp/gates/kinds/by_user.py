@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from zantara_exp.config.gate import Traffic
+from zantara_exp.config.gate import Criterion, Traffic
 from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.clusters import weeks
@@ -63,9 +63,13 @@ class ByUser(Kind):
     def sums(self, rule: Rule, measured: Measured) -> Any:
         """All that the answers below are computed from, at each look; its field `of` holds the rows looked at."""
 
-    @abstractmethod
+    def min_users(self, criterion: Criterion, alpha: float) -> int:
+        """From as many on the method is trusted."""
+        return max(criterion.min_users, self.min_users_no_go(criterion) if criterion.go.given else 0)
+
     def users(self, sums: Any) -> Ints:
         """Distinct users at each look; of the smaller side, where two are compared."""
+        return np.asarray(sums.of.at.users_seen)
 
     @abstractmethod
     def evidence(self, rule: Rule, sums: Any, outlook: Outlook = NOW) -> Weighed:

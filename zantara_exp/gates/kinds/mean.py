@@ -20,7 +20,7 @@ from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Seen, Weighed
 from zantara_exp.gates.mean_methods import Bounded, MeanMethod, MeanSums, StudentMean
 from zantara_exp.gates.methods import NOW, Outlook
-from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, Window
+from zantara_exp.gates.visits import Flags, Floats, Measured, Visits, Window
 
 
 class Mean(ByUser):
@@ -30,10 +30,6 @@ class Mean(ByUser):
     methods = {"weighted": Bounded, "exact": StudentMean}
     counts = False
     over_time = True
-
-    def min_users(self, criterion: Criterion, alpha: float) -> int:
-        """From as many on the method is trusted."""
-        return max(criterion.min_users, self.min_users_no_go(criterion) if criterion.go.given else 0)
 
     def decide(self, rule: Rule, seen: Seen, last: int | None) -> CriterionDecision:
         """As every kind, of values between 0 and the bound; and how many lay beyond it."""
@@ -56,10 +52,6 @@ class Mean(ByUser):
     def sums(self, rule: Rule, measured: Measured) -> MeanSums:
         """Of users' means, weighed by rho0."""
         return cast(MeanMethod, rule.method).sums_of(measured)
-
-    def users(self, sums: MeanSums) -> Ints:
-        """Distinct users."""
-        return np.asarray(sums.of.at.users_seen)
 
     def evidence(self, rule: Rule, sums: MeanSums, outlook: Outlook = NOW) -> Weighed:
         """By the method."""

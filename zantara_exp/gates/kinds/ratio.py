@@ -15,14 +15,14 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from zantara_exp.config.gate import Criterion, Threshold, Traffic
+from zantara_exp.config.gate import Threshold, Traffic
 from zantara_exp.gates.amounts import amounts
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.mean_methods import errors_off
 from zantara_exp.gates.methods import NOW, AmountMethod, Outlook, Sequence, Student
-from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, Window
+from zantara_exp.gates.visits import Flags, Floats, Measured, Visits, Window
 
 UNSEEN = 4
 """How many users more are taken to be like the one who is farthest on the other side."""
@@ -59,10 +59,6 @@ class Ratio(ByUser):
     two_arms = True
     counts = False
 
-    def min_users(self, criterion: Criterion, alpha: float) -> int:
-        """From as many on the method's intervals are trusted."""
-        return max(criterion.min_users, self.min_users_no_go(criterion) if criterion.go.given else 0)
-
     def gathered(self, rule: Rule, days: UserDays, until: int) -> Measured | str:
         """Nothing where there is nothing to save."""
         measured = super().gathered(rule, days, until)
@@ -83,10 +79,6 @@ class Ratio(ByUser):
         means = centres[0][:, None] + mx, centres[1][:, None] + my
         variances = np.maximum(xx - mx * mx, 0.0) * more, np.maximum(yy - my * my, 0.0) * more
         return PairSums(measured, *means, *variances, (xy - mx * my) * more, c, b, _whole_days(at))
-
-    def users(self, sums: PairSums) -> Ints:
-        """Distinct users."""
-        return np.asarray(sums.of.at.users_seen)
 
     def evidence(self, rule: Rule, sums: PairSums, outlook: Outlook = NOW) -> Weighed:
         """By the method, of the users' mean gain."""
