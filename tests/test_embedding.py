@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from zantara_exp.embedding import check_embedding, likeness
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of random weights, with a WordPiece tokenizer of whole words."""
+    import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     made = tmp_path_factory.mktemp("embedding")
@@ -37,6 +41,8 @@ def by_hand(folder: Path, text: str, first_token: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("first_token", [False, True])
 def test_it_is_the_cosine_of_pooled_tokens_whatever_the_batch(folder: Path, first_token: bool):
+    import torch
+
     pooling = folder / "1_Pooling"
     pooling.mkdir(exist_ok=True)
     chosen = {"pooling_mode_cls_token": first_token, "pooling_mode_mean_tokens": not first_token}

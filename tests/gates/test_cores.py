@@ -57,6 +57,7 @@ def test_one_core_takes_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         assert spread is map
 
 
+@pytest.mark.slow  # loky gives a worker whose asker is gone half a minute
 def test_processes_end_with_the_one_that_asks() -> None:
     program = (
         "import time\n"

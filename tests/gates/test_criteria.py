@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from tests.gates.evidence import DAY, UNTIMED, above, below, crowd, gate_of, user_days
 from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
@@ -71,6 +70,8 @@ def test_strict_counts_users_once_and_only_when_their_first_days_are_over():
 def test_exact_uses_effective_counts():
     days = user_days([(u, 0, 1, int(u >= 10)) for u in range(500)])
     decided = judge(above(0.95, method="exact"), days)
+    from statsmodels.stats.proportion import proportion_confint
+
     low, _ = proportion_confint(490, 500, alpha=0.1, method="beta")
     assert decided.view.lower == pytest.approx(low)
     assert decided.decision == "PASS"

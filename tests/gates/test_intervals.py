@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import binom_test, proportion_confint
 
 from zantara_exp.gates import UserDays
 from zantara_exp.gates import intervals as iv
@@ -19,6 +16,8 @@ def test_exact_lower_bounds_as_in_r(good, n, expected):
 
 @pytest.mark.parametrize(("good", "n"), [(0, 20), (3, 20), (45, 50), (499, 500), (500, 500)])
 def test_exact_tests_and_bounds_agree_with_statsmodels(good, n):
+    from statsmodels.stats.proportion import binom_test, proportion_confint
+
     low, high = proportion_confint(good, n, alpha=0.1, method="beta")
     assert iv.exact_lower(good, n - good, 0.05) == pytest.approx(low, abs=1e-9)
     assert iv.exact_upper(good, n - good, 0.05) == pytest.approx(high, abs=1e-9)
@@ -30,6 +29,8 @@ def test_exact_tests_and_bounds_agree_with_statsmodels(good, n):
 
 @pytest.mark.parametrize(("wins", "losses"), [(9, 1), (12, 3), (25, 20)])
 def test_discordant_pairs_at_one_look_agree_with_statsmodels_mcnemar(wins, losses):
+    from statsmodels.stats.contingency_tables import mcnemar
+
     two_sided = mcnemar([[10, wins], [losses, 10]], exact=True).pvalue
     assert 2 * np.exp(-iv.exact_log_evidence_go(wins, losses, 0.5)) == pytest.approx(two_sided, rel=1e-9)
     assert 2 * np.exp(-iv.exact_log_evidence_no_go(losses, wins, 0.5)) == pytest.approx(two_sided, rel=1e-9)
@@ -42,6 +43,8 @@ def test_a_review_of_fifty_needs_forty_five_and_of_a_hundred_eighty_seven():
 
 
 def test_cluster_robust_error_agrees_with_statsmodels():
+    from statsmodels.regression.linear_model import OLS
+
     rng = np.random.default_rng(4)
     users = np.repeat(np.arange(80), rng.integers(1, 30, 80))
     values = rng.normal(800, 90, users.size) + rng.normal(0, 200, 80)[users]

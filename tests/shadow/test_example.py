@@ -17,8 +17,10 @@ from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged
 from tests.shadow.waiting import wait_for
 
-pytest.importorskip("anthropic", reason="the official client is not installed")
-pytestmark = pytest.mark.usefixtures("workdir")
+pytestmark = [
+    pytest.mark.usefixtures("workdir"),
+    pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="the official client is not installed"),
+]
 
 COOLDOWN_SECONDS = 0.5
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "route_chat.py"

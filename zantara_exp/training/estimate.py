@@ -81,7 +81,7 @@ def _tokens_per_second(model: PreTrainedModel, examples: list[Encoded], batch_si
 
     middle = sorted(examples, key=lambda e: len(e.input_ids))[len(examples) // 2].input_ids
     if torch.cuda.is_available() and model.device.type != "cuda":
-        model.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))  # type: ignore[arg-type]
+        model.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
     ids = torch.tensor([middle] * batch_size, device=model.device)
     model.eval()
     with torch.no_grad():  # not inference_mode: what a model caches in it cannot be used in training

@@ -30,7 +30,7 @@ CURVES = {
 _CALMER = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
 
 
-class Watch(TrainerCallback):
+class Watch(TrainerCallback):  # type: ignore[misc]
     """Reports progress and curves, marks whole checkpoints, and stops a run that diverges."""
 
     def __init__(self, run: RunRecord, progress: Progress, max_spike: float) -> None:
@@ -112,7 +112,7 @@ class Watch(TrainerCallback):
         self._recent.append(loss)
 
 
-class Patience(EarlyStoppingCallback):
+class Patience(EarlyStoppingCallback):  # type: ignore[misc]
     """Early stopping that goes on counting where a killed run had arrived: transformers would begin anew."""
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

@@ -15,6 +15,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert list(found.heavy) == []
 
 
+@pytest.mark.slow
 @pytest.mark.interpreter
 def test_a_verdict_is_shown_before_mlflow_and_pandas_are_imported(tmp_path: Path) -> None:
     analysis_log.write(tmp_path / "logs" / "shadow_mode", 600, 7)
@@ -27,6 +28,7 @@ def test_a_verdict_is_shown_before_mlflow_and_pandas_are_imported(tmp_path: Path
     assert list((tmp_path / ".zantara" / "pending" / "local").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.interpreter
 def test_what_a_gate_is_checked_by_is_not_heavy(tmp_path: Path) -> None:
     quick = ["stage=check", "gate=week1", "gate.traffic.simulations=200"]
