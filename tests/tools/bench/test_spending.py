@@ -19,10 +19,14 @@ def test_boundaries_are_those_of_rpact(boundary):
 
 SPENDING = (spending.lan_demets_obrien_fleming, spending.lan_demets_pocock)
 CONSTANT = (spending.pocock, spending.obrien_fleming)
-SPENT = [(boundary, looks) for boundary in (*SPENDING, *CONSTANT) for looks in (1, 14)]
+MANY = [(boundary, 14) for boundary in (*SPENDING, *CONSTANT)] + [(boundary, 60) for boundary in SPENDING]
+SPENT = [
+    *((boundary, 5) for boundary in (*SPENDING, *CONSTANT)),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in MANY),
+]
 
 
-@pytest.mark.parametrize(("boundary", "looks"), [*SPENT, *((boundary, 60) for boundary in SPENDING)])
+@pytest.mark.parametrize(("boundary", "looks"), SPENT)
 def test_all_of_alpha_is_spent(boundary, looks):
     bounds = boundary(0.05, looks)
     assert spending.crossing(bounds).sum() == pytest.approx(0.05, abs=1e-6)
