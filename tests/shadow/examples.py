@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
+from zantara_exp.shadow.record import Comparison, Sampling, Scope, Side, comparison_id
 
 START = datetime(2025, 10, 21, 8, 14, 5, 120000, tzinfo=UTC)
 
@@ -27,6 +27,7 @@ def comparison(number: int = 0, **changes: Any) -> Comparison:
             "Ciao a te!", "tiny", "local", 9, 4, 120.5, 30.25, "stop", cost_usd=0.0001, cost_basis="EUR 3 a month"
         ),
         "sampling": Sampling(100.0, "user_hash"),
+        "scope": Scope(True),
     }
     return Comparison(**fields | changes)
 

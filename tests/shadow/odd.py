@@ -64,7 +64,7 @@ ODD = [
     orjson.dumps(dict(reversed(BODY.items()))),
     orjson.dumps({**BODY, "further": 1}),
     orjson.dumps({name: value for name, value in BODY.items() if name != "language"}),
-    *(changed(b'version":2', b'version":' + new) for new in b'3 "2" 2.0 1 true 20'.split()),
+    *(changed(b'version":3', b'version":' + new) for new in b'4 2 "3" 3.0 1 true 30'.split()),
     *(changed(b'"record":"comparison"', b'"record":' + new) for new in b'"drops" "other" null 5'.split()),
     *(changed(b'"epoch":"e1"', b'"epoch":' + new) for new in _TEXTS),
     *(
@@ -79,6 +79,9 @@ ODD = [
         changed(b'"sampling":{"percent":100.0,', b'"sampling":' + new)
         for new in (b'null,"x":{', b'{"percent":"9",', b"{")
     ),
+    *(changed(b'"movable":true', b'"movable":' + new) for new in b'false null "true" 1 tru True {} ""'.split()),
+    *(changed(b'"why_not":null', b'"why_not":' + new) for new in b'"tools" "" 5 true nul "a\\nb"'.split()),
+    *(changed(b'"scope":{"movable":true,', b'"scope":' + new) for new in (b'null,"x":{', b"{", b"[{")),
     *(changed(b'"dropped":{}}', b'"dropped":' + new) for new in b'null} {"disk":1}} []} {"a":"b"}} {}}}'.split()),
     *(
         changed(b'"primary":{', b'"primary":' + new)

@@ -111,7 +111,7 @@ def test_version_1_users_and_zones() -> None:
         (b'{"schema_version": 2, "comp', "not JSON: cut off"),
         (b"\xff\xfe\n", "not JSON"),
         (b"[]\n", "a JSON list, not an object"),
-        (b'{"schema_version": 3}', "schema_version 3 is not known"),
+        (b'{"schema_version": 4}', "schema_version 4 is not known"),
         (orjson.dumps(version_1(timestamp="yesterday")), "timestamp is not a date and time"),
         (orjson.dumps(version_1(timestamp=None)), "timestamp is missing"),
         (orjson.dumps(version_1(llama=None)), "llama is missing"),

@@ -260,3 +260,33 @@ def test_answers_that_follow_no_question_are_counted_and_said(capsys: pytest.Cap
         against(url)
     assert "3 recorded answers follow no question, and are not compared" in capsys.readouterr().out
     assert len(logged()) == 9
+
+
+def test_a_replay_sets_aside_what_would_not_move_and_says_so() -> None:
+    chats = [conversation(number, "Ciao", "Ciao! Come va?") for number in range(10)]
+    for chat in chats[:4]:
+        chat["metadata"] |= {"category": "business"}
+    record(chats, train_users=[])
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        result = against(url)
+        again = against(url)
+        every = against(url, "shadow.out_of_scope=true")
+    assert candidate.calls == (6 + 1) + 0 + (4 + 1)  # each time one to warm up, where anything is asked
+    arms = Counter((row.arm, row.scope.movable, row.scope.why_not) for row in logged())
+    assert arms == {
+        ("candidate", True, None): 6, ("primary", False, "category_business"): 4,
+        ("candidate", False, "category_business"): 4,
+    }  # fmt: skip
+    assert result.summary["out of scope"] == again.summary["out of scope"] == "category_business: 4"
+    assert "out of scope" not in every.summary
+    assert (result.metrics["shadow/comparisons"], again.metrics["shadow/new_comparisons"]) == (6, 0)
+
+
+def test_a_replay_of_nothing_that_would_move_names_what_keeps_it() -> None:
+    record([conversation(1, "Ciao", "Ciao!") | {"metadata": {"category": "business"}}], train_users=[])
+    with (
+        raw_server(Candidate()) as url,
+        pytest.raises(MissingInputError, match=r"move none of the 1 sampled requests \(category_business: 1\)"),
+    ):
+        against(url)

@@ -1,12 +1,14 @@
 """What the comparison log says to a gate: numbers per user and day, of the newest epoch only.
 
+All of it over what a rollout would move (`zantara_exp.movable`); the rest is out of scope.
+
 success     successes among all sampled requests
 latency_ms  with a limit: requests answered at or under it, among all (a failure counts as not fast);
             without one: summed latency of the requests that were answered, none longer than the bound, if one is given
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
 savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
-            US dollars, over `cost.moved_categories`
+            US dollars, over `rollout.categories`
 comparisons how many there are
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
@@ -28,11 +30,12 @@ from zantara_exp.analysis.business import business
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
+from zantara_exp.analysis.moving import moving, parts
 from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Number, UserDays
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Number, UserDays
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ def _timeout(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
 
 
 def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
-    table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
+    table = cost.priced(facts.filter(facts.category.isin(config.rollout.categories)), config.cost)
     known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
     share = cost.candidate_usd_per_request(config.cost)
     return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind)
@@ -138,12 +141,23 @@ def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
         return None
 
 
+def would_move(config: Config, layout: Layout) -> Moving | None:
+    """What of the newest epoch's traffic a rollout would move; None without a log."""
+    try:
+        with open_log(config, layout) as log:
+            keys = ("epoch", "day", "timestamp")
+            epoch, first = newest_epoch(log.facts.select(*keys).union(log.aside.select(*keys)))
+            return moving(parts(log, epoch, first, config))
+    except MissingInputError:
+        return None
+
+
 class _Newest:
     """The newest epoch of a log. Raises MissingInputError where no comparison is known."""
 
     def __init__(self, log: ComparisonLog) -> None:
         self._log = log
-        self._epoch, self._first = newest_epoch(log.facts)
+        self._epoch, self._first = log.newest()
         self._facts = log.facts.filter(log.facts.epoch == self._epoch)
 
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:

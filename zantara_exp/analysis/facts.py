@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.analysis.similarity import Scorer, hashes
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
+from zantara_exp.shadow.record import ONLY_PRIMARY
 from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 8
+_FORMAT = 9
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -41,6 +42,7 @@ _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
 _AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
+_SCOPE = ("scope_movable", "scope_why_not")
 _TOKENS = tuple(f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output"))
 _MEASURED = (*_TOKENS, *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")))
 _ROWS = 20_000
@@ -148,7 +150,7 @@ def _known_scores(target: Path) -> Mapping[str, float]:
 def _batches(source: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_MEASURED, *_TEXT]
+    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, *_MEASURED, *_TEXT]
     with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
             yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
@@ -225,6 +227,9 @@ def derived(rows: Any) -> Any:
     facts: dict[str, Any] = {name: rows[name] for name in _AS_THEY_ARE}
     facts |= {"language": pc.fill_null(rows["language"], "")}
     facts |= {name: pc.fill_null(rows[name], UNKNOWN) for name in _NAMED}
+    facts |= {"movable": pc.fill_null(rows["scope_movable"], True)}  # versions 1 and 2 do not say
+    facts |= {"scoped": pc.is_valid(rows["scope_movable"])}
+    facts |= {"why_aside": _why_aside(rows)}
     for side in _SIDES:
         said = pc.utf8_trim_whitespace(rows[f"{side}_response"])
         fault = _fault(rows[f"{side}_error"], rows[f"{side}_response"], said)
@@ -235,6 +240,15 @@ def derived(rows: Any) -> Any:
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
     facts |= {name: rows[name].cast("float64") for name in _TOKENS}
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
+
+
+def _why_aside(rows: Any) -> Any:
+    """What keeps a request with the primary, or what became of one that nobody else was asked about; empty else."""
+    import pyarrow.compute as pc
+
+    alone = pc.equal(rows["arm"], ONLY_PRIMARY)
+    became = pc.if_else(alone, pc.fill_null(rows["primary_error"], ""), "")
+    return pc.fill_null(pc.coalesce(rows["scope_why_not"], became), "")
 
 
 def _fault(error: Any, response: Any, said: Any) -> Any:

@@ -56,6 +56,13 @@ PHRASES = {
     "A latency quantile is judged as the share of requests that keep its limit; a failed request does not.": (
         "Un quantile di latenza è giudicato come quota di richieste entro il limite; una richiesta fallita non lo è."
     ),
+    # what would move
+    "What a rollout would move, and what not": "Che cosa un rollout sposterebbe, e che cosa no",
+    "the primary's cost": "costo del primario",
+    "of the cost": "del costo",
+    "would move": "si sposterebbe",
+    "stays with the primary": "resta al primario",
+    "not known: the log does not note it": "non si sa: il log non lo annota",
     # columns and titles
     "": "",
     "-": "–",
@@ -199,6 +206,13 @@ SENTENCES = (
     (r"(\d+) to (\d+) more days", "altri {}-{} giorni"),
     (r"(\d+) more days", "altri {} giorni"),
     (r"(.*) \(((?:at least )?\d+(?: to \d+)? more days?)\)", "{} ({})"),
+    # what would move
+    (r"would move: (.*)", "si sposterebbe: {}"),
+    (r"stays with the primary: (.*)", "resta al primario: {}"),
+    (
+        r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost(?: \(not (.*)\))?",
+        "il {} di {} richieste, il {} del loro costo (restano {})",
+    ),
     # why a criterion is where it is
     (
         r"([\d.]+ %) of the requests were lost, more than the ([\d.]+ %) allowed",

@@ -90,7 +90,7 @@ def page(
             words,
         ),
         primary_timed=found.whole.primary_latency.count > 0,
-        segments=[grid(table) for table in views.segments(found)],
+        segments=[grid(table) for table in (views.moves(found), *views.segments(found)) if table is not None],
         costs=grid(views.costs(found, config)),
         cost_note=views.cost_note(found, config),
         troubles=[grid(table) for table in views.troubles(found)],

@@ -62,6 +62,7 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
         ),
         "similar": f"{views.percent(whole.similar_share)} of {whole.scored:,} compared",
         "savings": views.percent(found.spending.savings),
+        "would move": str(found.moving),
     }
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
@@ -73,9 +74,10 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
 
 def _tables(found: Summary, config: Config) -> list[Table]:
     last = dict(list(found.days.items())[-_DAYS_PRINTED:])
-    smell = views.smell(found)
+    smell, moves = views.smell(found), views.moves(found)
     tables = [
         *([smell] if smell else []),
+        *([moves] if moves else []),
         *views.segments(found),
         *([views.weeks(found)] if found.before.requests else []),
         views.table("Last days", "day", last),

@@ -13,10 +13,12 @@ from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
 from zantara_exp.analysis.metrics import Counts, added
+from zantara_exp.analysis.moving import Part, moving, parts
 from zantara_exp.analysis.smells import Smell, smells
 from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.evidence import Moving
 from zantara_exp.hints import command
 
 if TYPE_CHECKING:
@@ -72,8 +74,15 @@ class Summary:
     smells: Sequence[Smell]
     noise: Counts
     """The A/A arm: the primary against itself."""
+    parts: Sequence[Part]
+    """The sampled requests by whether a rollout would move them, those that are no evidence too."""
     before: Counts
     """As many days of the epoch before these, where a weekly report compares them."""
+
+    @property
+    def moving(self) -> Moving:
+        """What of the traffic a rollout would move."""
+        return moving(self.parts)
 
     @property
     def unmeasured(self) -> int:
@@ -90,6 +99,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""
     since = first_day(config, log.until)
     asked = log.facts.filter(log.facts.day >= since)
+    log.check_evidence(asked)
     if not first_value(asked.count()):
         start = f"from {since} " if since > date.min else ""
         some_days = config.as_of or since > date.min
@@ -127,6 +137,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         doubles=log.doubles,
         smells=smells(log, facts, first),
         noise=added(cell.counts for cell in cells(noise, config)),
+        parts=parts(log, epoch, first, config),
         before=_before(log, epoch, first, config),
     )
 
@@ -168,7 +179,7 @@ def _users(facts: ir.Table) -> tuple[int, float]:
 
 
 def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
-    moved = added(cell.counts for cell in found if cell.category in config.cost.moved_categories)
+    moved = added(cell.counts for cell in found if cell.category in config.rollout.categories)
     each = moved.usd_per_request
     return Spending(
         requests=moved.requests,

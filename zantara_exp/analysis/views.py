@@ -141,8 +141,24 @@ def costs(found: Summary, config: Config) -> Table:
         ],
         ["saved", "", "", percent(spent.savings)],
     ]
-    segment = " and ".join(config.cost.moved_categories)
+    segment = " and ".join(config.rollout.categories)
     return Table(f"The moved segment: {segment}", ["", "requests", "each", "cost"], rows)
+
+
+def moves(found: Summary) -> Table | None:
+    """What of the traffic a rollout would move, and what keeps the rest; None where no line notes it."""
+    scoped = [part for part in found.parts if part.scoped]
+    if not scoped:
+        return None
+    requests, usd = sum(part.requests for part in scoped), sum(part.usd for part in scoped)
+    rows = []
+    for part in scoped:
+        what = ("would move" if part.movable else "stays with the primary") + (f": {part.why}" if part.why else "")
+        paid, share = dollars(part.usd) if part.priced else NOTHING, part.usd / usd if usd else None
+        rows.append([what, f"{part.requests:,}", percent(part.requests / requests), paid, percent(share)])
+    return Table(
+        "What a rollout would move, and what not", ["", "requests", "share", "the primary's cost", "of the cost"], rows
+    )
 
 
 def cost_note(found: Summary, config: Config) -> str:

@@ -99,6 +99,9 @@ class Rollout:
     )
     hold_days: list[float] = setting([7.0, 7.0, 7.0, 7.0], "How long each step is held, in days.", ge=0, le=365)
     categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
+    longest_chat: int = setting(
+        4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
+    )
     languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history; start and widen ask for it where something stands against them.")

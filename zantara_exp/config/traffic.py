@@ -106,6 +106,9 @@ class Shadow:
 
     traffic_percent: float = setting(10.0, "Share of users whose requests are mirrored, in percent.", ge=0, le=100)
     categories: list[str] = setting([], "Mirror only these categories; empty: all.")
+    out_of_scope: bool = setting(
+        False, "Whether requests that the rollout would not move are mirrored too, for looking at; never evidence."
+    )
     queue_requests: int = setting(1000, "Mirror: requests that may wait; more are dropped and counted.", ge=1)
     queue_bytes: int = setting(64_000_000, "Mirror: text that may wait, in characters.", ge=10_000)
     drain_seconds: float = setting(10.0, "Mirror: how long closing waits for calls in flight.", ge=0, le=600)

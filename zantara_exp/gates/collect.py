@@ -10,7 +10,7 @@ from types import ModuleType
 from zantara_exp.config.gate import Criterion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving
 from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
@@ -50,6 +50,12 @@ def misfit(criterion: Criterion) -> str:
 def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
     """The days that the comparison log holds of one candidate; None where it holds nothing of it."""
     found: Logged | None = _provider(LOG).logged(config, layout, epoch)
+    return found
+
+
+def would_move(config: Config, layout: Layout) -> Moving | None:
+    """What of the logged traffic a rollout would move; None without a log."""
+    found: Moving | None = _provider(LOG).would_move(config, layout)
     return found
 
 

@@ -97,6 +97,40 @@ Evidence = UserDays | Number | Reviews | Missing
 
 
 @dataclass(frozen=True)
+class Moving:
+    """What of the sampled traffic a rollout would move at all, by what is noted with each request."""
+
+    requests: int
+    """Those of which it is noted: a log of version 1 or 2 says nothing."""
+    movable: int
+    usd: float | None
+    """What the primary took for all of them whose cost is known; None where none is."""
+    movable_usd: float
+    why_not: Mapping[str, int]
+    """What keeps the others with the primary, the most frequent first."""
+
+    @property
+    def share(self) -> float | None:
+        """Of the requests, 0 to 1."""
+        return self.movable / self.requests if self.requests else None
+
+    @property
+    def cost_share(self) -> float | None:
+        """Of the cost, 0 to 1."""
+        return self.movable_usd / self.usd if self.usd else None
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        if self.share is None:
+            return "not known: the log does not note it"
+        said = f"{100 * self.share:.1f} % of {self.requests:,} requests"
+        if self.cost_share is not None:
+            said += f", {100 * self.cost_share:.1f} % of their cost"
+        whys = ", ".join(f"{why}: {count:,}" for why, count in self.why_not.items())
+        return said + (f" (not {whys})" if whys else "")
+
+
+@dataclass(frozen=True)
 class Logged:
     """Which UTC days a log holds of one candidate: what a look could have seen, and what came after it."""
 

@@ -104,7 +104,7 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
         + (f"{traffic.users} steady users" if traffic.population == "pool" else "users who come and go")
         + f", ICC {traffic.icc:g} (declared)"
     )
-    if not layout.logs.is_dir() or not any(layout.logs.iterdir()):
+    if not has_log(layout):
         return None, declared
     found = _first_counts(config.gate, config, layout)
     if found is None:
@@ -115,6 +115,11 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
     days = int(found.day.max() - found.day.min()) + 1
     counted = f"{found.trials.sum() / days:.4g} comparisons a day of {users} users in {days} days"
     return found, f"{counted} (the log), ICC {traffic.icc:g} (declared)"
+
+
+def has_log(layout: Layout) -> bool:
+    """Whether there is any file of a log."""
+    return layout.logs.is_dir() and any(layout.logs.iterdir())
 
 
 def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None:

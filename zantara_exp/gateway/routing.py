@@ -1,8 +1,7 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
-Only a chat that any chat model could answer is routed at all: text alone, no tools, no format, of a user who is named,
-in a category of `rollout.categories`, in a language that the rollout's GO covers. Everything else is the primary's, and
-in no arm.
+Only a movable request (`zantara_exp.movable`) of a user who is named, in a language that the rollout's GO covers, is
+routed at all. Everything else is the primary's, and in no arm.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.layout import Layout
+from zantara_exp.movable import Movable
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
@@ -32,8 +32,6 @@ from zantara_exp.rollout.served_store import open_sink
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.named import fit_id, known_category, known_language
 
-_SORTED_CHARS = 4000
-"""Of the user's words in a chat; sorting more would take milliseconds, and a greeting is never so long."""
 _USERS_KEPT = 10_000
 
 
@@ -61,7 +59,7 @@ class Routing:
         """Read the rollout's state. Raises MissingRequirementError where its database's URL is not set."""
         layout = Layout(config)
         self._config, self._metrics = config, metrics
-        self._categories = frozenset(config.rollout.categories)
+        self._movable = Movable.of(config)
         self._classifier = classifier(config.dataset)
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
         """Of the candidate that this process serves; a rollout of another moves nobody here."""
@@ -107,17 +105,17 @@ class Routing:
         user = exchange.header(b"x-zantara-user") or chat.user
         if not share or user is None:
             return None
-        if why := self._stays(chat):
+        if why := self._movable.request(chat.asked):
             self._metrics.unrouted[why] += 1
             return None
         category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
-        if category not in self._categories:
+        if category not in self._movable.categories:
             return None
         language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
-        if language is None and self._router.covers_languages:
+        if language is None and "language" in self._router.covers:
             language = self._spoken(chat.message)
-        if part := self._router.uncovered(category, language):
-            self._metrics.unrouted[f"not_covered_{part.replace('=', '_')}"] += 1
+        if why := self._movable.segment(category, language, self._router.covers):
+            self._metrics.unrouted[why] += 1
             return None
         hashed = self._users.get(user) or self._hashed(user)
         arm = CANDIDATE if self._router.decide(hashed, category, language).candidate else PRIMARY
@@ -175,16 +173,6 @@ class Routing:
     def _fit_id(self, exchange: Exchange, turn: Turn, name: bytes) -> str | None:
         user = exchange.header(b"x-zantara-user") or turn.chat.user or ""
         return fit_id(exchange.header(name), user, self._key)
-
-    def _stays(self, chat: Chat) -> str:
-        """Why no candidate can answer this chat; empty where one can."""
-        if not chat.plain:
-            return "more_than_text"
-        if chat.max_tokens is not None and chat.max_tokens < self._config.endpoint.max_tokens:
-            return "shorter_answer"
-        if len(chat.message) + sum(len(each["content"]) for each in chat.history) > _SORTED_CHARS:
-            return "long"
-        return ""
 
     def _category(self, chat: Chat) -> str:
         """Of the whole chat, as the dataset has it: `And what does that cost?` after a visa is business."""

@@ -7,16 +7,16 @@ import time
 from typing import NamedTuple
 
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, Chat, NotText, Said, read_answer, read_chat
+from zantara_exp.gateway.dialects import COMPLETIONS, CUT, MESSAGES, Chat, NotText, Said, read_answer, read_chat
 from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
+from zantara_exp.movable import CLIENT_GONE as GONE
 from zantara_exp.rollout.served import CANDIDATE
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
 _FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}
-_CUT = "cut"
 
 
 class Outcome(NamedTuple):
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     error: str | None = None
     """A failure of the primary, as in the comparison log."""
     lost: str | None = None
-    """Why there is nothing to compare: cut off, no text, or unreadable."""
+    """Why an answer could not be read along: too large, or unreadable."""
     refused: bool = False
     """The primary refused what the app asked: nobody could answer it."""
 
@@ -48,26 +48,13 @@ class Sight:
         if not routed and user is not None and not self._mirror.chooses(user, category):
             self._mirror.pass_by()
             return
-        try:
-            chat = read_chat(exchange.path, body)
-        except NotText as why:
-            if mirrored:
-                self._unsampled(user, category, str(why))
-            return
+        chat = read_chat(exchange.path, body)
         if routed:
             exchange.turn = self._routing.turn(exchange, chat)
         if mirrored:
             self._sample(exchange, chat, user or chat.user, category)
         if exchange.turn is not None or exchange.chat is not None:
             exchange.answer = bytearray()
-
-    def _unsampled(self, user: str | None, category: str | None, why: str) -> None:
-        if user is None:
-            self._metrics.unmirrored[why] += 1
-        elif self._mirror.chooses(user, category):
-            self._mirror.lose(why)
-        else:
-            self._mirror.pass_by()
 
     def _sample(self, exchange: Exchange, chat: Chat, user: str | None, category: str | None) -> None:
         if user is None:  # the sample is one of users, and evidence is counted by user
@@ -80,6 +67,7 @@ class Sight:
             exchange.chat = ChatRequest(
                 chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
                 exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system or None,
+                chat.options, chat.unshowable,
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
@@ -98,18 +86,21 @@ class Sight:
             return
         outcome = self._outcome(exchange)
         if exchange.turn is not None:
-            error = outcome.error or ("refused" if outcome.refused else _CUT if outcome.lost == _CUT else None)
+            error = outcome.error or ("refused" if outcome.refused else None)
             self._routing.note(exchange, exchange.turn, error, outcome.said)
         if exchange.chat is not None:
             self._show(exchange, exchange.chat, outcome)
 
     def _outcome(self, exchange: Exchange) -> Outcome:
         if not exchange.asked:
-            return Outcome(lost=_CUT if exchange.status == CLIENT_GONE else "answered")
+            gone = exchange.status == CLIENT_GONE
+            return Outcome(said=_left()) if gone else Outcome(lost="answered")
         if exchange.status >= 500 or exchange.status in _PRIMARY_FAILED:
             return Outcome(error=_PRIMARY_FAILED.get(exchange.status, "server_error"))
-        if exchange.status == CLIENT_GONE or not exchange.finished:
-            return Outcome(lost=_CUT)
+        if exchange.status == CLIENT_GONE:
+            return Outcome(said=_left())
+        if not exchange.finished:
+            return Outcome(error=CUT)
         if exchange.status != 200:
             return Outcome(refused=True)
         if exchange.answer is None:
@@ -118,7 +109,7 @@ class Sight:
             body = decoded(exchange, self._config.mirrored_bytes)
             return Outcome(said=read_answer(exchange.path, body, exchange.streamed))
         except NotText as why:
-            return Outcome(lost=str(why))
+            return Outcome(error=CUT) if str(why) == CUT else Outcome(lost=str(why))
 
     def _show(self, exchange: Exchange, chat: ChatRequest, outcome: Outcome) -> None:
         latency_ms = (time.perf_counter() - (exchange.asked or exchange.began)) * 1000
@@ -131,10 +122,15 @@ class Sight:
             counts = said.tokens_input, said.tokens_output
             first = exchange.first_token_ms if exchange.streamed else None
             answer = PrimaryAnswer(
-                said.text, said.model, provider, *counts, latency_ms, None, first, said.finish_reason
+                said.text, said.model, provider, *counts, latency_ms, said.made, first, said.finish_reason
             )
             self._mirror.observe(chat, answer)
         elif outcome.refused:
             self._metrics.unmirrored["refused"] += 1
         else:
-            self._mirror.lose(outcome.lost or _CUT)
+            self._mirror.lose(outcome.lost or "unreadable")
+
+
+def _left() -> Said:
+    """The client did not wait for the answer."""
+    return Said("", None, None, None, None, GONE)

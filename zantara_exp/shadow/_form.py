@@ -18,7 +18,7 @@ NAMES = (
     *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in _ANSWER),
-    *("sampling_percent", "sampling_reason"),
+    *("sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
 """The values of a line in the order they are written in, which is that of the columns."""
 _OPENING = {
@@ -27,6 +27,8 @@ _OPENING = {
     f"candidate_{_ANSWER[0]}": f'}},"candidate":{{"{_ANSWER[0]}":',
     "sampling_percent": '},"sampling":{"percent":',
     "sampling_reason": ',"reason":',
+    "scope_movable": '},"scope":{"movable":',
+    "scope_why_not": ',"why_not":',
 }
 _GLUE = [
     *(_OPENING.get(name, f',"{name.removeprefix("primary_").removeprefix("candidate_")}":') for name in NAMES),
@@ -42,7 +44,8 @@ _FIRST, _NEXT, _SAID, _LAST = b'[{"role":"', b'"},{"role":"', b'","content":"', 
 """What stands before the role of the first message and of any other, before each content, and after the last."""
 
 NUMBERS = np.array([name.endswith(("_input", "_output", "_ms", "_usd", "_percent")) for name in NAMES])
-TEXTS = ~NUMBERS & (np.arange(len(NAMES)) != MESSAGES)
+MOVABLE = NAMES.index("scope_movable")
+TEXTS = ~NUMBERS & ~np.isin(np.arange(len(NAMES)), (MESSAGES, MOVABLE))
 _NEEDED = np.array([name in ("comparison_id", "request_id", "epoch", "arm", "timestamp", "user") for name in NAMES])
 _MOMENTS = (len('"2025-10-21T08:14:05Z"'), len('"2025-10-21T08:14:05.120000Z"'))
 _ESCAPED = np.frombuffer(b'"\\bfnrt', np.uint8)
@@ -98,9 +101,15 @@ class Form:
         length = self.stops[:, _NEEDED] - self.begins[:, _NEEDED]
         right = (self.text | self.null | ~TEXTS).all(axis=1)
         right &= (self.text[:, _NEEDED] & (length > len('""'))).all(axis=1)
+        right &= self.null[:, MOVABLE] | self._is(MOVABLE, b"true") | self._is(MOVABLE, b"false")
         begin, stop = self.begins[:, _MOMENT], self.stops[:, _MOMENT]
         right &= (stop - begin == _MOMENTS[0]) | (stop - begin == _MOMENTS[1])
         return right & self._at(stop - 2, b'Z"') & ~self._at(begin, b'"0000')
+
+    def _is(self, column: int, value: bytes) -> Any:
+        """Whether each line has just this as the column's value."""
+        begin, stop = self.begins[:, column], self.stops[:, column]
+        return (stop - begin == len(value)) & self._at(begin, value)
 
     def _messages_fit(self, keys: Any, first: Any, count: Any) -> Any:
         """Whether each has a role and a content, both texts, and they follow one another."""

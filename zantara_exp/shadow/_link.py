@@ -53,6 +53,10 @@ class Item(NamedTuple):
     """Seconds since 1970."""
     size: int
     """Characters of text."""
+    why_not: str = ""
+    """What is known by now of why it would not be moved."""
+    bare: bool = False
+    """Whether nobody is asked, so that its texts were left out."""
 
 
 class Link:
@@ -132,7 +136,7 @@ class Link:
         return Stats(
             self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
             said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds, said.spooled,
-            said.breakers,
+            said.breakers, dict(said.set_aside),
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
@@ -250,6 +254,8 @@ class Link:
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
             "primary": item.answer,
+            "why_not": item.why_not,
+            "bare": item.bare,
         }
 
     def _finish(self, deadline: float) -> None:

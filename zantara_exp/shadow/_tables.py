@@ -101,4 +101,6 @@ def _table(rows: Sequence[Comparison]) -> Any:
             columns[f"{side}_{name}"] = pa.array([getattr(answer, name) for answer in answers], kind)
     columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
     columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)
+    columns["scope_movable"] = pa.array([row.scope.movable for row in rows], pa.bool_())
+    columns["scope_why_not"] = pa.array([row.scope.why_not for row in rows], text)
     return pa.table(columns)

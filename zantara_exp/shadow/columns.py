@@ -85,6 +85,7 @@ def _table(form: Form) -> tuple[Any, Any]:
     columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     columns["day"] = columns["timestamp"].cast(pa.date32())
     columns |= {name: pc.fill_null(columns[name], "") for name in _EMPTY}
+    columns["scope_movable"] = pc.equal(columns["scope_movable"], "true")
     table = pa.table({name: columns[name] for name in _COLUMNS})
     if right.all():
         return table, form.lines

@@ -23,7 +23,7 @@ from zantara_exp.shadow.jsonl import QUARANTINE, day_file
 from zantara_exp.shadow.reader import HashUser, day_of, log_files
 from zantara_exp.whole import write_whole
 
-_FORMAT = 4
+_FORMAT = 5
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _THREADS = 2

@@ -12,12 +12,9 @@ from zantara_exp.config.decision import Cost
 from zantara_exp.endpoints.base import Answer, Endpoint, Reason
 from zantara_exp.prices import charge_by_tokens
 from zantara_exp.shadow.log import ComparisonLog
-from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
+from zantara_exp.shadow.record import CANDIDATE, ONLY_PRIMARY, Comparison, Sampling, Side, comparison_id
 from zantara_exp.shadow.replay import Request
 
-CANDIDATE = "candidate"
-AA = "aa"
-"""The arm in which the primary answers in the candidate's place."""
 _PACE_SECONDS = 0.25
 _RECENT = 50
 
@@ -44,24 +41,37 @@ class Comparer:
         else:
             primary = side_of(await self._primary.chat(request.messages))
         answer = await self._endpoint.chat(request.messages)
-        comparison = Comparison(
-            comparison_id=comparison_id(request.request_id, self._epoch, self._arm),
+        comparison = self._comparison(request, sampling, self._arm, primary, side_of(answer))
+        self._log.write(comparison)
+        return comparison
+
+    def set_aside(self, request: Request, sampling: Sampling, wait: bool = False) -> None:
+        """Note a request that nobody is asked about: who and when, what the primary took for it, and no text.
+
+        `wait`: until the log's queue has room.
+        """
+        bare = replace(request, messages=(), primary=replace(request.primary, response=""))
+        primary = priced(bare.primary, self._cost)
+        self._log.write(self._comparison(bare, sampling, ONLY_PRIMARY, primary, Side()), wait)
+
+    def _comparison(self, request: Request, sampling: Sampling, arm: str, primary: Side, candidate: Side) -> Comparison:
+        return Comparison(
+            comparison_id=comparison_id(request.request_id, self._epoch, arm),
             request_id=request.request_id,
             conversation_id=request.conversation_id,
             epoch=self._epoch,
-            arm=self._arm,
+            arm=arm,
             timestamp=request.timestamp,
             messages=request.messages,  # type: ignore[arg-type]  # a TypedDict is a Mapping[str, object] to mypy
             user=request.user,
-            query=request.messages[-1]["content"],
+            query=request.messages[-1]["content"] if request.messages else "",
             category=request.category,
             language=request.language,
             primary=primary,
-            candidate=side_of(answer),
+            candidate=candidate,
             sampling=sampling,
+            scope=request.scope,
         )
-        self._log.write(comparison)
-        return comparison
 
 
 def side_of(answer: Answer) -> Side:

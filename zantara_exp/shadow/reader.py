@@ -1,4 +1,4 @@
-"""Reads the comparison log, version 1 and 2 (docs/comparison-log.md), line by line into typed records."""
+"""Reads the comparison log, version 1 to 3 (docs/comparison-log.md), line by line into typed records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import ZantaraError
-from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side
+from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
 
 _TEXT_KEPT = 200
 _FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
@@ -102,12 +102,13 @@ def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
     version = body.get("schema_version", 1)
     if version == 1:
         return _version_1(body, line, hash_user)
-    if version != 2:
-        raise BadLine(f"schema_version {str(version)[:20]} is not known (1 and 2 are)")
-    return _drops(body) if body.get("record") == "drops" else _version_2(body)
+    if version not in (2, 3):
+        raise BadLine(f"schema_version {str(version)[:20]} is not known (1, 2 and 3 are)")
+    return _drops(body, version) if body.get("record") == "drops" else _comparison(body, version)
 
 
-def _version_2(body: Mapping[str, Any]) -> Comparison:
+def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
+    """Version 2 or 3, which says the scope as well."""
     sampling = _object(body, "sampling", optional=True)
     return Comparison(
         comparison_id=_needed(body, "comparison_id"),
@@ -124,13 +125,21 @@ def _version_2(body: Mapping[str, Any]) -> Comparison:
         primary=_side(_object(body, "primary")),
         candidate=_side(_object(body, "candidate")),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
+        scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
-        schema_version=2,
+        schema_version=version,
     )
 
 
-def _drops(body: Mapping[str, Any]) -> Drops:
-    return Drops(_needed(body, "epoch"), _moment(body), _counts(body))
+def _drops(body: Mapping[str, Any], version: int) -> Drops:
+    return Drops(_needed(body, "epoch"), _moment(body), _counts(body), version)
+
+
+def _scope(body: Mapping[str, Any]) -> Scope:
+    movable = body.get("movable")
+    if movable is not None and not isinstance(movable, bool):
+        raise BadLine("movable is neither true nor false")
+    return Scope(movable, _text(body, "why_not"))
 
 
 def _side(body: Mapping[str, Any]) -> Side:

@@ -9,8 +9,13 @@ from datetime import UTC, datetime
 
 import orjson
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UNVERSIONED = "unversioned"
+CANDIDATE = "candidate"
+AA = "aa"
+"""The arm in which the primary answers in the candidate's place."""
+ONLY_PRIMARY = "primary"
+"""The arm of requests that were sampled and shown to nobody else: counted, without their texts."""
 LONGEST_MS = 24 * 3600 * 1000.0
 """A day: no answer takes longer, so a line that says so is not to be believed."""
 
@@ -42,8 +47,16 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Whether the rollout would send the request to the candidate (`zantara_exp.movable`); None: not known."""
+
+    movable: bool | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """One request answered by both models."""
+    """One request answered by both models, or by the primary alone (`ONLY_PRIMARY`)."""
 
     comparison_id: str
     request_id: str
@@ -60,6 +73,7 @@ class Comparison:
     primary: Side
     candidate: Side
     sampling: Sampling = Sampling()
+    scope: Scope = Scope()
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Sampled requests that the writing process lost since its previous line, by reason."""
     schema_version: int = SCHEMA_VERSION
