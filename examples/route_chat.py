@@ -47,8 +47,7 @@ class ChatApp:
             text="".join(block.text for block in reply.content if block.type == "text"),
             model=reply.model,
             provider="anthropic",
-            tokens_input=reply.usage.input_tokens,
-            tokens_output=reply.usage.output_tokens,
+            usage=reply.usage,
             latency_ms=(time.perf_counter() - began) * 1000,
             finish_reason=reply.stop_reason,
         )

@@ -1,53 +1,168 @@
-"""What an answer costs, in US dollars: by tokens and a price list, or its share of a flat monthly fee.
+"""What tokens cost, in US dollars: own prices of `cost.prices` first, then the price lists that genai-prices brings.
 
-The one definition for endpoints, the comparison log, the report and the gate.
+A name is priced by the exact id that a list knows, with a version or date of the same model behind it, or by an alias
+that `cost.aliases` declares: never by a part of it. A name that no list knows has no price, and what it costs is
+unknown, which is not free.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.decision import Cost, Price
+from zantara_exp.usage import Billed, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import MatchLogic, ModelPrice
+
+_VERSION = re.compile(r"([-@:]?(latest|20\d{6}|20\d{2}-\d{2}-\d{2}|v\d+(:\d+)?))*")
+"""What may stand behind a model's id: the same model, released on a day."""
+_DATE_BEGUN = re.compile(r"[-@](20\d*)?$")
 
 
-class Charge(NamedTuple):
-    """What one answer costs, and what that rests on."""
+class Rate(NamedTuple):
+    """US dollars a million tokens, by how they are billed."""
 
-    usd: float
-    basis: str
+    input: float
+    cache_read: float
+    cache_write_5m: float
+    cache_write_1h: float
+    output: float
 
-
-def price_of(model: str, cost: Cost) -> Price | None:
-    """The price that holds for a model: that of the longest part which its name contains; None if none does."""
-    name = model.lower().replace(".", "-")
-    parts = [part for part in cost.prices if part.lower().replace(".", "-") in name]
-    return cost.prices[max(parts, key=len)] if parts else None
-
-
-def usd_of_tokens(price: Price, read: float, written: float) -> float:
-    """US dollars of so many tokens; numbers, or columns of numbers."""
-    return (read * price.input + written * price.output) / 1e6
+    def usd(self, parts: Mapping[str, Any]) -> Any:
+        """What so many tokens take, by the same names; numbers, or columns of numbers."""
+        return sum(parts[name] * price for name, price in self._asdict().items()) / 1e6
 
 
-def candidate_usd_per_month(cost: Cost) -> float:
-    """The flat fee in US dollars."""
-    return cost.candidate_monthly_eur * cost.eur_usd
+@dataclass(frozen=True)
+class Listed:
+    """A model's prices on one day."""
+
+    model: str
+    """As the list names it."""
+    source: str
+    tiers: tuple[tuple[int, Rate], ...]
+    """From more than so many tokens read on, all tokens cost this; the first from nought on."""
+
+    @property
+    def basis(self) -> str:
+        """The prices in words."""
+        rate = self.tiers[0][1]
+        cached = f"cached {rate.cache_read:g}, to cache {rate.cache_write_5m:g} or {rate.cache_write_1h:g} (1 h)"
+        more = f"; more above {self.tiers[1][0]:,} tokens" if len(self.tiers) > 1 else ""
+        return f"{self.model} by {self.source}: USD {rate.input:g} / {rate.output:g} a million tokens, {cached}{more}"
+
+    def usd(self, usage: Usage) -> float | None:
+        """What an answer's tokens take; None where they were not counted."""
+        read = usage.read
+        if read is None or usage.output is None:
+            return None
+        rate = next(rate for start, rate in reversed(self.tiers) if read > start or not start)
+        return float(rate.usd({name: getattr(usage, name) or 0 for name in Rate._fields}))
 
 
-def candidate_usd_per_request(cost: Cost) -> float:
-    """The flat fee spread over the declared monthly requests, in US dollars."""
-    return candidate_usd_per_month(cost) / cost.monthly_requests
+def price_of(model: str | None, cost: Cost, day: date) -> Listed | None:
+    """The prices that hold for a model on a day; None where no list knows its name."""
+    name = cost.aliases.get(model or "", model or "")
+    own = cost.prices.get(name)
+    return _own(name, own) if own is not None else _listed(name.lower(), tuple(cost.providers), day)
 
 
-def charge_by_tokens(model: str | None, read: int | None, written: int | None, cost: Cost) -> Charge | None:
-    """None where the tokens were not counted or the model is not on the price list: unknown is not free."""
-    price = price_of(model or "", cost)
-    if price is None or read is None or written is None:
-        return None
-    return Charge(usd_of_tokens(price, read, written), f"USD {price.input:g} / {price.output:g} a million tokens")
+def charge_by_tokens(model: str | None, usage: Usage, cost: Cost, day: date) -> Billed | None:
+    """None where the tokens were not counted or the model has no price."""
+    price = price_of(model, cost, day)
+    usd = None if price is None else price.usd(usage)
+    return None if price is None or usd is None else Billed(usd, price.basis, day.isoformat())
 
 
-def charge_by_flat_fee(cost: Cost) -> Charge:
-    """An answer's share of the candidate's fee at the declared volume."""
-    basis = f"EUR {cost.candidate_monthly_eur:g} a month over {cost.monthly_requests} requests"
-    return Charge(candidate_usd_per_request(cost), basis)
+def load() -> None:
+    """Read the lists now: it takes half a second, which nobody who waits for an answer should pay."""
+    _providers()
+
+
+def _own(name: str, price: Price) -> Listed:
+    def cached(said: float | None) -> float:
+        return price.input if said is None else said
+
+    five = cached(price.cache_write_5m)
+    hour = five if price.cache_write_1h is None else price.cache_write_1h
+    return Listed(name, "cost.prices", ((0, Rate(price.input, cached(price.cache_read), five, hour, price.output)),))
+
+
+@lru_cache(maxsize=4096)
+def _listed(name: str, providers: tuple[str, ...], day: date) -> Listed | None:
+    moment = datetime.combine(day, time(12), UTC)
+    known = _providers()
+    for provider in providers:
+        for model in known.get(provider, ()):
+            if _names(model.match, name):
+                tiers = _tiers(model.get_prices(moment))
+                return Listed(model.id, f"genai-prices {_release()}", tiers) if tiers else None
+    return None
+
+
+@lru_cache(maxsize=1)
+def _providers() -> dict[str, list[Any]]:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return {provider.id: provider.models for provider in get_snapshot().providers}
+
+
+@lru_cache(maxsize=1)
+def _release() -> str:
+    import genai_prices
+
+    return genai_prices.__version__
+
+
+def known_providers() -> list[str]:
+    """Whose lists there are."""
+    return sorted(_providers())
+
+
+def _names(logic: MatchLogic, name: str) -> bool:
+    """Whether a name is a model's own: genai-prices also takes names that only begin like it."""
+    said: dict[str, Any] = vars(logic)
+    ((kind, value),) = said.items()
+    if kind in ("or_", "and_"):
+        each: Callable[[Iterator[bool]], bool] = any if kind == "or_" else all
+        return each(_names(part, name) for part in value)
+    if kind == "regex":
+        found = re.search(value, name)
+        return found is not None and found[0] == name
+    value = value.lower()
+    if kind == "equals":
+        return bool(name == value)
+    base = _DATE_BEGUN.sub("", value)
+    return kind == "starts_with" and name.startswith(value) and _VERSION.fullmatch(name[len(base) :]) is not None
+
+
+def _tiers(price: ModelPrice) -> tuple[tuple[int, Rate], ...]:
+    """Empty where the list does not say what reading and writing cost."""
+    from genai_prices.types import TieredPrices
+
+    said = {
+        "input": price.input_mtok,
+        "output": price.output_mtok,
+        "cache_read": price.cache_read_mtok,
+        "cache_write_5m": price.cache_write_mtok,
+        "cache_write_1h": price.cache_write_1h_mtok,
+    }
+    if said["input"] is None or said["output"] is None:
+        return ()
+    for name, other in (("cache_read", "input"), ("cache_write_5m", "input"), ("cache_write_1h", "cache_write_5m")):
+        said[name] = said[other] if said[name] is None else said[name]
+    tiered = [value for value in said.values() if isinstance(value, TieredPrices)]
+    starts = sorted({0, *(tier.start for value in tiered for tier in value.tiers)})
+
+    def at(value: Any, start: int) -> float:
+        if not isinstance(value, TieredPrices):
+            return float(value)
+        return float(next((tier.price for tier in reversed(value.tiers) if tier.start <= start), value.base))
+
+    return tuple((start, Rate(**{name: at(value, start) for name, value in said.items()})) for start in starts)

@@ -43,7 +43,7 @@ def answer_to(raw: bytes, **settings: object) -> Answer:
 
 def test_a_whole_answer() -> None:
     answer = answer_to(response(json.dumps(GOOD).encode()))
-    assert (answer.text, answer.tokens_input, answer.tokens_output) == ("Ciao!", 11, 2)
+    assert (answer.text, answer.usage.read, answer.usage.output) == ("Ciao!", 11, 2)
     assert (answer.error, answer.finish_reason, answer.provider, answer.model) == (None, "stop", "test", "m")
     assert answer.ttft_ms is None
     assert answer.latency_ms > 0
@@ -58,7 +58,7 @@ def test_a_streamed_answer_says_when_its_first_token_came() -> None:
     ]
     for ending in ([], ["[DONE]"]):
         answer = answer_to(events(*chunks, *ending), stream=True)
-        assert (answer.text, answer.error, answer.tokens_output) == ("Ciao", None, 2)
+        assert (answer.text, answer.error, answer.usage.output) == ("Ciao", None, 2)
         assert answer.ttft_ms is not None
         assert 0 < answer.ttft_ms <= answer.latency_ms
 

@@ -88,7 +88,7 @@ def test_anthropics_client_whole_and_streamed(served: tuple[str, Gateway]) -> No
             ("system", "Be short."), ("user", "Ciao, come stai?")
         ]  # fmt: skip
         assert (row.primary.response, row.primary.model) == ("".join(TOKENS), "claude-3-5-haiku-20241022")
-        assert (row.primary.tokens_input, row.primary.tokens_output, row.primary.finish_reason) == (21, 5, "end_turn")
+        assert (row.primary.usage.read, row.primary.usage.output, row.primary.finish_reason) == (21, 5, "end_turn")
         assert (row.primary.provider, row.candidate.response) == ("anthropic", "Ciao a te!")
         assert row.primary.latency_ms is not None
         assert row.user != "user-1"
@@ -105,7 +105,7 @@ def test_openais_client_whole_and_streamed(served: tuple[str, Gateway]) -> None:
     assert whole.choices[0].message.content == "".join(TOKENS)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "".join(TOKENS)
     wait_for(lambda: len(logged()) == 2)
-    assert {(row.primary.response, row.primary.tokens_output) for row in logged()} == {("".join(TOKENS), 5)}
+    assert {(row.primary.response, row.primary.usage.output) for row in logged()} == {("".join(TOKENS), 5)}
     assert {row.messages[0]["content"] for row in logged()} == {"Be short."}
 
 

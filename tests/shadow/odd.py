@@ -72,7 +72,10 @@ ODD = [
         for new in (b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"', b'"a\tb"', b' "e1"', b'"e1" ', b'"\x7f"')
     ),
     *(changed(b"120.5", new) for new in (*_AMOUNTS, b" 1", b"1 ", b"", b"1" * 400)),
+    *(changed(b'"usage":{"input":9', b'"usage":{"input":' + new) for new in _COUNTS),
     *(changed(b'"tokens_input":9', b'"tokens_input":' + new) for new in _COUNTS),
+    *(changed(b'"output":4,"estimated":false', b'"output":4,"estimated":' + new) for new in b"true null 0 {}".split()),
+    changed(b'"output":4,"estimated":false', b'"output":4'),
     *(changed(b"2025-10-21T08:14:06.120000Z", new) for new in (*_MOMENTS, b"", b"2025-10-21 08:14:06Z")),
     *(_said(new) for new in (*_MESSAGES, b'[{"role":"user", "content":"x"}]', b"[ ]")),
     *(

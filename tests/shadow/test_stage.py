@@ -42,12 +42,12 @@ def test_every_answer_of_a_held_out_user_is_compared_once() -> None:
     assert (second.query, second.primary.response, second.primary.latency_ms) == ("Come va?", "Bene", 900.0)
     assert (rows["c-0:0"].primary.response, rows["c-0:0"].primary.latency_ms) == ("Ciao!", None)
     assert second.timestamp.isoformat() == "2025-10-01T12:00:00+00:00"
-    assert (second.candidate.response, second.candidate.tokens_input, second.candidate.error) == ("Ciao a te!", 9, None)
+    assert (second.candidate.response, second.candidate.usage.read, second.candidate.error) == ("Ciao a te!", 9, None)
     assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "user_hash", "candidate")
-    assert second.candidate.cost_usd == pytest.approx(3.78 * 1.08 / 30_000)
-    assert second.candidate.cost_basis == "EUR 3.78 a month over 30000 requests"
-    assert second.primary.cost_usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)
-    assert rows["c-0:0"].primary.cost_usd is None  # its tokens were not recorded
+    assert second.candidate.billed.usd == pytest.approx(3.78 * 1.08 / 30_000)
+    assert second.candidate.billed.basis == "EUR 3.78 a month over 30000 requests"
+    assert second.primary.billed.usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)
+    assert rows["c-0:0"].primary.billed.usd is None  # its tokens were not recorded
     assert candidate.calls == 33  # and one to warm up
     assert candidate.most_at_once == 4
     assert result.metrics["shadow/success_rate"] == 1.0
@@ -220,7 +220,7 @@ def test_the_trained_model_is_served_and_compared(tiny_model: Path) -> None:
     assert len(rows) == 12
     assert {row.candidate.error for row in rows} == {None}
     assert {row.candidate.provider for row in rows} == {"local"}
-    assert all(row.candidate.tokens_output and row.candidate.ttft_ms for row in rows)
+    assert all(row.candidate.usage.output and row.candidate.ttft_ms for row in rows)
     assert result.metrics["shadow/latency_p95_ms"] > 0
     assert Path("outputs/test/candidate_server.log").is_file()
 

@@ -7,8 +7,8 @@ latency_ms  with a limit: requests answered at or under it, among all (a failure
             without one: summed latency of the requests that were answered, none longer than the bound, if one is given
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
-savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
-            US dollars, over `rollout.categories`
+savings     what the candidate is billed, with the primary's cost of the same requests as baseline, in US dollars,
+            over `rollout.categories`
 comparisons how many there are
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
@@ -55,6 +55,8 @@ class _Measured:
     capped: ir.Value | None = None
     blind: ir.Table | None = None
     """Rows that belong to the metric's requests and could not be measured."""
+    lacks: str = ""
+    """What would measure them."""
 
 
 _Measure = Callable[["ir.Table", EvidenceRequest, Config], _Measured]
@@ -88,10 +90,13 @@ def _timeout(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
 
 
 def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
-    table = cost.priced(facts.filter(facts.category.isin(config.rollout.categories)), config.cost)
-    known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
-    share = cost.candidate_usd_per_request(config.cost)
-    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind)
+    table = cost.priced(facts.filter(facts.category.isin(config.rollout.categories)), config)
+    there = table.primary_usd.notnull() & table.candidate_usd.notnull()
+    known, blind = table.filter(there), table.filter(~there)
+    sides = ("primary", "candidate") if config.endpoint.billing == "tokens" else ("primary",)
+    names = ", ".join(name for side in sides for name in cost.unpriced(table, side, config.cost))
+    lacks = f"; no price is known for {names}: cost.prices or cost.aliases" if names else ""
+    return _Measured(known, known.count(), known.candidate_usd.sum(), known.primary_usd.sum(), blind=blind, lacks=lacks)
 
 
 _MEASURES: Mapping[str, _Measure] = {
@@ -186,7 +191,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     measures |= {name: value for name, value in others.items() if value is not None}
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
-        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
+        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on{found.lacks}")
     return UserDays(
         user=np.from_dlpack(rows["user"].combine_chunks().dictionary_encode().indices).astype(np.int64),
         day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),

@@ -43,8 +43,17 @@ _TEXT = ("primary_response", "candidate_response", "query")
 _AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
 _SCOPE = ("scope_movable", "scope_why_not")
-_TOKENS = tuple(f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output"))
-_MEASURED = (*_TOKENS, *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")))
+USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+"""Tokens of a side by how they are billed."""
+_TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
+_ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
+_BILLED = ("candidate_billed_usd", "candidate_billed_seconds")
+_MEASURED = (
+    *_TOKENS,
+    *_ESTIMATED,
+    *_BILLED,
+    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")),
+)
 _ROWS = 20_000
 _DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
 """Columns of many values, for which a dictionary would only take time."""
@@ -238,7 +247,9 @@ def derived(rows: Any) -> Any:
         facts |= _latency(side, rows[f"{side}_latency_ms"], answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
-    facts |= {name: rows[name].cast("float64") for name in _TOKENS}
+    facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {
+        name: rows[name] for name in (*_ESTIMATED, *_BILLED)
+    }
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
 
 

@@ -359,18 +359,32 @@ SENTENCES = (
     (r"the busiest sent (.*)", "il più attivo: {}"),
     # cost
     (r"The moved segment: (.*)", "Il segmento spostato: {}"),
-    (r"candidate, a month \(EUR (\S+) flat\)", "candidato, al mese (EUR {} fissi)"),
+    (r"candidate, a month \((.*)\)", "candidato, al mese ({})"),
+    (r"EUR (\S+) flat, the plan's assumption", "EUR {} fissi, ipotesi del piano"),
+    (
+        r"EUR (\S+) flat is an assumption: the log measured (\S+) s of work a request, (\S+) hours a month one after "
+        r"the other, so that the fee pays (USD \S+) an hour \(cost\.gpu_usd_hour: (.*)\)\.",
+        "EUR {} fissi sono un'ipotesi: il log ha misurato {} s di lavoro per richiesta, {} ore al mese una dopo "
+        "l'altra, e la tariffa paga {} all'ora (cost.gpu_usd_hour: {}).",
+    ),
     (r"candidate, the 1 day so far", "candidato, il giorno finora"),
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
+    (r"Price list: (.*)\.", "Listino: {}."),
     (
-        r"(Price list .*) ([\d,]+) requests have no known cost: tokens or price are missing\.",
-        "{} {} richieste non hanno un costo noto: mancano token o prezzo.",
+        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\. (\S+) USD per EUR\.",
+        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste. {} USD per EUR.",
     ),
     (
-        r"Price list in USD per million tokens read/written: (.*); (\S+) USD per EUR\. "
-        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\.",
-        "Listino in USD per milione di token letti/scritti: {}; {} USD per EUR. "
-        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste.",
+        r"The tokens of (\S+) of (\S+) requests are estimated from their texts: their streams held no usage\.",
+        "I token di {} richieste su {} sono stimati dai testi: i loro stream non li dicevano.",
+    ),
+    (
+        r"([\d,]+) requests have no known cost: tokens or price are missing\.",
+        "{} richieste non hanno un costo noto: mancano token o prezzo.",
+    ),
+    (
+        r"No price is known for (.*): declare it in cost\.prices, or the name's own in cost\.aliases\.",
+        "Nessun prezzo noto per {}: dichiararlo in cost.prices, o il nome proprio in cost.aliases.",
     ),
     # what counts as similar
     (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.engine import fetched
+from zantara_exp.analysis.facts import USAGE
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.evidence import Moving
@@ -19,8 +20,9 @@ from zantara_exp.gates.evidence import Moving
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_COLUMNS = ("epoch", "day", "scoped", "movable", "why_aside", "primary_model", "primary_tokens_input",
-            "primary_tokens_output")  # fmt: skip
+_COLUMNS = (
+    "epoch", "day", "scoped", "movable", "why_aside", "primary_model", *(f"primary_usage_{part}" for part in USAGE),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def parts(log: ComparisonLog, epoch: str, first: date, config: Config) -> list[P
 
 
 def _parts(rows: ir.Table, config: Config) -> list[Part]:
-    priced = cost.priced(rows, config.cost)
+    priced = cost.with_primary_usd(rows, config.cost)
     counted = priced.group_by("scoped", "movable", "why_aside").agg(
         requests=priced.count(), priced=priced.primary_usd.count(), usd=priced.primary_usd.sum()
     )

@@ -92,7 +92,7 @@ def page(
         primary_timed=found.whole.primary_latency.count > 0,
         segments=[grid(table) for table in (views.moves(found), *views.segments(found)) if table is not None],
         costs=grid(views.costs(found, config)),
-        cost_note=views.cost_note(found, config),
+        cost_notes=views.cost_notes(found, config),
         troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
         provenance=list(provenance.items()),

@@ -64,6 +64,8 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
         "savings": views.percent(found.spending.savings),
         "would move": str(found.moving),
     }
+    if gaps := views.cost_gaps(found):
+        lines["cost"] = " ".join(gaps)
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
         lines["coverage"] = f"{views.percent(found.coverage, 2)} of the sampled requests"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from zantara_exp import billing
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
@@ -20,6 +21,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Moving
 from zantara_exp.hints import command
+from zantara_exp.prices import price_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,13 +39,22 @@ class Spending:
     primary_usd: float
     """What the primary took for the requests in the log."""
     primary_monthly: float | None
-    candidate_monthly: float
+    candidate_each: float | None
+    candidate_monthly: float | None
     savings: float | None
     tokens_input: float
     tokens_output: float
+    estimated: int
+    """Requests whose primary's tokens were estimated from the text."""
+    unpriced: Mapping[str, int]
+    """Requests of models whose name no price list knows."""
+    prices: Sequence[str]
+    """By which the primary's tokens are counted."""
     days: int
     candidate_usd: float
-    """The flat fee for these days."""
+    """What it takes for these days."""
+    seconds_each: float | None
+    """Seconds of a worker a request, as the log measured them."""
 
 
 @dataclass(frozen=True)
@@ -179,18 +190,39 @@ def _users(facts: ir.Table) -> tuple[int, float]:
 
 
 def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
-    moved = added(cell.counts for cell in found if cell.category in config.rollout.categories)
-    each = moved.usd_per_request
+    cells = [cell for cell in found if cell.category in config.rollout.categories]
+    moved, unpriced = added(cell.counts for cell in cells), Counter[str]()
+    prices = set()
+    for cell in cells:
+        price = price_of(cell.primary_model, config.cost, cell.day)
+        if price is None:
+            unpriced[cell.primary_model] += cell.counts.requests
+        else:
+            prices.add(price.basis)
+    each, own = moved.usd_per_request, moved.candidate_usd_per_request
+    fixed = billing.usd_per_month(config.endpoint, config.cost)
     return Spending(
         requests=moved.requests,
         priced=moved.priced,
         usd_per_request=each,
         primary_usd=moved.primary_usd,
-        primary_monthly=None if each is None else cost.primary_usd_per_month(each, config.cost),
-        candidate_monthly=cost.candidate_usd_per_month(config.cost),
-        savings=cost.savings(each, config.cost),
+        primary_monthly=None if each is None else each * config.cost.monthly_requests,
+        candidate_each=own,
+        candidate_monthly=None if own is None else own * config.cost.monthly_requests,
+        savings=cost.savings(each, own),
         tokens_input=moved.primary_tokens_input,
         tokens_output=moved.primary_tokens_output,
+        estimated=moved.estimated,
+        unpriced=dict(unpriced.most_common()),
+        prices=sorted(prices),
         days=days,
-        candidate_usd=cost.candidate_usd_per_month(config.cost) * days / _DAYS_A_MONTH,
+        candidate_usd=fixed * days / _DAYS_A_MONTH if fixed else moved.candidate_usd,
+        seconds_each=_seconds_each(moved),
     )
+
+
+def _seconds_each(moved: Counts) -> float | None:
+    """As the jobs report them; else the time an answer took, which holds the way there and back."""
+    if moved.timed:
+        return moved.seconds / moved.timed
+    return None if moved.latency.mean is None else moved.latency.mean / 1000

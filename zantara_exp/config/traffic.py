@@ -81,9 +81,14 @@ class Endpoint:
     max_answer_bytes: int = setting(1_000_000, "A longer HTTP answer is cut off and has failed.", ge=1000)
     poll_seconds: float = setting(0.5, "runpod: how often a queued job is asked about.", gt=0, le=10)
     billing: str = setting(
-        "flat", "flat: cost.candidate_monthly_eur spread over cost.monthly_requests; tokens: by cost.prices.",
-        choices=["flat", "tokens"],
-    )  # fmt: skip
+        "flat",
+        "flat: cost.candidate_monthly_eur; tokens: by the model's price; seconds: of a worker, as RunPod's jobs report "
+        "them; hours: of machines, all month.",
+        choices=["flat", "tokens", "seconds", "hours"],
+    )
+    gpu: str | None = setting(None, "billing=seconds and hours: the machine, a key of cost.gpu_usd_hour.")
+    minimum_workers: int = setting(0, "billing=seconds: workers that are paid for all month.", ge=0, le=1000)
+    machines: int = setting(1, "billing=hours: machines that are rented.", ge=1, le=1000)
     fallback: list[str] = setting([], "Options of conf/endpoint to ask, in this order, when this one fails.")
     breaker: Breaker = setting(Breaker(), "When an endpoint that keeps failing is left alone.")
     server: Server = setting(Server(), "The server that kind=local starts.")

@@ -113,8 +113,8 @@ def _row(item: Comparison) -> dict[str, Any]:
         "model": side.model,
         "rating": None,
         "language": item.language,
-        "tokens_input": _text(side.tokens_input),
-        "tokens_output": _text(side.tokens_output),
+        "tokens_input": _text(side.usage.read),
+        "tokens_output": _text(side.usage.output),
         "latency_ms": _text(side.latency_ms),
     }
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.endpoints.http import count, parts, record, text_of
+from zantara_exp.endpoints.http import parts, record, text_of
 from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE, Asked
+from zantara_exp.usage import Usage, merged, usage_of
 
 MESSAGES, COMPLETIONS = "/v1/messages", "/v1/chat/completions"
 _TEXT_PARTS = ("text", "input_text", "output_text")
@@ -55,8 +56,7 @@ class Said:
 
     text: str
     model: str | None
-    tokens_input: int | None
-    tokens_output: int | None
+    usage: Usage
     finish_reason: str | None
     made: str | None = None
     """What the primary made of the request in the place of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
@@ -151,9 +151,8 @@ def _anthropic(said: Mapping[str, Any]) -> Said:
     blocks = parts(said, "content")
     made = TOOL_USE if any(block.get("type") == TOOL_USE for block in blocks) else None
     text = "".join(text_of(block) for block in blocks if block.get("type") == "text")
-    usage = record(said, "usage")
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said(text, _name(said.get("model")), *counts, _name(said.get("stop_reason")), made)
+    usage = usage_of(record(said, "usage"))
+    return Said(text, _name(said.get("model")), usage, _name(said.get("stop_reason")), made)
 
 
 def _anthropic_stream(events: Iterator[dict[str, Any]]) -> Said:
@@ -167,29 +166,28 @@ def _anthropic_stream(events: Iterator[dict[str, Any]]) -> Said:
             raise NotText(CUT)
         if kind == "message_start":
             message = record(event, "message")
-            usage |= record(message, "usage")
+            usage = merged(usage, record(message, "usage"))
         elif kind == "content_block_start" and record(event, "content_block").get("type") == TOOL_USE:
             made = TOOL_USE
         elif kind == "content_block_delta":
             pieces.append(text_of(record(event, "delta")))
         elif kind == "message_delta":
-            usage |= record(event, "usage")
+            usage = merged(usage, record(event, "usage"))
             stop = record(event, "delta").get("stop_reason") or stop
         ended = ended or kind == "message_stop"
     if not ended:
         raise NotText(CUT)
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said("".join(pieces), _name(message.get("model")), *counts, _name(stop), made)
+    return Said("".join(pieces), _name(message.get("model")), usage_of(usage), _name(stop), made)
 
 
 def _openai(said: Mapping[str, Any]) -> Said:
-    choices, usage = parts(said, "choices"), record(said, "usage")
+    choices = parts(said, "choices")
     if not choices:
         raise NotText(UNREADABLE)
     message = record(choices[0], "message")
     text, made = _said_of(message)
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said(text, _name(said.get("model")), *counts, _name(choices[0].get("finish_reason")), made)
+    usage = usage_of(record(said, "usage"))
+    return Said(text, _name(said.get("model")), usage, _name(choices[0].get("finish_reason")), made)
 
 
 def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -210,7 +208,7 @@ def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
         if event.get("error"):
             raise NotText(CUT)
         model = model or event.get("model")
-        usage = record(event, "usage") or usage
+        usage = merged(usage, record(event, "usage"))
         for choice in parts(event, "choices"):
             if choice.get("index", 0) == 0:
                 text, other = _said_of(record(choice, "delta"))
@@ -219,8 +217,7 @@ def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
                 finish = choice.get("finish_reason") or finish
     if finish is None:
         raise NotText(CUT)
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said("".join(pieces), _name(model), *counts, _name(finish), made)
+    return Said("".join(pieces), _name(model), usage_of(usage), _name(finish), made)
 
 
 def _name(found: object) -> str | None:

@@ -25,6 +25,7 @@ from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.layout import Layout
 from zantara_exp.movable import Movable
+from zantara_exp.prices import charge_by_tokens, load
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
@@ -72,6 +73,7 @@ class Routing:
     async def open(self) -> None:
         """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
         await asyncio.to_thread(self._language, "ciao")
+        await asyncio.to_thread(load)
         await self._candidate.open()
 
     async def close(self) -> None:
@@ -160,11 +162,22 @@ class Routing:
             ttft_ms=None if first is None else round((first - exchange.began) * 1000, 3),
             candidate_ms=None if own is None else round(own.latency_ms, 3),
             model=None if answer is None else answer.model,
-            tokens_input=None if answer is None else answer.tokens_input,
-            tokens_output=None if answer is None else answer.tokens_output,
+            tokens_input=None if answer is None else answer.usage.read,
+            tokens_output=None if answer is None else answer.usage.output,
+            usd=self._usd(turn, own, said if answered_by == PRIMARY else None),
             conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)
+
+    def _usd(self, turn: Turn, own: Answer | None, said: Said | None) -> float | None:
+        """What both calls took, where both are known; a failure that is billed nothing took nothing."""
+        candidate = 0.0 if own is None else own.billed.usd
+        if own is not None and own.error is not None:
+            candidate = candidate or 0.0
+        if said is None:
+            return candidate if own is not None and own.error is None else None
+        charge = charge_by_tokens(said.model, said.usage, self._config.cost, turn.at.date())
+        return None if charge is None or candidate is None else candidate + (charge.usd or 0.0)
 
     def complain(self, user: str) -> None:
         """Write down that a user complained. Raises OSError or psycopg.Error where that fails; call it in a thread."""

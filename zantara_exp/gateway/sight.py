@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from zantara_exp.config.gateway import Gateway
@@ -14,6 +16,7 @@ from zantara_exp.gateway.routing import Routing
 from zantara_exp.movable import CLIENT_GONE as GONE
 from zantara_exp.rollout.served import CANDIDATE
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+from zantara_exp.usage import Usage, completed
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
 _FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}
@@ -107,7 +110,10 @@ class Sight:
             return Outcome(lost="too_large")
         try:
             body = decoded(exchange, self._config.mirrored_bytes)
-            return Outcome(said=read_answer(exchange.path, body, exchange.streamed))
+            said = read_answer(exchange.path, body, exchange.streamed)
+            if exchange.streamed:  # not every app asks for a stream's usage
+                said = replace(said, usage=completed(said.usage, _asked(exchange), said.text))
+            return Outcome(said=said)
         except NotText as why:
             return Outcome(error=CUT) if str(why) == CUT else Outcome(lost=str(why))
 
@@ -119,10 +125,9 @@ class Sight:
             self._mirror.observe(chat, failed)
         elif said is not None:
             provider = "anthropic" if exchange.path == MESSAGES else "openai"
-            counts = said.tokens_input, said.tokens_output
             first = exchange.first_token_ms if exchange.streamed else None
             answer = PrimaryAnswer(
-                said.text, said.model, provider, *counts, latency_ms, said.made, first, said.finish_reason
+                said.text, said.model, provider, said.usage, latency_ms, said.made, first, said.finish_reason
             )
             self._mirror.observe(chat, answer)
         elif outcome.refused:
@@ -133,4 +138,16 @@ class Sight:
 
 def _left() -> Said:
     """The client did not wait for the answer."""
-    return Said("", None, None, None, None, GONE)
+    return Said("", None, Usage(), None, GONE)
+
+
+def _asked(exchange: Exchange) -> Iterator[str]:
+    """The texts that the primary read."""
+    if exchange.turn is not None:
+        yield exchange.turn.chat.system
+    elif exchange.chat is not None:
+        yield exchange.chat.system_prompt or ""
+    asked = exchange.chat if exchange.turn is None else exchange.turn.chat
+    if asked is not None:
+        yield asked.message
+        yield from (each["content"] for each in asked.history)

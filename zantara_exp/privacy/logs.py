@@ -24,6 +24,7 @@ from zantara_exp.privacy.whose import Whose
 from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow.jsonl import QUARANTINE
 from zantara_exp.shadow.reader import log_files
+from zantara_exp.shadow.record import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -76,7 +77,7 @@ def comparison_edit(whose: Whose, unreadable: str) -> Edit:
         if record.get("record") == "drops":
             return line
         counts = {name: record.get(name) for name in ("epoch", "timestamp", "dropped")}
-        return orjson.dumps({"schema_version": 2, "record": "drops", **counts})
+        return orjson.dumps({"schema_version": SCHEMA_VERSION, "record": "drops", **counts})
 
     return edit
 

@@ -5,7 +5,7 @@ fallback   the candidate did not answer, whoever did then
 timeout    the candidate did not answer in time
 slow       the answer took `slower_ms` or more, or there was none
 complaint  the user complained on that day, of all days on which he was served
-cost       US dollars over `unit_usd`, at most 1: by the price list, or the candidate's share of its flat fee
+cost       US dollars over `unit_usd`, at most 1, as billed when the request was served; a fallback is paid twice
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.config.decision import Cost, Price
+from zantara_exp.billing import flat_usd_per_request
+from zantara_exp.config.decision import Cost
 from zantara_exp.config.rollout import Guardrail
 from zantara_exp.gates.eprocess import Floats
-from zantara_exp.prices import candidate_usd_per_request, price_of, usd_of_tokens
+from zantara_exp.prices import charge_by_tokens
 from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.rollout.restarts import Rows
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, Served
+from zantara_exp.usage import Usage
 
 _APART = timedelta(days=1)
 
@@ -36,7 +38,6 @@ class Measures:
         self._lines, self._cost = lines, cost
         self._complained, self._first = complained, first
         self._known: dict[tuple[str, float, float], tuple[Floats, Floats]] = {}
-        self._prices: dict[str, Price | None] = {}
 
     def of(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
         """Whether each line counts (1 or 0), and how bad it is, up to 1."""
@@ -65,15 +66,14 @@ class Measures:
 
     def _usd(self, line: Served) -> float | None:
         """What a line cost; None where that is not known, which is not free."""
-        model = line.model or ""
-        if model not in self._prices:
-            self._prices[model] = price_of(model, self._cost)
-        price = self._prices[model]
-        if price is not None and line.tokens_input is not None and line.tokens_output is not None:
-            return usd_of_tokens(price, line.tokens_input, line.tokens_output)
-        if price is None and line.error is None and line.answered_by == CANDIDATE:
-            return candidate_usd_per_request(self._cost)
-        return None
+        if line.usd is not None or line.schema_version > 1:
+            return line.usd
+        if line.answered_by == CANDIDATE:
+            return flat_usd_per_request(self._cost) if line.error is None else None
+        charge = charge_by_tokens(
+            line.model, Usage(line.tokens_input, output=line.tokens_output), self._cost, line.timestamp.date()
+        )
+        return None if charge is None else charge.usd
 
 
 @dataclass(frozen=True)

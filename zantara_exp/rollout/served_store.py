@@ -99,7 +99,7 @@ def to_line(served: Served) -> bytes:
 def from_line(line: bytes | str) -> Served:
     """The line's record. Raises ValueError, KeyError or TypeError where it is none."""
     body: Mapping[str, Any] = orjson.loads(line)
-    if body["schema_version"] != SCHEMA_VERSION:
+    if body["schema_version"] not in (1, SCHEMA_VERSION):
         raise ValueError(f"schema_version {body['schema_version']} is not known")
     known = {name: body[name] for name in _NAMES if name in body}
     return Served(**{**known, "timestamp": datetime.fromisoformat(body["timestamp"]).astimezone(UTC)})

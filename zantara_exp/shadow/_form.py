@@ -6,14 +6,21 @@ the quotes of a line are says where its values are. A line is of the form only i
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
 from typing import Any
 
 import numpy as np
 
-from zantara_exp.shadow.record import SCHEMA_VERSION, Side
+from zantara_exp.shadow.record import SCHEMA_VERSION
 
-_ANSWER = tuple(item.name for item in fields(Side))
+_ANSWER = (
+    *("response", "model", "provider", "tokens_input", "tokens_output"),
+    *("usage_input", "usage_cache_read", "usage_cache_write_5m", "usage_cache_write_1h", "usage_output"),
+    *("latency_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
+    *("billed_usd", "billed_basis", "billed_price_date", "billed_seconds"),
+)
+AGAIN = ("tokens_input", "tokens_output", "cost_usd", "cost_basis")
+"""What says again, in an older version's words, what is read elsewhere."""
 NAMES = (
     *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
@@ -24,14 +31,19 @@ NAMES = (
 _OPENING = {
     "comparison_id": f'{{"schema_version":{SCHEMA_VERSION},"record":"comparison","comparison_id":',
     f"primary_{_ANSWER[0]}": f',"primary":{{"{_ANSWER[0]}":',
-    f"candidate_{_ANSWER[0]}": f'}},"candidate":{{"{_ANSWER[0]}":',
-    "sampling_percent": '},"sampling":{"percent":',
+    f"candidate_{_ANSWER[0]}": f'}}}},"candidate":{{"{_ANSWER[0]}":',
+    **{f"{side}_usage_input": ',"usage":{"input":' for side in ("primary", "candidate")},
+    # a line with an estimated usage is read line by line
+    **{f"{side}_latency_ms": ',"estimated":false},"latency_ms":' for side in ("primary", "candidate")},
+    **{f"{side}_billed_usd": ',"billed":{"usd":' for side in ("primary", "candidate")},
+    "sampling_percent": '}},"sampling":{"percent":',
     "sampling_reason": ',"reason":',
     "scope_movable": '},"scope":{"movable":',
     "scope_why_not": ',"why_not":',
 }
+_INSIDE = re.compile("^(?:primary|candidate)_(?:usage_|billed_)?|^sampling_")
 _GLUE = [
-    *(_OPENING.get(name, f',"{name.removeprefix("primary_").removeprefix("candidate_")}":') for name in NAMES),
+    *(_OPENING.get(name, f',"{_INSIDE.sub("", name)}":') for name in NAMES),
     '},"dropped":{}}',
 ]
 """What stands before each value and after the last. Whoever lost something is read line by line."""
@@ -43,7 +55,9 @@ MESSAGES, _MOMENT = NAMES.index("messages"), NAMES.index("timestamp")
 _FIRST, _NEXT, _SAID, _LAST = b'[{"role":"', b'"},{"role":"', b'","content":"', b'"}]'
 """What stands before the role of the first message and of any other, before each content, and after the last."""
 
-NUMBERS = np.array([name.endswith(("_input", "_output", "_ms", "_usd", "_percent")) for name in NAMES])
+NUMBERS = np.array(
+    ["_usage_" in name or name.endswith(("_input", "_output", "_ms", "_usd", "_seconds", "_percent")) for name in NAMES]
+)
 MOVABLE = NAMES.index("scope_movable")
 TEXTS = ~NUMBERS & ~np.isin(np.arange(len(NAMES)), (MESSAGES, MOVABLE))
 _NEEDED = np.array([name in ("comparison_id", "request_id", "epoch", "arm", "timestamp", "user") for name in NAMES])

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -29,6 +30,7 @@ from zantara_exp.shadow.named import fit_id, known_category, known_language
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
+from zantara_exp.usage import usage_of
 
 _TICK_SECONDS = 0.01
 _LOOK_SECONDS = 0.2
@@ -253,7 +255,7 @@ class Link:
             "category": known_category(request.category),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
-            "primary": item.answer,
+            "primary": replace(item.answer, usage=usage_of(item.answer.usage)),
             "why_not": item.why_not,
             "bare": item.bare,
         }

@@ -32,6 +32,7 @@ from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, Sampling, Sco
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
+from zantara_exp.usage import Usage
 
 _REPORT_SECONDS = 0.2
 _READ_AHEAD_BYTES = 16 * 1024
@@ -216,7 +217,7 @@ async def _next_frame(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 
 
 def _side(answer: dict[str, Any], bare: bool) -> Side:
-    said = {name: value for name, value in answer.items() if name != "text"}
+    said = {name: value for name, value in answer.items() if name != "text"} | {"usage": Usage(**answer["usage"])}
     error = said.pop("error") or (None if bare or answer["text"].strip() else "empty_answer")
     return Side(response=answer["text"], error=error, **said)
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import date
 from statistics import median
 
 from zantara_exp.config.decision import Cost
@@ -37,7 +38,7 @@ class Comparer:
     async def compare(self, request: Request, sampling: Sampling) -> Comparison:
         """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does."""
         if self._primary is None:
-            primary = priced(request.primary, self._cost)
+            primary = priced(request.primary, self._cost, request.timestamp.date())
         else:
             primary = side_of(await self._primary.chat(request.messages))
         answer = await self._endpoint.chat(request.messages)
@@ -51,7 +52,7 @@ class Comparer:
         `wait`: until the log's queue has room.
         """
         bare = replace(request, messages=(), primary=replace(request.primary, response=""))
-        primary = priced(bare.primary, self._cost)
+        primary = priced(bare.primary, self._cost, request.timestamp.date())
         self._log.write(self._comparison(bare, sampling, ONLY_PRIMARY, primary, Side()), wait)
 
     def _comparison(self, request: Request, sampling: Sampling, arm: str, primary: Side, candidate: Side) -> Comparison:
@@ -80,24 +81,22 @@ def side_of(answer: Answer) -> Side:
         response=answer.text,
         model=answer.model,
         provider=answer.provider,
-        tokens_input=answer.tokens_input,
-        tokens_output=answer.tokens_output,
+        usage=answer.usage,
         latency_ms=round(answer.latency_ms, 3),
         ttft_ms=None if answer.ttft_ms is None else round(answer.ttft_ms, 3),
         finish_reason=answer.finish_reason,
         error=answer.error and answer.error.value,
         detail=answer.detail,
-        cost_usd=answer.cost_usd,
-        cost_basis=answer.cost_basis,
+        billed=answer.billed,
     )
 
 
-def priced(side: Side, cost: Cost) -> Side:
+def priced(side: Side, cost: Cost, day: date) -> Side:
     """An answer of the primary that was recorded or observed, with its cost by the price list."""
-    charge = charge_by_tokens(side.model, side.tokens_input, side.tokens_output, cost)
+    charge = charge_by_tokens(side.model, side.usage, cost, day)
     if side.error is not None or charge is None:
         return side
-    return replace(side, cost_usd=charge.usd, cost_basis=charge.basis)
+    return replace(side, billed=charge)
 
 
 async def compare_all(

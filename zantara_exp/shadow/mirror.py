@@ -71,8 +71,8 @@ class PrimaryAnswer:
     text: str
     model: str | None = None
     provider: str | None = None
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: object = None
+    """As the API or its SDK reports it: `reply.usage`, a mapping, or `zantara_exp.usage.Usage`."""
     latency_ms: float | None = None
     error: str | None = None
     """Why it was none. `client_gone`, `tool_use` and `not_text` are facts about the request: nothing is compared."""

@@ -1,4 +1,4 @@
-"""Reads the comparison log, version 1 to 3 (docs/comparison-log.md), line by line into typed records."""
+"""Reads the comparison log, versions 1 to 3 (docs/comparison-log.md), line by line into typed records."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import orjson
 
 from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
+from zantara_exp.usage import Billed, Usage
 
 _TEXT_KEPT = 200
 _FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
@@ -103,12 +104,13 @@ def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
     if version == 1:
         return _version_1(body, line, hash_user)
     if version not in (2, 3):
-        raise BadLine(f"schema_version {str(version)[:20]} is not known (1, 2 and 3 are)")
-    return _drops(body, version) if body.get("record") == "drops" else _comparison(body, version)
+        raise BadLine(f"schema_version {str(version)[:20]} is not known (1 to 3 are)")
+    return _drops(body, version) if body.get("record") == "drops" else _comparison(body, int(version))
 
 
 def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
-    """Version 2 or 3, which says the scope as well."""
+    """Version 2 or 3, which says scope, usage and bill as well."""
+    side = _side if version == 3 else _older_side
     sampling = _object(body, "sampling", optional=True)
     return Comparison(
         comparison_id=_needed(body, "comparison_id"),
@@ -122,8 +124,8 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         query=_text(body, "query") or "",
         category=_text(body, "category"),
         language=_text(body, "language"),
-        primary=_side(_object(body, "primary")),
-        candidate=_side(_object(body, "candidate")),
+        primary=side(_object(body, "primary")),
+        candidate=side(_object(body, "candidate")),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
         scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
@@ -143,19 +145,39 @@ def _scope(body: Mapping[str, Any]) -> Scope:
 
 
 def _side(body: Mapping[str, Any]) -> Side:
+    usage, billed = _object(body, "usage"), _object(body, "billed")
+    counted = Usage(
+        _whole(usage, "input"),
+        _whole(usage, "cache_read"),
+        _whole(usage, "cache_write_5m"),
+        _whole(usage, "cache_write_1h"),
+        _whole(usage, "output"),
+        _flag(usage, "estimated"),
+    )
+    cost = Billed(
+        _number(billed, "usd"), _text(billed, "basis"), _text(billed, "price_date"), _number(billed, "seconds")
+    )
+    return _answered(body, counted, cost)
+
+
+def _older_side(body: Mapping[str, Any]) -> Side:
+    """Of version 1 and 2: what caches read and wrote is not told."""
+    usage = Usage(_whole(body, "tokens_input"), output=_whole(body, "tokens_output"))
+    return _answered(body, usage, Billed(_number(body, "cost_usd"), _text(body, "cost_basis")))
+
+
+def _answered(body: Mapping[str, Any], usage: Usage, billed: Billed) -> Side:
     return Side(
         response=_text(body, "response") or "",
         model=_text(body, "model"),
         provider=_text(body, "provider"),
-        tokens_input=_whole(body, "tokens_input"),
-        tokens_output=_whole(body, "tokens_output"),
+        usage=usage,
         latency_ms=_milliseconds(body, "latency_ms"),
         ttft_ms=_milliseconds(body, "ttft_ms"),
         finish_reason=_text(body, "finish_reason"),
         error=_text(body, "error"),
         detail=_text(body, "detail"),
-        cost_usd=_number(body, "cost_usd"),
-        cost_basis=_text(body, "cost_basis"),
+        billed=billed,
     )
 
 
@@ -176,8 +198,8 @@ def _version_1(body: Mapping[str, Any], line: bytes, hash_user: HashUser) -> Com
         query=query,
         category=_text(body, "category"),
         language=None,
-        primary=_side({**claude, "provider": claude.get("ai_used"), "error": _if_empty(claude)}),
-        candidate=_side({**llama, "error": error, "detail": (_text(llama, "error") or "")[:200] or None}),
+        primary=_older_side({**claude, "provider": claude.get("ai_used"), "error": _if_empty(claude)}),
+        candidate=_older_side({**llama, "error": error, "detail": (_text(llama, "error") or "")[:200] or None}),
         schema_version=1,
     )
 
@@ -268,6 +290,13 @@ def _number(body: Mapping[str, Any], key: str) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise BadLine(f"{key} is not a number")
     return float(found)
+
+
+def _flag(body: Mapping[str, Any], key: str) -> bool:
+    found = body.get(key)
+    if isinstance(found, bool):
+        return found
+    raise BadLine(f"{key} is neither true nor false")
 
 
 def _milliseconds(body: Mapping[str, Any], key: str) -> float | None:

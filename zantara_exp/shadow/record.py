@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from zantara_exp.usage import Billed, Usage
+
 SCHEMA_VERSION = 3
 UNVERSIONED = "unversioned"
 CANDIDATE = "candidate"
@@ -27,15 +29,13 @@ class Side:
     response: str = ""
     model: str | None = None
     provider: str | None = None
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     latency_ms: float | None = None
     ttft_ms: float | None = None
     finish_reason: str | None = None
     error: str | None = None
     detail: str | None = None
-    cost_usd: float | None = None
-    cost_basis: str | None = None
+    billed: Billed = Billed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +99,28 @@ def to_line(item: Comparison | Drops) -> bytes:
     kind = "comparison" if isinstance(item, Comparison) else "drops"
     fields = {name: getattr(item, name) for name in item.__dataclass_fields__ if name != "schema_version"}
     fields["timestamp"] = item.timestamp.astimezone(UTC)
+    if isinstance(item, Comparison):
+        fields |= {"primary": _side(item.primary), "candidate": _side(item.candidate)}
     head = {"schema_version": item.schema_version, "record": kind}
     return orjson.dumps(head | fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def _side(side: Side) -> dict[str, object]:
+    """With what version 2 had in other words, for those who read that: all tokens read and written, and the cost."""
+    usage, billed = side.usage, side.billed
+    return {
+        "response": side.response,
+        "model": side.model,
+        "provider": side.provider,
+        "tokens_input": usage.read,
+        "tokens_output": usage.output,
+        "usage": usage,
+        "latency_ms": side.latency_ms,
+        "ttft_ms": side.ttft_ms,
+        "finish_reason": side.finish_reason,
+        "error": side.error,
+        "detail": side.detail,
+        "cost_usd": billed.usd,
+        "cost_basis": billed.basis,
+        "billed": billed,
+    }

@@ -21,6 +21,7 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.movable import Asked, Movable
 from zantara_exp.shadow.record import Scope, Side
+from zantara_exp.usage import Usage
 
 RECORDED_ERROR = "recorded_error"
 
@@ -121,8 +122,7 @@ class Replay:
             response=text,
             model=facts.get("model"),
             provider="replay",
-            tokens_input=facts.get("tokens_input") if last else None,
-            tokens_output=facts.get("tokens_output") if last else None,
+            usage=Usage(facts.get("tokens_input"), output=facts.get("tokens_output")) if last else Usage(),
             latency_ms=facts.get("latency_ms") if last else None,
             error=failed,
         )
