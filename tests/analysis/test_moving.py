@@ -13,6 +13,7 @@ from zantara_exp.config import Config
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Moving, Number, UserDays
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope, Side, comparison_id, to_line
+from zantara_exp.usage import Usage
 
 CHEAP, DEAR = (100, 20), (300, 60)
 """Tokens read and written."""
@@ -22,7 +23,7 @@ def line(number: int, scope: Scope, arm: str = "candidate", primary: dict[str, A
     made = comparison(number, scope=scope, arm=arm)
     made = replace(made, comparison_id=comparison_id(made.request_id, made.epoch, arm))
     tokens = DEAR if scope.why_not == "tools" else CHEAP
-    side = replace(made.primary, model="claude-haiku-4-5", tokens_input=tokens[0], tokens_output=tokens[1])
+    side = replace(made.primary, model="claude-haiku-4-5", usage=Usage(tokens[0], output=tokens[1]))
     made = replace(made, primary=replace(side, **primary or {}))
     return replace(made, candidate=Side(), messages=[], query="") if arm == ONLY_PRIMARY else made
 
@@ -37,7 +38,7 @@ def mixed(layout: Layout, config: Config) -> Layout:
     """Ten that would move, one of whose clients went away; six with tools, one of them mirrored; four of business."""
     moves, tools, business = Scope(True), Scope(False, "tools"), Scope(False, "category_business")
     failed = replace(line(30, tools), candidate=Side(error="timeout"))
-    gone = {"error": "client_gone", "tokens_input": None, "tokens_output": None}
+    gone = {"error": "client_gone", "usage": Usage()}
     write(
         layout,
         [

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope
+from zantara_exp.usage import Usage
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -212,12 +214,15 @@ def test_nothing_that_is_observed_raises() -> None:
         mirror.observe(ChatRequest("a", "u", history=["x"]), ANSWER)  # type: ignore[list-item]
         mirror.observe(ChatRequest("a", "u", history=[{"role": "user", "content": object()}]), ANSWER)  # type: ignore[dict-item]
         mirror.observe(ChatRequest("\ud800", "\ud800"), ANSWER)
-        mirror.observe(ChatRequest("x" * 5_000_000, "u"), ANSWER)
+        mirror.observe(ChatRequest("x" * 5_000_000, "u"), ANSWER)  # too long to be moved
+        mirror.observe(ChatRequest("Ciao", "u"), replace(ANSWER, text="x" * 5_000_000))
         mirror.observe(ChatRequest("Ciao", "u"), PrimaryAnswer("", error="timeout"))
         asyncio.run(mirror.close())
         mirror.observe(ChatRequest("Ciao", "u"), ANSWER)  # after closing
-    assert len(logged()) == 1
-    assert logged()[0].primary.error == "timeout"
+    assert sorted((row.scope.why_not or "", row.primary.error or "") for row in logged()) == [
+        ("", "timeout"),
+        ("long", ""),
+    ]
     assert mirror.stats.dropped["too_large"] == 1
     assert mirror.stats.dropped["shutdown"] == 1
     assert mirror.stats.dropped["unreadable"] >= 4
@@ -371,7 +376,7 @@ TOOLS = {"tools": [{"name": "visa"}]}
 
 
 def test_what_a_rollout_would_not_move_is_counted_with_its_cost_and_nobody_is_asked() -> None:
-    paid = PrimaryAnswer("Certo!", "claude-haiku-4-5", "anthropic", 100, 20, 800.0)
+    paid = PrimaryAnswer("Certo!", "claude-haiku-4-5", "anthropic", Usage(100, output=20), 800.0)
     gone = PrimaryAnswer("", error="client_gone")
     candidate = Candidate()
     with raw_server(candidate) as url:
@@ -392,7 +397,7 @@ def test_what_a_rollout_would_not_move_is_counted_with_its_cost_and_nobody_is_as
         if row.arm == ONLY_PRIMARY:
             texts = row.query, row.primary.response, row.candidate.response, row.messages
             assert (texts, row.candidate.model) == (("", "", "", []), None)
-            assert (row.primary.tokens_input, row.primary.cost_usd is None) == (
+            assert (row.primary.usage.input, row.primary.billed.usd is None) == (
                 (None, True) if name == "client_gone" else (100, False)
             )
     assert (rows["tools"].category, rows["category_business"].language) == ("casual", "en")

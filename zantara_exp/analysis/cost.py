@@ -50,7 +50,8 @@ def _candidate_usd(facts: ir.Table, config: Config) -> ir.Value:
         own = ibis.cases((~facts.candidate_ok, own.fill_null(0.0)), else_=own)
     elif endpoint.billing == billing.SECONDS:
         second = billing.usd_per_hour(endpoint, cost) / 3600
-        own = ibis.greatest(facts.candidate_billed_seconds * second, each)
+        seconds = facts.candidate_billed_seconds  # the greatest of a null and a number is the number, to DuckDB
+        own = ibis.cases((seconds.notnull(), ibis.greatest(seconds * second, each)), else_=ibis.null("float64"))
         own = ibis.cases((~facts.candidate_ok, own.fill_null(each)), else_=own)
     else:
         own = each
