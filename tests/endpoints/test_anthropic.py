@@ -100,6 +100,7 @@ def test_an_error_inside_a_stream_is_typed() -> None:
         (response(b'{"type": "error", "error": {"type": "rate_limit_error"}}'), Reason.RATE_LIMITED),
         (response(b'{"type": "error", "error": 3}'), Reason.SERVER_ERROR),
         (response(b'{"content": []}'), Reason.EMPTY_ANSWER),
+        (response(b'{"content": [{"type": "text", "text": "Non"}], "stop_reason": "refusal"}'), Reason.CUT),
         (response(b'{"content": "x"}'), Reason.BAD_ANSWER),
         (response(b'{"content": [{"type": "text", "text": 5}, 7]}'), Reason.EMPTY_ANSWER),
     ],

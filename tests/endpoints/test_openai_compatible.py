@@ -76,6 +76,10 @@ def test_a_streamed_answer_says_when_its_first_token_came() -> None:
         (response(b'{"choices": [{"message": {"content": null}}]}'), Reason.EMPTY_ANSWER),
         (response(b'{"choices": [{"message": {"content": " \\n"}}]}'), Reason.EMPTY_ANSWER),
         (response(b'{"error": {"message": "CUDA out of memory"}}'), Reason.SERVER_ERROR),
+        *(
+            (response(b'{"choices": [{"message": {"content": "Ci"}, "finish_reason": "%b"}]}' % why), Reason.CUT)
+            for why in (b"abort", b"error", b"content_filter", b"SAFETY", b"cancelled")
+        ),
         (response(json.dumps(GOOD).encode()[:-20]), Reason.BAD_ANSWER),
         (response(json.dumps(GOOD).encode())[:-20], Reason.BAD_ANSWER),  # the connection closes early
         (b"", Reason.BAD_ANSWER),
@@ -101,6 +105,11 @@ def test_what_is_no_answer_is_a_typed_failure(raw: bytes, reason: Reason) -> Non
         (['{"choices": [{"delta": {"content": "Ci"}}]}'], Reason.BAD_ANSWER),  # no finish_reason: cut
         (['{"choices": [{"delta": {"content": "Ci'], Reason.BAD_ANSWER),
         (['{"error": "worker died"}'], Reason.SERVER_ERROR),
+        (
+            ['{"choices": [{"delta": {"content": "Ci"}}]}', '{"object": "error"}'],
+            Reason.SERVER_ERROR,
+        ),
+        (['{"choices": [{"delta": {"content": "Ci"}, "finish_reason": "abort"}]}'], Reason.CUT),
         (['{"choices": [{"delta": {}, "finish_reason": "stop"}]}'], Reason.EMPTY_ANSWER),
         (['{"choices": [3]}', '{"choices": "x"}', '{"usage": 1}'], Reason.BAD_ANSWER),
         ([], Reason.BAD_ANSWER),

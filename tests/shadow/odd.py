@@ -82,6 +82,8 @@ ODD = [
         changed(b'"sampling":{"percent":100.0,', b'"sampling":' + new)
         for new in (b'null,"x":{', b'{"percent":"9",', b"{")
     ),
+    *(changed(b'"attempt":1', b'"attempt":' + new) for new in (*_COUNTS, b"0", b"2", b"2.0")),
+    *(changed(b'"waited_ms":null', b'"waited_ms":' + new) for new in (*_AMOUNTS, b"")),
     *(changed(b'"movable":true', b'"movable":' + new) for new in b'false null "true" 1 tru True {} ""'.split()),
     *(changed(b'"why_not":null', b'"why_not":' + new) for new in b'"tools" "" 5 true nul "a\\nb"'.split()),
     *(changed(b'"scope":{"movable":true,', b'"scope":' + new) for new in (b'null,"x":{', b"{", b"[{")),

@@ -195,6 +195,18 @@ def test_a_kill_switch_gives_up_what_is_in_flight_and_lets_in_again(how: str, mo
     assert dropped() == {"disabled": 60}
 
 
+def test_what_a_request_waits_for_the_candidate_is_logged_and_the_start_of_the_worker_is_not() -> None:
+    with raw_server(Candidate(seconds=0.3)) as url:
+        mirror = opened(url, "endpoint.concurrency=1")
+        observe(mirror, 1)
+        wait_for(lambda: mirror.stats.compared == 1)
+        observe(mirror, 4, first=1)
+        asyncio.run(mirror.close(deadline_seconds=60))
+    waited = [row.candidate.waited_ms for row in logged()]
+    assert waited[0] == 0.0
+    assert all(later is not None and later >= 280 * place for place, later in enumerate(waited[1:]))
+
+
 def test_switched_off_from_the_start_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHADOW_MODE_ENABLED", "False")
     candidate = Candidate()

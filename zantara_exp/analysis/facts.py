@@ -24,7 +24,7 @@ from zantara_exp.whole import unfinished
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 9
+_FORMAT = 10
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -52,7 +52,7 @@ _MEASURED = (
     *_TOKENS,
     *_ESTIMATED,
     *_BILLED,
-    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")),
+    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms", "waited_ms")),
 )
 _ROWS = 20_000
 _DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
@@ -244,13 +244,20 @@ def derived(rows: Any) -> Any:
         fault = _fault(rows[f"{side}_error"], rows[f"{side}_response"], said)
         answered = pc.equal(fault, "")
         facts |= {f"{side}_answer": pa.array(hashes(said)), f"{side}_ok": answered}
-        facts |= _latency(side, rows[f"{side}_latency_ms"], answered)
+        facts |= _latency(side, _until_answered(rows, side), answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
     facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {
         name: rows[name] for name in (*_ESTIMATED, *_BILLED)
     }
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
+
+
+def _until_answered(rows: Any, side: str) -> Any:
+    """What a user would have waited: for a free place, and for the answer."""
+    import pyarrow.compute as pc
+
+    return pc.add(rows[f"{side}_latency_ms"], pc.fill_null(rows[f"{side}_waited_ms"], 0.0))
 
 
 def _why_aside(rows: Any) -> Any:

@@ -28,6 +28,12 @@ class Primary:
     )  # fmt: skip
     speed: float = setting(1.0, "arrivals=recorded: so many times faster than it was.", gt=0)
     requests_per_second: float = setting(1.0, "arrivals=constant and poisson.", gt=0, le=10_000)
+    load_percent: float | None = setting(
+        None,
+        "Of all traffic that a rollout would move, the share whose rate the candidate bears in the replay, such as "
+        "100, times `speed`; null: that of what is replayed, or requests_per_second.",
+        gt=0, le=100,
+    )  # fmt: skip
     every_turn: bool = setting(
         False, "Replay every answer of a conversation; false: the last, whose tokens and latency the row records."
     )
@@ -36,6 +42,8 @@ class Primary:
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Who asks the primary must know where it is."""
+        if self.load_percent is not None and self.arrivals == "at_once":
+            yield "load_percent", "needs arrivals: primary.arrivals=recorded, poisson or constant"
         if self.endpoint is None and self.name == "live":
             yield "endpoint", "primary=live asks the primary: name an option of conf/endpoint, such as anthropic"
         if self.endpoint is None and self.aa_percent > 0:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     BAD_REQUEST = "bad_request"
     SERVER_ERROR = "server_error"
     BAD_ANSWER = "bad_answer"
+    CUT = "cut"
+    """The server broke the answer off."""
     EMPTY_ANSWER = "empty_answer"
     TOO_LARGE = "too_large"
     BREAKER_OPEN = "breaker_open"

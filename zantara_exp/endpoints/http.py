@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
+from zantara_exp.answers import broken_off
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
@@ -124,8 +125,10 @@ class HttpEndpoint(ABC):
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 reply = await self._ask(messages)
+            if broken_off(reply.finish_reason):
+                raise EndpointError(Reason.CUT, f"finish_reason {reply.finish_reason}", seconds=reply.seconds)
             if not reply.text.strip():
-                raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text")
+                raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text", seconds=reply.seconds)
         except (EndpointError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return self._failure(error, started)
         first = reply.first_token_at

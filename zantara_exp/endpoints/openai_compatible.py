@@ -58,7 +58,7 @@ class OpenAICompatible(HttpEndpoint):
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:
-    if body.get("error"):
+    if body.get("error") or body.get("object") == "error":  # as vLLM once said it
         raise EndpointError(Reason.SERVER_ERROR, "the server reported an error inside a good status")
 
 

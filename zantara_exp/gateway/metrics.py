@@ -27,7 +27,7 @@ _BUCKETS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 _REQUESTS = tuple(
     product((MESSAGES, COMPLETIONS, "other"), (200, 400, 401, 403, 404, 413, 429, 499, 500, 502, 503, 504, 529))
 )
-_UNMIRRORED = ("moved", "no_user", "refused")
+_UNMIRRORED = ("attempt", "moved", "no_user", "refused")
 _SET_ASIDE = tuple(dict.fromkeys((*REASONS, *WITHOUT_ANSWER)))
 _DROPPED = (
     "answered", "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable", "unwritable",
@@ -84,7 +84,7 @@ class Page:
         yield _counts("zantara_gateway_requests", what, ("path", "status"), _REQUESTS, own.requests)
         yield GaugeMetricFamily("zantara_gateway_in_flight", "Requests under way.", own.in_flight)
         yield from own.added.collect()
-        what = "Requests that no sample can hold, by reason."
+        what = "Requests that no sample can hold, and attempts that others followed, by reason."
         yield _by_reason("zantara_gateway_unmirrored", what, _UNMIRRORED, own.unmirrored)
 
     def _of_rollout(self) -> Iterator[Metric]:

@@ -7,7 +7,6 @@ routed at all. Everything else is the primary's, and in no arm.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -135,7 +134,7 @@ class Routing:
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
         """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
-        now, first = time.perf_counter(), exchange.first_byte_at
+        since, first = exchange.waited_since, exchange.first_byte_at
         own = turn.answer if turn.arm == CANDIDATE else None
         answered_by = CANDIDATE if own is not None and own.error is None else PRIMARY
         failure = None if own is None or own.error is None else own.error.value
@@ -158,8 +157,8 @@ class Routing:
             answered_by=answered_by,
             candidate_error=failure,
             error=error,
-            latency_ms=round((now - exchange.began) * 1000, 3),
-            ttft_ms=None if first is None else round((first - exchange.began) * 1000, 3),
+            latency_ms=round((exchange.ended - since) * 1000, 3),
+            ttft_ms=None if first is None else round((first - since) * 1000, 3),
             candidate_ms=None if own is None else round(own.latency_ms, 3),
             model=None if answer is None else answer.model,
             tokens_input=None if answer is None else answer.usage.read,

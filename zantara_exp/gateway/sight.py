@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from zantara_exp.answers import broken_off
 from zantara_exp.config.gateway import Gateway
+from zantara_exp.gateway.attempts import Attempts
 from zantara_exp.gateway.dialects import COMPLETIONS, CUT, MESSAGES, Chat, NotText, Said, read_answer, read_chat
 from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
 from zantara_exp.gateway.metrics import Metrics
@@ -39,6 +40,7 @@ class Sight:
 
     def __init__(self, config: Gateway, mirror: ShadowMirror, routing: Routing, metrics: Metrics) -> None:
         self._config, self._mirror, self._routing, self._metrics = config, mirror, routing, metrics
+        self._attempts = Attempts(self._conclude)
 
     def request(self, exchange: Exchange, method: str, body: bytes) -> None:
         """Decide what becomes of a request: its turn in the rollout, its place in the sample, or neither."""
@@ -58,6 +60,8 @@ class Sight:
             self._sample(exchange, chat, user or chat.user, category)
         if exchange.turn is not None or exchange.chat is not None:
             exchange.answer = bytearray()
+            if self._attempts.begin(exchange, body):
+                self._metrics.unmirrored["attempt"] += 1
 
     def _sample(self, exchange: Exchange, chat: Chat, user: str | None, category: str | None) -> None:
         if user is None:  # the sample is one of users, and evidence is counted by user
@@ -84,9 +88,16 @@ class Sight:
             exchange.answer = None
 
     def over(self, exchange: Exchange) -> None:
+        """The exchange has ended: its request may be over, or be tried again by the client."""
+        if exchange.chat is not None or exchange.turn is not None:
+            self._attempts.end(exchange)
+
+    def close(self) -> None:
+        """No more attempts will come."""
+        self._attempts.close()
+
+    def _conclude(self, exchange: Exchange) -> None:
         """Show the mirror what it was sampled for, and note what the rollout's user was served."""
-        if exchange.chat is None and exchange.turn is None:
-            return
         outcome = self._outcome(exchange)
         if exchange.turn is not None:
             error = outcome.error or ("refused" if outcome.refused else None)
@@ -111,6 +122,8 @@ class Sight:
         try:
             body = decoded(exchange, self._config.mirrored_bytes)
             said = read_answer(exchange.path, body, exchange.streamed)
+            if broken_off(said.finish_reason):
+                return Outcome(error=CUT)
             if exchange.streamed:  # not every app asks for a stream's usage
                 said = replace(said, usage=completed(said.usage, _asked(exchange), said.text))
             return Outcome(said=said)
@@ -118,7 +131,9 @@ class Sight:
             return Outcome(error=CUT) if str(why) == CUT else Outcome(lost=str(why))
 
     def _show(self, exchange: Exchange, chat: ChatRequest, outcome: Outcome) -> None:
-        latency_ms = (time.perf_counter() - (exchange.asked or exchange.began)) * 1000
+        since = exchange.came or exchange.asked or exchange.began
+        latency_ms = (exchange.ended - since) * 1000
+        chat = replace(chat, attempt=exchange.attempt)
         said = outcome.said
         if outcome.error is not None:
             failed = PrimaryAnswer("", None, "gateway", latency_ms=latency_ms, error=outcome.error)

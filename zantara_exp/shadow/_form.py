@@ -16,7 +16,7 @@ from zantara_exp.shadow.record import SCHEMA_VERSION
 _ANSWER = (
     *("response", "model", "provider", "tokens_input", "tokens_output"),
     *("usage_input", "usage_cache_read", "usage_cache_write_5m", "usage_cache_write_1h", "usage_output"),
-    *("latency_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
+    *("latency_ms", "waited_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
     *("billed_usd", "billed_basis", "billed_price_date", "billed_seconds"),
 )
 AGAIN = ("tokens_input", "tokens_output", "cost_usd", "cost_basis")
@@ -25,7 +25,7 @@ NAMES = (
     *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in _ANSWER),
-    *("sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
+    *("attempt", "sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
 """The values of a line in the order they are written in, which is that of the columns."""
 _OPENING = {
@@ -36,7 +36,8 @@ _OPENING = {
     # a line with an estimated usage is read line by line
     **{f"{side}_latency_ms": ',"estimated":false},"latency_ms":' for side in ("primary", "candidate")},
     **{f"{side}_billed_usd": ',"billed":{"usd":' for side in ("primary", "candidate")},
-    "sampling_percent": '}},"sampling":{"percent":',
+    "attempt": '}},"attempt":',
+    "sampling_percent": ',"sampling":{"percent":',
     "sampling_reason": ',"reason":',
     "scope_movable": '},"scope":{"movable":',
     "scope_why_not": ',"why_not":',
@@ -55,9 +56,8 @@ MESSAGES, _MOMENT = NAMES.index("messages"), NAMES.index("timestamp")
 _FIRST, _NEXT, _SAID, _LAST = b'[{"role":"', b'"},{"role":"', b'","content":"', b'"}]'
 """What stands before the role of the first message and of any other, before each content, and after the last."""
 
-NUMBERS = np.array(
-    ["_usage_" in name or name.endswith(("_input", "_output", "_ms", "_usd", "_seconds", "_percent")) for name in NAMES]
-)
+_MEASURED = ("_input", "_output", "_ms", "_usd", "_seconds", "_percent")
+NUMBERS = np.array(["_usage_" in name or name == "attempt" or name.endswith(_MEASURED) for name in NAMES])
 MOVABLE = NAMES.index("scope_movable")
 TEXTS = ~NUMBERS & ~np.isin(np.arange(len(NAMES)), (MESSAGES, MOVABLE))
 _NEEDED = np.array([name in ("comparison_id", "request_id", "epoch", "arm", "timestamp", "user") for name in NAMES])

@@ -59,6 +59,8 @@ class Item(NamedTuple):
     """What is known by now of why it would not be moved."""
     bare: bool = False
     """Whether nobody is asked, so that its texts were left out."""
+    seen: float = 0.0
+    """On the clock of time.monotonic, which all processes of a machine share."""
 
 
 class Link:
@@ -258,6 +260,8 @@ class Link:
             "primary": replace(item.answer, usage=usage_of(item.answer.usage)),
             "why_not": item.why_not,
             "bare": item.bare,
+            "seen": item.seen,
+            "attempt": request.attempt,
         }
 
     def _finish(self, deadline: float) -> None:

@@ -99,6 +99,7 @@ def _table(rows: Sequence[Comparison]) -> Any:
             counted, measured = name.startswith("usage"), name.endswith(("_ms", "_usd", "_seconds"))
             kind = pa.bool_() if name == "estimated" else whole if counted else real if measured else text
             columns[f"{side}_{name}"] = pa.array([answer[name] for answer in answers], kind)
+    columns["attempt"] = pa.array([row.attempt for row in rows], whole)
     columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
     columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)
     columns["scope_movable"] = pa.array([row.scope.movable for row in rows], pa.bool_())

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -73,6 +75,8 @@ class Worker:
         self._left_out = 0
         self._set_aside: Counter[str] = Counter()
         self._lag_seconds = 0.0
+        self._ready = math.inf
+        """On the clock of time.monotonic: from when on a request waits for the candidate, and not for this process."""
         self._told: Counter[str] = Counter()
         """Losses that the app has told of, which are not this process's own."""
 
@@ -95,7 +99,8 @@ class Worker:
 
     async def _take(self, frame: dict[str, Any]) -> None:
         await self._slots.acquire()
-        task = asyncio.create_task(self._compare(frame))
+        waited = max(0.0, time.monotonic() - max(frame["seen"], self._ready))
+        task = asyncio.create_task(self._compare(frame, round(waited * 1000, 3)))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -106,12 +111,13 @@ class Worker:
         if task.cancelled():
             self._log.drop("shutdown" if self._over else "disabled")
 
-    async def _compare(self, frame: dict[str, Any]) -> None:
+    async def _compare(self, frame: dict[str, Any], waited_ms: float) -> None:
         try:
             if self._over or not self._on:
                 self._log.drop("shutdown" if self._over else "disabled")
                 return
             request = self._request(frame)
+            self._ready = min(self._ready, time.monotonic())  # the first has loaded what tells languages
             if self._config.shadow.categories and request.category not in self._config.shadow.categories:
                 self._left_out += 1
                 return
@@ -120,7 +126,7 @@ class Worker:
                 self._comparer.set_aside(request, sampling)
                 self._set_aside[request.scope.why_not or request.primary.error or ""] += 1
                 return
-            await self._comparer.compare(request, sampling)
+            await self._comparer.compare(request, sampling, waited_ms)
             if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
                 await self._again.compare(request, sampling)
             self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
@@ -156,6 +162,7 @@ class Worker:
             category=category,
             language=language,
             primary=_side(frame["primary"], frame["bare"]),
+            attempt=frame["attempt"],
             scope=Scope(not why_not, why_not or None),
         )
 

@@ -33,7 +33,7 @@ _EMPTY = ("query", "primary_response", "candidate_response")
 """Texts that are empty where there is none."""
 _NUMBER = r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _TIMES = np.array([name.endswith("_ms") for name in NAMES])
-_COUNTS = np.array(["_usage_" in name for name in NAMES])
+_COUNTS = np.array(["_usage_" in name or name == "attempt" for name in NAMES])
 
 
 class Taken(NamedTuple):
@@ -90,6 +90,7 @@ def _table(form: Form) -> tuple[Any, Any]:
     columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     columns["day"] = columns["timestamp"].cast(pa.date32())
     columns |= {name: pc.fill_null(columns[name], "") for name in _EMPTY}
+    columns["attempt"] = pc.fill_null(columns["attempt"], 1)
     columns["scope_movable"] = pc.equal(columns["scope_movable"], "true")
     table = pa.table({name: columns[name] for name in COLUMNS})
     if right.all():

@@ -35,14 +35,19 @@ class Comparer:
         self._endpoint, self._log, self._epoch, self._arm, self._primary = endpoint, log, epoch, arm, primary
         self._cost = cost
 
-    async def compare(self, request: Request, sampling: Sampling) -> Comparison:
-        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does."""
+    async def compare(self, request: Request, sampling: Sampling, waited_ms: float | None = None) -> Comparison:
+        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does.
+
+        `waited_ms`: how long the request had waited for a free place.
+        """
         if self._primary is None:
             primary = priced(request.primary, self._cost, request.timestamp.date())
         else:
             primary = side_of(await self._primary.chat(request.messages))
         answer = await self._endpoint.chat(request.messages)
-        comparison = self._comparison(request, sampling, self._arm, primary, side_of(answer))
+        comparison = self._comparison(
+            request, sampling, self._arm, primary, replace(side_of(answer), waited_ms=waited_ms)
+        )
         self._log.write(comparison)
         return comparison
 
@@ -70,6 +75,7 @@ class Comparer:
             language=request.language,
             primary=primary,
             candidate=candidate,
+            attempt=request.attempt,
             sampling=sampling,
             scope=request.scope,
         )
@@ -121,7 +127,8 @@ async def compare_all(
         for place, (request, sampling) in left:
             if starts is not None:
                 await asyncio.sleep(max(0.0, began + starts[place] - time.monotonic()))
-            comparison = await comparer.compare(request, sampling)
+            late = None if starts is None else max(0.0, time.monotonic() - began - starts[place])
+            comparison = await comparer.compare(request, sampling, None if late is None else round(late * 1000, 3))
             done(comparison)
             if comparison.candidate.error == Reason.BREAKER_OPEN:
                 await asyncio.sleep(median(recent) / 1000 if recent else _PACE_SECONDS)

@@ -12,6 +12,7 @@ another thread, takes turns with the app's event loop. A killed app leaves a wor
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -62,6 +63,8 @@ class ChatRequest:
     the chat is told whether a rollout would move the request; a request's whole body will do."""
     unshowable: str = ""
     """`not_text` for a chat that holds more than text, such as an image; its words are then not looked at."""
+    attempt: int = 1
+    """Which attempt of the client's this is, where it asked again after a failure: a retry is no request of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,10 @@ class ShadowMirror:
             bare = why_not in UNSHOWABLE or bool(why_not and not self._out_of_scope)
             if bare:
                 request, answer, said = _without_texts(request), replace(answer, text=""), 0
+            now = time.monotonic()
             size = said + len(answer.text) + len(request.memory_context or "") + len(request.system_prompt or "")
             history, sampling = tuple(request.history), self._sampler.sampling
-            link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare))
+            link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
 

@@ -126,6 +126,7 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         language=_text(body, "language"),
         primary=side(_object(body, "primary")),
         candidate=side(_object(body, "candidate")),
+        attempt=_attempt(body),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
         scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
@@ -135,6 +136,11 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
 
 def _drops(body: Mapping[str, Any], version: int) -> Drops:
     return Drops(_needed(body, "epoch"), _moment(body), _counts(body), version)
+
+
+def _attempt(body: Mapping[str, Any]) -> int:
+    found = _whole(body, "attempt")
+    return 1 if found is None else found
 
 
 def _scope(body: Mapping[str, Any]) -> Scope:
@@ -174,6 +180,7 @@ def _answered(body: Mapping[str, Any], usage: Usage, billed: Billed) -> Side:
         usage=usage,
         latency_ms=_milliseconds(body, "latency_ms"),
         ttft_ms=_milliseconds(body, "ttft_ms"),
+        waited_ms=_milliseconds(body, "waited_ms"),
         finish_reason=_text(body, "finish_reason"),
         error=_text(body, "error"),
         detail=_text(body, "detail"),

@@ -36,6 +36,8 @@ class Side:
     error: str | None = None
     detail: str | None = None
     billed: Billed = Billed()
+    waited_ms: float | None = None
+    """Until the call could begin, for want of a free place (`endpoint.concurrency`); a user would wait as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Comparison:
     language: str | None
     primary: Side
     candidate: Side
+    attempt: int = 1
+    """Which of the client's attempts at this request was the last; those before it are no requests of their own."""
     sampling: Sampling = Sampling()
     scope: Scope = Scope()
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -116,6 +120,7 @@ def _side(side: Side) -> dict[str, object]:
         "tokens_output": usage.output,
         "usage": usage,
         "latency_ms": side.latency_ms,
+        "waited_ms": side.waited_ms,
         "ttft_ms": side.ttft_ms,
         "finish_reason": side.finish_reason,
         "error": side.error,

@@ -40,6 +40,7 @@ class Request:
     language: str | None
     primary: Side
     scope: Scope = Scope()
+    attempt: int = 1
 
 
 class Replay:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from zantara_exp.config.schema import Config
@@ -79,14 +81,7 @@ def _sampled(config: Config, context: Context) -> _Sample:
 
     layout = context.layout
     users = held_out_users(layout) if config.primary.held_out_only else None
-    replay = Replay(
-        layout.raw_conversations,
-        users,
-        config.dataset.system_prompt,
-        config.dataset.error_patterns,
-        Movable.of(config),
-        config.primary.every_turn,
-    )
+    replay = _replay(config, context, users)
     sampler = Sampler(config.shadow)
     requests = replay.requests()
     if replay.skipped:
@@ -101,6 +96,24 @@ def _sampled(config: Config, context: Context) -> _Sample:
             hint=command("stage=shadow", "shadow.traffic_percent=100", note="or extract more conversations"),
         )
     return _divided(sampled, config)
+
+
+def _replay(config: Config, context: Context, users: Collection[str] | None) -> Replay:
+    return Replay(
+        context.layout.raw_conversations,
+        users,
+        config.dataset.system_prompt,
+        config.dataset.error_patterns,
+        Movable.of(config),
+        config.primary.every_turn,
+    )
+
+
+def _traffic(config: Config, context: Context) -> list[datetime]:
+    """When all requests came that a rollout would move, where the replay's load is a share of theirs."""
+    if config.primary.load_percent is None:
+        return []
+    return [request.timestamp for request in _replay(config, context, None).requests() if request.scope.movable]
 
 
 def _divided(sampled: Sampled, config: Config) -> _Sample:
@@ -146,7 +159,9 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
             for request, sampling in todo.aside:
                 aside.set_aside(request, sampling, wait=True)
             with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
-                asyncio.run(_drive(config, endpoint, log, epoch, todo, tally, progress, server))
+                asyncio.run(
+                    _drive(config, endpoint, log, epoch, todo, tally, progress, server, _traffic(config, context))
+                )
     finally:
         log.close()
     if log.lost:
@@ -167,6 +182,7 @@ async def _drive(
     tally: Tally,
     progress: Progress,
     server: LocalServer | None,
+    traffic: Sequence[datetime],
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
     primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None
@@ -187,7 +203,7 @@ async def _drive(
         ):
             if arm and asked is not None:
                 await _warm_up(asked, arm[0][0])
-                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed)
+                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed, traffic)
                 await compare_all(arm, comparer, config.endpoint.concurrency, done, at)
     finally:
         await endpoint.close()
@@ -204,6 +220,18 @@ async def _warm_up(endpoint: Endpoint, request: Request) -> None:
         )
 
 
+def _load(config: Config) -> str:
+    """What the candidate bore while its latency was measured."""
+    primary = config.primary
+    if primary.arrivals == "at_once":
+        return f"{config.endpoint.concurrency} calls at a time, none waits; primary.arrivals=poisson measures that"
+    if primary.load_percent is not None:
+        return f"{primary.load_percent:g} % of what a rollout would move, {primary.speed:g} times as fast"
+    if primary.arrivals == "recorded":
+        return "that of the requests replayed alone: primary.load_percent=100 is that of all that a rollout would move"
+    return f"{primary.requests_per_second:g} requests a second"
+
+
 def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally: Tally, new: int) -> StageResult:
     sampled, whys = sample.compared, Counter(request.scope.why_not for request, _ in sample.aside).most_common()
     p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
@@ -215,6 +243,7 @@ def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally
         **({"out of scope": ", ".join(f"{why}: {count}" for why, count in whys)} if whys else {}),
         "success rate": "none" if tally.success_rate is None else f"{tally.success_rate:.2%}",
         "candidate latency": "none" if p50 is None or p95 is None else f"p50 {p50:.0f} ms, p95 {p95:.0f} ms",
+        "load": _load(config),
         "log": str(context.layout.logs),
     }
     failures = [(error, str(count)) for error, count in tally.errors.most_common()]
