@@ -130,7 +130,7 @@ def test_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_log_of_nothing(tmp_path: Path) -> None:
-    assert compacted(tmp_path) == Compacted([], [], 0, None)
+    assert compacted(tmp_path) == Compacted([], [], 0, None, {})
     write(tmp_path / "logs", b"{nonsense")
     assert compacted(tmp_path).comparisons == []
 

@@ -111,6 +111,7 @@ PHRASES = {
     "Not measured": "Non misurate",
     "Lines that could not be read (all in quarantine.jsonl)": "Righe illeggibili (tutte in quarantine.jsonl)",
     "Look at this before you believe the numbers": "Da guardare prima di credere ai numeri",
+    "was in the log when it was looked at earlier": "era nel log a uno sguardo precedente",
     "sampled, then lost by the mirror": "campionate, poi perse dal mirror",
     "stood in the log more than once, counted once": "più volte nel log, contate una volta",
     "of the sampled requests are in the numbers": "delle richieste campionate è nei numeri",
@@ -176,6 +177,10 @@ PHRASES = {
     "the numbers speak of that user more than of the others": "i numeri parlano di quell'utente più che degli altri",
     "the endpoint may cut its answers off": "l'endpoint forse tronca le risposte",
     "a clock jumped back, or latency was not logged": "un orologio è saltato, o la latenza manca nel log",
+    "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget": (
+        "una rotazione o qualcuno li ha rimossi; riporta i file, anche compressi in .gz; i giorni vecchi si tolgono con"
+        " stage=forget"
+    ),
     "a writer was started twice, or files were joined": "uno scrittore avviato due volte, o file uniti",
     "days are not drawn alike": "i giorni non sono campionati allo stesso modo",
     "the mirror was off, or its log was lost": "il mirror era spento, o il suo log è andato perso",
@@ -416,6 +421,10 @@ SENTENCES = (
     (r"(\S+ %) of the requests come from one user", "il {} delle richieste viene da un solo utente"),
     (r"(\S+ %) of the replies are empty or dots", "il {} delle risposte è vuoto o puntini"),
     (r"(\S+ %) of the answers have no usable latency", "il {} delle risposte non ha una latenza utilizzabile"),
+    (
+        r"([\d,]+) comparisons from (\S+) to (\S+) were in the log and are gone",
+        "{} confronti dal {} al {} erano nel log e non ci sono più",
+    ),
     (r"([\d,]+) comparisons stand in the log twice", "{} confronti compaiono due volte nel log"),
     (
         r"(\S+) comparisons are dated more than (\S+) h before one logged before them",

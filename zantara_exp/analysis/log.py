@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from zantara_exp.shadow.compact import Compacted
 
 _THREADS = 2
+GONE = "gone"
+"""The reason of what was in the log at an earlier look, and is there no more."""
 """Days whose facts are derived at once."""
 
 
@@ -140,7 +142,10 @@ def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout
             engine, everything, files, compacted.comparisons, cache / "embeddings", config.evaluation.embedding
         )
     horizon = datetime.now(UTC).date() + timedelta(days=1)
-    drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(files, horizon))
+    drops = _drops(compacted.drops) | {
+        (date.fromisoformat(day), epoch, GONE): count for (day, epoch), count in compacted.gone.items()
+    }
+    bad = (*_bad_lines(compacted.quarantine), *_future(files, horizon))
     last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
     if last is None:
         raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", command("stage=shadow"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import SET_BACK
-from zantara_exp.analysis.log import ComparisonLog
+from zantara_exp.analysis.log import GONE, ComparisonLog
 from zantara_exp.shadow.sampling import user_percentile
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
             "of the answers have no usable latency",
             "a clock jumped back, or latency was not logged",
         ),
+        _gone(log),
         _doubles(log, requests),
         _set_back(log, requests),
         _percent(facts),
@@ -108,6 +109,16 @@ def _copied(answered: ir.Table) -> Smell | None:
     same = answered.candidate_answer == answered.primary_answer
     return _share(
         answered, same, 0.5, "of the answers repeat the primary's", "the candidate may see what the primary said"
+    )
+
+
+def _gone(log: ComparisonLog) -> Smell | None:
+    days = {day: count for (day, _, reason), count in log.drops.items() if reason == GONE}
+    if not days:
+        return None
+    return Smell(
+        f"{sum(days.values()):,} comparisons from {min(days)} to {max(days)} were in the log and are gone",
+        "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zantara_exp import billing
-from zantara_exp.analysis.log import BadLine
+from zantara_exp.analysis.log import GONE, BadLine
 from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.config.schema import Config
@@ -218,7 +218,11 @@ def troubles(found: Summary) -> list[Table]:
         rows = [[kind, f"{count:,}", percent(count / found.whole.requests, 2)] for kind, count in found.faults.items()]
         tables.append(Table("Failures of the candidate", ["kind", "requests", "share"], rows))
     if found.drops or found.doubles:
-        rows = [[reason, f"{count:,}", "sampled, then lost by the mirror"] for reason, count in found.drops.items()]
+        how = {GONE: "was in the log when it was looked at earlier"}
+        rows = [
+            [reason, f"{count:,}", how.get(reason, "sampled, then lost by the mirror")]
+            for reason, count in found.drops.items()
+        ]
         if found.doubles:
             rows.append(["double", f"{found.doubles:,}", "stood in the log more than once, counted once"])
         if found.unmeasured:

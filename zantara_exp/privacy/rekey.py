@@ -25,6 +25,7 @@ from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
+from zantara_exp.rollout.complaints import complaint_files
 from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow.reader import log_files
 from zantara_exp.stage import Context, StageResult, Table
@@ -111,7 +112,7 @@ def _user(record: Record) -> object:
 
 
 def _files(at: Layout) -> list[Path]:
-    complaints = sorted(at.logs.glob("complaints_*.jsonl"))
+    complaints = complaint_files(at.logs)
     return [*dataset.files(at), *log_files(at.logs), *served_files(at.logs), *complaints]
 
 

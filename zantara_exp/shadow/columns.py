@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from zantara_exp.packed import reading
 from zantara_exp.shadow._form import AGAIN, NAMES, NUMBERS, TEXTS, Form
 from zantara_exp.shadow.record import LONGEST_MS, SCHEMA_VERSION
 
@@ -51,7 +52,7 @@ class Taken(NamedTuple):
 
 def blocks(source: Path) -> Iterator[bytes]:
     """The file's lines, some megabytes at a time; the last may lack its newline."""
-    with source.open("rb") as file:
+    with reading(source) as file:
         while content := file.read(_BLOCK):
             if not content.endswith(b"\n"):
                 content += file.readline()

@@ -13,11 +13,13 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import ZantaraError
+from zantara_exp.packed import in_order, reading
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
 from zantara_exp.usage import Billed, Usage
 
 _TEXT_KEPT = 200
 _FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
+"""Rotated and packed ones are read as well (`zantara_exp.packed`)."""
 
 HashUser = Callable[[str], str]
 
@@ -43,8 +45,7 @@ def log_files(folder: Path) -> list[Path]:
 
     Raises ZantaraError for a folder, or a link to what is gone, that has the name of one.
     """
-    named = (path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name))
-    found = sorted(named, key=_place)
+    found = in_order(folder.glob("shadow_comparison_*.jsonl*"), _FILE)
     if lost := [path for path in found if not path.is_file()]:
         raise ZantaraError(
             f"{lost[0]} is named like a day of the comparison log and is no file that can be read",
@@ -55,18 +56,14 @@ def log_files(folder: Path) -> list[Path]:
 
 def day_of(path: Path) -> str:
     """The UTC day of a daily file, YYYY-MM-DD."""
-    return _place(path)[0]
-
-
-def _place(path: Path) -> tuple[str, int, str]:
-    match = _FILE.fullmatch(path.name)
+    match = _FILE.match(path.name)
     assert match is not None  # noqa: S101  it is one of `log_files`
-    return match[1], int(match[2] or 1), path.name
+    return match[1]
 
 
 def read_file(path: Path, hash_user: HashUser) -> Iterator[Comparison | Drops | Quarantined]:
     """Every line of one daily file as a record, or as quarantined with its reason. Blank lines are none."""
-    with path.open("rb") as lines:
+    with reading(path) as lines:
         yield from read_lines(lines, path.name, 1, hash_user)
 
 
