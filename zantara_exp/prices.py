@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"([-@:]?(latest|20\d{6}|20\d{2}-\d{2}-\d{2}|v\d+(:\d+)?))*")
 """What may stand behind a model's id: the same model, released on a day."""
+_NO_CHAT = re.compile(
+    "image|imagen|audio|voice|voxtral|tts|speech|transcri|whisper|realtime|live|video|veo|embed|moderation|ocr|search|"
+    "guard|research|robotics|computer-use|translate|vision|codex|code|devstral|davinci|instruct-0914|rosalind|cyber"
+)
+"""What stands in the names of models that are made for something else than an ordinary chat."""
 _DATE_BEGUN = re.compile(r"[-@](20\d*)?$")
 
 
@@ -45,6 +50,8 @@ class Listed:
 
     model: str
     """As the list names it."""
+    provider: str
+    """Whose list it is on; `cost.prices` for an own price."""
     source: str
     tiers: tuple[tuple[int, Rate], ...]
     """From more than so many tokens read on, all tokens cost this; the first from nought on."""
@@ -91,7 +98,12 @@ def _own(name: str, price: Price) -> Listed:
 
     five = cached(price.cache_write_5m)
     hour = five if price.cache_write_1h is None else price.cache_write_1h
-    return Listed(name, "cost.prices", ((0, Rate(price.input, cached(price.cache_read), five, hour, price.output)),))
+    return Listed(
+        name,
+        "cost.prices",
+        "cost.prices",
+        ((0, Rate(price.input, cached(price.cache_read), five, hour, price.output)),),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -101,9 +113,31 @@ def _listed(name: str, providers: tuple[str, ...], day: date) -> Listed | None:
     for provider in providers:
         for model in known.get(provider, ()):
             if _names(model.match, name):
-                tiers = _tiers(model.get_prices(moment))
-                return Listed(model.id, f"genai-prices {_release()}", tiers) if tiers else None
+                return _of(model, provider, moment)
     return None
+
+
+def _of(model: Any, provider: str, moment: datetime) -> Listed | None:
+    tiers = _tiers(model.get_prices(moment))
+    return Listed(model.id, provider, f"genai-prices {_release()}", tiers) if tiers else None
+
+
+def priced_models(cost: Cost, day: date) -> list[Listed]:
+    """The models that a chat could be given to, with their prices on a day: own ones, then those of `cost.providers`.
+
+    Of a model that several providers sell stays the first one's; what is deprecated, free, or made for something else
+    than text is left out.
+    """
+    moment = datetime.combine(day, time(12), UTC)
+    found = {name: _own(name, price) for name, price in cost.prices.items()}
+    for provider in cost.providers:
+        for model in _providers().get(provider, ()):
+            if model.id in found or model.deprecated or _NO_CHAT.search(model.id):
+                continue
+            price = _of(model, provider, moment)
+            if price is not None and price.tiers[0][1].output > 0:
+                found[model.id] = price
+    return list(found.values())
 
 
 @lru_cache(maxsize=1)
