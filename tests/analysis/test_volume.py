@@ -65,7 +65,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(days: int, users: int,
     runs = [simulated(rng, days, users, share, spread) for _ in range(1500)]
     covered = np.mean([hit for hit, _ in runs])
     error = np.sqrt(0.95 * 0.05 / len(runs))
-    assert covered > 0.95 - 0.02 - 3 * error  # heavy tails of few users cost up to two points
+    assert covered > 0.95 - 3 * error
     assert np.median([width for _, width in runs]) < 1.2  # and it says something
 
 

@@ -77,7 +77,8 @@ def market(facts: ir.Table, models: Iterable[str], config: Config, day: date) ->
         Offer(price.model, price.provider, _usd(price, brackets, starts) / requests, key in used)
         for key, price in listed.items()
     ]
-    return Market(day, sorted(offers, key=lambda offer: (offer.usd, offer.model)))
+    # Sums of floats differ in their last digits from run to run, and the order of equals must not.
+    return Market(day, sorted(offers, key=lambda offer: (float(f"{offer.usd:.9g}"), offer.model, offer.provider)))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zantara_exp import billing
 from zantara_exp.analysis.cost import savings
 from zantara_exp.analysis.summary import Spending, Summary
-from zantara_exp.analysis.views import dollars, percent
+from zantara_exp.analysis.views import dollars, percent, steady
 from zantara_exp.analysis.volume import Volume
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Table
@@ -117,10 +117,11 @@ def against_volume(found: Summary) -> Table | None:
         at["break-even"] = curve.break_even
     rows = [
         [
-            what, f"{requests:,.0f}", dollars(curve.candidate(requests) * requests), dollars(curve.primary * requests),
-            percent(curve.saved(requests)),
+            what, f"{steady(requests):,.0f}", dollars(curve.candidate(requests) * requests),
+            dollars(curve.primary * requests),
+            _saved(curve.saved(requests)),
         ]
-        for what, requests in sorted(at.items(), key=lambda item: item[1])
+        for what, requests in sorted(at.items(), key=lambda item: (steady(item[1]), item[0]))
     ]  # fmt: skip
     columns = ["what", "requests a month", "the candidate's cost", "the primary's cost", "saved"]
     return Table("What is saved at other volumes", columns, rows)
@@ -134,7 +135,7 @@ def _break_even(spent: Spending) -> list[str]:
         return ["The candidate is paid for what it is asked only, and is cheaper at any volume."]
     if curve.break_even is None:
         return ["The candidate is cheaper at no volume: what a request takes beyond the fee is more than the primary."]
-    return [f"The candidate is cheaper from {curve.break_even:,.0f} requests a month on."]
+    return [f"The candidate is cheaper from {steady(curve.break_even):,.0f} requests a month on."]
 
 
 def offers(found: Summary, config: Config) -> Table | None:
@@ -160,15 +161,19 @@ def offers(found: Summary, config: Config) -> Table | None:
             dollars(usd * spent.volume.judged),
             _less(usd, spent.usd_per_request),
         ]
-        for usd, model, provider, what in sorted(rows)
+        for usd, model, provider, what in sorted(rows, key=lambda row: (steady(row[0]), *row[1:]))
     ]
     columns = ["model", "provider", "what", "a thousand", "a month", "saved"]
     return Table("The same traffic with other models", columns, shown)
 
 
 def _less(usd: float, today: float | None) -> str:
-    saved = savings(today, usd)
-    return percent(None if saved is None else round(saved, 9) + 0.0)
+    return _saved(savings(today, usd))
+
+
+def _saved(share: float | None) -> str:
+    """Nought is nought, whatever its sign."""
+    return percent(None if share is None else round(share, 9) + 0.0)
 
 
 def _market_notes(spent: Spending) -> list[str]:

@@ -25,9 +25,14 @@ class Tile:
     note: str
 
 
+def steady(value: float) -> float:
+    """Without the last digits, in which sums of floats differ from run to run, and with them what is shown."""
+    return float(f"{value:.12g}")
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.987 -> 98.7 %."""
-    return NOTHING if share is None else f"{share * 100:.{digits}f} %"
+    return NOTHING if share is None else f"{steady(share * 100):.{digits}f} %"
 
 
 def milliseconds(value: float | None) -> str:
@@ -41,6 +46,7 @@ def dollars(value: float | None) -> str:
     """0.0012 -> USD 0.0012; two digits from one dollar on."""
     if value is None:
         return NOTHING
+    value = steady(value)
     return f"USD {value:,.2f}" if abs(value) >= 1 else f"USD {value:.2g}"
 
 
