@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.endpoints.servers import answering, raw_server, response
-from zantara_exp.billing import HOURS_A_MONTH, together, usd_per_month, usd_per_request
+from zantara_exp.billing import HOURS_A_MONTH, another_volume, together, usd_per_month, usd_per_request
 from zantara_exp.config import compose
 from zantara_exp.config.decision import Cost, Price
 from zantara_exp.config.traffic import Endpoint
@@ -121,3 +121,14 @@ def test_a_machine_needs_a_price() -> None:
 def test_a_failure_without_seconds_says_no_cost() -> None:
     answer = ask({"error": "x"}, **FACE)
     assert (answer.error, answer.billed) == (Reason.SERVER_ERROR, Billed())
+
+
+def test_what_was_billed_by_the_declared_volume_at_another() -> None:
+    flat, rented = Endpoint(billing="flat"), Endpoint(billing="hours", gpu="L4", machines=2)
+    assert another_volume(flat, COST, 1000)(usd_per_request(flat, COST)) == pytest.approx(3.78 * 1.08 / 1000)
+    month = 2 * 0.68 * HOURS_A_MONTH
+    assert another_volume(rented, COST, 1000)(month / 30_000) == pytest.approx(month / 1000)
+    assert another_volume(Endpoint(billing="tokens"), COST, 1000)(0.002) == 0.002
+    always = another_volume(Endpoint(**{**RUNPOD, "minimum_workers": 1}), COST, 1_000_000)
+    assert (always(1e-9), always(0.1)) == (pytest.approx(0.68 * HOURS_A_MONTH / 1e6), 0.1)
+    assert another_volume(flat, COST, COST.monthly_requests)(0.5) == pytest.approx(0.5)

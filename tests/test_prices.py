@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zantara_exp.config.decision import Cost, Price
-from zantara_exp.prices import charge_by_tokens, known_providers, price_of
+from zantara_exp.prices import charge_by_tokens, known_providers, price_of, priced_models, standing_of
 from zantara_exp.usage import Usage, usage_of
 
 DAY = date(2026, 11, 3)
@@ -33,6 +33,7 @@ def input_and_output(name: str, cost: Cost = COST, day: date = DAY) -> tuple[flo
         ("claude-sonnet-4@20250514", (3, 15)),
         ("Claude-Haiku-4-5", (1, 5)),
         ("gpt-4o-mini", (0.15, 0.6)),
+        ("gemini-2.0-flash", (0.1, 0.4)),  # its list matches it by a part only; the id itself is its name
         ("gpt-4o-mini-2024-07-18", (0.15, 0.6)),
         ("claude-haiku-4-55", None),
         ("claude-haiku-4-5-turbo", None),
@@ -116,3 +117,24 @@ def test_bills_by_hand(model: str, usage: dict[str, Any], micro_dollars: float, 
     bill = charge_by_tokens(model, usage_of(usage), cost, DAY)
     assert bill is not None
     assert bill.usd == pytest.approx(micro_dollars / 1e6)
+
+
+def test_what_the_lists_say_of_a_models_life() -> None:
+    assert standing_of("claude-haiku-4-5-20251001", COST) == (True, "")
+    assert standing_of("claude-sonnet-4-5", COST) == (True, "")  # its comment tells of a beta that was retired
+    known, said = standing_of("devstral-2512", COST)
+    assert known
+    assert said.endswith(": Deprecated 2026-05-22")
+    assert standing_of("grok-2-1212", COST).said.startswith("deprecated, says genai-prices ")
+    assert standing_of("grok-2-1212", Cost(prices={"grok-2-1212": Price(1, 1)})) == (True, "")
+    assert standing_of("claude-haiku-4-6", COST) == (False, "claude-haiku-4-5")
+    assert standing_of("zz", COST) == (False, "")
+    assert standing_of("mine", Cost(aliases={"mine": "gemini-2.0-flash"})).said.startswith("deprecated")
+
+
+def test_models_a_chat_could_be_given_to() -> None:
+    found = {price.model: price for price in priced_models(Cost(prices={"m": Price(1, 2)}), DAY)}
+    assert {"claude-haiku-5-5", "gpt-5-nano", "m"} <= set(found)
+    assert not {"gemini-2.0-flash", "text-embedding-3-small", "whisper-1", "gpt-4o-mini-tts"} & set(found)
+    assert (found["claude-haiku-4-5"].provider, found["m"].provider) == ("anthropic", "cost.prices")
+    assert all(price.tiers[0][1].output > 0 for price in found.values())

@@ -6,12 +6,13 @@ seconds   of a worker of `endpoint.gpu`, as the job reports them: execution, del
           `endpoint.minimum_workers` are paid for all month, and their seconds are not paid for again
 hours     `endpoint.machines` of `endpoint.gpu`, all month
 
-What is paid by the month is spread over `cost.monthly_requests`.
+What is paid by the month is spread over `cost.monthly_requests`. A bill is written by the declared number; money is
+judged by what `zantara_exp.analysis.volume` makes of it, which stands in its place (`another_volume`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from zantara_exp.config.decision import Cost
@@ -65,6 +66,14 @@ def bill(
     if endpoint.billing == TOKENS:
         return charge_by_tokens(model, usage, cost, day) or Billed()
     return Billed(usd_per_request(endpoint, cost), _basis(endpoint, cost), seconds=seconds)
+
+
+def another_volume(endpoint: Endpoint, cost: Cost, monthly_requests: int) -> Callable[[float], float]:
+    """From what an answer of the candidate is billed by the declared volume to what it is by another; US dollars."""
+    declared, other = usd_per_request(endpoint, cost), usd_per_month(endpoint, cost) / monthly_requests
+    if endpoint.billing == SECONDS:  # a share of the machines that are always on is the least an answer takes
+        return lambda usd: max(usd, other)
+    return lambda usd: usd + other - declared
 
 
 def together(bills: Sequence[Billed]) -> Billed:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"([-@:]?(latest|20\d{6}|20\d{2}-\d{2}-\d{2}|v\d+(:\d+)?))*")
 """What may stand behind a model's id: the same model, released on a day."""
+_NO_CHAT = re.compile(
+    "image|imagen|audio|voice|voxtral|tts|speech|transcri|whisper|realtime|live|video|veo|embed|moderation|ocr|search|"
+    "guard|research|robotics|computer-use|translate|vision|codex|code|devstral|davinci|instruct-0914|rosalind|cyber"
+)
+"""What stands in the names of models that are made for something else than an ordinary chat."""
+_ENDED = re.compile(
+    r'^(Retired|Deprecated|\(deprecated\)|Listed as "\(Shut down\)"|No longer listed)|should be retired|was deprecated|'
+    r"is being deprecated"
+)
+"""How comments on a price list tell that the model itself is going, or gone."""
 _DATE_BEGUN = re.compile(r"[-@](20\d*)?$")
 
 
@@ -39,12 +50,22 @@ class Rate(NamedTuple):
         return sum(parts[name] * price for name, price in self._asdict().items()) / 1e6
 
 
+class Standing(NamedTuple):
+    """What the price lists know of a name."""
+
+    known: bool
+    said: str
+    """Of a known model that it is on its way out, empty where nothing says so; of another the nearest known name."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """A model's prices on one day."""
 
     model: str
     """As the list names it."""
+    provider: str
+    """Whose list it is on; `cost.prices` for an own price."""
     source: str
     tiers: tuple[tuple[int, Rate], ...]
     """From more than so many tokens read on, all tokens cost this; the first from nought on."""
@@ -91,7 +112,12 @@ def _own(name: str, price: Price) -> Listed:
 
     five = cached(price.cache_write_5m)
     hour = five if price.cache_write_1h is None else price.cache_write_1h
-    return Listed(name, "cost.prices", ((0, Rate(price.input, cached(price.cache_read), five, hour, price.output)),))
+    return Listed(
+        name,
+        "cost.prices",
+        "cost.prices",
+        ((0, Rate(price.input, cached(price.cache_read), five, hour, price.output)),),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -100,10 +126,32 @@ def _listed(name: str, providers: tuple[str, ...], day: date) -> Listed | None:
     known = _providers()
     for provider in providers:
         for model in known.get(provider, ()):
-            if _names(model.match, name):
-                tiers = _tiers(model.get_prices(moment))
-                return Listed(model.id, f"genai-prices {_release()}", tiers) if tiers else None
+            if _is(model, name):
+                return _of(model, provider, moment)
     return None
+
+
+def _of(model: Any, provider: str, moment: datetime) -> Listed | None:
+    tiers = _tiers(model.get_prices(moment))
+    return Listed(model.id, provider, f"genai-prices {_release()}", tiers) if tiers else None
+
+
+def priced_models(cost: Cost, day: date) -> list[Listed]:
+    """The models that a chat could be given to, with their prices on a day: own ones, then those of `cost.providers`.
+
+    Of a model that several providers sell stays the first one's; what is deprecated, free, or made for something else
+    than text is left out.
+    """
+    moment = datetime.combine(day, time(12), UTC)
+    found = {name: _own(name, price) for name, price in cost.prices.items()}
+    for provider in cost.providers:
+        for model in _providers().get(provider, ()):
+            if model.id in found or model.deprecated or _NO_CHAT.search(model.id):
+                continue
+            price = _of(model, provider, moment)
+            if price is not None and price.tiers[0][1].output > 0:
+                found[model.id] = price
+    return list(found.values())
 
 
 @lru_cache(maxsize=1)
@@ -120,9 +168,38 @@ def _release() -> str:
     return genai_prices.__version__
 
 
+def standing_of(model: str, cost: Cost) -> Standing:
+    """What the price lists say of a model's life: they name no days of their own, and do not flag every retirement."""
+    name = cost.aliases.get(model, model)
+    if name in cost.prices:
+        return Standing(True, "")
+    listed = (each for provider in cost.providers for each in _providers().get(provider, ()))
+    found = next((each for each in listed if _is(each, name.lower())), None)
+    if found is None:
+        return Standing(False, _near(name, cost))
+    said = next((text for text in (found.price_comments, found.description) if text and _ENDED.search(text)), "")
+    if not (found.deprecated or said):
+        return Standing(True, "")
+    sentence = re.split(r"(?<=[.;]) |, last | \(https?:", said)[0].rstrip(".;")
+    return Standing(True, f"deprecated, says genai-prices {_release()}" + (f": {sentence}" if sentence else ""))
+
+
+def _near(name: str, cost: Cost) -> str:
+    """The nearest name that has a price, or one that holds all of this one."""
+    known = [*cost.prices, *(each.id for provider in cost.providers for each in _providers().get(provider, ()))]
+    parts = [each for each in known if name.lower() in each]
+    near = get_close_matches(name.lower(), known, n=1) or sorted(parts, reverse=True)
+    return near[0] if near else ""
+
+
 def known_providers() -> list[str]:
     """Whose lists there are."""
     return sorted(_providers())
+
+
+def _is(model: Any, name: str) -> bool:
+    """Whether a name is a model's id, or one that it is known by."""
+    return name == model.id.lower() or _names(model.match, name)
 
 
 def _names(logic: MatchLogic, name: str) -> bool:

@@ -43,7 +43,7 @@ def test_every_answer_of_a_held_out_user_is_compared_once() -> None:
     assert (rows["c-0:0"].primary.response, rows["c-0:0"].primary.latency_ms) == ("Ciao!", None)
     assert second.timestamp.isoformat() == "2025-10-01T12:00:00+00:00"
     assert (second.candidate.response, second.candidate.usage.read, second.candidate.error) == ("Ciao a te!", 9, None)
-    assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "user_hash", "candidate")
+    assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "replay", "candidate")
     assert second.candidate.billed.usd == pytest.approx(3.78 * 1.08 / 30_000)
     assert second.candidate.billed.basis == "EUR 3.78 a month over 30000 requests"
     assert second.primary.billed.usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)

@@ -29,7 +29,7 @@ CANDIDATES = ("healthy", "hanging", "refusing", "10 MB", "garbage")
 USERS = 5000
 OUTAGE_SECONDS = 60.0
 _ANSWER = PrimaryAnswer(
-    "Ciao! Come va?", "claude-3-5-haiku", "anthropic", {"input_tokens": 20, "output_tokens": 9}, 5.0
+    "Ciao! Come va?", "claude-haiku-4-5", "anthropic", {"input_tokens": 20, "output_tokens": 9}, 5.0
 )
 
 

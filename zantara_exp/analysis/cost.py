@@ -1,7 +1,7 @@
 """What primary and candidate cost, in US dollars a request: tokens by their prices, or as `endpoint.billing` declares.
 
 Savings = 1 - the candidate's cost / the primary's cost of the moved segment; what is paid by the month is spread over
-the declared `cost.monthly_requests`; euros by `cost.eur_usd`.
+`cost.monthly_requests`, as `zantara_exp.analysis.volume` has it; euros by `cost.eur_usd`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,17 @@ def priced(facts: ir.Table, config: Config) -> ir.Table:
 
     A request that the candidate failed is answered by the primary after all, and paid twice.
     """
+    table = with_primary_usd(facts, config.cost)
+    share = billing.usd_per_request(config.endpoint, config.cost)
+    return table.mutate(candidate_usd=candidate_usd(table, config, share))
+
+
+def candidate_usd(table: ir.Table, config: Config, share: float) -> ir.Value:
+    """The same column of a table that has `primary_usd`, with that share of what is paid by the month a request."""
     import ibis
 
-    table = with_primary_usd(facts, config.cost)
     again = ibis.cases((~table.candidate_ok, table.primary_usd), else_=0.0)
-    return table.mutate(candidate_usd=_candidate_usd(table, config) + again)
+    return _candidate_usd(table, config, share) + again
 
 
 def with_primary_usd(facts: ir.Table, cost: Cost) -> ir.Table:
@@ -39,11 +45,11 @@ def with_primary_usd(facts: ir.Table, cost: Cost) -> ir.Table:
     return facts.mutate(primary_usd=_usd_of_tokens(facts, "primary", cost))
 
 
-def _candidate_usd(facts: ir.Table, config: Config) -> ir.Value:
+def _candidate_usd(facts: ir.Table, config: Config, share: float) -> ir.Value:
     import ibis
 
     endpoint, cost = config.endpoint, config.cost
-    each = ibis.literal(billing.usd_per_request(endpoint, cost))
+    each = ibis.literal(share)
     logged = facts.candidate_billed_usd
     if endpoint.billing == billing.TOKENS:
         own = _usd_of_tokens(facts, "candidate", cost)

@@ -8,7 +8,7 @@ latency_ms  with a limit: requests answered at or under it, among all (a failure
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
 savings     what the candidate is billed, with the primary's cost of the same requests as baseline, in US dollars,
-            over `rollout.categories`
+            over `rollout.categories`; by the volume that the log does not contradict (`zantara_exp.analysis.volume`)
 comparisons how many there are
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.moving import moving, parts
 from zantara_exp.analysis.tables import newest_epoch, user_days
+from zantara_exp.analysis.volume import volume
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
@@ -171,9 +172,13 @@ class _Newest:
             return blocking_errors(layout.incidents, first_value(self._log.facts.day.max()))
         if request.metric == "comparisons":
             return Number(float(first_value(self._facts.count())))
-        found = _MEASURES[request.metric](self._facts, request, config)
+        by = volume(self._log, config) if request.metric == "savings" else None
+        found = _MEASURES[request.metric](self._facts, request, config if by is None else by.config(config))
         lost = _lost(found, self._log.lost(self._epoch, self._first))
-        return _user_days(found, lost, self._epoch, request.metric)
+        measured = _user_days(found, lost, self._epoch, request.metric)
+        if by is None or not isinstance(measured, UserDays):
+            return measured
+        return replace(measured, note=by.contradiction, monthly_requests=by.judged)
 
 
 def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:

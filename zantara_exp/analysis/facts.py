@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.analysis.similarity import Scorer, hashes
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
-from zantara_exp.shadow.record import ONLY_PRIMARY
+from zantara_exp.shadow.record import ONLY_PRIMARY, REPLAY
 from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _TEXT = ("primary_response", "candidate_response", "query")
 _AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
 _SCOPE = ("scope_movable", "scope_why_not")
+_ORIGIN = ("sampling_reason", "primary_provider")
 USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """Tokens of a side by how they are billed."""
 _TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
@@ -159,7 +160,7 @@ def _known_scores(target: Path) -> Mapping[str, float]:
 def _batches(source: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, *_MEASURED, *_TEXT]
+    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, *_ORIGIN, *_MEASURED, *_TEXT]
     with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
             yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
@@ -238,7 +239,7 @@ def derived(rows: Any) -> Any:
     facts |= {name: pc.fill_null(rows[name], UNKNOWN) for name in _NAMED}
     facts |= {"movable": pc.fill_null(rows["scope_movable"], True)}  # versions 1 and 2 do not say
     facts |= {"scoped": pc.is_valid(rows["scope_movable"])}
-    facts |= {"why_aside": _why_aside(rows)}
+    facts |= {"why_aside": _why_aside(rows), "replayed": _replayed(rows)}
     for side in _SIDES:
         said = pc.utf8_trim_whitespace(rows[f"{side}_response"])
         fault = _fault(rows[f"{side}_error"], rows[f"{side}_response"], said)
@@ -267,6 +268,14 @@ def _why_aside(rows: Any) -> Any:
     alone = pc.equal(rows["arm"], ONLY_PRIMARY)
     became = pc.if_else(alone, pc.fill_null(rows["primary_error"], ""), "")
     return pc.fill_null(pc.coalesce(rows["scope_why_not"], became), "")
+
+
+def _replayed(rows: Any) -> Any:
+    """Whether the request comes from recorded conversations, and not from live traffic."""
+    import pyarrow.compute as pc
+
+    said = (pc.equal(pc.fill_null(rows[name], ""), REPLAY) for name in _ORIGIN)
+    return pc.or_(*said)
 
 
 def _fault(error: Any, response: Any, said: Any) -> Any:

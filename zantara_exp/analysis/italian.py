@@ -5,6 +5,33 @@ from __future__ import annotations
 MONTHS = ("gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic")
 
 PHRASES = {
+    # volume and other models
+    "volume": "volume",
+    "What is saved at other volumes": "Quanto si risparmia con altri volumi",
+    "The same traffic with other models": "Lo stesso traffico con altri modelli",
+    "requests a month": "richieste al mese",
+    "the candidate's cost": "costo del candidato",
+    "model": "modello",
+    "provider": "fornitore",
+    "a month": "al mese",
+    "a thousand": "mille",
+    "a quarter": "un quarto",
+    "half": "la metà",
+    "twice": "il doppio",
+    "four times": "il quadruplo",
+    "declared": "dichiarate",
+    "measured": "misurate",
+    "at least": "almeno",
+    "at most": "al massimo",
+    "break-even": "pareggio",
+    "in the log": "nel log",
+    "what is paid today": "quanto si paga oggi",
+    "The candidate is paid for what it is asked only, and is cheaper at any volume.": (
+        "Il candidato si paga solo per ciò che gli si chiede, e costa meno con qualsiasi volume."
+    ),
+    "The candidate is cheaper at no volume: what a request takes beyond the fee is more than the primary.": (
+        "Il candidato non costa meno con nessun volume: oltre al canone una richiesta costa più del primario."
+    ),
     # verdict
     "GO": "GO",
     "NO-GO": "NO-GO",
@@ -376,7 +403,7 @@ SENTENCES = (
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
     (r"Price list: (.*)\.", "Listino: {}."),
     (
-        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\. (\S+) USD per EUR\.",
+        r"The segment took (\S+) tokens in and (\S+) out\. The month counts (\S+) requests\. (\S+) USD per EUR\.",
         "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste. {} USD per EUR.",
     ),
     (
@@ -390,6 +417,69 @@ SENTENCES = (
     (
         r"No price is known for (.*): declare it in cost\.prices, or the name's own in cost\.aliases\.",
         "Nessun prezzo noto per {}: dichiararlo in cost.prices, o il nome proprio in cost.aliases.",
+    ),
+    # at which volume
+    (
+        r"The volume is not measured: (.*)\. (\S+) requests a month are declared\.",
+        "Il volume non è misurato: {}. Sono dichiarate {} richieste al mese.",
+    ),
+    (
+        r"recorded conversations were replayed, which are not all of the traffic; a mirror or gateway measures it",
+        "sono ripetute conversazioni registrate, che non sono tutto il traffico; lo misura un mirror o un gateway",
+    ),
+    (
+        r"([\d,]+) requests do not note what share of the users was sampled \(sampling\.percent\), as version 1 of the "
+        r"log does not",
+        "{} richieste non dicono quale quota degli utenti è campionata (sampling.percent), come la versione 1 del log",
+    ),
+    (r"a sampled share of 0 is noted \(sampling\.percent\)", "è annotata una quota campionata di 0 (sampling.percent)"),
+    (
+        r"(\d) of the 7 days of the week have a complete day in the log \(its first and last are not\)",
+        "{} dei 7 giorni della settimana hanno un giorno intero nel log (il primo e l'ultimo non lo sono)",
+    ),
+    (
+        r"(\d+) users sent what would move, at least (\d+) are needed",
+        "{} utenti hanno inviato ciò che si sposterebbe, ne servono almeno {}",
+    ),
+    (r"shadow\.categories leaves out (.*), which would move", "shadow.categories esclude {}, che si sposterebbe"),
+    (
+        r"Measured: (\S+) requests a month, (\S+) to (\S+) with 95 % confidence, from (\d+) complete days and (\S+) "
+        r"users\. (The declared .*)",
+        "Misurato: {} richieste al mese, da {} a {} con fiducia del 95 %, da {} giorni interi e {} utenti. {}",
+    ),
+    (r"The declared (\S+) agree with that\.", "Le {} dichiarate concordano."),
+    (
+        r"The declared (\S+) contradict that \(cost\.monthly_requests\): the verdict and all that is said here of a "
+        r"month go by (\S+), the end that is worse for the candidate\.",
+        "Le {} dichiarate lo contraddicono (cost.monthly_requests): il verdetto e tutto ciò che qui riguarda il mese "
+        "contano {}, l'estremo peggiore per il candidato.",
+    ),
+    (
+        r"(.*); by (\S+) requests a month: the declared (\S+) \(cost\.monthly_requests\) contradict the log, which "
+        r"measured (\S+) to (\S+)",
+        "{}; con {} richieste al mese: le {} dichiarate (cost.monthly_requests) contraddicono il log, che ne ha "
+        "misurate da {} a {}",
+    ),
+    (r"The candidate is cheaper from (\S+) requests a month on\.", "Il candidato costa meno da {} richieste al mese."),
+    # what others would take
+    (r"the candidate \((\w+)\)", "il candidato ({})"),
+    (
+        r"No listed model of (.*) is cheaper than the candidate\.",
+        "Nessun modello a listino di {} costa meno del candidato.",
+    ),
+    (
+        r"Should this traffic move at all\? (\S+) of (\S+), whose models answer today, would take (USD \S+) a month, "
+        r"the candidate (USD \S+)\.",
+        "Conviene davvero spostare questo traffico? {} di {}, i cui modelli rispondono oggi, costerebbe {} al mese, il "
+        "candidato {}.",
+    ),
+    (
+        r"Other models are billed by this log's own tokens, caches included, at the prices of (\S+)\. They count "
+        r"tokens otherwise and answer with other lengths; whether they answer well enough, and which of them were "
+        r"retired, the price lists do not say\.",
+        "Gli altri modelli sono calcolati con i token di questo log, cache incluse, ai prezzi del {}. Contano i token "
+        "in altro modo e rispondono con altre lunghezze; se rispondano bene, e quali siano ritirati, i listini non lo "
+        "dicono.",
     ),
     # what counts as similar
     (

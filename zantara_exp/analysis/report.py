@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
-from zantara_exp.analysis import pairs, views
+from zantara_exp.analysis import money, pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
@@ -63,8 +63,9 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
         "similar": f"{views.percent(whole.similar_share)} of {whole.scored:,} compared",
         "savings": views.percent(found.spending.savings),
         "would move": str(found.moving),
+        "volume": money.volume_note(found.spending.volume),
     }
-    if gaps := views.cost_gaps(found):
+    if gaps := money.cost_gaps(found):
         lines["cost"] = " ".join(gaps)
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
@@ -85,7 +86,7 @@ def _tables(found: Summary, config: Config) -> list[Table]:
         views.table("Last days", "day", last),
         *views.troubles(found),
     ]
-    return [*tables, views.costs(found, config)]
+    return [*tables, *money.tables(found, config)]
 
 
 def _written(log: ComparisonLog, found: Summary, config: Config, context: Context) -> list[Path]:

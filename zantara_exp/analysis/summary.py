@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from zantara_exp import billing
+from zantara_exp import billing, clock
 from zantara_exp.analysis import cost
+from zantara_exp.analysis.breakeven import Curve, curve
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
+from zantara_exp.analysis.market import Market, market
 from zantara_exp.analysis.metrics import Counts, added
 from zantara_exp.analysis.moving import Part, moving, parts
 from zantara_exp.analysis.smells import Smell, smells
 from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
+from zantara_exp.analysis.volume import DAYS_A_MONTH, Volume, volume
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Moving
@@ -26,12 +29,12 @@ from zantara_exp.prices import price_of
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_DAYS_A_MONTH = 365.25 / 12
-
 
 @dataclass(frozen=True)
 class Spending:
-    """The moved segment's cost, in US dollars."""
+    """The moved segment's cost, in US dollars; by the month at the volume that is judged by."""
+
+    volume: Volume
 
     requests: int
     priced: int
@@ -55,6 +58,10 @@ class Spending:
     """What it takes for these days."""
     seconds_each: float | None
     """Seconds of a worker a request, as the log measured them."""
+    curve: Curve | None
+    """Against requests a month; None where a cost is not known."""
+    market: Market | None
+    """What others would take for it; None where no token was counted."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         all_days = command("stage=report", without=days, note="all of its days")
         hint = all_days if some_days else command("stage=shadow")
         raise MissingInputError(f"the log holds no comparison {start}to {config.as_of or log.until}", hint)
+    by_volume = volume(log, config)
+    config = by_volume.config(config)
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)
     found = [cell for cell in everything if cell.epoch == epoch]
@@ -142,7 +151,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         faults=faults(facts),
         users=users,
         largest_user=largest,
-        spending=_spending(found, (log.until - first).days + 1, config),
+        spending=_spending(found, facts, (log.until - first).days + 1, by_volume, config),
         drops=dict(drops),
         bad=[line for line in log.bad if line.day is None or first <= line.day <= log.until],
         doubles=log.doubles,
@@ -189,7 +198,7 @@ def _users(facts: ir.Table) -> tuple[int, float]:
     return int(found["users"]), float(found["most"]) / float(found["all"])
 
 
-def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
+def _spending(found: Sequence[Cell], facts: ir.Table, days: int, by_volume: Volume, config: Config) -> Spending:
     cells = [cell for cell in found if cell.category in config.rollout.categories]
     moved, unpriced = added(cell.counts for cell in cells), Counter[str]()
     prices = set()
@@ -202,6 +211,7 @@ def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
     each, own = moved.usd_per_request, moved.candidate_usd_per_request
     fixed = billing.usd_per_month(config.endpoint, config.cost)
     return Spending(
+        volume=by_volume,
         requests=moved.requests,
         priced=moved.priced,
         usd_per_request=each,
@@ -216,8 +226,10 @@ def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
         unpriced=dict(unpriced.most_common()),
         prices=sorted(prices),
         days=days,
-        candidate_usd=fixed * days / _DAYS_A_MONTH if fixed else moved.candidate_usd,
+        candidate_usd=fixed * days / DAYS_A_MONTH if fixed else moved.candidate_usd,
         seconds_each=_seconds_each(moved),
+        curve=curve(facts, each, config),
+        market=market(facts, {cell.primary_model for cell in cells}, config, clock.now().date()),
     )
 
 

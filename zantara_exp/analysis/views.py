@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zantara_exp import billing
 from zantara_exp.analysis.log import GONE, BadLine
 from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
@@ -26,9 +25,14 @@ class Tile:
     note: str
 
 
+def steady(value: float) -> float:
+    """Without the last digits, in which sums of floats differ from run to run, and with them what is shown."""
+    return float(f"{value:.12g}")
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.987 -> 98.7 %."""
-    return NOTHING if share is None else f"{share * 100:.{digits}f} %"
+    return NOTHING if share is None else f"{steady(share * 100):.{digits}f} %"
 
 
 def milliseconds(value: float | None) -> str:
@@ -42,6 +46,7 @@ def dollars(value: float | None) -> str:
     """0.0012 -> USD 0.0012; two digits from one dollar on."""
     if value is None:
         return NOTHING
+    value = steady(value)
     return f"USD {value:,.2f}" if abs(value) >= 1 else f"USD {value:.2g}"
 
 
@@ -112,40 +117,6 @@ def segments(found: Summary) -> list[Table]:
     return tables
 
 
-def costs(found: Summary, config: Config) -> Table:
-    """The moved segment's cost."""
-    spent = found.spending
-    rows = [
-        [
-            "primary, requests in the log with a known cost",
-            f"{spent.priced:,}",
-            dollars(spent.usd_per_request),
-            dollars(spent.primary_usd),
-        ],
-        [
-            "primary, a month",
-            f"{config.cost.monthly_requests:,}",
-            dollars(spent.usd_per_request),
-            dollars(spent.primary_monthly),
-        ],
-        [
-            f"candidate, a month ({_billing(config)})",
-            f"{config.cost.monthly_requests:,}",
-            dollars(spent.candidate_each),
-            dollars(spent.candidate_monthly),
-        ],
-        [
-            f"candidate, the {spent.days} day{'s' if spent.days > 1 else ''} so far",
-            f"{spent.requests:,}",
-            dollars(spent.candidate_usd / spent.requests if spent.requests else None),
-            dollars(spent.candidate_usd),
-        ],
-        ["saved", "", "", percent(spent.savings)],
-    ]
-    segment = " and ".join(config.rollout.categories)
-    return Table(f"The moved segment: {segment}", ["", "requests", "each", "cost"], rows)
-
-
 def moves(found: Summary) -> Table | None:
     """What of the traffic a rollout would move, and what keeps the rest; None where no line notes it."""
     scoped = [part for part in found.parts if part.scoped]
@@ -160,55 +131,6 @@ def moves(found: Summary) -> Table | None:
     return Table(
         "What a rollout would move, and what not", ["", "requests", "share", "the primary's cost", "of the cost"], rows
     )
-
-
-def cost_notes(found: Summary, config: Config) -> list[str]:
-    """What the cost rests on."""
-    spent = found.spending
-    return [
-        *(f"Price list: {price}." for price in spent.prices),
-        f"The segment took {spent.tokens_input:,.0f} tokens in and {spent.tokens_output:,.0f} out. "
-        f"The month assumes {config.cost.monthly_requests:,} requests. {config.cost.eur_usd:g} USD per EUR.",
-        *_measured(found, config),
-        *cost_gaps(found),
-    ]
-
-
-def _billing(config: Config) -> str:
-    endpoint = config.endpoint
-    if endpoint.billing == billing.FLAT:
-        return f"EUR {config.cost.candidate_monthly_eur:g} flat, the plan's assumption"
-    return "tokens" if endpoint.billing == billing.TOKENS else f"{endpoint.billing} of {endpoint.gpu}"
-
-
-def _measured(found: Summary, config: Config) -> list[str]:
-    """A flat fee, held against the work that the log measured."""
-    spent, cost = found.spending, config.cost
-    if config.endpoint.billing != billing.FLAT or not spent.seconds_each:
-        return []
-    hours = spent.seconds_each * cost.monthly_requests / 3600
-    prices = ", ".join(f"{name} {price:g}" for name, price in cost.gpu_usd_hour.items())
-    return [
-        f"EUR {cost.candidate_monthly_eur:g} flat is an assumption: the log measured {spent.seconds_each:.2f} s of "
-        f"work a request, {hours:,.1f} hours a month one after the other, so that the fee pays "
-        f"{dollars(billing.usd_per_month(config.endpoint, cost) / hours)} an hour (cost.gpu_usd_hour: {prices})."
-    ]
-
-
-def cost_gaps(found: Summary) -> list[str]:
-    """What of the cost is not known, or not counted."""
-    spent, gaps = found.spending, []
-    if spent.estimated:
-        gaps.append(
-            f"The tokens of {spent.estimated:,} of {spent.requests:,} requests are estimated from their texts: "
-            "their streams held no usage."
-        )
-    if spent.priced < spent.requests:
-        gaps.append(f"{spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing.")
-    if spent.unpriced:
-        names = ", ".join(f"{name} ({count:,} requests)" for name, count in spent.unpriced.items())
-        gaps.append(f"No price is known for {names}: declare it in cost.prices, or the name's own in cost.aliases.")
-    return gaps
 
 
 def troubles(found: Summary) -> list[Table]:

@@ -105,7 +105,11 @@ class Cost:
     eur_usd: float = setting(1.08, "US dollars per euro.", gt=0)
     gpu_usd_hour: dict[str, float] = setting({}, "What an hour of a machine takes that serves, in US dollars, by name.")
     gpu_hour_eur: float = setting(0.79, "What an hour of a GPU takes that trains the candidate, in euros.", ge=0)
-    monthly_requests: int = setting(30_000, "Requests a month of the moved segment.", ge=1)
+    monthly_requests: int = setting(
+        30_000,
+        "Requests a month of the moved segment; the log's own measurement decides where it contradicts this.",
+        ge=1,
+    )
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Prices that are none below nought."""

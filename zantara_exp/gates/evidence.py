@@ -62,6 +62,10 @@ class UserDays:
     """Hash of model, prompt and endpoint that the evidence is about; a provider returns one epoch only."""
     slot: NDArray[np.int64] | None = None
     """Slot of ten minutes within the day, from 0 to SLOTS - 1; None where only the day is known."""
+    note: str = ""
+    """What the decision's reason must add, such as an assumption that the evidence contradicts."""
+    monthly_requests: int | None = None
+    """Over how many requests a month what is paid by the month is spread; None where it is not about money."""
 
 
 @dataclass(frozen=True)

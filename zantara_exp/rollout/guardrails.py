@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from zantara_exp.analysis.incidents import KIND, Noted, noted
+from zantara_exp.billing import another_volume
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
@@ -90,7 +91,10 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     """
     began = _read_from(state, now)
     lines = (served or ServedReader(config, layout)).read(began)
-    seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
+    volume = state.monthly_requests or config.cost.monthly_requests
+    billed = another_volume(config.endpoint, config.cost, volume)
+    complaints = read_complaints(config, layout, began)
+    seen = observe(lines, complaints, state.epoch, began, config.cost, billed)
     held_since = max(state.since or began, began)
     judge = _Judge(seen, state, began, now)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]

@@ -1,7 +1,7 @@
 """Shadow mode as a library, three lines in an asyncio app:
 
     shadow = ShadowMirror.from_config("endpoint=runpod", "shadow=live")
-    shadow.observe(ChatRequest(message, user_id=user), PrimaryAnswer(text, model="claude-3-5-haiku"))
+    shadow.observe(ChatRequest(message, user_id=user), PrimaryAnswer(text, model="claude-haiku-4-5"))
     await shadow.close()
 
 `observe` puts the request into a bounded queue and returns: it never waits, never raises and does no input or output.

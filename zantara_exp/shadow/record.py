@@ -18,6 +18,8 @@ AA = "aa"
 """The arm in which the primary answers in the candidate's place."""
 ONLY_PRIMARY = "primary"
 """The arm of requests that were sampled and shown to nobody else: counted, without their texts."""
+REPLAY = "replay"
+"""`sampling.reason` of a request that comes from recorded conversations, and the provider of a recorded answer."""
 LONGEST_MS = 24 * 3600 * 1000.0
 """A day: no answer takes longer, so a line that says so is not to be believed."""
 

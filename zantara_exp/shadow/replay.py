@@ -20,7 +20,7 @@ from zantara_exp.endpoints.base import Message
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.movable import Asked, Movable
-from zantara_exp.shadow.record import Scope, Side
+from zantara_exp.shadow.record import REPLAY, Scope, Side
 from zantara_exp.usage import Usage
 
 RECORDED_ERROR = "recorded_error"
@@ -122,7 +122,7 @@ class Replay:
         return Side(
             response=text,
             model=facts.get("model"),
-            provider="replay",
+            provider=REPLAY,
             usage=Usage(facts.get("tokens_input"), output=facts.get("tokens_output")) if last else Usage(),
             latency_ms=facts.get("latency_ms") if last else None,
             error=failed,

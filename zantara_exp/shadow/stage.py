@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from zantara_exp.shadow.compare import Comparer, compare_all
 from zantara_exp.shadow.fetch import fetch
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.reader import read_log
-from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, Comparison, Sampling, comparison_id
+from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, REPLAY, Comparison, Sampling, comparison_id
 from zantara_exp.shadow.replay import Replay, Request
 from zantara_exp.shadow.sampling import Sampler, repeated
 from zantara_exp.shadow.tally import Tally
@@ -87,7 +88,7 @@ def _sampled(config: Config, context: Context) -> _Sample:
     if replay.skipped:
         context.say(f"{replay.skipped} recorded answers follow no question, and are not compared")
     chosen = [(request, sampler.choose(request.user, request.category)) for request in requests]
-    sampled = [(request, sampling) for request, sampling in chosen if sampling is not None]
+    sampled = [(request, replace(sampling, reason=REPLAY)) for request, sampling in chosen if sampling is not None]
     if not sampled:
         whose = " of users held out from training" if users is not None else ""
         raise MissingInputError(
