@@ -22,7 +22,7 @@ def found(layout: Layout, config: Config) -> list[str]:
         epoch, first = newest_epoch(log.facts)
         facts = log.facts.filter(log.facts.epoch == epoch)
         # one user of the generator is always busy; that smell has a test of its own
-        return [smell.what for smell in smells(log, facts, first) if "one user" not in smell.what]
+        return [smell.what for smell in smells(log, facts, first, 0.001) if "one user" not in smell.what]
 
 
 def test_a_clean_log_does_not_smell(layout: Layout, config: Config) -> None:
@@ -97,7 +97,7 @@ def test_what_was_under_way_at_once_is_no_jump(layout: Layout, config: Config) -
 def test_one_user_who_dominates(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, replace(CLEAN, users=2))
     with open_log(config, layout) as log:
-        assert "one user" in smells(log, log.facts, log.until)[0].what
+        assert "one user" in smells(log, log.facts, log.until, 0.001)[0].what
 
 
 def test_a_handful_is_not_judged(layout: Layout, config: Config) -> None:

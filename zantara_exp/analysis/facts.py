@@ -24,7 +24,7 @@ from zantara_exp.whole import unfinished
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 9
+_FORMAT = 10
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -40,7 +40,7 @@ UNKNOWN = "unknown"
 
 _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
-_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
+_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
 _SCOPE = ("scope_movable", "scope_why_not")
 USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
