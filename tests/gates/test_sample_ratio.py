@@ -76,12 +76,13 @@ def test_looking_after_every_user_finds_no_more_than_alpha(declared):
         assert (most >= -np.log(alpha)).mean() <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / runs)
 
 
-def test_sixty_to_forty_is_found_and_how_soon():
-    alpha, runs = share_of_alpha(0.001, 1), 1000
-    parts = (np.random.default_rng(3).random((runs, 1500)) >= 0.6).astype(int)
-    over = log_evidence_path(parts, HALVES) >= -np.log(alpha)
+@pytest.mark.parametrize(("declared", "truth", "users"), [(0.5, 0.6, 470), (0.5, 0.9, 62), (0.1, 0.15, 748)])
+def test_what_is_off_is_found_and_how_soon(declared, truth, users):
+    runs, alpha = 600, share_of_alpha(0.001, 1)
+    parts = (np.random.default_rng(3).random((runs, 4 * users)) >= truth).astype(int)
+    over = log_evidence_path(parts, [declared, 1 - declared]) >= -np.log(alpha)
     assert over.any(axis=1).mean() > 0.99
-    assert 430 < np.median(over.argmax(axis=1)) < 510
+    assert np.median(over.argmax(axis=1)) == pytest.approx(users, rel=0.1)
 
 
 @pytest.mark.parametrize("counts", [(280, 220), (330, 270), (600, 400), (270, 30)])

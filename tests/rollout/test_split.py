@@ -128,6 +128,7 @@ def test_a_breach_goes_before_a_mismatch(running: Path):
 def test_status_shows_it_and_does_not_say_advance(running: Path):
     serve(sized(270, 30), *range(7))
     shown = act("status", days=7)
+    assert shown.summary["arms"].startswith("sample ratio mismatch: 270 of 300 users have the candidate (90.0 %)")
     rows = [row for table in shown.tables for row in table.rows]
     assert ["sample ratio", "MISMATCH", "p of 0.0005 or less", "270", "30", "300"] in [row[:6] for row in rows]
     assert any(row[0] == "held" and "270 of 300 users" in row[1] for row in rows)

@@ -1,4 +1,7 @@
-"""What smells: patterns that make good numbers worth nothing. None of them decides; each says where to look."""
+"""What smells: patterns that make good numbers worth nothing. None of them decides; each says where to look.
+
+That the users are not the declared sample is found by the gate as well, which then says no GO.
+"""
 
 from __future__ import annotations
 

@@ -35,13 +35,15 @@ def result(
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
         summary |= _described(config.rollout, state, now)
+    found = _look(config, layout, state, now)
+    mismatch = found.split.mismatch if isinstance(found, Look) else ""
+    if mismatch:
+        summary["arms"] = mismatch
     refused, objections = _start(config, layout, state, now)
     if refused is not None:
         summary["a start is refused"] = refused
     if objections:
         summary["a start asks for a reason"] = "; ".join(objections)
-    found = _look(config, layout, state, now)
-    mismatch = found.split.mismatch if isinstance(found, Look) else ""
     return StageResult(
         summary=summary,
         metrics={"rollout/percent": share},
