@@ -87,3 +87,12 @@ def test_a_gate_says_no_go_but_never_go_on_another_sample(layout: Layout, config
     assert "users do not fill the sampled 100 % evenly: 0 to" in found.sample.mismatch
     assert found.verdict == "INCONCLUSIVE"
     assert found.sample.mismatch in found.reason
+
+
+def test_a_gate_that_tests_nothing_makes_a_start_say_why(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, PLAN)
+    off = replace(config, gate=replace(config.gate, sample_ratio_alpha=0.0))
+    for of_gate, asks in ((config, False), (off, True)):
+        standing = judge(of_gate, layout)[0].standing
+        assert standing is not None
+        assert any("not tested: gate.sample_ratio_alpha=0" in each for each in standing.objections) == asks
