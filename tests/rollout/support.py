@@ -27,8 +27,12 @@ SERVED = (
     "endpoint.base_url=http://127.0.0.1:9/v1",
     "endpoint.model=zantara",
     "rollout.probe.enabled=false",
+    "rollout.sample_ratio_alpha=0",
 )
-"""A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step."""
+"""A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step.
+
+`traffic` gives both arms as many users whatever the share, so their sizes are tested by `test_split.py` alone.
+"""
 AGED = "rollout.go_max_age_days=90"
 """For starts weeks after the GO, with no log that says what came since."""
 _USD_FLAT = 3.78 * 1.08 / 30_000

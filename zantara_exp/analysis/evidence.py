@@ -31,11 +31,13 @@ from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.moving import moving, parts
+from zantara_exp.analysis.sample import sampled
 from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.analysis.volume import volume
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.collect import SAMPLE
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Number, UserDays
 from zantara_exp.layout import Layout
 
@@ -168,6 +170,8 @@ class _Newest:
 
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
         """What it says about one metric of the log."""
+        if request == SAMPLE:
+            return sampled(self._facts)
         if request.metric == "blocking_errors":
             return blocking_errors(layout.incidents, first_value(self._log.facts.day.max()))
         if request.metric == "comparisons":

@@ -40,7 +40,7 @@ UNKNOWN = "unknown"
 
 _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
-_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
+_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
 _SCOPE = ("scope_movable", "scope_why_not")
 _ORIGIN = ("sampling_reason", "primary_provider")

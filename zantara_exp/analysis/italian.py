@@ -212,9 +212,10 @@ PHRASES = {
     "days are not drawn alike": "i giorni non sono campionati allo stesso modo",
     "the mirror was off, or its log was lost": "il mirror era spento, o il suo log è andato perso",
     "a clock jumped, or files were joined": "un orologio è saltato, o sono stati uniti dei file",
-    "they were sampled by another rule than the log says": "campionati con una regola diversa da quella nel log",
-    "the users do not fill the sampled share evenly": "gli utenti non riempiono in modo uniforme la quota campionata",
-    "a part of the sample is missing from the log": "una parte del campione manca dal log",
+    "they were sampled by another rule than the log says; no gate says GO on it": "campionati con una regola diversa "
+    "da quella nel log; con questo nessun gate dice GO",
+    "a part of the sample is missing from the log; no gate says GO on it": "una parte del campione manca dal log; con "
+    "questo nessun gate dice GO",
 }
 
 SENTENCES = (
@@ -229,6 +230,18 @@ SENTENCES = (
         "Il gate {} non può ancora decidere: {}. Di questo passo la decisione richiede {}.",
     ),
     (r"Gate (\S+) cannot decide yet: (.*)\.", "Il gate {} non può ancora decidere: {}."),
+    (r"(.*); sample ratio mismatch: (.*)", "{}; il campione non è quello dichiarato: {}"),
+    (r"sample ratio mismatch: (.*)", "il campione non è quello dichiarato: {}"),
+    (r"([\d,]+) of ([\d,]+) users lie outside of the sampled (\S+ %)", "{} utenti su {} sono fuori dal {} campionato"),
+    (
+        r"([\d,]+) of ([\d,]+) users lie outside of the sampled (\S+ %); (.*)",
+        "{} utenti su {} fuori dal {} campionato; {}",
+    ),
+    (
+        r"([\d,]+) users do not fill the sampled (\S+ %) evenly: ([\d,]+) to ([\d,]+) in a tenth of it, where (\S+) "
+        r"are expected \((p .*?)\)(.*)",
+        "{} utenti non riempiono in modo uniforme il {} campionato: da {} a {} in un suo decimo, attesi {} ({}){}",
+    ),
     (r"no evidence on (.*?); not decided: (.*)", "nessuna evidenza su {}; da decidere: {}"),
     (r"no evidence on (.*)", "nessuna evidenza su {}"),
     (r"not decided: (.*)", "da decidere: {}"),
@@ -521,7 +534,6 @@ SENTENCES = (
         "{} confronti hanno una data di oltre {} h anteriore a uno scritto prima",
     ),
     (r"the sampled share changed within the epoch: (.*)", "la quota campionata è cambiata nell'epoca: {}"),
-    (r"(\S+ %) of the users lie outside of the sampled share", "il {} degli utenti è fuori dalla quota campionata"),
     (r"(\d+) days without a comparison", "{} giorni senza confronti"),
     # terminal and provenance
     (r"([\d,]+) of ([\d,]+) users, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),

@@ -155,7 +155,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         drops=dict(drops),
         bad=[line for line in log.bad if line.day is None or first <= line.day <= log.until],
         doubles=log.doubles,
-        smells=smells(log, facts, first),
+        smells=smells(log, facts, first, config.gate.sample_ratio_alpha),
         noise=added(cell.counts for cell in cells(noise, config)),
         parts=parts(log, epoch, first, config),
         before=_before(log, epoch, first, config),

@@ -6,7 +6,7 @@ An area that measures something (analysis of the comparison log, evaluation, rev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -97,7 +97,27 @@ class Missing:
     reason: str
 
 
-Evidence = UserDays | Number | Reviews | Missing
+@dataclass(frozen=True)
+class Drawn:
+    """The users of a sample at one declared share."""
+
+    percent: float
+    """The declared share of all users; above 0, at most 100."""
+    places: NDArray[np.float64]
+    """Where each user stands in [0, 100), by the hash that samples, in the order of their first requests."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The users that evidence from a log is about: what a gate asks for beside its criteria; none can name it."""
+
+    drawn: Sequence[Drawn]
+    """In the order in which the shares were first used."""
+    untested: int
+    """Users of whom no line says that a hash put them into the sample."""
+
+
+Evidence = UserDays | Number | Reviews | Sampled | Missing
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def has_log(layout: Layout) -> bool:
 def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None:
     from zantara_exp.gates.collect import collect
 
-    seen = collect(config, layout, None)
+    seen = collect(config, layout, None).seen
     for name, criterion in gate.criteria.items():
         evidence = seen[name].go
         if kind_named(criterion.kind).counts_requests and isinstance(evidence, UserDays):

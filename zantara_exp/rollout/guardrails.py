@@ -27,6 +27,7 @@ from zantara_exp.rollout.complaints import read_complaints
 from zantara_exp.rollout.history import began_at, served_since, steps_began
 from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
+from zantara_exp.rollout.split import Split, split_of
 from zantara_exp.rollout.state import State
 
 _READ_DAYS = DAY_STARTS + 1
@@ -74,6 +75,8 @@ class Look:
     decisions: Sequence[Watched]
     breach: str
     """Which guardrails were breached and why; empty where none was. What it says is rolled back."""
+    split: Split
+    """How users fell into the arms; a mismatch says nothing of the candidate, and holds the ramp."""
     outage: str
     """What is going on and since when; empty where no outage is, or where none is answered by a pause."""
     thin: str
@@ -114,7 +117,9 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     ]
     silent = (now - max([*logged, held_since])) / timedelta(hours=1)
     held = seen.candidate.only(seen.candidate.seconds >= (held_since - began).total_seconds())
-    return Look(decisions, breach, outage, _thin(config.rollout, state, held, seen), silent)
+    split = split_of(seen, state, began, now, config.rollout.sample_ratio_alpha)
+    thin = _thin(config.rollout, state, held, seen) or (split.why_not if split.unseen else "")
+    return Look(decisions, breach, split, outage, thin, silent)
 
 
 def _read_from(state: State, now: datetime) -> datetime:

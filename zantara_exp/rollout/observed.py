@@ -100,6 +100,8 @@ class Arm:
     seconds: Floats
     """Since the rollout began."""
     language: NDArray[np.str_]
+    share: Floats
+    """Percent of users who had the candidate at each request's moment."""
     place: NDArray[np.int64]
     """Of each request among the lines that are measured."""
     measures: Measures
@@ -112,7 +114,8 @@ class Arm:
     def only(self, keep: NDArray[np.bool_]) -> Arm:
         """The requests marked in `keep`."""
         return replace(
-            self, user=self.user[keep], seconds=self.seconds[keep], language=self.language[keep], place=self.place[keep]
+            self,
+            **{name: getattr(self, name)[keep] for name in ("user", "seconds", "language", "share", "place")},
         )
 
     def rows(self, guardrail: Guardrail, block_seconds: float) -> Rows:
@@ -165,6 +168,7 @@ def _arm(
     user = np.fromiter((codes[line.user] for line in lines), np.int64, len(lines))
     seconds = np.fromiter(((line.timestamp - began).total_seconds() for line in lines), np.float64, len(lines))
     language = np.array([line.language or "" for line in lines], dtype=np.str_)
+    share = np.fromiter((line.share for line in lines), np.float64, len(lines))
     first = np.zeros(len(lines), dtype=bool)
     if lines:
         days = (seconds // _APART.total_seconds()).astype(np.int64)
@@ -176,7 +180,7 @@ def _arm(
         ],
         dtype=bool,
     )
-    return Arm(user, seconds, language, np.arange(len(lines)), Measures(lines, bad, first, bill))
+    return Arm(user, seconds, language, share, np.arange(len(lines)), Measures(lines, bad, first, bill))
 
 
 def _day(moment: datetime, began: datetime) -> int:
