@@ -52,7 +52,7 @@ def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: Clau
     assert {row.primary.response for row in rows} == {row.candidate.response for row in noise} == {"".join(TOKENS)}
     assert {row.candidate.response for row in candidate} == {"Ciao a te!"}
     assert {row.primary.usage.output for row in rows} == {5}
-    assert all("USD 0.8 / 4 a million tokens" in str(row.candidate.billed.basis) for row in noise)
+    assert all("USD 1 / 5 a million tokens" in str(row.candidate.billed.basis) for row in noise)
     assert {row.candidate.billed.basis for row in candidate} == {"EUR 3.78 a month over 30000 requests"}
     assert len(claude.bodies) == 40 + 2 * len(noise) + 1  # one to warm up
     assert result.metrics["shadow/comparisons"] == again.metrics["shadow/comparisons"] == 40
