@@ -36,9 +36,10 @@ class ChatApp:
         history = self.histories.setdefault(user_id, [])
         system = "\n\n".join(filter(None, [SYSTEM, memory_context]))
         began = time.perf_counter()
+        asked = {"max_tokens": 400}  # and tools, stop words, thinking ... where an app has them
         reply = await self.claude.messages.create(
             model=self.model,
-            max_tokens=400,
+            **asked,
             system=system,
             messages=[*history, {"role": "user", "content": message}],  # type: ignore[list-item]
         )
@@ -46,12 +47,13 @@ class ChatApp:
             text="".join(block.text for block in reply.content if block.type == "text"),
             model=reply.model,
             provider="anthropic",
-            tokens_input=reply.usage.input_tokens,
-            tokens_output=reply.usage.output_tokens,
+            usage=reply.usage,
             latency_ms=(time.perf_counter() - began) * 1000,
             finish_reason=reply.stop_reason,
         )
-        request = ChatRequest(message, user_id, tuple(history), memory_context, category, system_prompt=SYSTEM)
+        request = ChatRequest(
+            message, user_id, tuple(history), memory_context, category, system_prompt=SYSTEM, options=asked
+        )
         self.shadow.observe(request, answer)  # 2
         history += [{"role": "user", "content": message}, {"role": "assistant", "content": answer.text}]
         return answer.text

@@ -40,3 +40,32 @@ def test_a_variable_that_is_not_set(
     assert "RUNPOD_API_KEY" in printed
     assert "DATABASE_URL" in printed or "ZANTARA_HASH_KEY" in printed
     assert "stages that cannot run extract, shadow" in printed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["endpoint=anthropic"], "endpoint.model ok claude-haiku-4-5: on the price list, which does not say"),
+        (
+            ["endpoint=anthropic", "endpoint.model=gemini-2.0-flash"],
+            "endpoint.model warning gemini-2.0-flash: deprecated, says genai-prices",
+        ),
+        (
+            ["endpoint=anthropic", "endpoint.model=claude-haiku-45"],
+            "warning no price list knows claude-haiku-45: did you mean claude-haiku-4-5? else give it a price",
+        ),
+        (["+cost.aliases={haiku: haiku}"], "cost.aliases.haiku warning no price list knows haiku: did you mean"),
+        (["+cost.aliases={old: devstral-2512}"], "cost.aliases.old warning devstral-2512: deprecated, says"),
+        (["judge=anthropic"], "judge.endpoint.model ok claude-sonnet-4-5"),
+        (["primary.endpoint=anthropic"], "primary.endpoint=anthropic ok claude-haiku-4-5"),
+        (["endpoint=runpod"], "balizero/zantara-llama-3.1-8b-v2: on no price list, and not billed by tokens"),
+        (["endpoint=runpod", "endpoint.fallback=[huggingface]"], "warning no price list knows balizero/zantara-llama"),
+    ],
+)
+def test_models_by_name(workdir: Path, capsys: pytest.CaptureFixture[str], overrides: list[str], said: str) -> None:
+    run_overrides(["stage=doctor", *overrides])
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_wrong_option_is_said_and_the_rest_is_looked_at(workdir: Path) -> None:
+    assert run_overrides(["stage=doctor", "endpoint=runpod", "endpoint.fallback=[nothing]"]) == 1

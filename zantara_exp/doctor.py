@@ -7,6 +7,7 @@ import platform
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -125,6 +126,41 @@ def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
     yield Finding(what, not trouble, trouble or "its key is set, and its address answers", "shadow")
 
 
+def _models(config: Config, _: Context) -> Iterator[Finding]:
+    """Models that are asked or priced by name: whether the price lists know them, and call them deprecated."""
+    from zantara_exp.prices import standing_of
+
+    for key, name, priced in dict.fromkeys(_named(config)):
+        known, said = standing_of(name, config.cost)
+        if not known and not priced:
+            yield Finding(key, True, f"{name}: on no price list, and not billed by tokens")
+        elif not known:
+            near = f"did you mean {said}? else " if said else ""
+            yield Finding(key, False, f"no price list knows {name}: {near}give it a price in cost.prices")
+        else:
+            unsaid = "on the price list, which does not say that it is deprecated"
+            yield Finding(key, not said, f"{name}: {said or unsaid}")
+
+
+def _named(config: Config) -> Iterator[tuple[str, str, bool]]:
+    """Keys, the models they name, and whether their price matters: own models have none."""
+    from zantara_exp.endpoints.build import option
+
+    asked = {"endpoint.model": config.endpoint}
+    if config.judge.name == "endpoint":
+        asked["judge.endpoint.model"] = config.judge.endpoint
+    options = [("endpoint.fallback", name) for name in config.endpoint.fallback]
+    options += [("primary.endpoint", config.primary.endpoint)] if config.primary.endpoint is not None else []
+    for key, name in options:
+        with suppress(ZantaraError):  # there is none of that name: whoever needs it says so
+            asked[f"{key}={name}"] = option(name)
+    for key, endpoint in asked.items():
+        if endpoint.kind != "local" and endpoint.model:
+            yield key, endpoint.model, endpoint.kind == "anthropic" or endpoint.billing == "tokens"
+    for alias, model in config.cost.aliases.items():
+        yield f"cost.aliases.{alias}", model, True
+
+
 def _unreachable(url: str) -> str:
     """Why nothing listens at an address; empty where something does. No request is made: that might cost."""
     parts = urlsplit(url)
@@ -160,6 +196,7 @@ _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _users,
     _training,
     _endpoints,
+    _models,
     _engine,
     _tracking,
 )

@@ -115,7 +115,7 @@ STAGES: dict[str, StageSpec] = {
     "shadow": StageSpec(
         "shadow.stage:shadow",
         headline=("comparisons", "success rate", "candidate latency"),
-        groups=("dataset", "model", "primary", "endpoint", "shadow", "log", "cost", "seed"),
+        groups=("dataset", "model", "primary", "endpoint", "shadow", "rollout", "log", "cost", "seed"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
     ),

@@ -65,7 +65,7 @@ def judged(config: Config) -> Verdict:
     config.gate = compose(["gate=week1"]).gate
     config.gate.criteria = {"tickets": config.gate.criteria["tickets"]}
     config.gate.criteria["tickets"].required = True
-    return judge_gate(config.gate, collect(config, Layout(config), date(2025, 10, 28)))
+    return judge_gate(config.gate, collect(config, Layout(config), date(2025, 10, 28)).seen)
 
 
 def test_a_row_per_user_and_day_of_both_periods(shop: Config) -> None:

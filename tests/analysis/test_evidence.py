@@ -37,6 +37,12 @@ def answered(line: Line, side: str = "candidate") -> bool:
     return not line[side]["error"] and text.strip(".… \n") != ""
 
 
+def usd(side: Line) -> float:
+    """Of the primary's tokens, by hand."""
+    read, written = {"claude-haiku-4-5": (1, 5), "claude-sonnet-4-5": (3, 15)}[side["model"]]
+    return float(side["tokens_input"] * read + side["tokens_output"] * written) / 1e6
+
+
 def sums(found: UserDays) -> tuple[float, float]:
     return found.trials.sum(), found.total.sum()
 
@@ -113,26 +119,38 @@ def test_timeouts(lines: list[Line], config: Config, layout: Layout) -> None:
 
 
 def test_savings_compare_price_list_and_flat_fee(lines: list[Line], config: Config, layout: Layout) -> None:
-    moved = [line["primary"] for line in lines if line["category"] in ("greeting", "casual")]
-    prices = {"claude-haiku-4-5": (1, 5), "claude-sonnet-4-5": (3, 15)}
-    paid = sum(
-        (side["tokens_input"] * prices[side["model"]][0] + side["tokens_output"] * prices[side["model"]][1]) / 1e6
-        for side in moved
-    )
+    moved = [line for line in lines if line["category"] in ("greeting", "casual")]
+    paid = sum(usd(line["primary"]) for line in moved)
+    again = sum(usd(line["primary"]) for line in moved if not answered(line))
     found = asked(config, layout, "savings")
     assert found.baseline is not None
     assert found.baseline.sum() == pytest.approx(paid)
-    assert sums(found) == (len(moved), pytest.approx(len(moved) * 3.78 * 1.08 / 30_000))
+    assert sums(found) == (len(moved), pytest.approx(len(moved) * 3.78 * 1.08 / 30_000 + again))
+
+
+def test_savings_go_by_what_the_candidate_is_billed(lines: list[Line], config: Config, layout: Layout) -> None:
+    moved = [line for line in lines if line["category"] in ("greeting", "casual")]
+    again = sum(usd(line["primary"]) for line in moved if not answered(line))
+    config.endpoint.billing, config.endpoint.gpu, config.endpoint.machines = "hours", "L4", 2
+    config.cost.gpu_usd_hour = {"L4": 0.5}
+    month = 2 * 0.5 * 365.25 / 12 * 24
+    assert sums(asked(config, layout, "savings"))[1] == pytest.approx(len(moved) * month / 30_000 + again)
+    config.endpoint.billing = "seconds"  # none were reported: only failures, which took none, are known
+    assert sums(asked(config, layout, "savings")) == (
+        sum(not answered(line) for line in moved), pytest.approx(again)
+    )  # fmt: skip
 
 
 def test_an_unknown_price_is_lost_not_free(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, logs.Plan(days=1))
-    del config.cost.prices["sonnet"]
+    config.cost.aliases = {"claude-sonnet-4-5": "a name that no list knows"}
     found = asked(config, layout, "savings")
     moved = asked(config, layout, "success").segments["category"] != "business"
     assert found.trials.sum() + sum(found.lost_per_day.values()) == asked(config, layout, "success").trials[moved].sum()
-    config.cost.prices = {"gpt": config.cost.prices["haiku"]}
-    assert isinstance(evidence([EvidenceRequest("savings")], None, config, layout)[0], Missing)
+    config.cost.providers = ["openai"]
+    nothing = evidence([EvidenceRequest("savings")], None, config, layout)[0]
+    assert isinstance(nothing, Missing)
+    assert "no price is known for claude-haiku-4-5, claude-sonnet-4-5: cost.prices" in nothing.reason
 
 
 def test_only_the_newest_epoch_is_evidence(layout: Layout, config: Config) -> None:

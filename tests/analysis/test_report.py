@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.analysis import logs
+from tests.analysis.test_volume import TRAFFIC
 from zantara_exp.analysis import italian
 from zantara_exp.analysis.report import report
 from zantara_exp.config import Config, compose
+from zantara_exp.config.decision import Price
 from zantara_exp.errors import MissingInputError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
@@ -173,6 +175,37 @@ def test_the_page_is_italian_where_asked(layout: Layout, config: Config) -> None
     assert "<b>Similar answers</b>" in page  # what people wrote stays as it is
     assert result.summary["confronti"].endswith("dal 2025-10-22 al 2025-10-25")
     assert "Per categoria" in {table.title for table in result.tables}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "plan", "said"),
+    [
+        ([], TRAFFIC, "il verdetto e tutto ciò che qui riguarda il mese contano"),
+        (["cost.monthly_requests=1850"], TRAFFIC, "Le 1.850 dichiarate concordano."),
+        (["endpoint=huggingface"], TRAFFIC, "Conviene davvero"),
+        ([], replace(TRAFFIC, days=3), "1 dei 7 giorni della settimana"),
+        ([], replace(TRAFFIC, version=1, extra={}), "non dicono quale quota degli utenti è campionata"),
+        (
+            ["cost.candidate_monthly_eur=0", "cost.providers=[anthropic]"],
+            TRAFFIC,
+            "Nessun modello a listino di anthropic",
+        ),
+    ],
+)
+def test_money_is_italian_too(layout: Layout, config: Config, overrides: list[str], plan: logs.Plan, said: str) -> None:
+    logs.write(layout.logs, plan)
+    composed = compose([*overrides, "report.language=it"])
+    if said == "Conviene davvero":
+        composed.cost.prices = {"zantara-tiny": Price(9, 9)}
+    run(composed)
+    page = layout.report.read_text().replace("\xa0", " ")
+    assert said in page
+    money = page[page.index("<h2>Costi") if "<h2>Costi" in page else page.index("Il segmento spostato") :]
+    money = re.sub(r"<[^>]*>|by genai-prices[^<]*", " ", money[: money.index("<h2>", 10)])
+    assert (
+        re.findall(r"\b(requests?|users?|days?|the|month|measured|declared|candidate|which|cheaper|twice)\b", money)
+        == []
+    )
 
 
 def test_a_day_without_traffic_is_shown_as_one(layout: Layout, config: Config) -> None:

@@ -33,6 +33,12 @@ IT = Words("it")
             "not shown to be above 98 % yet: measured 98.5 %, at least 97.1 %",
             "non ancora dimostrato sopra 98 %: misurato 98,5 %, almeno 97,1 %",
         ),
+        (
+            "not decided: success; sample ratio mismatch: 1 of 401 users lie outside of the sampled 10 %; 400 users do "
+            "not fill the sampled 10 % evenly: 0 to 71 in a tenth of it, where 40.0 are expected (p < 1e-12)",
+            "da decidere: success; il campione non è quello dichiarato: 1 utenti su 401 fuori dal 10 % campionato; 400 "
+            "utenti non riempiono in modo uniforme il 10 % campionato: da 0 a 71 in un suo decimo, attesi 40,0 (p < 1e",
+        ),
         ("not refuted: nothing shows it above 5 %", "non smentito: nulla mostra che sia sopra 5 %"),
         (
             "in language=id shown to be below 95 %: measured 91.0 %",

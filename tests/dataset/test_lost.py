@@ -13,6 +13,7 @@ from zantara_exp.dataset.users import hash_user
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.review.labels import Label
 from zantara_exp.shadow.record import Comparison, Side, to_line
+from zantara_exp.usage import Usage
 
 KEY = "0123456789abcdef0123456789abcdef"
 ASKED = Comparison(
@@ -30,7 +31,7 @@ ASKED = Comparison(
     query="Ciao, quanto costa il visto E33G?",
     category="business",
     language="it",
-    primary=Side(response="Il visto E33G costa 13 milioni di rupie.", model="haiku", tokens_input=40, latency_ms=900.0),
+    primary=Side(response="Il visto E33G costa 13 milioni di rupie.", model="haiku", usage=Usage(40), latency_ms=900.0),
     candidate=Side(response="Non so.", model="tiny"),
 )
 FAILED = Side(error="timeout")

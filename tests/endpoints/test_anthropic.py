@@ -59,7 +59,7 @@ def test_system_prompt_key_and_version_are_sent_as_the_api_wants(monkeypatch: py
     assert sent["system"] == "You are ZANTARA."
     assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user"]
     assert (answer.text, answer.error, answer.finish_reason) == ("Bene, grazie", None, "stop")
-    assert (answer.tokens_input, answer.tokens_output) == (11, 4)
+    assert (answer.usage.read, answer.usage.output) == (11, 4)
 
 
 STREAM = [
@@ -77,7 +77,7 @@ def test_a_stream() -> None:
     with raw_server(answering(events(*(json.dumps(event) for event in STREAM)))) as url:
         answer = ask(url, stream=True)
     assert (answer.text, answer.error, answer.finish_reason) == ("Bene", None, "length")
-    assert (answer.tokens_input, answer.tokens_output) == (11, 2)
+    assert (answer.usage.read, answer.usage.output) == (11, 2)
     assert answer.ttft_ms is not None
 
 
@@ -100,6 +100,7 @@ def test_an_error_inside_a_stream_is_typed() -> None:
         (response(b'{"type": "error", "error": {"type": "rate_limit_error"}}'), Reason.RATE_LIMITED),
         (response(b'{"type": "error", "error": 3}'), Reason.SERVER_ERROR),
         (response(b'{"content": []}'), Reason.EMPTY_ANSWER),
+        (response(b'{"content": [{"type": "text", "text": "Non"}], "stop_reason": "refusal"}'), Reason.CUT),
         (response(b'{"content": "x"}'), Reason.BAD_ANSWER),
         (response(b'{"content": [{"type": "text", "text": 5}, 7]}'), Reason.EMPTY_ANSWER),
     ],

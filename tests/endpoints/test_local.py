@@ -56,10 +56,10 @@ def test_the_model_is_served_and_gone_afterwards(
         first, *rest = ask(config, server, times=8)
         assert first.error is None
         assert (first.model, first.provider) == ("tiny", "local")
-        assert first.tokens_input is not None
-        assert 10 < first.tokens_input < 100
-        assert first.tokens_output is not None
-        assert 0 < first.tokens_output <= 12
+        assert first.usage.read is not None
+        assert 10 < first.usage.read < 100
+        assert first.usage.output is not None
+        assert 0 < first.usage.output <= 12
         assert first.ttft_ms is not None
         assert [answer.error for answer in rest] == [None] * 7
         assert "postgresql://secret" not in Path(f"/proc/{pid}/environ").read_text()

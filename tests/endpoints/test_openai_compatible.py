@@ -43,7 +43,7 @@ def answer_to(raw: bytes, **settings: object) -> Answer:
 
 def test_a_whole_answer() -> None:
     answer = answer_to(response(json.dumps(GOOD).encode()))
-    assert (answer.text, answer.tokens_input, answer.tokens_output) == ("Ciao!", 11, 2)
+    assert (answer.text, answer.usage.read, answer.usage.output) == ("Ciao!", 11, 2)
     assert (answer.error, answer.finish_reason, answer.provider, answer.model) == (None, "stop", "test", "m")
     assert answer.ttft_ms is None
     assert answer.latency_ms > 0
@@ -58,7 +58,7 @@ def test_a_streamed_answer_says_when_its_first_token_came() -> None:
     ]
     for ending in ([], ["[DONE]"]):
         answer = answer_to(events(*chunks, *ending), stream=True)
-        assert (answer.text, answer.error, answer.tokens_output) == ("Ciao", None, 2)
+        assert (answer.text, answer.error, answer.usage.output) == ("Ciao", None, 2)
         assert answer.ttft_ms is not None
         assert 0 < answer.ttft_ms <= answer.latency_ms
 
@@ -76,6 +76,10 @@ def test_a_streamed_answer_says_when_its_first_token_came() -> None:
         (response(b'{"choices": [{"message": {"content": null}}]}'), Reason.EMPTY_ANSWER),
         (response(b'{"choices": [{"message": {"content": " \\n"}}]}'), Reason.EMPTY_ANSWER),
         (response(b'{"error": {"message": "CUDA out of memory"}}'), Reason.SERVER_ERROR),
+        *(
+            (response(b'{"choices": [{"message": {"content": "Ci"}, "finish_reason": "%b"}]}' % why), Reason.CUT)
+            for why in (b"abort", b"error", b"content_filter", b"SAFETY", b"cancelled")
+        ),
         (response(json.dumps(GOOD).encode()[:-20]), Reason.BAD_ANSWER),
         (response(json.dumps(GOOD).encode())[:-20], Reason.BAD_ANSWER),  # the connection closes early
         (b"", Reason.BAD_ANSWER),
@@ -101,6 +105,11 @@ def test_what_is_no_answer_is_a_typed_failure(raw: bytes, reason: Reason) -> Non
         (['{"choices": [{"delta": {"content": "Ci"}}]}'], Reason.BAD_ANSWER),  # no finish_reason: cut
         (['{"choices": [{"delta": {"content": "Ci'], Reason.BAD_ANSWER),
         (['{"error": "worker died"}'], Reason.SERVER_ERROR),
+        (
+            ['{"choices": [{"delta": {"content": "Ci"}}]}', '{"object": "error"}'],
+            Reason.SERVER_ERROR,
+        ),
+        (['{"choices": [{"delta": {"content": "Ci"}, "finish_reason": "abort"}]}'], Reason.CUT),
         (['{"choices": [{"delta": {}, "finish_reason": "stop"}]}'], Reason.EMPTY_ANSWER),
         (['{"choices": [3]}', '{"choices": "x"}', '{"usage": 1}'], Reason.BAD_ANSWER),
         ([], Reason.BAD_ANSWER),

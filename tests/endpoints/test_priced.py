@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from tests.endpoints.servers import answering, raw_server, response
-from zantara_exp.analysis import cost as analysis
+from zantara_exp.billing import flat_usd_per_request
 from zantara_exp.config import CONF, compose
-from zantara_exp.config.decision import Cost, Price
+from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.build import build, guarded, option
-from zantara_exp.prices import charge_by_tokens
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 200}
 
@@ -34,24 +33,24 @@ def ask(usage: dict[str, Any], model: str, billing: str, cost: Cost, status: str
 
 def test_tokens_cost_what_the_price_list_says() -> None:
     answer = ask(USAGE, "claude-haiku-4-5", "tokens", Cost())
-    assert answer.cost_usd == pytest.approx((1000 * 1.0 + 200 * 5.0) / 1e6)
-    assert answer.cost_basis == "USD 1 / 5 a million tokens"
+    assert answer.billed.usd == pytest.approx((1000 * 1.0 + 200 * 5.0) / 1e6)
+    assert answer.billed.basis is not None
+    assert "USD 1 / 5 a million tokens" in answer.billed.basis
 
 
 def test_a_flat_fee_is_spread_over_the_volume_that_is_stated() -> None:
     cost = Cost(candidate_monthly_eur=3.78, eur_usd=1.08, monthly_requests=30_000)
     answer = ask({}, "m", "flat", cost)
-    assert answer.cost_usd == pytest.approx(3.78 * 1.08 / 30_000)
-    assert answer.cost_basis == "EUR 3.78 a month over 30000 requests"
-    assert answer.cost_usd == analysis.candidate_usd_per_request(cost)  # the report's own definition
+    assert answer.billed.usd == pytest.approx(3.78 * 1.08 / 30_000)
+    assert answer.billed.basis == "EUR 3.78 a month over 30000 requests"
+    assert answer.billed.usd == flat_usd_per_request(cost)  # the report's own definition
 
 
 def test_what_is_not_known_is_not_free() -> None:
-    assert ask(USAGE, "a-model-without-a-price", "tokens", Cost()).cost_usd is None
-    assert ask({"prompt_tokens": 1000}, "haiku", "tokens", Cost()).cost_usd is None
+    assert ask(USAGE, "a-model-without-a-price", "tokens", Cost()).billed.usd is None
+    assert ask({"prompt_tokens": 1000}, "claude-haiku-4-5", "tokens", Cost()).billed.usd is None
     failed = ask(USAGE, "haiku", "flat", Cost(), "503 Service Unavailable")
-    assert (failed.cost_usd, failed.cost_basis) == (None, None)
-    assert charge_by_tokens(None, 10, 10, Cost(prices={"": Price(1, 1)})) is not None
+    assert (failed.billed.usd, failed.billed.basis) == (None, None)
 
 
 def test_without_prices_nothing_is_said() -> None:

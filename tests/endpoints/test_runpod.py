@@ -62,7 +62,7 @@ def ask(service: Service, timeout_seconds: float = 60.0) -> Answer:
 def test_the_shapes_of_an_answer(output: Any, tokens: tuple[int | None, int | None]) -> None:
     answer = ask(Service({"id": "1", "status": "COMPLETED", "output": output}))
     assert (answer.text, answer.error) == ("Ciao!", None)
-    assert (answer.tokens_input, answer.tokens_output) == tokens
+    assert (answer.usage.read, answer.usage.output) == tokens
 
 
 def test_a_queued_job_is_polled() -> None:

@@ -55,9 +55,9 @@ def ask(service: str, text: str, timeout_seconds: float = 60.0) -> Answer:
 def test_it_answers_in_both_shapes_and_from_the_queue(service: str, text: str) -> None:
     answer = ask(service, text)
     assert (answer.text, answer.error) == ("Ciao!", None)
-    assert (answer.tokens_input, answer.tokens_output) == (9, 2)
+    assert (answer.usage.read, answer.usage.output) == (9, 2)
     assert (answer.provider, answer.model) == ("runpod", "balizero/zantara-llama-3.1-8b-v2")
-    assert answer.cost_basis == "EUR 3.78 a month over 30000 requests"
+    assert answer.billed.basis == "EUR 3.78 a month over 30000 requests"
 
 
 @pytest.mark.parametrize(

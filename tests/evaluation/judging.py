@@ -60,5 +60,5 @@ def judge(config: Config, says: Says) -> Iterator[Calls]:
         config.judge.name = "endpoint"
         at = config.judge.endpoint
         at.name, at.kind, at.base_url, at.model, at.stream = "judge", "openai", url, "stub-haiku", False
-        config.judge.retry_seconds = 0.0
+        config.judge.retry_seconds, config.cost.aliases = 0.0, {"stub-haiku": "claude-haiku-4-5"}
         yield calls

@@ -179,7 +179,7 @@ def test_a_model_without_a_price_is_said_to_have_none(config: Config, tmp_path: 
     with judge(config, likes_good):
         config.judge.endpoint.model = "our-own"
         judged = run(config, tmp_path, [pair()])
-    assert "no price in cost.prices" in capsys.readouterr().out
+    assert "no price is known for it (cost.prices)" in capsys.readouterr().out
     assert summary_of(config, judged)["usd"] is None
 
 

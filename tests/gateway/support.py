@@ -15,7 +15,7 @@ from zantara_exp.gateway.app import Gateway
 def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[str, Gateway]]:
     config = composed(
         "stage=serve", "shadow=live", "shadow.traffic_percent=100", "endpoint=openai", "endpoint.base_url=http://there",
-        "endpoint.model=m", "endpoint.stream=false", *overrides,
+        "endpoint.model=m", "endpoint.stream=false", "endpoint.max_tokens=9", *overrides,
     )  # fmt: skip
     config.endpoint.base_url, config.gateway.anthropic_url, config.gateway.openai_url = candidate, primary, primary
     gateway = Gateway(config)

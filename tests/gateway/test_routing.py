@@ -199,12 +199,12 @@ STAYS: list[tuple[dict[str, Any], str | None]] = [
         {"messages": [VISA, {"role": "assistant", "content": "By a sponsor."}, {"role": "user", "content": "How?"}]},
         None,
     ),
-    ({"tools": [{"name": "visa", "input_schema": {"type": "object"}}]}, "more_than_text"),
-    ({"stop_sequences": ["\n"]}, "more_than_text"),
-    ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "more_than_text"),
-    ({"max_tokens": 20}, "shorter_answer"),
+    ({"tools": [{"name": "visa", "input_schema": {"type": "object"}}]}, "tools"),
+    ({"stop_sequences": ["\n"]}, "stop"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking"),
+    ({"max_tokens": 8}, "shorter_answer"),
     ({"messages": [{"role": "user", "content": "ciao " * 1000}]}, "long"),
-    ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, None),
+    ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "not_text"),
     ({"user": None}, None),
     ({"headers": {"x-zantara-category": "business"}}, None),
 ]
@@ -217,8 +217,18 @@ def test_what_stays_with_the_primary(served: tuple[str, Gateway], primary: Prima
     assert served[1].metrics.unrouted == Counter(reason for _, reason in STAYS if reason)
     assert served[1].metrics.served == {}
     mirror = served[1].mirror
-    wait_for(lambda: mirror.stats.sampled == mirror.stats.compared + sum(mirror.stats.dropped.values()))
-    assert candidate.calls == mirror.stats.compared  # it was asked for what is mirrored, and for nothing else
+    wait_for(lambda: mirror.stats.sampled == mirror.stats.over > 0)
+    assert (candidate.calls, mirror.stats.compared, mirror.stats.dropped) == (0, 0, {})  # nobody else was asked
+    asides = {
+        "category_business": 3,
+        "tools": 1,
+        "stop": 1,
+        "thinking": 1,
+        "shorter_answer": 1,
+        "long": 1,
+        "not_text": 1,
+    }
+    assert mirror.stats.set_aside == asides
     casual = ask(served[0], headers={"x-zantara-category": "casual"}, messages=[VISA])
     assert casual.headers[ANSWERED] == "candidate"  # the app knows better
 

@@ -42,6 +42,8 @@ def test_everything_is_under_the_new_key(layout: Layout, workdir: Path) -> None:
     assert {row["user"] for row in rows_of(layout.raw_conversations)} == {hashed(user, NEW) for user in USERS}
     compared = [item for item in read_log(layout.logs, lambda user: hashed(user, NEW)) if isinstance(item, Comparison)]
     assert {item.user for item in compared} == {hashed(user, NEW) for user in USERS}
+    # version 1 says nothing; of the others nobody can compute the places again
+    assert {item.sampling.reason for item in compared} == {None, "rekeyed"}
     assert forgotten_users(layout, NEW.encode()) == {hashed(USERS[3], NEW)}
     assert traces(workdir, *(f'"{hashed(user)}"' for user in USERS)) == []
     # a new extract finds everybody where he was

@@ -22,6 +22,7 @@ from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
 from zantara_exp.tracking import open_run
 from zantara_exp.tracking._journal import Journal
+from zantara_exp.usage import Usage
 
 KEY = "0123456789abcdef0123456789abcdef"
 GONE = "product-user-07"
@@ -84,8 +85,8 @@ def comparison(user: str, turn: int, dropped: dict[str, int] | None = None) -> C
         query=text,
         category="casual",
         language="en",
-        primary=Side(f"Yes: {text}", "haiku", "replay", 10, 3, 800.0),
-        candidate=Side(f"Sure: {text}", "tiny", "local", 9, 4, 120.5),
+        primary=Side(f"Yes: {text}", "haiku", "replay", Usage(10, output=3), 800.0),
+        candidate=Side(f"Sure: {text}", "tiny", "local", Usage(9, output=4), 120.5),
         sampling=Sampling(100.0, "user_hash"),
         dropped=dropped or {},
     )

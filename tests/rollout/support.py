@@ -27,10 +27,16 @@ SERVED = (
     "endpoint.base_url=http://127.0.0.1:9/v1",
     "endpoint.model=zantara",
     "rollout.probe.enabled=false",
+    "rollout.sample_ratio_alpha=0",
 )
-"""A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step."""
+"""A candidate that stands elsewhere: its epoch needs no file; it does not answer, so it is not tested before a step.
+
+`traffic` gives both arms as many users whatever the share, so their sizes are tested by `test_split.py` alone.
+"""
 AGED = "rollout.go_max_age_days=90"
 """For starts weeks after the GO, with no log that says what came since."""
+_USD_FLAT = 3.78 * 1.08 / 30_000
+"""A request's share of the plan's fee."""
 MONDAY = datetime(2025, 11, 3, 9, tzinfo=UTC)
 GRANTED = Authority("e1", "go_no_go", "g1", "2025-11-02")
 
@@ -126,6 +132,7 @@ def traffic(**facts: object) -> list[Served]:
                     "server_error" if lost else None, plan.latency_ms if ours else 400.0, None,
                     plan.latency_ms if ours else None, "zantara" if ours and not failed else "claude-3-5-haiku",
                     60, plan.tokens,
+                    usd=(60 * 0.8 + plan.tokens * 4) / 1e6 if failed or not ours else None if lost else _USD_FLAT,
                 )
             )  # fmt: skip
     return lines

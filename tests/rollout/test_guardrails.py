@@ -381,3 +381,24 @@ def test_a_controller_that_may_advance_needs_the_go_as_well(running: Path, capsy
     watch("rollout.auto_advance=true", days=7, looks=3)
     assert state().percent == 10
     assert capsys.readouterr().out.count("the next step is held: there is no verdict.json") == 1
+
+
+def test_cost_goes_by_the_volume_that_the_go_was_judged_by(workdir: Path):
+    """EUR 3.78 over 30,000 requests are USD 0.00014 each, which is what was noted; over 500 they are USD 0.0082."""
+    config = config_of()
+    rows = [{"name": name, "decision": "PASS"} for name in config.gate.criteria]
+    judged = [row | ({"monthly_requests": 500} if row["name"] == "savings" else {}) for row in rows]
+    write_verdict(config, criteria=judged)
+    act("start")
+    assert state().monthly_requests == 500
+    write_served(days=2)
+    found = {each.name: each for each in seen(days=2).decisions}
+    assert found["cost"].measured == f"USD {3.78 * 1.08 / 500:.5f}"
+    assert found["cost"].decision == "FAIL"
+
+
+def test_cost_is_as_noted_where_the_go_was_judged_by_what_is_declared(running: Path):
+    assert state().monthly_requests == 0
+    write_served(days=2)
+    found = {each.name: each for each in seen(days=2).decisions}
+    assert (found["cost"].measured, found["cost"].decision) == (f"USD {3.78 * 1.08 / 30_000:.5f}", "PASS")

@@ -50,6 +50,17 @@ def probed(url: str, percent: float = 25.0, *overrides: str) -> ProbeResult:
     return probe_candidate(config, Layout(config), percent, Path("."))
 
 
+def test_what_a_request_waits_for_a_free_place_is_in_its_latency():
+    async def slow(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)
+        writer.write(GOOD)
+
+    with raw_server(slow) as url:
+        found = probed(url, 25.0, "endpoint.concurrency=1", "rollout.probe.p95_ms=600")
+    assert found.p95_ms > 700
+    assert "above 600 ms" in found.trouble
+
+
 def test_a_good_candidate_passes():
     candidate = Moody()
     with raw_server(candidate) as url:

@@ -105,7 +105,7 @@ def test_every_replica_chooses_the_same_users_and_another_candidate_others(route
 @pytest.mark.parametrize("category", ["business", "", "Casual", None, "other"])
 def test_other_categories_stay_with_the_primary(router, category):
     asked = router(Held(replace(RUN, percent=100.0)))
-    assert asked.decide("u", category) == (False, "category stays with the primary")
+    assert asked.decide("u", category) == (False, f"stays with the primary: category_{category or 'unknown'}")
     assert asked.decide("u", "casual").candidate
 
 

@@ -140,7 +140,7 @@ def test_unreadable_lines_are_no_evidence_and_said(caplog: pytest.LogCaptureFixt
     sink = FileSink(layout.logs)
     assert sink.append([LINE]) == 1
     path = Path("logs/shadow_mode/served_2025-11-03.jsonl")
-    newer = to_line(LINE).replace(b'"schema_version":1', b'"schema_version":7')
+    newer = to_line(LINE).replace(b'"schema_version":2', b'"schema_version":7')
     path.write_bytes(path.read_bytes() + b"no JSON\n{}\n" + newer)
     assert list(read_served(config, layout, NOON)) == [LINE]
     assert "3 lines of the served log cannot be read" in caplog.text

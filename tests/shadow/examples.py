@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
+from zantara_exp.shadow.record import Comparison, Sampling, Scope, Side, comparison_id
+from zantara_exp.usage import Billed, Usage
 
 START = datetime(2025, 10, 21, 8, 14, 5, 120000, tzinfo=UTC)
 
@@ -22,11 +23,19 @@ def comparison(number: int = 0, **changes: Any) -> Comparison:
         "query": "Ciao",
         "category": "greeting",
         "language": "it",
-        "primary": Side("Ciao!", "haiku", "replay", 10, 3, 800.0),
+        "primary": Side("Ciao!", "haiku", "replay", Usage(10, output=3), 800.0),
         "candidate": Side(
-            "Ciao a te!", "tiny", "local", 9, 4, 120.5, 30.25, "stop", cost_usd=0.0001, cost_basis="EUR 3 a month"
+            "Ciao a te!",
+            "tiny",
+            "local",
+            Usage(9, output=4),
+            120.5,
+            30.25,
+            "stop",
+            billed=Billed(0.0001, "EUR 3 a month"),
         ),
         "sampling": Sampling(100.0, "user_hash"),
+        "scope": Scope(True),
     }
     return Comparison(**fields | changes)
 

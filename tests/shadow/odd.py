@@ -64,7 +64,7 @@ ODD = [
     orjson.dumps(dict(reversed(BODY.items()))),
     orjson.dumps({**BODY, "further": 1}),
     orjson.dumps({name: value for name, value in BODY.items() if name != "language"}),
-    *(changed(b'version":2', b'version":' + new) for new in b'3 "2" 2.0 1 true 20'.split()),
+    *(changed(b'version":3', b'version":' + new) for new in b'4 2 "3" 3.0 1 true 30'.split()),
     *(changed(b'"record":"comparison"', b'"record":' + new) for new in b'"drops" "other" null 5'.split()),
     *(changed(b'"epoch":"e1"', b'"epoch":' + new) for new in _TEXTS),
     *(
@@ -72,13 +72,21 @@ ODD = [
         for new in (b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"', b'"a\tb"', b' "e1"', b'"e1" ', b'"\x7f"')
     ),
     *(changed(b"120.5", new) for new in (*_AMOUNTS, b" 1", b"1 ", b"", b"1" * 400)),
+    *(changed(b'"usage":{"input":9', b'"usage":{"input":' + new) for new in _COUNTS),
     *(changed(b'"tokens_input":9', b'"tokens_input":' + new) for new in _COUNTS),
+    *(changed(b'"output":4,"estimated":false', b'"output":4,"estimated":' + new) for new in b"true null 0 {}".split()),
+    changed(b'"output":4,"estimated":false', b'"output":4'),
     *(changed(b"2025-10-21T08:14:06.120000Z", new) for new in (*_MOMENTS, b"", b"2025-10-21 08:14:06Z")),
     *(_said(new) for new in (*_MESSAGES, b'[{"role":"user", "content":"x"}]', b"[ ]")),
     *(
         changed(b'"sampling":{"percent":100.0,', b'"sampling":' + new)
         for new in (b'null,"x":{', b'{"percent":"9",', b"{")
     ),
+    *(changed(b'"attempt":1', b'"attempt":' + new) for new in (*_COUNTS, b"0", b"2", b"2.0")),
+    *(changed(b'"waited_ms":null', b'"waited_ms":' + new) for new in (*_AMOUNTS, b"")),
+    *(changed(b'"movable":true', b'"movable":' + new) for new in b'false null "true" 1 tru True {} ""'.split()),
+    *(changed(b'"why_not":null', b'"why_not":' + new) for new in b'"tools" "" 5 true nul "a\\nb"'.split()),
+    *(changed(b'"scope":{"movable":true,', b'"scope":' + new) for new in (b'null,"x":{', b"{", b"[{")),
     *(changed(b'"dropped":{}}', b'"dropped":' + new) for new in b'null} {"disk":1}} []} {"a":"b"}} {}}}'.split()),
     *(
         changed(b'"primary":{', b'"primary":' + new)

@@ -20,6 +20,7 @@ from zantara_exp.shadow._tables import Tables
 from zantara_exp.shadow.columns import blocks, take
 from zantara_exp.shadow.reader import Quarantined, read_lines
 from zantara_exp.shadow.record import Side, to_line
+from zantara_exp.usage import Billed, Usage
 
 GOOD = odd.GOOD + b"\n"
 TEXTS = [
@@ -84,7 +85,9 @@ def test_what_the_writer_writes_needs_no_reader() -> None:
         *(to_line(comparison(n, query=text, candidate=Side(response=text))) for n, text in enumerate(TEXTS)),
         *(to_line(comparison(n, messages=said)) for n, said in enumerate(messages)),
         to_line(comparison(9, candidate=failed, category=None, language=None)),
-        to_line(comparison(9, candidate=Side("x", tokens_input=2**62, cost_usd=6.8e-9, latency_ms=1e-7, ttft_ms=0.1))),
+        to_line(
+            comparison(9, candidate=Side("x", usage=Usage(2**62), billed=Billed(6.8e-9), latency_ms=1e-7, ttft_ms=0.1))
+        ),
     ]
     read_one_by_one = [line for line in lines if take(line).left]
     assert all(b"\\u00" in line for line in read_one_by_one)  # hardly any text has another control character
@@ -118,9 +121,11 @@ def test_one_odd_line_leaves_the_others_to_the_fast_way(line: bytes) -> None:
 
 spoken = st.one_of(st.sampled_from(TEXTS), st.text(max_size=8), st.text('"\\,:{}[]n u0\n', max_size=12))
 maybe = st.none() | spoken
-counts = st.none() | st.integers(0, 2**64 - 1)
+counts = st.none() | st.integers(0, 2**61)
 amounts = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 10**6)
-sides = st.builds(Side, spoken, maybe, maybe, counts, counts, amounts, amounts, maybe, maybe, maybe, amounts, maybe)
+usages = st.builds(Usage, counts, counts, counts, counts, counts, st.booleans())
+billed = st.builds(Billed, amounts, maybe, maybe, amounts)
+sides = st.builds(Side, spoken, maybe, maybe, usages, amounts, amounts, maybe, maybe, maybe, billed)
 said = st.lists(st.fixed_dictionaries({"role": spoken, "content": spoken}), max_size=4)
 written = st.builds(
     comparison,

@@ -28,7 +28,7 @@ def test_both_versions_become_one_table(tmp_path: Path) -> None:
     write(tmp_path / "logs", to_line(Drops("e1", START, {"queue_full": 3, "disk": 1})))
     found = compacted(tmp_path)
     assert (len(found.comparisons), len(found.drops), found.malformed, found.quarantine) == (1, 1, 0, None)
-    columns = 'epoch, arm, day::text, "user", candidate_error, candidate_latency_ms, candidate_cost_usd'
+    columns = 'epoch, arm, day::text, "user", candidate_error, candidate_latency_ms, candidate_billed_usd'
     columns += ", json_array_length(messages)"
     query = f"select {columns} from read_parquet(?)"
     assert duckdb.execute(query, [str(found.comparisons[0])]).fetchall() == [
@@ -130,7 +130,7 @@ def test_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_log_of_nothing(tmp_path: Path) -> None:
-    assert compacted(tmp_path) == Compacted([], [], 0, None)
+    assert compacted(tmp_path) == Compacted([], [], 0, None, {})
     write(tmp_path / "logs", b"{nonsense")
     assert compacted(tmp_path).comparisons == []
 

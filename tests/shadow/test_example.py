@@ -80,7 +80,7 @@ def test_the_user_notices_nothing_of_the_candidate(monkeypatch: pytest.MonkeyPat
     assert set(errors[23:28]) <= {"timeout", "breaker_open"}
     assert errors[28:] == [None] * 10
     assert logged()[0].messages[0]["content"].endswith("Likes surfing.")
-    assert {row.primary.tokens_output for row in logged()} == {5}
+    assert {row.primary.usage.output for row in logged()} == {5}
 
 
 def test_it_runs_as_its_first_lines_say() -> None:

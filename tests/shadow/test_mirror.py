@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from zantara_exp.errors import ConfigError, MissingInputError, MissingRequiremen
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.reader import read_log
-from zantara_exp.shadow.record import Comparison
+from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope
+from zantara_exp.usage import Usage
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -59,7 +61,7 @@ def dropped() -> Counter[str]:
 
 def test_three_lines_in_an_app() -> None:
     async def app(url: str) -> ShadowMirror:
-        shadow = opened(url)
+        shadow = opened(url, "shadow.out_of_scope=true")
         history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello! I am anna@example.org"}]
         request = ChatRequest(
             "How do I get a KITAS visa?", "user-1", history, memory_context="The user is called Anna."
@@ -74,7 +76,7 @@ def test_three_lines_in_an_app() -> None:
     assert [message["role"] for message in row.messages] == ["system", "user", "assistant", "user"]
     assert row.messages[0]["content"].endswith("The user is called Anna.")
     assert row.messages[2]["content"] == "Hello! I am [EMAIL_1]"
-    assert (row.category, row.language) == ("business", "en")
+    assert (row.category, row.language, row.scope) == ("business", "en", Scope(False, "category_business"))
     assert row.user != "user-1"
     assert len(row.user) == 16
     assert (row.primary.response, row.primary.provider, row.primary.latency_ms) == (ANSWER.text, "anthropic", 800.0)
@@ -193,6 +195,18 @@ def test_a_kill_switch_gives_up_what_is_in_flight_and_lets_in_again(how: str, mo
     assert dropped() == {"disabled": 60}
 
 
+def test_what_a_request_waits_for_the_candidate_is_logged_and_the_start_of_the_worker_is_not() -> None:
+    with raw_server(Candidate(seconds=0.3)) as url:
+        mirror = opened(url, "endpoint.concurrency=1")
+        observe(mirror, 1)
+        wait_for(lambda: mirror.stats.compared == 1)
+        observe(mirror, 4, first=1)
+        asyncio.run(mirror.close(deadline_seconds=60))
+    waited = [row.candidate.waited_ms for row in logged()]
+    assert waited[0] == 0.0
+    assert all(later is not None and later >= 280 * place for place, later in enumerate(waited[1:]))
+
+
 def test_switched_off_from_the_start_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHADOW_MODE_ENABLED", "False")
     candidate = Candidate()
@@ -212,12 +226,15 @@ def test_nothing_that_is_observed_raises() -> None:
         mirror.observe(ChatRequest("a", "u", history=["x"]), ANSWER)  # type: ignore[list-item]
         mirror.observe(ChatRequest("a", "u", history=[{"role": "user", "content": object()}]), ANSWER)  # type: ignore[dict-item]
         mirror.observe(ChatRequest("\ud800", "\ud800"), ANSWER)
-        mirror.observe(ChatRequest("x" * 5_000_000, "u"), ANSWER)
+        mirror.observe(ChatRequest("x" * 5_000_000, "u"), ANSWER)  # too long to be moved
+        mirror.observe(ChatRequest("Ciao", "u"), replace(ANSWER, text="x" * 5_000_000))
         mirror.observe(ChatRequest("Ciao", "u"), PrimaryAnswer("", error="timeout"))
         asyncio.run(mirror.close())
         mirror.observe(ChatRequest("Ciao", "u"), ANSWER)  # after closing
-    assert len(logged()) == 1
-    assert logged()[0].primary.error == "timeout"
+    assert sorted((row.scope.why_not or "", row.primary.error or "") for row in logged()) == [
+        ("", "timeout"),
+        ("long", ""),
+    ]
     assert mirror.stats.dropped["too_large"] == 1
     assert mirror.stats.dropped["shutdown"] == 1
     assert mirror.stats.dropped["unreadable"] >= 4
@@ -365,6 +382,52 @@ def test_categories_that_only_the_worker_can_tell_are_left_out_and_not_lost() ->
         asyncio.run(mirror.close())
     assert [row.category for row in logged()] == ["business"]
     assert dropped() == mirror.stats.dropped == {}
+
+
+TOOLS = {"tools": [{"name": "visa"}]}
+
+
+def test_what_a_rollout_would_not_move_is_counted_with_its_cost_and_nobody_is_asked() -> None:
+    paid = PrimaryAnswer("Certo!", "claude-haiku-4-5", "anthropic", Usage(100, output=20), 800.0)
+    gone = PrimaryAnswer("", error="client_gone")
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        mirror = opened(url)
+        mirror.observe(ChatRequest("Ciao", "u1", options={"max_tokens": 256, "tools": []}), paid)
+        mirror.observe(ChatRequest("Ciao", "u2", options=TOOLS, category="casual"), paid)
+        mirror.observe(ChatRequest("How do I get a KITAS visa?", "u3"), paid)
+        mirror.observe(ChatRequest("", "u4", unshowable="not_text"), paid)
+        mirror.observe(ChatRequest("Ciao, come stai?", "u5"), gone)
+        asyncio.run(mirror.close())
+    assert candidate.calls == 1
+    rows = {row.scope.why_not or row.primary.error or row.arm: row for row in logged()}
+    assert rows["candidate"].scope == Scope(True)
+    assert {name: row.scope.movable for name, row in rows.items() if row.arm == ONLY_PRIMARY} == {
+        "tools": False, "category_business": False, "not_text": False, "client_gone": True
+    }  # fmt: skip
+    for name, row in rows.items():
+        if row.arm == ONLY_PRIMARY:
+            texts = row.query, row.primary.response, row.candidate.response, row.messages
+            assert (texts, row.candidate.model) == (("", "", "", []), None)
+            assert (row.primary.usage.input, row.primary.billed.usd is None) == (
+                (None, True) if name == "client_gone" else (100, False)
+            )
+    assert (rows["tools"].category, rows["category_business"].language) == ("casual", "en")
+    assert mirror.stats.set_aside == dict.fromkeys(["tools", "category_business", "not_text", "client_gone"], 1)
+    assert (mirror.stats.sampled, mirror.stats.compared, mirror.stats.dropped) == (5, 1, {})
+
+
+def test_what_is_out_of_scope_can_be_mirrored_for_looking_at() -> None:
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        mirror = opened(url, "shadow.out_of_scope=true")
+        mirror.observe(ChatRequest("Ciao", "u1", options=TOOLS), ANSWER)
+        mirror.observe(ChatRequest("", "u2", unshowable="not_text"), ANSWER)  # nobody could be shown an image
+        asyncio.run(mirror.close())
+    assert candidate.calls == 1
+    assert {(row.arm, row.scope.movable, row.scope.why_not) for row in logged()} == {
+        ("candidate", False, "tools"), (ONLY_PRIMARY, False, "not_text")
+    }  # fmt: skip
 
 
 def test_a_candidate_that_is_away_is_a_failure_that_the_breaker_cuts_short() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.composing import composed
 from tests.endpoints.servers import raw_server
 from tests.shadow.primary import TOKENS, primary_at
 from tests.shadow.primary import Primary as Claude
@@ -50,9 +51,9 @@ def test_a_live_primary_is_asked_and_in_a_share_of_the_sample_twice(claude: Clau
     assert 3 < len(noise) < 25
     assert {row.primary.response for row in rows} == {row.candidate.response for row in noise} == {"".join(TOKENS)}
     assert {row.candidate.response for row in candidate} == {"Ciao a te!"}
-    assert {row.primary.tokens_output for row in rows} == {5}
-    assert {row.candidate.cost_basis for row in noise} == {"USD 0.8 / 4 a million tokens"}
-    assert {row.candidate.cost_basis for row in candidate} == {"EUR 3.78 a month over 30000 requests"}
+    assert {row.primary.usage.output for row in rows} == {5}
+    assert all("USD 1 / 5 a million tokens" in str(row.candidate.billed.basis) for row in noise)
+    assert {row.candidate.billed.basis for row in candidate} == {"EUR 3.78 a month over 30000 requests"}
     assert len(claude.bodies) == 40 + 2 * len(noise) + 1  # one to warm up
     assert result.metrics["shadow/comparisons"] == again.metrics["shadow/comparisons"] == 40
 
@@ -99,6 +100,34 @@ def test_arrivals() -> None:
     assert mean == pytest.approx(1 / 50, rel=0.08)
     variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
     assert variance == pytest.approx(mean**2, rel=0.15)  # exponential gaps
+
+
+def test_a_replay_bears_the_load_of_all_that_would_move() -> None:
+    before = [MOMENTS[0] - timedelta(days=1)] * 50  # not of the time that is replayed
+    every = [
+        *before,
+        *(MOMENTS[0] + timedelta(seconds=seconds) for seconds in range(41) for _ in range(2)),
+    ]  # 2 a second
+    asked = {"load_percent": 100.0, "requests_per_second": 99}
+    found = starts(MOMENTS, Primary(arrivals="recorded", **asked), 7, every)
+    assert found == pytest.approx([0, 10 / 20.5, 10 / 20.5, 40 / 20.5])  # 82 requests take the time of these 4
+    found = starts(MOMENTS, Primary(arrivals="constant", **asked | {"load_percent": 50.0, "speed": 4}), 7, every)
+    assert found == pytest.approx([place / (4 * 0.5 * 82 / 40) for place in range(4)])
+    with pytest.raises(ConfigError, match="primary.load_percent.*needs arrivals"):
+        composed("primary.load_percent=100")
+
+
+def test_what_a_request_waits_for_a_free_place_is_logged_beside_its_latency() -> None:
+    record([conversation(number, "Ciao", "Ciao!") for number in range(12)], train_users=[])
+    with raw_server(Candidate(seconds=0.2)) as url:
+        pace = ["primary.arrivals=constant", "primary.requests_per_second=100", "endpoint.concurrency=2"]
+        done = against(url, *pace)
+    waited = sorted(row.candidate.waited_ms or 0.0 for row in logged())
+    assert waited[0] < 150
+    assert waited[-1] > 750  # six after each other at each of the two places
+    assert max(row.candidate.latency_ms or 0.0 for row in logged()) < 700
+    assert done.metrics["shadow/latency_p95_ms"] > 950
+    assert done.summary["load"] == "100 requests a second"
 
 
 def test_a_replay_keeps_its_pace() -> None:

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from tests.shadow.examples import comparison, version_1
 from zantara_exp.shadow.reader import BadLine, parse_line
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side, to_line
+from zantara_exp.usage import Billed, Usage
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 COUNT = st.none() | st.integers(0, 2**53)
 MILLIS = st.none() | st.floats(0, LONGEST_MS)
-SIDE = st.builds(
-    Side, TEXT, st.none() | TEXT, st.none() | TEXT, COUNT, COUNT, MILLIS, MILLIS, st.none() | TEXT, st.none() | TEXT
-)
+SOME = st.none() | TEXT
+USAGE = st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT, st.booleans())
+BILLED = st.builds(Billed, MILLIS, SOME, SOME, MILLIS)
+SIDE = st.builds(Side, TEXT, SOME, SOME, USAGE, MILLIS, MILLIS, SOME, SOME, SOME, BILLED)
 
 
 def hashed(user: str) -> str:
@@ -36,7 +38,7 @@ def read_1(**changes: Any) -> Comparison:
     sampling=st.builds(Sampling, MILLIS, st.none() | TEXT),
     dropped=st.dictionaries(TEXT, st.integers(0, 1000), max_size=3),
 )
-def test_version_2_is_read_as_it_was_written(
+def test_version_3_is_read_as_it_was_written(
     primary: Side, candidate: Side, query: str, moment: datetime, sampling: Sampling, dropped: dict[str, int]
 ) -> None:
     item = comparison(
@@ -46,6 +48,15 @@ def test_version_2_is_read_as_it_was_written(
     line = to_line(item)
     assert line.count(b"\n") == 1
     assert parse_line(line, hashed) == item
+
+
+def test_version_2_has_no_caches_and_says_its_cost_in_other_words() -> None:
+    body = orjson.loads(to_line(comparison())) | {"schema_version": 2}
+    older = {"response": "Ciao", "tokens_input": 9, "tokens_output": 4, "cost_usd": 0.1, "cost_basis": "EUR 3"}
+    found = parse_line(orjson.dumps(body | {"primary": older, "candidate": older}), hashed)
+    assert isinstance(found, Comparison)
+    assert found.schema_version == 2
+    assert found.primary == Side("Ciao", usage=Usage(9, output=4), billed=Billed(0.1, "EUR 3"))
 
 
 def test_a_line_of_drops() -> None:
@@ -111,7 +122,7 @@ def test_version_1_users_and_zones() -> None:
         (b'{"schema_version": 2, "comp', "not JSON: cut off"),
         (b"\xff\xfe\n", "not JSON"),
         (b"[]\n", "a JSON list, not an object"),
-        (b'{"schema_version": 3}', "schema_version 3 is not known"),
+        (b'{"schema_version": 4}', "schema_version 4 is not known"),
         (orjson.dumps(version_1(timestamp="yesterday")), "timestamp is not a date and time"),
         (orjson.dumps(version_1(timestamp=None)), "timestamp is missing"),
         (orjson.dumps(version_1(llama=None)), "llama is missing"),

@@ -42,12 +42,12 @@ def test_every_answer_of_a_held_out_user_is_compared_once() -> None:
     assert (second.query, second.primary.response, second.primary.latency_ms) == ("Come va?", "Bene", 900.0)
     assert (rows["c-0:0"].primary.response, rows["c-0:0"].primary.latency_ms) == ("Ciao!", None)
     assert second.timestamp.isoformat() == "2025-10-01T12:00:00+00:00"
-    assert (second.candidate.response, second.candidate.tokens_input, second.candidate.error) == ("Ciao a te!", 9, None)
-    assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "user_hash", "candidate")
-    assert second.candidate.cost_usd == pytest.approx(3.78 * 1.08 / 30_000)
-    assert second.candidate.cost_basis == "EUR 3.78 a month over 30000 requests"
-    assert second.primary.cost_usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)
-    assert rows["c-0:0"].primary.cost_usd is None  # its tokens were not recorded
+    assert (second.candidate.response, second.candidate.usage.read, second.candidate.error) == ("Ciao a te!", 9, None)
+    assert (second.sampling.percent, second.sampling.reason, second.arm) == (100.0, "replay", "candidate")
+    assert second.candidate.billed.usd == pytest.approx(3.78 * 1.08 / 30_000)
+    assert second.candidate.billed.basis == "EUR 3.78 a month over 30000 requests"
+    assert second.primary.billed.usd == pytest.approx((50 * 0.8 + 7 * 4.0) / 1e6)
+    assert rows["c-0:0"].primary.billed.usd is None  # its tokens were not recorded
     assert candidate.calls == 33  # and one to warm up
     assert candidate.most_at_once == 4
     assert result.metrics["shadow/success_rate"] == 1.0
@@ -220,7 +220,7 @@ def test_the_trained_model_is_served_and_compared(tiny_model: Path) -> None:
     assert len(rows) == 12
     assert {row.candidate.error for row in rows} == {None}
     assert {row.candidate.provider for row in rows} == {"local"}
-    assert all(row.candidate.tokens_output and row.candidate.ttft_ms for row in rows)
+    assert all(row.candidate.usage.output and row.candidate.ttft_ms for row in rows)
     assert result.metrics["shadow/latency_p95_ms"] > 0
     assert Path("outputs/test/candidate_server.log").is_file()
 
@@ -260,3 +260,33 @@ def test_answers_that_follow_no_question_are_counted_and_said(capsys: pytest.Cap
         against(url)
     assert "3 recorded answers follow no question, and are not compared" in capsys.readouterr().out
     assert len(logged()) == 9
+
+
+def test_a_replay_sets_aside_what_would_not_move_and_says_so() -> None:
+    chats = [conversation(number, "Ciao", "Ciao! Come va?") for number in range(10)]
+    for chat in chats[:4]:
+        chat["metadata"] |= {"category": "business"}
+    record(chats, train_users=[])
+    candidate = Candidate()
+    with raw_server(candidate) as url:
+        result = against(url)
+        again = against(url)
+        every = against(url, "shadow.out_of_scope=true")
+    assert candidate.calls == (6 + 1) + 0 + (4 + 1)  # each time one to warm up, where anything is asked
+    arms = Counter((row.arm, row.scope.movable, row.scope.why_not) for row in logged())
+    assert arms == {
+        ("candidate", True, None): 6, ("primary", False, "category_business"): 4,
+        ("candidate", False, "category_business"): 4,
+    }  # fmt: skip
+    assert result.summary["out of scope"] == again.summary["out of scope"] == "category_business: 4"
+    assert "out of scope" not in every.summary
+    assert (result.metrics["shadow/comparisons"], again.metrics["shadow/new_comparisons"]) == (6, 0)
+
+
+def test_a_replay_of_nothing_that_would_move_names_what_keeps_it() -> None:
+    record([conversation(1, "Ciao", "Ciao!") | {"metadata": {"category": "business"}}], train_users=[])
+    with (
+        raw_server(Candidate()) as url,
+        pytest.raises(MissingInputError, match=r"move none of the 1 sampled requests \(category_business: 1\)"),
+    ):
+        against(url)

@@ -40,10 +40,10 @@ select epoch, day, language, category, primary_model, candidate_model, candidate
     count(*) filter (where primary_ok) as primary_answered, count(chrf) as scored,
     count(*) filter (where chrf >= 50) as similar, sum(chrf) as chrf,
     count(*) filter (where candidate_ok and candidate_latency_ms is null) as unmeasured,
-    sum(primary_tokens_input) as pi, sum(primary_tokens_output) as po,
-    sum(candidate_tokens_input) as ci, sum(candidate_tokens_output) as co,
-    sum(case when primary_model like '%haiku%' then primary_tokens_input * 1 + primary_tokens_output * 5
-        when primary_model like '%sonnet%' then primary_tokens_input * 3 + primary_tokens_output * 15 end) / 1e6 as usd
+    sum(primary_usage_input) as pi, sum(primary_usage_output) as po,
+    sum(candidate_usage_input) as ci, sum(candidate_usage_output) as co,
+    sum(case when primary_model like '%haiku%' then primary_usage_input * 1 + primary_usage_output * 5
+        when primary_model like '%sonnet%' then primary_usage_input * 3 + primary_usage_output * 15 end) / 1e6 as usd
 from {facts} where first and arm <> 'aa' group by all
 """
 _BUCKETS = """

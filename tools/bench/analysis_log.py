@@ -13,6 +13,7 @@ from typing import Any
 
 from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
+from zantara_exp.usage import Usage
 
 DAYS = 30
 _TEXTS = 500
@@ -68,13 +69,12 @@ def _comparison(rng: random.Random) -> Comparison:
         query=query,
         category=rng.choice(["greeting", "casual", "business", "business"]),
         language=rng.choice(["it", "en", "id"]),
-        primary=Side(primary, model, "replay", 600, len(primary) // 4, _MARK),
+        primary=Side(primary, model, "replay", Usage(600, output=len(primary) // 4), _MARK),
         candidate=Side(
             "" if failed else candidate,
             "zantara",
             "local",
-            60,
-            len(candidate) // 4,
+            Usage(60, output=len(candidate) // 4),
             _MARK,
             31.0,
             None if failed else "stop",

@@ -28,7 +28,9 @@ PHASE_SECONDS = 10.0
 CANDIDATES = ("healthy", "hanging", "refusing", "10 MB", "garbage")
 USERS = 5000
 OUTAGE_SECONDS = 60.0
-_ANSWER = PrimaryAnswer("Ciao! Come va?", "claude-3-5-haiku", "anthropic", 20, 9, 5.0)
+_ANSWER = PrimaryAnswer(
+    "Ciao! Come va?", "claude-haiku-4-5", "anthropic", {"input_tokens": 20, "output_tokens": 9}, 5.0
+)
 
 
 def run(size: int | None = None, seed: int = 7) -> Report:

@@ -126,7 +126,7 @@ class Connection:
 
 def chat_request(user: int, stream: bool = False) -> bytes:
     """A request as a product sends it."""
-    body = b'{"model":"claude-3-5-haiku","max_tokens":500,"messages":[{"role":"user","content":"Ciao, come stai?"}]'
+    body = b'{"model":"claude-haiku-4-5","max_tokens":500,"messages":[{"role":"user","content":"Ciao, come stai?"}]'
     body += b',"stream":true}' if stream else b"}"
     head = f"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx-zantara-user: u{user}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"

@@ -23,7 +23,7 @@ TOKEN_SECONDS = 0.1
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 9}
 _CHAT = {"choices": [{"message": {"content": "Ciao! Come va?"}, "finish_reason": "stop"}], "usage": _USAGE}
 _MESSAGE = {
-    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-5-haiku", "stop_reason": "end_turn",
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_reason": "end_turn",
     "content": [{"type": "text", "text": "Ciao! Come va?"}], "usage": {"input_tokens": 20, "output_tokens": 9},
 }  # fmt: skip
 

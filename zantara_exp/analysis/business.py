@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zantara_exp.analysis.log import ComparisonLog
-from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import Evidence, Missing, UserDays
@@ -76,7 +75,7 @@ def _periods(until: date | None, log: Callable[[], ComparisonLog], config: Confi
     epoch, since, last = "", None, until
     try:
         found = log()
-        epoch, since = newest_epoch(found.facts)
+        epoch, since = found.newest()
         last = found.until
     except MissingInputError:
         if declared.since is None or until is None:

@@ -1,12 +1,14 @@
 """What the comparison log says to a gate: numbers per user and day, of the newest epoch only.
 
+All of it over what a rollout would move (`zantara_exp.movable`); the rest is out of scope.
+
 success     successes among all sampled requests
 latency_ms  with a limit: requests answered at or under it, among all (a failure counts as not fast);
             without one: summed latency of the requests that were answered, none longer than the bound, if one is given
 similar     answers with chrF at or above `engine.similar_chrf`, among requests that the primary answered
 timeout     timeouts among all sampled requests
-savings     the candidate's share of its flat fee, with the primary's cost of the same requests as baseline, in
-            US dollars, over `cost.moved_categories`
+savings     what the candidate is billed, with the primary's cost of the same requests as baseline, in US dollars,
+            over `rollout.categories`; by the volume that the log does not contradict (`zantara_exp.analysis.volume`)
 comparisons how many there are
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,11 +30,15 @@ from zantara_exp.analysis.business import business
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
+from zantara_exp.analysis.moving import moving, parts
+from zantara_exp.analysis.sample import sampled
 from zantara_exp.analysis.tables import newest_epoch, user_days
+from zantara_exp.analysis.volume import volume
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Number, UserDays
+from zantara_exp.gates.collect import SAMPLE
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Number, UserDays
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -52,6 +58,8 @@ class _Measured:
     capped: ir.Value | None = None
     blind: ir.Table | None = None
     """Rows that belong to the metric's requests and could not be measured."""
+    lacks: str = ""
+    """What would measure them."""
 
 
 _Measure = Callable[["ir.Table", EvidenceRequest, Config], _Measured]
@@ -85,10 +93,13 @@ def _timeout(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
 
 
 def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Measured:
-    table = cost.priced(facts.filter(facts.category.isin(config.cost.moved_categories)), config.cost)
-    known, blind = table.filter(table.primary_usd.notnull()), table.filter(table.primary_usd.isnull())
-    share = cost.candidate_usd_per_request(config.cost)
-    return _Measured(known, known.count(), known.count() * share, known.primary_usd.sum(), blind=blind)
+    table = cost.priced(facts.filter(facts.category.isin(config.rollout.categories)), config)
+    there = table.primary_usd.notnull() & table.candidate_usd.notnull()
+    known, blind = table.filter(there), table.filter(~there)
+    sides = ("primary", "candidate") if config.endpoint.billing == "tokens" else ("primary",)
+    names = ", ".join(name for side in sides for name in cost.unpriced(table, side, config.cost))
+    lacks = f"; no price is known for {names}: cost.prices or cost.aliases" if names else ""
+    return _Measured(known, known.count(), known.candidate_usd.sum(), known.primary_usd.sum(), blind=blind, lacks=lacks)
 
 
 _MEASURES: Mapping[str, _Measure] = {
@@ -138,23 +149,40 @@ def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
         return None
 
 
+def would_move(config: Config, layout: Layout) -> Moving | None:
+    """What of the newest epoch's traffic a rollout would move; None without a log."""
+    try:
+        with open_log(config, layout) as log:
+            keys = ("epoch", "day", "timestamp")
+            epoch, first = newest_epoch(log.facts.select(*keys).union(log.aside.select(*keys)))
+            return moving(parts(log, epoch, first, config))
+    except MissingInputError:
+        return None
+
+
 class _Newest:
     """The newest epoch of a log. Raises MissingInputError where no comparison is known."""
 
     def __init__(self, log: ComparisonLog) -> None:
         self._log = log
-        self._epoch, self._first = newest_epoch(log.facts)
+        self._epoch, self._first = log.newest()
         self._facts = log.facts.filter(log.facts.epoch == self._epoch)
 
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
         """What it says about one metric of the log."""
+        if request == SAMPLE:
+            return sampled(self._facts)
         if request.metric == "blocking_errors":
             return blocking_errors(layout.incidents, first_value(self._log.facts.day.max()))
         if request.metric == "comparisons":
             return Number(float(first_value(self._facts.count())))
-        found = _MEASURES[request.metric](self._facts, request, config)
+        by = volume(self._log, config) if request.metric == "savings" else None
+        found = _MEASURES[request.metric](self._facts, request, config if by is None else by.config(config))
         lost = _lost(found, self._log.lost(self._epoch, self._first))
-        return _user_days(found, lost, self._epoch, request.metric)
+        measured = _user_days(found, lost, self._epoch, request.metric)
+        if by is None or not isinstance(measured, UserDays):
+            return measured
+        return replace(measured, note=by.contradiction, monthly_requests=by.judged)
 
 
 def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:
@@ -172,7 +200,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     measures |= {name: value for name, value in others.items() if value is not None}
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
-        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on")
+        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on{found.lacks}")
     return UserDays(
         user=np.from_dlpack(rows["user"].combine_chunks().dictionary_encode().indices).astype(np.int64),
         day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.analysis.similarity import Scorer, hashes
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
+from zantara_exp.shadow.record import ONLY_PRIMARY, REPLAY
 from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
 
-_FORMAT = 8
+_FORMAT = 10
 """Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
@@ -39,10 +40,21 @@ UNKNOWN = "unknown"
 
 _SIDES = ("primary", "candidate")
 _TEXT = ("primary_response", "candidate_response", "query")
-_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent")
+_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
-_TOKENS = tuple(f"{side}_tokens_{way}" for side in _SIDES for way in ("input", "output"))
-_MEASURED = (*_TOKENS, *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms")))
+_SCOPE = ("scope_movable", "scope_why_not")
+_ORIGIN = ("sampling_reason", "primary_provider")
+USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+"""Tokens of a side by how they are billed."""
+_TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
+_ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
+_BILLED = ("candidate_billed_usd", "candidate_billed_seconds")
+_MEASURED = (
+    *_TOKENS,
+    *_ESTIMATED,
+    *_BILLED,
+    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms", "waited_ms")),
+)
 _ROWS = 20_000
 _DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
 """Columns of many values, for which a dictionary would only take time."""
@@ -148,7 +160,7 @@ def _known_scores(target: Path) -> Mapping[str, float]:
 def _batches(source: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_MEASURED, *_TEXT]
+    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, *_ORIGIN, *_MEASURED, *_TEXT]
     with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
             yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
@@ -225,16 +237,45 @@ def derived(rows: Any) -> Any:
     facts: dict[str, Any] = {name: rows[name] for name in _AS_THEY_ARE}
     facts |= {"language": pc.fill_null(rows["language"], "")}
     facts |= {name: pc.fill_null(rows[name], UNKNOWN) for name in _NAMED}
+    facts |= {"movable": pc.fill_null(rows["scope_movable"], True)}  # versions 1 and 2 do not say
+    facts |= {"scoped": pc.is_valid(rows["scope_movable"])}
+    facts |= {"why_aside": _why_aside(rows), "replayed": _replayed(rows)}
     for side in _SIDES:
         said = pc.utf8_trim_whitespace(rows[f"{side}_response"])
         fault = _fault(rows[f"{side}_error"], rows[f"{side}_response"], said)
         answered = pc.equal(fault, "")
         facts |= {f"{side}_answer": pa.array(hashes(said)), f"{side}_ok": answered}
-        facts |= _latency(side, rows[f"{side}_latency_ms"], answered)
+        facts |= _latency(side, _until_answered(rows, side), answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
-    facts |= {name: rows[name].cast("float64") for name in _TOKENS}
+    facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {
+        name: rows[name] for name in (*_ESTIMATED, *_BILLED)
+    }
     return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
+
+
+def _until_answered(rows: Any, side: str) -> Any:
+    """What a user would have waited: for a free place, and for the answer."""
+    import pyarrow.compute as pc
+
+    return pc.add(rows[f"{side}_latency_ms"], pc.fill_null(rows[f"{side}_waited_ms"], 0.0))
+
+
+def _why_aside(rows: Any) -> Any:
+    """What keeps a request with the primary, or what became of one that nobody else was asked about; empty else."""
+    import pyarrow.compute as pc
+
+    alone = pc.equal(rows["arm"], ONLY_PRIMARY)
+    became = pc.if_else(alone, pc.fill_null(rows["primary_error"], ""), "")
+    return pc.fill_null(pc.coalesce(rows["scope_why_not"], became), "")
+
+
+def _replayed(rows: Any) -> Any:
+    """Whether the request comes from recorded conversations, and not from live traffic."""
+    import pyarrow.compute as pc
+
+    said = (pc.equal(pc.fill_null(rows[name], ""), REPLAY) for name in _ORIGIN)
+    return pc.or_(*said)
 
 
 def _fault(error: Any, response: Any, said: Any) -> Any:

@@ -5,6 +5,33 @@ from __future__ import annotations
 MONTHS = ("gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic")
 
 PHRASES = {
+    # volume and other models
+    "volume": "volume",
+    "What is saved at other volumes": "Quanto si risparmia con altri volumi",
+    "The same traffic with other models": "Lo stesso traffico con altri modelli",
+    "requests a month": "richieste al mese",
+    "the candidate's cost": "costo del candidato",
+    "model": "modello",
+    "provider": "fornitore",
+    "a month": "al mese",
+    "a thousand": "mille",
+    "a quarter": "un quarto",
+    "half": "la metà",
+    "twice": "il doppio",
+    "four times": "il quadruplo",
+    "declared": "dichiarate",
+    "measured": "misurate",
+    "at least": "almeno",
+    "at most": "al massimo",
+    "break-even": "pareggio",
+    "in the log": "nel log",
+    "what is paid today": "quanto si paga oggi",
+    "The candidate is paid for what it is asked only, and is cheaper at any volume.": (
+        "Il candidato si paga solo per ciò che gli si chiede, e costa meno con qualsiasi volume."
+    ),
+    "The candidate is cheaper at no volume: what a request takes beyond the fee is more than the primary.": (
+        "Il candidato non costa meno con nessun volume: oltre al canone una richiesta costa più del primario."
+    ),
     # verdict
     "GO": "GO",
     "NO-GO": "NO-GO",
@@ -56,6 +83,13 @@ PHRASES = {
     "A latency quantile is judged as the share of requests that keep its limit; a failed request does not.": (
         "Un quantile di latenza è giudicato come quota di richieste entro il limite; una richiesta fallita non lo è."
     ),
+    # what would move
+    "What a rollout would move, and what not": "Che cosa un rollout sposterebbe, e che cosa no",
+    "the primary's cost": "costo del primario",
+    "of the cost": "del costo",
+    "would move": "si sposterebbe",
+    "stays with the primary": "resta al primario",
+    "not known: the log does not note it": "non si sa: il log non lo annota",
     # columns and titles
     "": "",
     "-": "–",
@@ -104,6 +138,7 @@ PHRASES = {
     "Not measured": "Non misurate",
     "Lines that could not be read (all in quarantine.jsonl)": "Righe illeggibili (tutte in quarantine.jsonl)",
     "Look at this before you believe the numbers": "Da guardare prima di credere ai numeri",
+    "was in the log when it was looked at earlier": "era nel log a uno sguardo precedente",
     "sampled, then lost by the mirror": "campionate, poi perse dal mirror",
     "stood in the log more than once, counted once": "più volte nel log, contate una volta",
     "of the sampled requests are in the numbers": "delle richieste campionate è nei numeri",
@@ -169,13 +204,18 @@ PHRASES = {
     "the numbers speak of that user more than of the others": "i numeri parlano di quell'utente più che degli altri",
     "the endpoint may cut its answers off": "l'endpoint forse tronca le risposte",
     "a clock jumped back, or latency was not logged": "un orologio è saltato, o la latenza manca nel log",
+    "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget": (
+        "una rotazione o qualcuno li ha rimossi; riporta i file, anche compressi in .gz; i giorni vecchi si tolgono con"
+        " stage=forget"
+    ),
     "a writer was started twice, or files were joined": "uno scrittore avviato due volte, o file uniti",
     "days are not drawn alike": "i giorni non sono campionati allo stesso modo",
     "the mirror was off, or its log was lost": "il mirror era spento, o il suo log è andato perso",
     "a clock jumped, or files were joined": "un orologio è saltato, o sono stati uniti dei file",
-    "they were sampled by another rule than the log says": "campionati con una regola diversa da quella nel log",
-    "the users do not fill the sampled share evenly": "gli utenti non riempiono in modo uniforme la quota campionata",
-    "a part of the sample is missing from the log": "una parte del campione manca dal log",
+    "they were sampled by another rule than the log says; no gate says GO on it": "campionati con una regola diversa "
+    "da quella nel log; con questo nessun gate dice GO",
+    "a part of the sample is missing from the log; no gate says GO on it": "una parte del campione manca dal log; con "
+    "questo nessun gate dice GO",
 }
 
 SENTENCES = (
@@ -190,6 +230,18 @@ SENTENCES = (
         "Il gate {} non può ancora decidere: {}. Di questo passo la decisione richiede {}.",
     ),
     (r"Gate (\S+) cannot decide yet: (.*)\.", "Il gate {} non può ancora decidere: {}."),
+    (r"(.*); sample ratio mismatch: (.*)", "{}; il campione non è quello dichiarato: {}"),
+    (r"sample ratio mismatch: (.*)", "il campione non è quello dichiarato: {}"),
+    (r"([\d,]+) of ([\d,]+) users lie outside of the sampled (\S+ %)", "{} utenti su {} sono fuori dal {} campionato"),
+    (
+        r"([\d,]+) of ([\d,]+) users lie outside of the sampled (\S+ %); (.*)",
+        "{} utenti su {} fuori dal {} campionato; {}",
+    ),
+    (
+        r"([\d,]+) users do not fill the sampled (\S+ %) evenly: ([\d,]+) to ([\d,]+) in a tenth of it, where (\S+) "
+        r"are expected \((p .*?)\)(.*)",
+        "{} utenti non riempiono in modo uniforme il {} campionato: da {} a {} in un suo decimo, attesi {} ({}){}",
+    ),
     (r"no evidence on (.*?); not decided: (.*)", "nessuna evidenza su {}; da decidere: {}"),
     (r"no evidence on (.*)", "nessuna evidenza su {}"),
     (r"not decided: (.*)", "da decidere: {}"),
@@ -199,6 +251,13 @@ SENTENCES = (
     (r"(\d+) to (\d+) more days", "altri {}-{} giorni"),
     (r"(\d+) more days", "altri {} giorni"),
     (r"(.*) \(((?:at least )?\d+(?: to \d+)? more days?)\)", "{} ({})"),
+    # what would move
+    (r"would move: (.*)", "si sposterebbe: {}"),
+    (r"stays with the primary: (.*)", "resta al primario: {}"),
+    (
+        r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost(?: \(not (.*)\))?",
+        "il {} di {} richieste, il {} del loro costo (restano {})",
+    ),
     # why a criterion is where it is
     (
         r"([\d.]+ %) of the requests were lost, more than the ([\d.]+ %) allowed",
@@ -345,18 +404,95 @@ SENTENCES = (
     (r"the busiest sent (.*)", "il più attivo: {}"),
     # cost
     (r"The moved segment: (.*)", "Il segmento spostato: {}"),
-    (r"candidate, a month \(EUR (\S+) flat\)", "candidato, al mese (EUR {} fissi)"),
+    (r"candidate, a month \((.*)\)", "candidato, al mese ({})"),
+    (r"EUR (\S+) flat, the plan's assumption", "EUR {} fissi, ipotesi del piano"),
+    (
+        r"EUR (\S+) flat is an assumption: the log measured (\S+) s of work a request, (\S+) hours a month one after "
+        r"the other, so that the fee pays (USD \S+) an hour \(cost\.gpu_usd_hour: (.*)\)\.",
+        "EUR {} fissi sono un'ipotesi: il log ha misurato {} s di lavoro per richiesta, {} ore al mese una dopo "
+        "l'altra, e la tariffa paga {} all'ora (cost.gpu_usd_hour: {}).",
+    ),
     (r"candidate, the 1 day so far", "candidato, il giorno finora"),
     (r"candidate, the (\d+) days so far", "candidato, i {} giorni finora"),
+    (r"Price list: (.*)\.", "Listino: {}."),
     (
-        r"(Price list .*) ([\d,]+) requests have no known cost: tokens or price are missing\.",
-        "{} {} richieste non hanno un costo noto: mancano token o prezzo.",
+        r"The segment took (\S+) tokens in and (\S+) out\. The month counts (\S+) requests\. (\S+) USD per EUR\.",
+        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste. {} USD per EUR.",
     ),
     (
-        r"Price list in USD per million tokens read/written: (.*); (\S+) USD per EUR\. "
-        r"The segment took (\S+) tokens in and (\S+) out\. The month assumes (\S+) requests\.",
-        "Listino in USD per milione di token letti/scritti: {}; {} USD per EUR. "
-        "Il segmento ha usato {} token in ingresso e {} in uscita. Il mese conta {} richieste.",
+        r"The tokens of (\S+) of (\S+) requests are estimated from their texts: their streams held no usage\.",
+        "I token di {} richieste su {} sono stimati dai testi: i loro stream non li dicevano.",
+    ),
+    (
+        r"([\d,]+) requests have no known cost: tokens or price are missing\.",
+        "{} richieste non hanno un costo noto: mancano token o prezzo.",
+    ),
+    (
+        r"No price is known for (.*): declare it in cost\.prices, or the name's own in cost\.aliases\.",
+        "Nessun prezzo noto per {}: dichiararlo in cost.prices, o il nome proprio in cost.aliases.",
+    ),
+    # at which volume
+    (
+        r"The volume is not measured: (.*)\. (\S+) requests a month are declared\.",
+        "Il volume non è misurato: {}. Sono dichiarate {} richieste al mese.",
+    ),
+    (
+        r"recorded conversations were replayed, which are not all of the traffic; a mirror or gateway measures it",
+        "sono ripetute conversazioni registrate, che non sono tutto il traffico; lo misura un mirror o un gateway",
+    ),
+    (
+        r"([\d,]+) requests do not note what share of the users was sampled \(sampling\.percent\), as version 1 of the "
+        r"log does not",
+        "{} richieste non dicono quale quota degli utenti è campionata (sampling.percent), come la versione 1 del log",
+    ),
+    (r"a sampled share of 0 is noted \(sampling\.percent\)", "è annotata una quota campionata di 0 (sampling.percent)"),
+    (
+        r"(\d) of the 7 days of the week have a complete day in the log \(its first and last are not\)",
+        "{} dei 7 giorni della settimana hanno un giorno intero nel log (il primo e l'ultimo non lo sono)",
+    ),
+    (
+        r"(\d+) users sent what would move, at least (\d+) are needed",
+        "{} utenti hanno inviato ciò che si sposterebbe, ne servono almeno {}",
+    ),
+    (r"shadow\.categories leaves out (.*), which would move", "shadow.categories esclude {}, che si sposterebbe"),
+    (
+        r"Measured: (\S+) requests a month, (\S+) to (\S+) with 95 % confidence, from (\d+) complete days and (\S+) "
+        r"users\. (The declared .*)",
+        "Misurato: {} richieste al mese, da {} a {} con fiducia del 95 %, da {} giorni interi e {} utenti. {}",
+    ),
+    (r"The declared (\S+) agree with that\.", "Le {} dichiarate concordano."),
+    (
+        r"The declared (\S+) contradict that \(cost\.monthly_requests\): the verdict and all that is said here of a "
+        r"month go by (\S+), the end that is worse for the candidate\.",
+        "Le {} dichiarate lo contraddicono (cost.monthly_requests): il verdetto e tutto ciò che qui riguarda il mese "
+        "contano {}, l'estremo peggiore per il candidato.",
+    ),
+    (
+        r"(.*); by (\S+) requests a month: the declared (\S+) \(cost\.monthly_requests\) contradict the log, which "
+        r"measured (\S+) to (\S+)",
+        "{}; con {} richieste al mese: le {} dichiarate (cost.monthly_requests) contraddicono il log, che ne ha "
+        "misurate da {} a {}",
+    ),
+    (r"The candidate is cheaper from (\S+) requests a month on\.", "Il candidato costa meno da {} richieste al mese."),
+    # what others would take
+    (r"the candidate \((\w+)\)", "il candidato ({})"),
+    (
+        r"No listed model of (.*) is cheaper than the candidate\.",
+        "Nessun modello a listino di {} costa meno del candidato.",
+    ),
+    (
+        r"Should this traffic move at all\? (\S+) of (\S+), whose models answer today, would take (USD \S+) a month, "
+        r"the candidate (USD \S+)\.",
+        "Conviene davvero spostare questo traffico? {} di {}, i cui modelli rispondono oggi, costerebbe {} al mese, il "
+        "candidato {}.",
+    ),
+    (
+        r"Other models are billed by this log's own tokens, caches included, at the prices of (\S+)\. They count "
+        r"tokens otherwise and answer with other lengths; whether they answer well enough, and which of them were "
+        r"retired, the price lists do not say\.",
+        "Gli altri modelli sono calcolati con i token di questo log, cache incluse, ai prezzi del {}. Contano i token "
+        "in altro modo e rispondono con altre lunghezze; se rispondano bene, e quali siano ritirati, i listini non lo "
+        "dicono.",
     ),
     # what counts as similar
     (
@@ -388,13 +524,16 @@ SENTENCES = (
     (r"(\S+ %) of the requests come from one user", "il {} delle richieste viene da un solo utente"),
     (r"(\S+ %) of the replies are empty or dots", "il {} delle risposte è vuoto o puntini"),
     (r"(\S+ %) of the answers have no usable latency", "il {} delle risposte non ha una latenza utilizzabile"),
+    (
+        r"([\d,]+) comparisons from (\S+) to (\S+) were in the log and are gone",
+        "{} confronti dal {} al {} erano nel log e non ci sono più",
+    ),
     (r"([\d,]+) comparisons stand in the log twice", "{} confronti compaiono due volte nel log"),
     (
         r"(\S+) comparisons are dated more than (\S+) h before one logged before them",
         "{} confronti hanno una data di oltre {} h anteriore a uno scritto prima",
     ),
     (r"the sampled share changed within the epoch: (.*)", "la quota campionata è cambiata nell'epoca: {}"),
-    (r"(\S+ %) of the users lie outside of the sampled share", "il {} degli utenti è fuori dalla quota campionata"),
     (r"(\d+) days without a comparison", "{} giorni senza confronti"),
     # terminal and provenance
     (r"([\d,]+) of ([\d,]+) users, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),

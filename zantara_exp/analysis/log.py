@@ -12,14 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zantara_exp.analysis.engine import Engine, first_value, open_engine
+from zantara_exp.analysis.engine import Engine, fetched, first_value, open_engine
 from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
 from zantara_exp.analysis.meaning import with_embedding
+from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.embedding import check_embedding
 from zantara_exp.errors import MissingInputError
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+from zantara_exp.shadow.record import AA, ONLY_PRIMARY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from zantara_exp.shadow.compact import Compacted
 
 _THREADS = 2
+GONE = "gone"
+"""The reason of what was in the log at an earlier look, and is there no more."""
 """Days whose facts are derived at once."""
 
 
@@ -52,9 +56,11 @@ class ComparisonLog:
     """One log, up to a day."""
 
     facts: ir.Table
-    """One row per comparison of the candidate, doubles left out (`zantara_exp.analysis.facts`)."""
+    """One row per comparison of the candidate that is evidence: movable, doubles left out (`analysis.facts`)."""
     noise: ir.Table
     """The same of the A/A arm: the primary against itself, which no criterion may count."""
+    aside: ir.Table
+    """One row per sampled request that is no evidence: not movable, or without an answer to compare with."""
     files: tuple[Path, ...]
     """Compacted files with the text of every comparison."""
     drops: Mapping[tuple[date, str, str], int]
@@ -81,6 +87,24 @@ class ComparisonLog:
                 lost[self._known(day)] += count
         lost.update(self._known(line.day) for line in self.bad if line.day is not None and line.day >= first)
         return {day: count for day, count in lost.items() if day <= self.until}
+
+    def newest(self) -> tuple[str, date]:
+        """The epoch of the newest comparison, and its first day. Raises MissingInputError where nothing is evidence."""
+        self.check_evidence(self.facts)
+        return newest_epoch(self.facts)
+
+    def check_evidence(self, facts: ir.Table) -> None:
+        """Raise MissingInputError where there is no comparison among the facts, and all requests were set aside."""
+        if first_value(facts.count()):
+            return
+        aside = fetched(self.aside.group_by("why_aside").agg(requests=self.aside.count())).to_pylist()
+        if aside:
+            aside.sort(key=lambda row: (-row["requests"], row["why_aside"]))
+            whys = ", ".join(f"{row['why_aside']}: {row['requests']:,}" for row in aside)
+            raise MissingInputError(
+                f"no request of the log is evidence, because a rollout would move none of them ({whys})",
+                command("stage=power", note="and docs/shadow-mode.md, what would move"),
+            )
 
     def _known(self, day: date) -> date:
         return self.until if day > self.horizon else day
@@ -118,15 +142,20 @@ def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout
             engine, everything, files, compacted.comparisons, cache / "embeddings", config.evaluation.embedding
         )
     horizon = datetime.now(UTC).date() + timedelta(days=1)
-    drops, bad = _drops(compacted.drops), (*_bad_lines(compacted.quarantine), *_future(files, horizon))
+    drops = _drops(compacted.drops) | {
+        (date.fromisoformat(day), epoch, GONE): count for (day, epoch), count in compacted.gone.items()
+    }
+    bad = (*_bad_lines(compacted.quarantine), *_future(files, horizon))
     last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
     if last is None:
         raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", command("stage=shadow"))
     last = min(until, last) if until else last
     once = everything.filter((everything.day <= last) & everything.first)
+    aside = (once.arm == ONLY_PRIMARY) | ((once.arm != AA) & ~once.movable)
     return ComparisonLog(
-        facts=engine.view("facts", once.filter(once.arm != "aa").drop("first")),
-        noise=engine.view("noise", once.filter(once.arm == "aa").drop("first")),
+        facts=engine.view("facts", once.filter((once.arm != AA) & ~aside).drop("first")),
+        noise=engine.view("noise", once.filter((once.arm == AA) & once.movable).drop("first")),
+        aside=engine.view("aside", once.filter(aside).drop("first")),
         files=tuple(compacted.comparisons),
         drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
         bad=bad,

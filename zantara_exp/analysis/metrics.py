@@ -6,7 +6,8 @@
   For "latency at most x" a failed request counts as not fast.
 - **similar**: chrF at or above `engine.similar_chrf`, among requests that the primary answered; a candidate that
   failed there is not similar. Never length alone.
-- **cost**: the primary by its price list and tokens, the candidate by its flat monthly fee.
+- **cost**: the primary by its price list and tokens, the candidate as `endpoint.billing` says; what it fails is paid
+  to both.
 
 All of it adds up over days, languages and engines, because `Counts` holds only counts, sums and latency buckets.
 """
@@ -79,9 +80,17 @@ class Counts:
     primary_tokens_output: float = 0.0
     candidate_tokens_input: float = 0.0
     candidate_tokens_output: float = 0.0
+    estimated: int = 0
+    """Requests whose primary's tokens were estimated from the text."""
     priced: int = 0
     """Requests whose primary cost is known: tokens counted, model on the price list."""
     primary_usd: float = 0.0
+    billed: int = 0
+    """Requests whose cost with the candidate is known, a primary that steps in included."""
+    candidate_usd: float = 0.0
+    timed: int = 0
+    """Requests whose seconds of a worker were reported."""
+    seconds: float = 0.0
     latency: Latencies = field(default_factory=Latencies)
     primary_latency: Latencies = field(default_factory=Latencies)
 
@@ -114,6 +123,11 @@ class Counts:
     def usd_per_request(self) -> float | None:
         """What the primary takes for a request, in US dollars."""
         return self.primary_usd / self.priced if self.priced else None
+
+    @property
+    def candidate_usd_per_request(self) -> float | None:
+        """What a request takes with the candidate, in US dollars."""
+        return self.candidate_usd / self.billed if self.billed else None
 
 
 SUMS = tuple(item.name for item in fields(Counts) if not item.name.endswith("latency"))

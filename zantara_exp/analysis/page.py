@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from zantara_exp.analysis import svg, views
+from zantara_exp.analysis import money, svg, views
 from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.analysis.metrics import Counts, Latencies, wilson
 from zantara_exp.analysis.pairs import Pair
@@ -22,7 +22,7 @@ from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Table
 
-_TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment")
+_TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment", "model", "provider")
 _TONES = {"pass": "passes", "fail": "fails", "undecided": "open", "missing": "open", "too thin": "open"}
 _TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _CONTROLS = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"]
@@ -90,9 +90,9 @@ def page(
             words,
         ),
         primary_timed=found.whole.primary_latency.count > 0,
-        segments=[grid(table) for table in views.segments(found)],
-        costs=grid(views.costs(found, config)),
-        cost_note=views.cost_note(found, config),
+        segments=[grid(table) for table in (views.moves(found), *views.segments(found)) if table is not None],
+        costs=[grid(table) for table in money.tables(found, config)],
+        cost_notes=money.cost_notes(found, config),
         troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
         provenance=list(provenance.items()),

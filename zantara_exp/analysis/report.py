@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
-from zantara_exp.analysis import pairs, views
+from zantara_exp.analysis import money, pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
@@ -62,7 +62,11 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
         ),
         "similar": f"{views.percent(whole.similar_share)} of {whole.scored:,} compared",
         "savings": views.percent(found.spending.savings),
+        "would move": str(found.moving),
+        "volume": money.volume_note(found.spending.volume),
     }
+    if gaps := money.cost_gaps(found):
+        lines["cost"] = " ".join(gaps)
     if found.unmeasured:
         lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
         lines["coverage"] = f"{views.percent(found.coverage, 2)} of the sampled requests"
@@ -73,15 +77,16 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
 
 def _tables(found: Summary, config: Config) -> list[Table]:
     last = dict(list(found.days.items())[-_DAYS_PRINTED:])
-    smell = views.smell(found)
+    smell, moves = views.smell(found), views.moves(found)
     tables = [
         *([smell] if smell else []),
+        *([moves] if moves else []),
         *views.segments(found),
         *([views.weeks(found)] if found.before.requests else []),
         views.table("Last days", "day", last),
         *views.troubles(found),
     ]
-    return [*tables, views.costs(found, config)]
+    return [*tables, *money.tables(found, config)]
 
 
 def _written(log: ComparisonLog, found: Summary, config: Config, context: Context) -> list[Path]:

@@ -17,6 +17,7 @@ import orjson
 
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id, to_line
+from zantara_exp.usage import Usage
 
 NEXT = "scripts/import_requests.py FILE --log-dir logs/requests"
 EPOCH = "requests"
@@ -83,8 +84,7 @@ def _side(row: Mapping[str, Any]) -> Side:
         response="" if failed else _ANSWERED,
         model=str(row["provider_model"]),
         provider=None,
-        tokens_input=row.get("in_tok"),
-        tokens_output=None if failed else row.get("out_tok"),
+        usage=Usage(row.get("in_tok"), output=None if failed else row.get("out_tok")),
         latency_ms=float(row["e2e_s"] or 0.0) * 1000,
         ttft_ms=None if failed else float(row.get("ttft_s") or 0.0) * 1000,
         error=_REASONS.get(code if isinstance(code, int) else 0, "other") if failed else None,

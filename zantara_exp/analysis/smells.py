@@ -1,23 +1,23 @@
-"""What smells: patterns that make good numbers worth nothing. None of them decides; each says where to look."""
+"""What smells: patterns that make good numbers worth nothing. None of them decides; each says where to look.
+
+That the users are not the declared sample is found by the gate as well, which then says no GO.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import SET_BACK
-from zantara_exp.analysis.log import ComparisonLog
-from zantara_exp.shadow.sampling import user_percentile
+from zantara_exp.analysis.log import GONE, ComparisonLog
+from zantara_exp.analysis.sample import sampled
+from zantara_exp.gates.sample_ratio import sample_ratio
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_MOST_USERS = 50_000
 _FEW = 30
 """Below this many comparisons a pattern is chance."""
 
@@ -31,8 +31,11 @@ class Smell:
     """What it would mean."""
 
 
-def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
-    """Suspicious patterns in `facts`, one epoch of the log from its day `first`; the worst come first."""
+def smells(log: ComparisonLog, facts: ir.Table, first: date, alpha: float) -> list[Smell]:
+    """Suspicious patterns in `facts`, one epoch of the log from its day `first`; the worst come first.
+
+    `alpha`: of a false sample ratio mismatch, `gate.sample_ratio_alpha`.
+    """
     requests = int(first_value(facts.count()))
     if requests < _FEW:
         return []
@@ -81,10 +84,11 @@ def smells(log: ComparisonLog, facts: ir.Table, first: date) -> list[Smell]:
             "of the answers have no usable latency",
             "a clock jumped back, or latency was not logged",
         ),
+        _gone(log),
         _doubles(log, requests),
         _set_back(log, requests),
         _percent(facts),
-        *_spread(facts),
+        *_spread(facts, alpha),
         _silent(facts, first, log.until),
     ]
     return [smell for smell in found if smell is not None]
@@ -111,6 +115,16 @@ def _copied(answered: ir.Table) -> Smell | None:
     )
 
 
+def _gone(log: ComparisonLog) -> Smell | None:
+    days = {day: count for (day, _, reason), count in log.drops.items() if reason == GONE}
+    if not days:
+        return None
+    return Smell(
+        f"{sum(days.values()):,} comparisons from {min(days)} to {max(days)} were in the log and are gone",
+        "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget",
+    )
+
+
 def _doubles(log: ComparisonLog, requests: int) -> Smell | None:
     if log.doubles <= 0.01 * requests:
         return None
@@ -129,29 +143,13 @@ def _set_back(log: ComparisonLog, requests: int) -> Smell | None:
     )
 
 
-def _spread(facts: ir.Table) -> list[Smell]:
-    """Whether the users are those, and all those, that a sample of the logged percent takes.
-
-    A user's place in [0, 100) is a hash of the logged id, so it can be computed again. Users beyond the percent were
-    sampled by another rule; places that do not fill the percent evenly (Kolmogorov's distance, false in about one of
-    a thousand logs) mean that a part of the sample is missing.
-    """
-    found = fetched(facts.select("user", "sampling_percent").distinct().limit(_MOST_USERS))
-    users, percents = found["user"].to_pylist(), set(found["sampling_percent"].to_pylist())
-    percent = percents.pop() if len(percents) == 1 else None  # a share that changed is a smell of its own
-    if len(users) < _FEW or not percent:
-        return []
-    places = np.array([user_percentile(user) for user in users]) / percent
-    beyond = float((places >= 1).mean())
-    if beyond > 0.01:
-        why = "they were sampled by another rule than the log says"
-        return [Smell(f"{beyond * 100:.0f} % of the users lie outside of the sampled share", why)]
-    inside = np.sort(places[places < 1])
-    steps = np.arange(1, inside.size + 1) / inside.size
-    distance = max(float((steps - inside).max()), float((inside - steps + 1 / inside.size).max()))
-    if distance <= 1.95 / math.sqrt(inside.size):
-        return []
-    return [Smell("the users do not fill the sampled share evenly", "a part of the sample is missing from the log")]
+def _spread(facts: ir.Table, alpha: float) -> list[Smell]:
+    """Whether the users are those, and all those, that a sample of the logged percent takes, as the gate tests it."""
+    found = sample_ratio(sampled(facts), alpha)
+    wrong = [step for step in found.steps if step.mismatch]
+    beyond = "they were sampled by another rule than the log says; no gate says GO on it"
+    uneven = "a part of the sample is missing from the log; no gate says GO on it"
+    return [Smell(step.mismatch, beyond if step.beyond else uneven) for step in wrong]
 
 
 def _percent(facts: ir.Table) -> Smell | None:

@@ -8,26 +8,33 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from zantara_exp import billing, clock
 from zantara_exp.analysis import cost
+from zantara_exp.analysis.breakeven import Curve, curve
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
+from zantara_exp.analysis.market import Market, market
 from zantara_exp.analysis.metrics import Counts, added
+from zantara_exp.analysis.moving import Part, moving, parts
 from zantara_exp.analysis.smells import Smell, smells
 from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
+from zantara_exp.analysis.volume import DAYS_A_MONTH, Volume, volume
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
+from zantara_exp.gates.evidence import Moving
 from zantara_exp.hints import command
+from zantara_exp.prices import price_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_DAYS_A_MONTH = 365.25 / 12
-
 
 @dataclass(frozen=True)
 class Spending:
-    """The moved segment's cost, in US dollars."""
+    """The moved segment's cost, in US dollars; by the month at the volume that is judged by."""
+
+    volume: Volume
 
     requests: int
     priced: int
@@ -35,13 +42,26 @@ class Spending:
     primary_usd: float
     """What the primary took for the requests in the log."""
     primary_monthly: float | None
-    candidate_monthly: float
+    candidate_each: float | None
+    candidate_monthly: float | None
     savings: float | None
     tokens_input: float
     tokens_output: float
+    estimated: int
+    """Requests whose primary's tokens were estimated from the text."""
+    unpriced: Mapping[str, int]
+    """Requests of models whose name no price list knows."""
+    prices: Sequence[str]
+    """By which the primary's tokens are counted."""
     days: int
     candidate_usd: float
-    """The flat fee for these days."""
+    """What it takes for these days."""
+    seconds_each: float | None
+    """Seconds of a worker a request, as the log measured them."""
+    curve: Curve | None
+    """Against requests a month; None where a cost is not known."""
+    market: Market | None
+    """What others would take for it; None where no token was counted."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +92,15 @@ class Summary:
     smells: Sequence[Smell]
     noise: Counts
     """The A/A arm: the primary against itself."""
+    parts: Sequence[Part]
+    """The sampled requests by whether a rollout would move them, those that are no evidence too."""
     before: Counts
     """As many days of the epoch before these, where a weekly report compares them."""
+
+    @property
+    def moving(self) -> Moving:
+        """What of the traffic a rollout would move."""
+        return moving(self.parts)
 
     @property
     def unmeasured(self) -> int:
@@ -90,6 +117,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
     """Measure the log's newest epoch. Raises MissingInputError when no comparison lies in the days asked for."""
     since = first_day(config, log.until)
     asked = log.facts.filter(log.facts.day >= since)
+    log.check_evidence(asked)
     if not first_value(asked.count()):
         start = f"from {since} " if since > date.min else ""
         some_days = config.as_of or since > date.min
@@ -97,6 +125,8 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         all_days = command("stage=report", without=days, note="all of its days")
         hint = all_days if some_days else command("stage=shadow")
         raise MissingInputError(f"the log holds no comparison {start}to {config.as_of or log.until}", hint)
+    by_volume = volume(log, config)
+    config = by_volume.config(config)
     epoch, first = newest_epoch(asked)
     everything = cells(asked, config)
     found = [cell for cell in everything if cell.epoch == epoch]
@@ -121,12 +151,13 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         faults=faults(facts),
         users=users,
         largest_user=largest,
-        spending=_spending(found, (log.until - first).days + 1, config),
+        spending=_spending(found, facts, (log.until - first).days + 1, by_volume, config),
         drops=dict(drops),
         bad=[line for line in log.bad if line.day is None or first <= line.day <= log.until],
         doubles=log.doubles,
-        smells=smells(log, facts, first),
+        smells=smells(log, facts, first, config.gate.sample_ratio_alpha),
         noise=added(cell.counts for cell in cells(noise, config)),
+        parts=parts(log, epoch, first, config),
         before=_before(log, epoch, first, config),
     )
 
@@ -167,19 +198,43 @@ def _users(facts: ir.Table) -> tuple[int, float]:
     return int(found["users"]), float(found["most"]) / float(found["all"])
 
 
-def _spending(found: Sequence[Cell], days: int, config: Config) -> Spending:
-    moved = added(cell.counts for cell in found if cell.category in config.cost.moved_categories)
-    each = moved.usd_per_request
+def _spending(found: Sequence[Cell], facts: ir.Table, days: int, by_volume: Volume, config: Config) -> Spending:
+    cells = [cell for cell in found if cell.category in config.rollout.categories]
+    moved, unpriced = added(cell.counts for cell in cells), Counter[str]()
+    prices = set()
+    for cell in cells:
+        price = price_of(cell.primary_model, config.cost, cell.day)
+        if price is None:
+            unpriced[cell.primary_model] += cell.counts.requests
+        else:
+            prices.add(price.basis)
+    each, own = moved.usd_per_request, moved.candidate_usd_per_request
+    fixed = billing.usd_per_month(config.endpoint, config.cost)
     return Spending(
+        volume=by_volume,
         requests=moved.requests,
         priced=moved.priced,
         usd_per_request=each,
         primary_usd=moved.primary_usd,
-        primary_monthly=None if each is None else cost.primary_usd_per_month(each, config.cost),
-        candidate_monthly=cost.candidate_usd_per_month(config.cost),
-        savings=cost.savings(each, config.cost),
+        primary_monthly=None if each is None else each * config.cost.monthly_requests,
+        candidate_each=own,
+        candidate_monthly=None if own is None else own * config.cost.monthly_requests,
+        savings=cost.savings(each, own),
         tokens_input=moved.primary_tokens_input,
         tokens_output=moved.primary_tokens_output,
+        estimated=moved.estimated,
+        unpriced=dict(unpriced.most_common()),
+        prices=sorted(prices),
         days=days,
-        candidate_usd=cost.candidate_usd_per_month(config.cost) * days / _DAYS_A_MONTH,
+        candidate_usd=fixed * days / DAYS_A_MONTH if fixed else moved.candidate_usd,
+        seconds_each=_seconds_each(moved),
+        curve=curve(facts, each, config),
+        market=market(facts, {cell.primary_model for cell in cells}, config, clock.now().date()),
     )
+
+
+def _seconds_each(moved: Counts) -> float | None:
+    """As the jobs report them; else the time an answer took, which holds the way there and back."""
+    if moved.timed:
+        return moved.seconds / moved.timed
+    return None if moved.latency.mean is None else moved.latency.mean / 1000

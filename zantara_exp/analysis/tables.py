@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zantara_exp.analysis.cost import priced
+from zantara_exp.analysis.cost import priced, tokens_read
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.metrics import SUMS, Counts, Latencies, added
 from zantara_exp.config.schema import Config
@@ -40,7 +40,7 @@ def cells(facts: ir.Table, config: Config) -> list[Cell]:
     """Facts summed over every combination of dimensions; all numbers of the report come from these few rows."""
     import pyarrow as pa
 
-    table = priced(facts, config.cost)
+    table = priced(facts, config)
     summed = table.group_by(*DIMENSIONS).agg(**_sums(table, config.engine.similar_chrf))
     sums = fetched(summed.order_by(*DIMENSIONS))
     made = [_counts(row) for row in sums.select(SUMS).to_pylist()]
@@ -73,7 +73,8 @@ def _fill_latencies(latencies: Sequence[Latencies], table: ir.Table, side: str, 
 
 
 def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
-    tokens = [name for name in SUMS if "tokens" in name]
+    tokens = {f"{side}_tokens_input": tokens_read(table, side) for side in ("primary", "candidate")}
+    tokens |= {f"{side}_tokens_output": table[f"{side}_usage_output"] for side in ("primary", "candidate")}
     return {
         "requests": table.count(),
         "answered": table.candidate_ok.sum(),
@@ -85,9 +86,14 @@ def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
         "embedded": table.embedding.count(),
         "embedding": table.embedding.sum(),
         "unmeasured": (table.candidate_ok & table.candidate_latency_ms.isnull()).sum(),
-        **{name: table[name].sum() for name in tokens},
+        **{name: amount.sum() for name, amount in tokens.items()},
+        "estimated": table.primary_estimated.sum(),
         "priced": table.primary_usd.count(),
         "primary_usd": table.primary_usd.sum(),
+        "billed": table.candidate_usd.count(),
+        "candidate_usd": table.candidate_usd.sum(),
+        "timed": table.candidate_billed_seconds.count(),
+        "seconds": table.candidate_billed_seconds.sum(),
     }
 
 

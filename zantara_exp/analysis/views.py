@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zantara_exp.analysis.log import BadLine
+from zantara_exp.analysis.log import GONE, BadLine
 from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.config.schema import Config
@@ -25,9 +25,14 @@ class Tile:
     note: str
 
 
+def steady(value: float) -> float:
+    """Without the last digits, in which sums of floats differ from run to run, and with them what is shown."""
+    return float(f"{value:.12g}")
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.987 -> 98.7 %."""
-    return NOTHING if share is None else f"{share * 100:.{digits}f} %"
+    return NOTHING if share is None else f"{steady(share * 100):.{digits}f} %"
 
 
 def milliseconds(value: float | None) -> str:
@@ -41,6 +46,7 @@ def dollars(value: float | None) -> str:
     """0.0012 -> USD 0.0012; two digits from one dollar on."""
     if value is None:
         return NOTHING
+    value = steady(value)
     return f"USD {value:,.2f}" if abs(value) >= 1 else f"USD {value:.2g}"
 
 
@@ -111,52 +117,20 @@ def segments(found: Summary) -> list[Table]:
     return tables
 
 
-def costs(found: Summary, config: Config) -> Table:
-    """The moved segment's cost."""
-    spent = found.spending
-    rows = [
-        [
-            "primary, requests in the log with a known cost",
-            f"{spent.priced:,}",
-            dollars(spent.usd_per_request),
-            dollars(spent.primary_usd),
-        ],
-        [
-            "primary, a month",
-            f"{config.cost.monthly_requests:,}",
-            dollars(spent.usd_per_request),
-            dollars(spent.primary_monthly),
-        ],
-        [
-            f"candidate, a month (EUR {config.cost.candidate_monthly_eur:g} flat)",
-            f"{config.cost.monthly_requests:,}",
-            dollars(spent.candidate_monthly / config.cost.monthly_requests),
-            dollars(spent.candidate_monthly),
-        ],
-        [
-            f"candidate, the {spent.days} day{'s' if spent.days > 1 else ''} so far",
-            f"{spent.requests:,}",
-            dollars(spent.candidate_usd / spent.requests if spent.requests else None),
-            dollars(spent.candidate_usd),
-        ],
-        ["saved", "", "", percent(spent.savings)],
-    ]
-    segment = " and ".join(config.cost.moved_categories)
-    return Table(f"The moved segment: {segment}", ["", "requests", "each", "cost"], rows)
-
-
-def cost_note(found: Summary, config: Config) -> str:
-    """What the cost rests on."""
-    spent = found.spending
-    prices = ", ".join(f"{name} {price.input:g}/{price.output:g}" for name, price in config.cost.prices.items())
-    text = (
-        f"Price list in USD per million tokens read/written: {prices}; {config.cost.eur_usd:g} USD per EUR. "
-        f"The segment took {spent.tokens_input:,.0f} tokens in and {spent.tokens_output:,.0f} out. "
-        f"The month assumes {config.cost.monthly_requests:,} requests."
+def moves(found: Summary) -> Table | None:
+    """What of the traffic a rollout would move, and what keeps the rest; None where no line notes it."""
+    scoped = [part for part in found.parts if part.scoped]
+    if not scoped:
+        return None
+    requests, usd = sum(part.requests for part in scoped), sum(part.usd for part in scoped)
+    rows = []
+    for part in scoped:
+        what = ("would move" if part.movable else "stays with the primary") + (f": {part.why}" if part.why else "")
+        paid, share = dollars(part.usd) if part.priced else NOTHING, part.usd / usd if usd else None
+        rows.append([what, f"{part.requests:,}", percent(part.requests / requests), paid, percent(share)])
+    return Table(
+        "What a rollout would move, and what not", ["", "requests", "share", "the primary's cost", "of the cost"], rows
     )
-    if spent.priced < spent.requests:
-        text += f" {spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing."
-    return text
 
 
 def troubles(found: Summary) -> list[Table]:
@@ -166,7 +140,11 @@ def troubles(found: Summary) -> list[Table]:
         rows = [[kind, f"{count:,}", percent(count / found.whole.requests, 2)] for kind, count in found.faults.items()]
         tables.append(Table("Failures of the candidate", ["kind", "requests", "share"], rows))
     if found.drops or found.doubles:
-        rows = [[reason, f"{count:,}", "sampled, then lost by the mirror"] for reason, count in found.drops.items()]
+        how = {GONE: "was in the log when it was looked at earlier"}
+        rows = [
+            [reason, f"{count:,}", how.get(reason, "sampled, then lost by the mirror")]
+            for reason, count in found.drops.items()
+        ]
         if found.doubles:
             rows.append(["double", f"{found.doubles:,}", "stood in the log more than once, counted once"])
         if found.unmeasured:

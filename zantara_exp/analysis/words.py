@@ -17,7 +17,21 @@ from zantara_exp.stage import Table
 
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+")
 _NUMERIC = re.compile(r"(?:USD |EUR |[<>=+-]+ ?|p\d+ )*[\d.,+-]+(?: %| ms| s)?(?: (?:to|\.\.) [\d.,+-]+(?: %| ms)?)?")
-_NAMES = frozenset({"criterion", "segment", "language", "category", "primary", "candidate", "epoch", "kind", "day"})
+_NAMES = frozenset(
+    {
+        "criterion",
+        "segment",
+        "language",
+        "category",
+        "primary",
+        "candidate",
+        "epoch",
+        "kind",
+        "day",
+        "model",
+        "provider",
+    }
+)
 """Columns that hold names, which are no words of ours."""
 _SWAP = str.maketrans(",.", ".,")
 

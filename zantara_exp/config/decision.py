@@ -82,6 +82,9 @@ class Price:
 
     input: float = setting(0.0, "US dollars for a million tokens read.", ge=0)
     output: float = setting(0.0, "US dollars for a million tokens written.", ge=0)
+    cache_read: float | None = setting(None, "Read from a cache; null: as input.", ge=0)
+    cache_write_5m: float | None = setting(None, "Written to a cache for five minutes; null: as input.", ge=0)
+    cache_write_1h: float | None = setting(None, "Written to a cache for an hour; null: as for five minutes.", ge=0)
 
 
 @dataclass
@@ -89,26 +92,30 @@ class Cost:
     """Config group `cost`: prices, in US dollars unless said."""
 
     prices: dict[str, Price] = setting(
-        {
-            "haiku": Price(1.0, 5.0),
-            "3-5-haiku": Price(0.8, 4.0),
-            "3-haiku": Price(0.25, 1.25),
-            "sonnet": Price(3.0, 15.0),
-        },
-        "The primary's price list, by a part of the model's name; the longest part that fits holds.",
+        {}, "Own prices by a model's exact name; they win over the price lists of genai-prices."
+    )
+    aliases: dict[str, str] = setting(
+        {}, "Names in the log that a price list knows otherwise, such as haiku: claude-haiku-4-5."
+    )
+    providers: list[str] = setting(
+        ["anthropic", "openai", "google", "mistral", "x-ai", "deepseek"],
+        "Whose lists in genai-prices are looked at, in this order; a model that another serves costs otherwise.",
     )
     candidate_monthly_eur: float = setting(3.78, "What the candidate's endpoint takes a month, flat, in euros.", ge=0)
     eur_usd: float = setting(1.08, "US dollars per euro.", gt=0)
+    gpu_usd_hour: dict[str, float] = setting({}, "What an hour of a machine takes that serves, in US dollars, by name.")
     gpu_hour_eur: float = setting(0.79, "What an hour of a GPU takes that trains the candidate, in euros.", ge=0)
-    monthly_requests: int = setting(30_000, "Requests a month of the moved segment.", ge=1)
-    moved_categories: list[str] = setting(["greeting", "casual"], "Categories that would move to the candidate.")
+    monthly_requests: int = setting(
+        30_000,
+        "Requests a month of the moved segment; the log's own measurement decides where it contradicts this.",
+        ge=1,
+    )
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A price list and a segment."""
-        if not self.prices:
-            yield "prices", "is empty: name at least one model, such as haiku"
-        if not self.moved_categories:
-            yield "moved_categories", "is empty: name at least one category, such as greeting"
+        """Prices that are none below nought."""
+        for name, price in self.gpu_usd_hour.items():
+            if not price >= 0:
+                yield f"gpu_usd_hour.{name}", "must be at least 0"
 
 
 def _is_day(text: str) -> bool:

@@ -279,6 +279,13 @@ class Gate:
     )
     segments: Segments = setting(Segments(), "Parts judged one by one, for NO_GO and for what a GO covers.")
     max_lost_percent: float = setting(1.0, "More requests lost than this and there is no GO, in percent.", ge=0, lt=100)
+    sample_ratio_alpha: float = setting(
+        0.001,
+        "Probability, over all looks, of finding the users of a log to be another sample than the declared one where "
+        "they are not; what is found withholds a GO. 0: not tested, and a start asks for a reason.",
+        ge=0,
+        le=0.05,
+    )
     authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
     horizon_days: int = setting(14, "Days within which a decision is planned.", ge=1, le=365)
     planned_users: int = setting(3000, "For method=detector: users the ramp is planned for.", ge=1)

@@ -99,9 +99,12 @@ class Rollout:
     )
     hold_days: list[float] = setting([7.0, 7.0, 7.0, 7.0], "How long each step is held, in days.", ge=0, le=365)
     categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
+    longest_chat: int = setting(
+        4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
+    )
     languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
-    reason: str = setting("", "Why, for its history; start and widen ask for it where something stands against them.")
+    reason: str = setting("", "Why, for its history; asked for where something stands against a move.")
     go_max_age_days: int = setting(
         0, "start, widen: complete days that the evidence of the GO may be older than the log's newest.", ge=0, le=365
     )
@@ -129,6 +132,13 @@ class Rollout:
     critical_bugs: bool = setting(True, "Whether a blocking error noted in reports/incidents.jsonl ends it as well.")
     alpha: float = setting(
         0.05, "Probability of a false alarm over the planned ramp, all guardrails together.", gt=0, le=0.25
+    )
+    sample_ratio_alpha: float = setting(
+        0.001,
+        "Probability over a rollout of finding the arms to be of other sizes than the share says where they are not; "
+        "what is found pauses it. 0: not tested.",
+        ge=0,
+        le=0.05,
     )
     min_users: int = setting(
         100, "Users of the candidate whom a step must have served before the next one.", ge=1, le=1_000_000

@@ -52,8 +52,11 @@ class Config:
     force: bool = setting(False, "Run the stage even if nothing it depends on has changed.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A day must be one."""
+        """A day must be one, and a machine needs a price."""
         try:
             date.fromisoformat(self.as_of or "2025-01-01")
         except ValueError:
             yield "as_of", "is not a day, such as 2025-11-03"
+        if self.endpoint.billing in ("seconds", "hours") and self.endpoint.gpu not in self.cost.gpu_usd_hour:
+            known = ", ".join(sorted(self.cost.gpu_usd_hour)) or "none"
+            yield "endpoint.gpu", f"endpoint.billing={self.endpoint.billing} needs a key of cost.gpu_usd_hour ({known})"

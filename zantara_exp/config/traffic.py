@@ -28,6 +28,12 @@ class Primary:
     )  # fmt: skip
     speed: float = setting(1.0, "arrivals=recorded: so many times faster than it was.", gt=0)
     requests_per_second: float = setting(1.0, "arrivals=constant and poisson.", gt=0, le=10_000)
+    load_percent: float | None = setting(
+        None,
+        "Of all traffic that a rollout would move, the share whose rate the candidate bears in the replay, such as "
+        "100, times `speed`; null: that of what is replayed, or requests_per_second.",
+        gt=0, le=100,
+    )  # fmt: skip
     every_turn: bool = setting(
         False, "Replay every answer of a conversation; false: the last, whose tokens and latency the row records."
     )
@@ -36,6 +42,8 @@ class Primary:
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Who asks the primary must know where it is."""
+        if self.load_percent is not None and self.arrivals == "at_once":
+            yield "load_percent", "needs arrivals: primary.arrivals=recorded, poisson or constant"
         if self.endpoint is None and self.name == "live":
             yield "endpoint", "primary=live asks the primary: name an option of conf/endpoint, such as anthropic"
         if self.endpoint is None and self.aa_percent > 0:
@@ -81,9 +89,14 @@ class Endpoint:
     max_answer_bytes: int = setting(1_000_000, "A longer HTTP answer is cut off and has failed.", ge=1000)
     poll_seconds: float = setting(0.5, "runpod: how often a queued job is asked about.", gt=0, le=10)
     billing: str = setting(
-        "flat", "flat: cost.candidate_monthly_eur spread over cost.monthly_requests; tokens: by cost.prices.",
-        choices=["flat", "tokens"],
-    )  # fmt: skip
+        "flat",
+        "flat: cost.candidate_monthly_eur; tokens: by the model's price; seconds: of a worker, as RunPod's jobs report "
+        "them; hours: of machines, all month.",
+        choices=["flat", "tokens", "seconds", "hours"],
+    )
+    gpu: str | None = setting(None, "billing=seconds and hours: the machine, a key of cost.gpu_usd_hour.")
+    minimum_workers: int = setting(0, "billing=seconds: workers that are paid for all month.", ge=0, le=1000)
+    machines: int = setting(1, "billing=hours: machines that are rented.", ge=1, le=1000)
     fallback: list[str] = setting([], "Options of conf/endpoint to ask, in this order, when this one fails.")
     breaker: Breaker = setting(Breaker(), "When an endpoint that keeps failing is left alone.")
     server: Server = setting(Server(), "The server that kind=local starts.")
@@ -106,6 +119,9 @@ class Shadow:
 
     traffic_percent: float = setting(10.0, "Share of users whose requests are mirrored, in percent.", ge=0, le=100)
     categories: list[str] = setting([], "Mirror only these categories; empty: all.")
+    out_of_scope: bool = setting(
+        False, "Whether requests that the rollout would not move are mirrored too, for looking at; never evidence."
+    )
     queue_requests: int = setting(1000, "Mirror: requests that may wait; more are dropped and counted.", ge=1)
     queue_bytes: int = setting(64_000_000, "Mirror: text that may wait, in characters.", ge=10_000)
     drain_seconds: float = setting(10.0, "Mirror: how long closing waits for calls in flight.", ge=0, le=600)

@@ -176,7 +176,7 @@ class Judge:
     retry_seconds: float = setting(2.0, "Wait before the second attempt after a failure; doubled each time.", ge=0)
     max_usd: float = setting(
         5.0,
-        "Refuse to start when the questions may cost more, by cost.prices; ask no more once the replies did.",
+        "Refuse to start when the questions may cost more, by the price lists; ask no more once the replies did.",
         ge=0,
     )
 

@@ -82,7 +82,8 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
 def _is_lost(item: Comparison, lost: set[str]) -> bool:
     """The primary answered, and the candidate did not, or worse."""
     failed = item.candidate.error is not None or item.comparison_id in lost
-    return item.arm == "candidate" and item.primary.error is None and failed
+    moves = item.scope.movable is not False
+    return item.arm == "candidate" and moves and item.primary.error is None and failed
 
 
 def _lost_reviews(config: Config, layout: Layout) -> set[str]:
@@ -112,8 +113,8 @@ def _row(item: Comparison) -> dict[str, Any]:
         "model": side.model,
         "rating": None,
         "language": item.language,
-        "tokens_input": _text(side.tokens_input),
-        "tokens_output": _text(side.tokens_output),
+        "tokens_input": _text(side.usage.read),
+        "tokens_output": _text(side.usage.output),
         "latency_ms": _text(side.latency_ms),
     }
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record, text_of
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, text_of
+from zantara_exp.usage import Usage, completed, merged, usage_of
 
 _VERSION = "2023-06-01"
 _BY_TYPE = {
@@ -42,10 +43,10 @@ class Anthropic(HttpEndpoint):
         if system:
             body["system"] = system
         if self._config.stream:
-            return await self._streamed(body | {"stream": True})
+            return await self._streamed(messages, body | {"stream": True})
         return _whole(await self._json("messages", body))
 
-    async def _streamed(self, body: dict[str, Any]) -> Reply:
+    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any]) -> Reply:
         pieces: list[str] = []
         first_token_at: float | None = None
         usage: dict[str, Any] = {}
@@ -54,19 +55,21 @@ class Anthropic(HttpEndpoint):
             _raise_error_in(event)
             kind = event.get("type")
             if kind == "message_start":
-                usage |= record(record(event, "message"), "usage")
+                usage = merged(usage, record(record(event, "message"), "usage"))
             elif kind == "content_block_delta":
                 piece = text_of(record(event, "delta"))
                 if piece:
                     first_token_at = first_token_at or time.perf_counter()
                     pieces.append(piece)
             elif kind == "message_delta":
-                usage |= record(event, "usage")
+                usage = merged(usage, record(event, "usage"))
                 stop = record(event, "delta").get("stop_reason") or stop
             ended = ended or kind == "message_stop"
         if not ended:
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        return _reply("".join(pieces), usage, stop, first_token_at)
+        text = "".join(pieces)
+        counted = completed(usage_of(usage), (message["content"] for message in messages), text)
+        return _reply(text, counted, stop, first_token_at)
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:
@@ -80,9 +83,9 @@ def _whole(body: dict[str, Any]) -> Reply:
     if not isinstance(body.get("content"), list):
         raise EndpointError(Reason.BAD_ANSWER, "the body holds no content")
     text = "".join(text_of(part) for part in parts(body, "content") if part.get("type") == "text")
-    return _reply(text, record(body, "usage"), body.get("stop_reason"))
+    return _reply(text, usage_of(record(body, "usage")), body.get("stop_reason"))
 
 
-def _reply(text: str, usage: dict[str, Any], stop: object, first_token_at: float | None = None) -> Reply:
+def _reply(text: str, usage: Usage, stop: object, first_token_at: float | None = None) -> Reply:
     finish = _FINISH.get(stop, stop) if isinstance(stop, str) else None
-    return Reply(text, count(usage.get("input_tokens")), count(usage.get("output_tokens")), finish, first_token_at)
+    return Reply(text, usage, finish, first_token_at)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypedDict
 
+from zantara_exp.usage import Billed, Usage
+
 
 class Message(TypedDict):
     """One turn of a chat."""
@@ -29,6 +31,8 @@ class Reason(StrEnum):
     BAD_REQUEST = "bad_request"
     SERVER_ERROR = "server_error"
     BAD_ANSWER = "bad_answer"
+    CUT = "cut"
+    """The server broke the answer off."""
     EMPTY_ANSWER = "empty_answer"
     TOO_LARGE = "too_large"
     BREAKER_OPEN = "breaker_open"
@@ -38,11 +42,15 @@ class Reason(StrEnum):
 class EndpointError(Exception):
     """A call failed for `reason`; `detail` is short and holds neither chat content nor keys."""
 
-    def __init__(self, reason: Reason, detail: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", retry_after_s: float | None = None, seconds: float | None = None
+    ) -> None:
+        """`seconds`: of a worker that the failure took, where the server says so."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -54,16 +62,12 @@ class Answer:
     provider: str
     latency_ms: float
     """Until the answer was whole, or until the failure."""
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     ttft_ms: float | None = None
     """Until the first token, where the answer was streamed."""
     finish_reason: str | None = None
     """Why the model stopped: `stop` or `length`, as the server says."""
-    cost_usd: float | None = None
-    """None where it is not known (`zantara_exp.prices`)."""
-    cost_basis: str | None = None
-    """What the cost rests on: prices, or a fee and the volume that it is spread over."""
+    billed: Billed = Billed()
     error: Reason | None = None
     detail: str | None = None
     retry_after_s: float | None = None
@@ -75,13 +79,14 @@ class Reply:
     """The content of a good answer, before it is timed and named."""
 
     text: str
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     finish_reason: str | None = None
     first_token_at: float | None = None
     """On the clock of time.perf_counter, in seconds."""
     model: str | None = None
     """The model as the server names it, where that differs from the one asked for."""
+    seconds: float | None = None
+    """Of a worker, where the server says what is billed."""
 
 
 class Endpoint(Protocol):

@@ -33,7 +33,7 @@ def build(
     MissingRequirementError for a variable that is not set.
     """
     client = _client(config, server, shown_as)
-    return client if cost is None else Priced(client, config.billing, cost)
+    return client if cost is None else Priced(client, config, cost)
 
 
 def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | None) -> Endpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zantara_exp.billing import together
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 
@@ -12,8 +13,8 @@ from zantara_exp.endpoints.breaker import Breaker, Guarded
 class Fallback:
     """Asks the first endpoint, and the next one where it fails.
 
-    Latency is that of all attempts together, since that is how long a user would wait. Where all fail, the first one's
-    reason is reported: it is the endpoint under test.
+    Latency and cost are those of all attempts together: a user waits for each, and each is paid. Where all fail, the
+    first one's reason is reported: it is the endpoint under test.
     """
 
     def __init__(self, endpoints: Sequence[Guarded]) -> None:
@@ -34,17 +35,18 @@ class Fallback:
     async def chat(self, messages: Sequence[Message]) -> Answer:
         """The first answer, or the first failure."""
         first: Answer | None = None
-        spent_ms = 0.0
+        spent_ms, bills = 0.0, []
         for endpoint in self._endpoints:
             answer = await endpoint.chat(messages)
             ttft = None if answer.ttft_ms is None else answer.ttft_ms + spent_ms
             spent_ms += answer.latency_ms
+            bills.append(answer.billed)
             if answer.error is None:
-                return replace(answer, latency_ms=spent_ms, ttft_ms=ttft)
+                return replace(answer, latency_ms=spent_ms, ttft_ms=ttft, billed=together(bills))
             first = first or answer
         if first is None:
             raise ValueError("no endpoint to ask")
-        return replace(first, latency_ms=spent_ms)
+        return replace(first, latency_ms=spent_ms, billed=together(bills))
 
     async def close(self) -> None:
         """Close all."""

@@ -16,10 +16,12 @@ from typing import Any
 import httpx
 import orjson
 
+from zantara_exp.answers import broken_off
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.usage import Billed
 
 _BY_STATUS = {
     400: Reason.BAD_REQUEST,
@@ -78,11 +80,6 @@ def parsed(body: bytes) -> dict[str, Any]:
     return found
 
 
-def count(value: object) -> int | None:
-    """A token count, or None where the server sent none or nonsense."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def record(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The JSON object under `name`; an empty one where there is none."""
     found = body.get(name)
@@ -128,8 +125,10 @@ class HttpEndpoint(ABC):
         try:
             async with asyncio.timeout(self._config.timeout_seconds):
                 reply = await self._ask(messages)
+            if broken_off(reply.finish_reason):
+                raise EndpointError(Reason.CUT, f"finish_reason {reply.finish_reason}", seconds=reply.seconds)
             if not reply.text.strip():
-                raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text")
+                raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text", seconds=reply.seconds)
         except (EndpointError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return self._failure(error, started)
         first = reply.first_token_at
@@ -138,8 +137,8 @@ class HttpEndpoint(ABC):
             model=reply.model or self.model,
             provider=self.provider,
             latency_ms=_milliseconds(started),
-            tokens_input=reply.tokens_input,
-            tokens_output=reply.tokens_output,
+            usage=reply.usage,
+            billed=Billed(seconds=reply.seconds),
             ttft_ms=None if first is None else (first - started) * 1000,
             finish_reason=reply.finish_reason,
         )
@@ -154,6 +153,7 @@ class HttpEndpoint(ABC):
             error=failed.reason,
             detail=failed.detail[:200],
             retry_after_s=failed.retry_after_s,
+            billed=Billed(seconds=failed.seconds),
         )
 
     def _typed(self, error: Exception) -> EndpointError:

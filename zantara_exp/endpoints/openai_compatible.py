@@ -9,7 +9,8 @@ from typing import Any
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record
+from zantara_exp.usage import Usage, completed, merged, usage_of
 
 
 class OpenAICompatible(HttpEndpoint):
@@ -32,16 +33,16 @@ class OpenAICompatible(HttpEndpoint):
             return _whole(await self._json("chat/completions", body))
         if self._config.kind != "local":  # `transformers serve` sends usage unasked and refuses the option
             body["stream_options"] = {"include_usage": True}
-        return await self._streamed(body)
+        return await self._streamed(messages, body)
 
-    async def _streamed(self, body: dict[str, Any]) -> Reply:
+    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any]) -> Reply:
         pieces: list[str] = []
         first_token_at: float | None = None
         finish: str | None = None
         usage: dict[str, Any] = {}
         async for event in self._events("chat/completions", body):
             _raise_error_in(event)
-            usage = record(event, "usage") or usage
+            usage = merged(usage, record(event, "usage"))
             for choice in parts(event, "choices"):
                 piece = record(choice, "delta").get("content")
                 if isinstance(piece, str) and piece:
@@ -51,11 +52,13 @@ class OpenAICompatible(HttpEndpoint):
         if finish is None:
             # The only mark of a whole stream: not every server sends [DONE].
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        return _reply("".join(pieces), usage, finish, first_token_at)
+        text = "".join(pieces)
+        counted = completed(usage_of(usage), (message["content"] for message in messages), text)
+        return _reply(text, counted, finish, first_token_at)
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:
-    if body.get("error"):
+    if body.get("error") or body.get("object") == "error":  # as vLLM once said it
         raise EndpointError(Reason.SERVER_ERROR, "the server reported an error inside a good status")
 
 
@@ -67,12 +70,8 @@ def _whole(body: dict[str, Any]) -> Reply:
     text = record(choices[0], "message").get("content")
     if text is not None and not isinstance(text, str):
         raise EndpointError(Reason.BAD_ANSWER, "the message's content is not text")
-    usage = record(body, "usage")
-    return _reply(text or "", usage, choices[0].get("finish_reason"))
+    return _reply(text or "", usage_of(record(body, "usage")), choices[0].get("finish_reason"))
 
 
-def _reply(text: str, usage: dict[str, Any], finish: object, first_token_at: float | None = None) -> Reply:
-    tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Reply(
-        text, *tokens, finish_reason=finish if isinstance(finish, str) else None, first_token_at=first_token_at
-    )
+def _reply(text: str, usage: Usage, finish: object, first_token_at: float | None = None) -> Reply:
+    return Reply(text, usage, finish if isinstance(finish, str) else None, first_token_at)

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zantara_exp import clock
+from zantara_exp.billing import SECONDS, bill, usd_per_hour
 from zantara_exp.config.decision import Cost
+from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
-from zantara_exp.prices import Charge, charge_by_flat_fee, charge_by_tokens
 
 
 class Priced:
-    """Adds the cost to each answer. A failure has none: what its tokens took is not known."""
+    """Adds the cost to each answer, and to a failure where its seconds are billed."""
 
-    def __init__(self, endpoint: Endpoint, billing: str, cost: Cost) -> None:
-        """`billing` is endpoint.billing: `flat` or `tokens`."""
+    def __init__(self, endpoint: Endpoint, config: EndpointConfig, cost: Cost) -> None:
+        """Raises ConfigError where its machine has no price."""
+        if config.billing == SECONDS:
+            usd_per_hour(config, cost)
         self.provider = endpoint.provider
         self.model = endpoint.model
-        self._endpoint, self._billing, self._cost = endpoint, billing, cost
+        self._endpoint, self._config, self._cost = endpoint, config, cost
 
     async def chat(self, messages: Sequence[Message]) -> Answer:
         """The endpoint's answer, with its cost."""
         answer = await self._endpoint.chat(messages)
-        if answer.error is not None:
-            return answer
-        if self._billing == "flat":
-            charge: Charge | None = charge_by_flat_fee(self._cost)
-        else:
-            charge = charge_by_tokens(answer.model, answer.tokens_input, answer.tokens_output, self._cost)
-        return answer if charge is None else replace(answer, cost_usd=charge.usd, cost_basis=charge.basis)
+        charge = bill(
+            self._config, self._cost, answer.model, answer.usage, answer.billed.seconds, clock.now().date(),
+            answer.error is None,
+        )  # fmt: skip
+        return replace(answer, billed=charge)
 
     async def close(self) -> None:
         """Close the endpoint."""

@@ -1,7 +1,8 @@
 """RunPod serverless: `/runsync`, and `/status` while a job is still queued or running.
 
 A handler's failure comes with HTTP 200 and `status: FAILED`. A job that is not over in time is cancelled, or it would
-go on costing money. Both shapes of the vLLM worker's output are understood: OpenAI's, and lists of `choices[].tokens`.
+go on costing money. The output may be text, OpenAI's answer, the vLLM worker's `choices[].tokens`, or a list of such
+pieces, which a handler that yields makes: the answer is all of them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import httpx
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.http import HttpEndpoint, count, key_from_environment, parts, record
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parsed, parts, record
+from zantara_exp.usage import merged, usage_of
 
 _RUNNING = ("IN_QUEUE", "IN_PROGRESS")
 _FAILED = {"FAILED": Reason.SERVER_ERROR, "CANCELLED": Reason.SERVER_ERROR, "TIMED_OUT": Reason.TIMEOUT}
@@ -83,33 +86,79 @@ class RunPod(HttpEndpoint):
 def _reply(job: Mapping[str, Any]) -> Reply:
     status = job.get("status")
     if status in _FAILED:
-        raise EndpointError(_FAILED[str(status)], f"the job ended as {status}")
+        raise EndpointError(_FAILED[str(status)], f"the job ended as {status}", seconds=_seconds(job))
     if status != "COMPLETED":
         raise EndpointError(Reason.BAD_ANSWER, "the job has no known status")
-    output = job.get("output")
-    first = output[0] if isinstance(output, list) and output else output
-    if isinstance(first, str):
-        return Reply(first)
-    if not isinstance(first, dict):
-        raise EndpointError(Reason.EMPTY_ANSWER if output in (None, [], "") else Reason.BAD_ANSWER, "no usable output")
-    if first.get("error"):
+    try:
+        return replace(_answer(job.get("output")), seconds=_seconds(job))
+    except EndpointError as error:  # an answer of no use is paid for all the same
+        error.seconds = _seconds(job)
+        raise
+
+
+def _seconds(job: Mapping[str, Any]) -> float | None:
+    """What the job had of a worker; None where it does not say. RunPod reports milliseconds."""
+    said = [job.get(name) for name in ("executionTime", "delayTime", "idleTime")]
+    known = [each for each in said if isinstance(each, int | float) and not isinstance(each, bool) and each >= 0]
+    return sum(known) / 1000 if known else None
+
+
+def _answer(output: object) -> Reply:
+    pieces = output if isinstance(output, list) else [output]
+    if not any(pieces):
+        raise EndpointError(Reason.EMPTY_ANSWER, "no usable output")
+    return _joined([_piece(each) for piece in pieces for each in _read(piece)])
+
+
+class _Piece(NamedTuple):
+    """What one piece of the output adds to the answer."""
+
+    text: str
+    usage: Mapping[str, Any] = {}
+    finish: str | None = None
+
+
+def _read(piece: object) -> list[object]:
+    """A piece, or the events in it where it is text of OpenAI's stream."""
+    if not isinstance(piece, str) or not piece.startswith("data:"):
+        return [piece]
+    lines = [line.removeprefix("data:").strip() for line in piece.splitlines() if line.startswith("data:")]
+    return [parsed(line.encode()) for line in lines if line != "[DONE]"]
+
+
+def _joined(pieces: Sequence[_Piece]) -> Reply:
+    usage: dict[str, Any] = {}
+    for piece in pieces:
+        usage = merged(usage, piece.usage)
+    finish = next((piece.finish for piece in reversed(pieces) if piece.finish), None)
+    return Reply("".join(piece.text for piece in pieces), usage_of(usage), finish)
+
+
+def _piece(piece: object) -> _Piece:
+    if isinstance(piece, str):
+        return _Piece(piece)
+    if not isinstance(piece, dict):
+        raise EndpointError(Reason.BAD_ANSWER, "the output holds something that is no answer")
+    if piece.get("error") or piece.get("err"):
         raise EndpointError(Reason.SERVER_ERROR, "the output holds an error")
-    return _of_vllm(first)
-
-
-def _of_vllm(output: dict[str, Any]) -> Reply:
-    choices, usage = parts(output, "choices"), record(output, "usage")
-    if not choices:
-        text = next((output[key] for key in ("text", "response", "generated_text") if key in output), None)
-        if not isinstance(text, str):
-            raise EndpointError(Reason.BAD_ANSWER, "the output holds no choices and no text")
-        return Reply(text)
-    message, tokens = record(choices[0], "message"), choices[0].get("tokens")
-    text = message.get("content") or choices[0].get("text") or ""
-    if isinstance(tokens, list) and not text:
-        text = "".join(token for token in tokens if isinstance(token, str))
-    read, written = usage.get("prompt_tokens", usage.get("input")), usage.get("completion_tokens", usage.get("output"))
+    choices, usage = parts(piece, "choices"), record(piece, "usage")
+    if choices:
+        finish = choices[0].get("finish_reason")
+        return _Piece(_text_of(choices[0]), usage, finish if isinstance(finish, str) else None)
+    text = next((piece[key] for key in ("text", "response", "generated_text") if key in piece), None)
+    if text is None and usage:
+        return _Piece("", usage)  # the last event of a stream
     if not isinstance(text, str):
+        raise EndpointError(Reason.BAD_ANSWER, "the output holds no choices and no text")
+    return _Piece(text, usage)
+
+
+def _text_of(choice: Mapping[str, Any]) -> str:
+    tokens = choice.get("tokens")
+    said = [record(choice, "message").get("content"), record(choice, "delta").get("content"), choice.get("text")]
+    if isinstance(tokens, list):
+        said.append("".join(token for token in tokens if isinstance(token, str)))
+    found = next(filter(None, said), "")
+    if not isinstance(found, str):
         raise EndpointError(Reason.BAD_ANSWER, "the output's text is no text")
-    finish = choices[0].get("finish_reason")
-    return Reply(text, count(read), count(written), finish if isinstance(finish, str) else None)
+    return found

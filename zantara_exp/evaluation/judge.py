@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Judge
 from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
@@ -23,8 +24,9 @@ from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.evaluation import rubric
 from zantara_exp.evaluation.keyed import KeyedLines
 from zantara_exp.evaluation.rubric import OVERALL, Pair
-from zantara_exp.prices import price_of, usd_of_tokens
+from zantara_exp.prices import price_of
 from zantara_exp.stage import Context, Progress
+from zantara_exp.usage import Usage
 
 Opinion = dict[str, str]
 """Criterion -> candidate, primary or tie; and the `reason`."""
@@ -45,8 +47,8 @@ class Spent:
     def add(self, answer: Answer) -> None:
         """Count one reply."""
         self.questions += 1
-        self.tokens_input += answer.tokens_input or 0
-        self.tokens_output += answer.tokens_output or 0
+        self.tokens_input += answer.usage.read or 0
+        self.tokens_output += answer.usage.output or 0
 
 
 @dataclass
@@ -124,9 +126,9 @@ def estimated_tokens(config: Config, questions: Sequence[Sequence[Message]]) -> 
 
 
 def usd(config: Config, tokens_input: int, tokens_output: int) -> float | None:
-    """What the judge's tokens cost by `cost.prices`; None for a model that has no price there."""
-    price = price_of(config.judge.endpoint.model or "", config.cost)
-    return None if price is None else usd_of_tokens(price, tokens_input, tokens_output)
+    """What the judge's tokens cost today; None for a model that has no price."""
+    price = price_of(config.judge.endpoint.model, config.cost, clock.now().date())
+    return None if price is None else price.usd(Usage(tokens_input, output=tokens_output))
 
 
 def _tell_cost(
@@ -135,7 +137,11 @@ def _tell_cost(
     tokens = estimated_tokens(config, [q.messages for q in open_])
     most, model = usd(config, *tokens), config.judge.endpoint.model
     known = f"; {asked - len(open_)} are known from an earlier run or alike" if len(open_) < asked else ""
-    price = "no price in cost.prices" if most is None else f"USD {most:.2f} at most, if no question is repeated"
+    price = (
+        "no price is known for it (cost.prices)"
+        if most is None
+        else f"USD {most:.2f} at most, if no question is repeated"
+    )
     context.say(
         f"judge: {len(open_)} questions to {model} about {pairs} pairs, and {noise} of the primary against itself, in "
         f"both orders{known}: about {tokens[0]:,} tokens to read, {tokens[1]:,} to write at most; {price}"

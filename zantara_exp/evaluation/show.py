@@ -78,7 +78,7 @@ def _flaws(counts: Mapping[str, int]) -> str:
 def _judge_lines(judged: Mapping[str, Any], equivalent: Estimate | None) -> dict[str, str]:
     floor = judged["noise_floor"]
     share = _with_interval(equivalent, ".1%") if equivalent else "no pair has a verdict"
-    paid = "no price in cost.prices" if judged["usd"] is None else f"USD {judged['usd']:.2f}"
+    paid = "no price is known for it (cost.prices)" if judged["usd"] is None else f"USD {judged['usd']:.2f}"
     tokens = f"{judged['tokens_input']:,} tokens read, {judged['tokens_output']:,} written, {paid}"
     return {
         "judge": f"{judged['model']}: as good as the primary or better in {share} of {judged['pairs']} pairs; "

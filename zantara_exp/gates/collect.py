@@ -6,11 +6,12 @@ from datetime import date
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
+from typing import NamedTuple
 
 from zantara_exp.config.gate import Criterion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Sampled
 from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
@@ -36,6 +37,19 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Metric -> the kinds that its evidence can be judged as: a success is no quantile, whatever a limit would say."""
 
 
+SAMPLE = EvidenceRequest("sampled_users")
+"""What asks the log for the users it is about, beside what criteria ask for and while it is open for them."""
+
+
+class Collected(NamedTuple):
+    """What the areas have for a gate."""
+
+    seen: dict[str, Seen]
+    """By criterion."""
+    sampled: Sampled | None
+    """The users of the log; None where no criterion asks the log, or it holds nothing."""
+
+
 def metrics() -> dict[str, str]:
     """Every metric a criterion can name, and the area that measures it."""
     return {metric: area for area in AREAS for metric in _provider(area).METRICS}
@@ -53,6 +67,12 @@ def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
     return found
 
 
+def would_move(config: Config, layout: Layout) -> Moving | None:
+    """What of the logged traffic a rollout would move; None without a log."""
+    found: Moving | None = _provider(LOG).would_move(config, layout)
+    return found
+
+
 def trained(layout: Layout) -> str:
     """What evidence on the trained model calls it; empty where none was trained here."""
     return str(_provider("evaluation").trained(layout))
@@ -62,7 +82,7 @@ def _provider(area: str) -> ModuleType:
     return import_module(f"zantara_exp.{area}.evidence")
 
 
-def collect(config: Config, layout: Layout, until: date | None) -> dict[str, Seen]:
+def collect(config: Config, layout: Layout, until: date | None) -> Collected:
     """The evidence of each criterion of `config.gate`, up to the UTC day `until`, inclusive.
 
     An input that is not there makes a criterion's evidence Missing. Raises ConfigError when a criterion names a metric
@@ -76,13 +96,16 @@ def collect(config: Config, layout: Layout, until: date | None) -> dict[str, See
             raise ConfigError(f"gate.criteria.{name}.kind={criterion.kind}: {problem}", to_check())
         areas[name] = _area(name, criterion, known)
         wanted.setdefault(areas[name], {}).update(dict.fromkeys(filter(None, _requests(criterion))))
+    if LOG in wanted:
+        wanted[LOG][SAMPLE] = None
     found = {area: _asked(area, list(requests), until, config, layout) for area, requests in wanted.items()}
     seen = {}
     for name, criterion in config.gate.criteria.items():
         go, no_go = _requests(criterion)
         of = found[areas[name]]
         seen[name] = Seen(of[go], None if no_go is None else of[no_go], source=areas[name])
-    return seen
+    sampled = found.get(LOG, {}).get(SAMPLE)
+    return Collected(seen, sampled if isinstance(sampled, Sampled) else None)
 
 
 def _asked(

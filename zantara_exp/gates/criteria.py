@@ -30,7 +30,11 @@ def decide(rule: Rule, seen: Evidence | Seen, last: int | None = None) -> Criter
     if not isinstance(evidence, rule.kind.takes):
         gives = type(evidence).__name__
         return missing(rule.name, c, f"kind={c.kind} cannot be judged on what {c.metric} gives ({gives})")
-    return replace(rule.kind.decide(rule, seen, last), evidence_hash=evidence_hash(evidence, c.one_look, last))
+    decided = replace(rule.kind.decide(rule, seen, last), evidence_hash=evidence_hash(evidence, c.one_look, last))
+    if not isinstance(evidence, UserDays):
+        return decided
+    reason = f"{decided.reason}; {evidence.note}" if evidence.note else decided.reason
+    return replace(decided, reason=reason, monthly_requests=evidence.monthly_requests)
 
 
 def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -> str:

@@ -129,6 +129,8 @@ class CriterionDecision:
     days: Days | None = None
     sensitivity: Sequence[Sensitivity] = ()
     segments: Sequence[SegmentView] = ()
+    monthly_requests: int | None = None
+    """Over how many requests a month what is paid by the month was spread; None where it is not about money."""
     evidence_hash: str = ""
     """Identifies what was looked at."""
     epoch: str = ""

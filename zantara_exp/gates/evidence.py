@@ -6,7 +6,7 @@ An area that measures something (analysis of the comparison log, evaluation, rev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -62,6 +62,10 @@ class UserDays:
     """Hash of model, prompt and endpoint that the evidence is about; a provider returns one epoch only."""
     slot: NDArray[np.int64] | None = None
     """Slot of ten minutes within the day, from 0 to SLOTS - 1; None where only the day is known."""
+    note: str = ""
+    """What the decision's reason must add, such as an assumption that the evidence contradicts."""
+    monthly_requests: int | None = None
+    """Over how many requests a month what is paid by the month is spread; None where it is not about money."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,61 @@ class Missing:
     reason: str
 
 
-Evidence = UserDays | Number | Reviews | Missing
+@dataclass(frozen=True)
+class Drawn:
+    """The users of a sample at one declared share."""
+
+    percent: float
+    """The declared share of all users; above 0, at most 100."""
+    places: NDArray[np.float64]
+    """Where each user stands in [0, 100), by the hash that samples, in the order of their first requests."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The users that evidence from a log is about: what a gate asks for beside its criteria; none can name it."""
+
+    drawn: Sequence[Drawn]
+    """In the order in which the shares were first used."""
+    untested: int
+    """Users of whom no line says that a hash put them into the sample."""
+
+
+Evidence = UserDays | Number | Reviews | Sampled | Missing
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What of the sampled traffic a rollout would move at all, by what is noted with each request."""
+
+    requests: int
+    """Those of which it is noted: a log of version 1 or 2 says nothing."""
+    movable: int
+    usd: float | None
+    """What the primary took for all of them whose cost is known; None where none is."""
+    movable_usd: float
+    why_not: Mapping[str, int]
+    """What keeps the others with the primary, the most frequent first."""
+
+    @property
+    def share(self) -> float | None:
+        """Of the requests, 0 to 1."""
+        return self.movable / self.requests if self.requests else None
+
+    @property
+    def cost_share(self) -> float | None:
+        """Of the cost, 0 to 1."""
+        return self.movable_usd / self.usd if self.usd else None
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        if self.share is None:
+            return "not known: the log does not note it"
+        said = f"{100 * self.share:.1f} % of {self.requests:,} requests"
+        if self.cost_share is not None:
+            said += f", {100 * self.cost_share:.1f} % of their cost"
+        whys = ", ".join(f"{why}: {count:,}" for why, count in self.why_not.items())
+        return said + (f" (not {whys})" if whys else "")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,12 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def junit_xml(verdict: Verdict) -> str:
-    """One test case per criterion: NO-GO is a failure, undecided or missing an error, missing and optional skipped."""
+    """One test case per criterion: NO-GO is a failure, undecided or missing an error, missing and optional skipped.
+
+    A sample that is not the declared one is a case of its own, and an error.
+    """
     counts = {"failure": 0, "error": 0, "skipped": 0}
-    suite = Xml.Element("testsuite", name=f"gate.{verdict.gate}", tests=str(len(verdict.criteria)))
+    suite = Xml.Element("testsuite", name=f"gate.{verdict.gate}")
     for decided in verdict.criteria:
         case = Xml.SubElement(suite, "testcase", classname=f"gate.{verdict.gate}", name=decided.name)
         if decided.decision == PASS:
@@ -27,6 +30,11 @@ def junit_xml(verdict: Verdict) -> str:
         outcome = Xml.SubElement(case, tag, message=decided.reason)
         if tag != "skipped":
             outcome.set("type", decided.decision)
+    if verdict.sample is not None and verdict.sample.mismatch:
+        counts["error"] += 1
+        case = Xml.SubElement(suite, "testcase", classname=f"gate.{verdict.gate}", name="sample_ratio")
+        Xml.SubElement(case, "error", message=verdict.sample.mismatch, type="MISMATCH")
+    suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(counts["failure"]))
     suite.set("errors", str(counts["error"]))
     suite.set("skipped", str(counts["skipped"]))

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from zantara_exp.config.schema import Config
+from zantara_exp.gates.collect import would_move
 from zantara_exp.gates.cores import Spread, spread_over_cores
+from zantara_exp.gates.evidence import Moving
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.operating import (
     Case,
@@ -34,6 +36,7 @@ from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.traffic import (
     Needed,
     counts_of_log,
+    has_log,
     intra_class_correlation,
     needed_traffic,
 )
@@ -60,21 +63,22 @@ class Power:
 def power(config: Config, context: Context) -> StageResult:
     """What `config.gate` can decide. Needs no traffic; takes users and days from the log where there is one."""
     log, source = counts_of_log(config, context.layout)
+    share = would_move(config, context.layout) if has_log(context.layout) else None
     plan = Plan(
         config.gate, ramp_days(config.gate), config.gate.traffic.simulations, config.seed, config.review.size, log
     )
     with spread_over_cores() as spread:
         found = operating(plan, context, spread)
     file, picture = context.layout.reports / "power.json", context.layout.reports / "power.png"
-    write_whole(file, (json.dumps(as_json(found, source), indent=2, allow_nan=False) + "\n").encode())
+    write_whole(file, (json.dumps(as_json(found, source, share), indent=2, allow_nan=False) + "\n").encode())
     from zantara_exp.gates.plot import draw_power
 
     draw_power(found.criteria, found.expected, plan.gate, plan.days, picture)
     for note in found.notes:
         context.say(note)
     return StageResult(
-        summary=_summary(found, source, config),
-        metrics=_metrics(found),
+        summary=_summary(found, source, config, share),
+        metrics=_metrics(found, share),
         tags={"gate": plan.gate.name, "gate_hash": gate_hash(plan.gate)},
         tables=[_table(found)],
         artifacts=[file, picture],
@@ -149,9 +153,10 @@ def _table(found: Power) -> Table:
     return Table("if the truth were", ["criterion", "truth", "", *passing, "median day", *failing], rows)
 
 
-def _summary(found: Power, source: str, config: Config) -> dict[str, str]:
+def _summary(found: Power, source: str, config: Config, share: Moving | None) -> dict[str, str]:
     gate, plan = found.plan.gate, found.plan
     summary = {"gate": f"{gate.name} ({gate_hash(gate)})", "traffic": source}
+    summary["would move"] = "not known: there is no log yet" if share is None else str(share)
     if plan.log is not None:
         icc = intra_class_correlation(plan.log)
         measured = "too few failures to tell" if icc is None else f"{icc:.2f}"
@@ -173,7 +178,7 @@ def _summary(found: Power, source: str, config: Config) -> dict[str, str]:
     return summary
 
 
-def _metrics(found: Power) -> dict[str, float]:
+def _metrics(found: Power, share: Moving | None) -> dict[str, float]:
     horizon, metrics = found.plan.gate.horizon_days, {}
     if found.expected is not None:
         metrics["power/go_by_horizon"] = found.expected.go_by(horizon)
@@ -185,10 +190,11 @@ def _metrics(found: Power) -> dict[str, float]:
         for curve in curves:
             if _side(curve, rules[name]) == "go":
                 metrics[f"power/{name}/false_go"] = curve.go_by(found.plan.days)
-    return metrics
+    shares = {} if share is None else {"power/movable": share.share, "power/movable_cost": share.cost_share}
+    return metrics | {name: value for name, value in shares.items() if value is not None}
 
 
-def as_json(found: Power, source: str) -> dict[str, Any]:
+def as_json(found: Power, source: str, share: Moving | None = None) -> dict[str, Any]:
     """The content of power.json: shares with their standard errors, and each curve day by day."""
     plan = found.plan
     rules = resolve(plan.gate)
@@ -201,6 +207,7 @@ def as_json(found: Power, source: str) -> dict[str, Any]:
         "days": plan.days,
         "horizon_days": plan.gate.horizon_days,
         "traffic": {**asdict(plan.gate.traffic), "source": source},
+        "would_move": None if share is None else asdict(share),
         "criteria": {
             name: [_curve_json(curve, plan, _side(curve, rules[name])) for curve in curves]
             for name, curves in found.criteria.items()

@@ -16,6 +16,9 @@ from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.methods import Clusters
 
 _PLANNING = ("traffic", "horizon_days")
+_LATER = ("sample_ratio_alpha",)
+"""Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
+_DEFAULT = Gate()
 
 
 def resolve(gate: Gate) -> dict[str, Rule]:
@@ -70,6 +73,9 @@ def _clusters(criterion: Criterion, gate: Gate) -> Clusters:
 def gate_hash(gate: Gate) -> str:
     """Identifies what a gate decides by; planned traffic and expected truths do not change a verdict."""
     plain = {key: value for key, value in asdict(gate).items() if key not in _PLANNING}
+    for key in _LATER:
+        if plain[key] == getattr(_DEFAULT, key):
+            del plain[key]
     for criterion in plain["criteria"].values():
         criterion.pop("expected")
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,17 +16,19 @@ from pathlib import Path
 from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.gates.collect import LOG, collect, logged, trained
+from zantara_exp.gates.collect import LOG, Collected, collect, logged, trained
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
-from zantara_exp.gates.evidence import UserDays
+from zantara_exp.gates.evidence import Sampled, UserDays
 from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import Look, Looks
+from zantara_exp.gates.sample_ratio import UNTESTED as SAMPLE_UNTESTED
 from zantara_exp.gates.standing import Around, standing
 from zantara_exp.gates.table import (
     assumptions_table,
     bursts_table,
     criteria_table,
+    sample_table,
     segments_table,
     sensitivity_table,
     standing_table,
@@ -49,16 +51,17 @@ def gate(config: Config, context: Context) -> StageResult:
     """Judge `config.gate` up to `config.as_of`, write the verdict and record the look."""
     until, looks = day_of(config.as_of), _looks(context.layout)
     with looks.one_at_a_time():
-        seen = _seen(config, context.layout, looks, until)
+        seen, sampled = _seen(config, context.layout, looks, until)
         lost = looks.lost(config.gate.name, verdict_file(context.layout, config.gate.name))
         looks.adopt(context.layout.reports)
-        verdict, look = _placed(config, context.layout, looks, _judged(config, looks, seen, until, lost), seen)
+        judged = _judged(config, looks, seen, sampled, until, lost)
+        verdict, look = _placed(config, context.layout, looks, judged, seen)
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
         looks.record(config.gate, seen, verdict, context.run.run_id, lost, look)
     files = write(verdict, context.layout)
     _tell(config, context, verdict)
     tables = [criteria_table(verdict), assumptions_table(verdict), bursts_table(verdict), segments_table(verdict)]
-    tables += [sensitivity_table(verdict), standing_table(verdict)]
+    tables += [sensitivity_table(verdict), sample_table(verdict), standing_table(verdict)]
     return StageResult(
         summary=summary(verdict),
         metrics=metrics_of(verdict),
@@ -89,23 +92,27 @@ def judge(config: Config, layout: Layout, until: date | None = None) -> tuple[Ve
     A one-look criterion is shown only where stage=gate has recorded the look.
     """
     looks = _looks(layout)
-    seen = _seen(config, layout, looks, until, recorded=True)
+    seen, sampled = _seen(config, layout, looks, until, recorded=True)
     lost = looks.lost(config.gate.name, verdict_file(layout, config.gate.name))
-    return _placed(config, layout, looks, _judged(config, looks, seen, until, lost), seen)[0], seen
+    return _placed(config, layout, looks, _judged(config, looks, seen, sampled, until, lost), seen)[0], seen
 
 
 def _looks(layout: Layout) -> Looks:
     return Looks(layout.looks)
 
 
-def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> dict[str, Seen]:
-    seen = collect(config, layout, until)
-    refused = looks.refusals(config.gate, seen, recorded)
-    return {name: replace(item, refused=refused.get(name, "")) for name, item in seen.items()}
+def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> Collected:
+    found = collect(config, layout, until)
+    refused = looks.refusals(config.gate, found.seen, recorded)
+    return found._replace(
+        seen={name: replace(item, refused=refused.get(name, "")) for name, item in found.seen.items()}
+    )
 
 
-def _judged(config: Config, looks: Looks, seen: Mapping[str, Seen], until: date | None, lost: bool) -> Verdict:
-    verdict = judge_gate(config.gate, seen, until)
+def _judged(
+    config: Config, looks: Looks, seen: Mapping[str, Seen], sampled: Sampled | None, until: date | None, lost: bool
+) -> Verdict:
+    verdict = judge_gate(config.gate, seen, until, sampled=sampled)
     if lost:
         why = f"{looks.file.name} was not there although this gate had been used: earlier looks cannot be known"
         return replace(verdict, first_use=None, reason=f"{verdict.reason.rstrip('.')}; {why}")
@@ -128,6 +135,8 @@ def _placed(
     look = look_of(verdict, log, now)
     record = looks.known(layout.reports)
     found = standing(look, len(record), Around(record, log, trained(layout), now, config.rollout))
+    if verdict.sample is not None and not verdict.sample.alpha:
+        found = replace(found, objections=[*found.objections, f"{SAMPLE_UNTESTED}: gate.sample_ratio_alpha=0"])
     opens = verdict.authorises and not found.refusals
     return replace(verdict, authorises=opens, standing=found if verdict.epoch else None), look
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zantara_exp.gates.clusters.bursts import shown_minutes
 from zantara_exp.gates.decision import FAIL, GO, INCONCLUSIVE, PASS, CriterionDecision, Days, Outages, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
+from zantara_exp.gates.sample_ratio import UNTESTED, SampleRatio, SampleStep, shown_p
 from zantara_exp.gates.verdict import Verdict
 from zantara_exp.stage import Table
 
@@ -27,9 +30,38 @@ def summary(verdict: Verdict) -> dict[str, str]:
         lines["days to a decision"] = shown_days(verdict.days)
     if verdict.thin_segments:
         lines["too thin to judge"] = ", ".join(verdict.thin_segments)
+    if verdict.sample is not None:
+        lines["sample"] = shown_sample(verdict.sample)
     if opens := shown_opening(verdict):
         lines["opens"] = opens
     return lines
+
+
+def shown_sample(found: SampleRatio) -> str:
+    """Whether the users are those that the declared sample takes, in one line."""
+    if not found.alpha:
+        return f"{UNTESTED}: gate.sample_ratio_alpha=0"
+    told = [found.mismatch or _filled(found.steps)] if found.steps else []
+    if found.untested:
+        told.append(f"{found.untested:,} users not tested: their lines do not say that a hash sampled them")
+    return "; ".join(told) or "no users"
+
+
+def _filled(steps: Sequence[SampleStep]) -> str:
+    return "; ".join(f"{step.users:,} users fill {step.percent:g} % evenly ({shown_p(step.p_value)})" for step in steps)
+
+
+def sample_table(verdict: Verdict) -> Table | None:
+    """The users of each declared share by tenth of it, where they are not as declared; nothing where they are."""
+    if verdict.sample is None or not verdict.sample.mismatch:
+        return None
+    rows = [
+        [f"{step.percent:g} %", f"{step.users:,}", f"{step.beyond:,}", ", ".join(f"{count:,}" for count in step.tenths)]
+        + [shown_p(step.p_value), f"{step.alpha:.2g}"]
+        for step in verdict.sample.steps
+    ]
+    columns = ["sampled", "users", "outside of it", "in its tenths", "p", "mismatch at"]
+    return Table("sample ratio mismatch", columns, rows)
 
 
 def shown_opening(verdict: Verdict) -> str:

@@ -104,7 +104,7 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
         + (f"{traffic.users} steady users" if traffic.population == "pool" else "users who come and go")
         + f", ICC {traffic.icc:g} (declared)"
     )
-    if not layout.logs.is_dir() or not any(layout.logs.iterdir()):
+    if not has_log(layout):
         return None, declared
     found = _first_counts(config.gate, config, layout)
     if found is None:
@@ -117,10 +117,15 @@ def counts_of_log(config: Config, layout: Layout) -> tuple[UserDays | None, str]
     return found, f"{counted} (the log), ICC {traffic.icc:g} (declared)"
 
 
+def has_log(layout: Layout) -> bool:
+    """Whether there is any file of a log."""
+    return layout.logs.is_dir() and any(layout.logs.iterdir())
+
+
 def _first_counts(gate: Gate, config: Config, layout: Layout) -> UserDays | None:
     from zantara_exp.gates.collect import collect
 
-    seen = collect(config, layout, None)
+    seen = collect(config, layout, None).seen
     for name, criterion in gate.criteria.items():
         evidence = seen[name].go
         if kind_named(criterion.kind).counts_requests and isinstance(evidence, UserDays):

@@ -3,7 +3,8 @@
 GO            every criterion passes at its alpha. No correction is needed for their number: a false GO must pass the
               criterion that is in truth not met (intersection-union; Berger 1982).
 NO_GO         some criterion shows what its no_go names, at alpha over all criteria and segments that could.
-INCONCLUSIVE  otherwise; what is missing is named, and how long it should take.
+INCONCLUSIVE  otherwise; what is missing is named, and how long it should take. A sample that is not the declared one
+              withholds a GO as well (`zantara_exp.gates.sample_ratio`), and hides no NO_GO.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from zantara_exp.gates.decision import (
     CriterionDecision,
     Days,
 )
-from zantara_exp.gates.evidence import Evidence, Missing, UserDays
+from zantara_exp.gates.evidence import Evidence, Missing, Sampled, UserDays
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.rules import gate_hash, resolve
+from zantara_exp.gates.sample_ratio import SampleRatio, sample_ratio
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.standing import Standing
 from zantara_exp.gates.users import last_day
@@ -82,6 +84,8 @@ class Verdict:
     """The declared parts that stay with the primary, with the reason."""
     standing: Standing | None = None
     """What a GO of this look would open, and what stands against it; None where nobody asked."""
+    sample: SampleRatio | None = None
+    """Whether the users are those that the declared sample takes; None where no evidence comes from a log."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, in the shape of `verdict.schema.json`; a bound that does not exist is null."""
@@ -103,9 +107,11 @@ def judge_gate(
     evidence: Mapping[str, Evidence | Seen],
     as_of: date | None = None,
     first_use: FirstUse | None = None,
+    sampled: Sampled | None = None,
 ) -> Verdict:
     """Judge a gate on its evidence by criterion name, up to the UTC day `as_of` (default: the last in the evidence).
 
+    `sampled`: the users of the log that the evidence comes from; None where none of it does.
     Evidence of two epochs from one source is not mixed: such criteria are MISSING. Nothing is raised about
     evidence: what is absent or malformed is named in the verdict and never passes.
     """
@@ -119,6 +125,9 @@ def judge_gate(
     parts = coverage(gate, decisions)
     if verdict == GO and parts.withheld:
         verdict, reason = INCONCLUSIVE, parts.withheld
+    sample = None if sampled is None else sample_ratio(sampled, gate.sample_ratio_alpha)
+    if sample is not None and sample.mismatch:
+        verdict, reason = _mismatched(verdict, reason, sample.mismatch)
     return Verdict(
         gate=gate.name,
         verdict=verdict,
@@ -137,7 +146,13 @@ def judge_gate(
         first_use=first_use,
         covers=parts.covers,
         not_covered=parts.not_covered,
+        sample=sample,
     )
+
+
+def _mismatched(verdict: str, reason: str, mismatch: str) -> tuple[str, str]:
+    """No GO on a sample that is not the declared one; what is refuted on it stays refuted."""
+    return (INCONCLUSIVE, mismatch) if verdict == GO else (verdict, f"{reason}; {mismatch}")
 
 
 def _last_day(seen: Iterable[Seen]) -> int | None:

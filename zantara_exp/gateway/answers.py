@@ -51,7 +51,7 @@ def _anthropic(answer: Answer) -> dict[str, Any]:
         "content": [{"type": "text", "text": answer.text}],
         "stop_reason": "max_tokens" if answer.finish_reason == _CUT else "end_turn",
         "stop_sequence": None,
-        "usage": {"input_tokens": answer.tokens_input or 0, "output_tokens": answer.tokens_output or 0},
+        "usage": {"input_tokens": answer.usage.read or 0, "output_tokens": answer.usage.output or 0},
     }
 
 
@@ -99,7 +99,7 @@ def _openai_head(answer: Answer, kind: str) -> dict[str, Any]:
 
 
 def _openai_usage(answer: Answer) -> dict[str, int]:
-    read, written = answer.tokens_input or 0, answer.tokens_output or 0
+    read, written = answer.usage.read or 0, answer.usage.output or 0
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 

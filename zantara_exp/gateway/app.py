@@ -53,7 +53,7 @@ class Gateway:
             raise
         self._access = AccessLog(config.gateway.access_log)
         self._page = Page(self.metrics, self.mirror, self.routing).registry()
-        sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
+        self._sight = sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
         self._forwarder = Forwarder(config.gateway, sight, self.routing, self.metrics, self._access, token)
         self._pages = self._application()
 
@@ -88,6 +88,7 @@ class Gateway:
         finally:
             self.ready = False
             await self._forwarder.close()
+            self._sight.close()
             await self.routing.close()
             await self.mirror.close()
             noting.cancel()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from zantara_exp.config.decision import Cost
 from zantara_exp.config.schema import Config
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import Answer, Message, Reason
@@ -87,7 +88,9 @@ class Candidate:
         chain = [ours, *map(option, ours.fallback)]
         seconds = self._config.gateway.candidate_seconds / len(chain)
         shown_as = self._config.model.name if server else None
-        return Fallback([_guarded(each, seconds, server if each is ours else None, shown_as) for each in chain])
+        return Fallback(
+            [_guarded(each, seconds, server if each is ours else None, shown_as, self._config.cost) for each in chain]
+        )
 
     async def _start_server(self) -> None:
         """Wait until somebody is to be served, then serve the trained model on loopback."""
@@ -103,9 +106,11 @@ class Candidate:
             _log.warning("the primary answers everyone: %s", error.message)
 
 
-def _guarded(config: EndpointConfig, seconds: float, server: LocalServer | None, shown_as: str | None) -> Guarded:
+def _guarded(
+    config: EndpointConfig, seconds: float, server: LocalServer | None, shown_as: str | None, cost: Cost
+) -> Guarded:
     quick = replace(config, timeout_seconds=min(config.timeout_seconds, seconds))
-    return Guarded(build(quick, server, shown_as), Breaker(config.breaker))
+    return Guarded(build(quick, server, shown_as, cost), Breaker(config.breaker))
 
 
 def _milliseconds(began: float) -> float:

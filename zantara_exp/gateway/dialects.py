@@ -1,31 +1,29 @@
 """What a gateway reads in the traffic it forwards: Anthropic's Messages API and OpenAI's chat completions.
 
-Nothing here changes a byte of what passes. A chat that is not text alone (images, tools that were called) is no
-comparison, because the candidate could not be shown the same.
+Nothing here changes a byte of what passes. A chat that is not text alone (images, results of tools) is read as far as
+its options: no candidate could be shown the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from zantara_exp.endpoints.http import count, parts, record, text_of
+from zantara_exp.endpoints.http import parts, record, text_of
+from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE, Asked
+from zantara_exp.usage import Usage, merged, usage_of
 
 MESSAGES, COMPLETIONS = "/v1/messages", "/v1/chat/completions"
 _TEXT_PARTS = ("text", "input_text", "output_text")
-_PLAIN = frozenset((
-    "model", "messages", "system", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
-    "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "user", "safety_identifier", "metadata", "store",
-    "service_tier", "prompt_cache_key", "cache_control",
-))  # fmt: skip
-"""What a request may hold that any chat model can answer. Tools, formats, stop words and the like are not among it."""
+CUT = "cut"
+"""What NotText says of an answer that the primary did not end."""
 
 
 class NotText(Exception):
-    """A chat or an answer that is no comparison; the message is the reason for the count of drops."""
+    """A chat or an answer that is not text as it should be; the message is the reason, as it is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,16 @@ class Chat:
     stream: bool = False
     stream_usage: bool = False
     """OpenAI: whether the stream is to end with the usage."""
-    max_tokens: int | None = None
-    """The longest answer that the app takes."""
-    plain: bool = True
-    """Whether it asks for nothing but text, which any chat model could answer."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The request's fields but for the chat itself, which may hold images of any size."""
+    unshowable: str = ""
+    """Why message and history are not read: one of `zantara_exp.movable.UNSHOWABLE`."""
+
+    @property
+    def asked(self) -> Asked:
+        """What it asks for, for the predicate."""
+        characters = len(self.message) + sum(len(turn["content"]) for turn in self.history)
+        return Asked(self.options, characters, self.unshowable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +56,51 @@ class Said:
 
     text: str
     model: str | None
-    tokens_input: int | None
-    tokens_output: int | None
+    usage: Usage
     finish_reason: str | None
+    made: str | None = None
+    """What the primary made of the request in the place of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
 
 
 def read_chat(path: str, body: bytes) -> Chat:
-    """The chat of a request to `path`. Raises NotText."""
-    asked = _object(body)
+    """The chat of a request to `path`, whatever the body is."""
+    try:
+        asked = _object(body)
+    except NotText:
+        return Chat("", (), "", None, unshowable=UNREADABLE)
+    try:
+        return _text_chat(path, asked)
+    except NotText:
+        stream, options = bool(asked.get("stream")), _options(asked)
+        return Chat("", (), "", _user(path, asked), stream, options=options, unshowable=NOT_TEXT)
+
+
+def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name not in ("messages", "system")}
+
+
+def _user(path: str, asked: Mapping[str, Any]) -> str | None:
+    if path == MESSAGES:
+        return _name(record(asked, "metadata").get("user_id"))
+    return _name(asked.get("safety_identifier") or asked.get("user"))
+
+
+def _text_chat(path: str, asked: dict[str, Any]) -> Chat:
     turns = [(str(turn.get("role")), _text(turn)) for turn in parts(asked, "messages")]
     system = [text for role, text in turns if role in ("system", "developer")]
     if path == MESSAGES:
         system = [_plain(asked.get("system", ""))]
-        user = record(asked, "metadata").get("user_id")
-    else:
-        user = asked.get("safety_identifier") or asked.get("user")
     spoken = [{"role": role, "content": text} for role, text in turns if role not in ("system", "developer")]
     if not spoken or spoken[-1]["role"] != "user" or any(each["role"] not in ("user", "assistant") for each in spoken):
-        raise NotText("not_text")
+        raise NotText(NOT_TEXT)
     return Chat(
         spoken[-1]["content"],
         spoken[:-1],
         "\n\n".join(filter(None, system)),
-        _name(user),
+        _user(path, asked),
         stream=bool(asked.get("stream")),
         stream_usage=bool(record(asked, "stream_options").get("include_usage")),
-        max_tokens=count(asked.get("max_completion_tokens")) or count(asked.get("max_tokens")),
-        plain=_is_plain(asked),
+        options=_options(asked),
     )
 
 
@@ -89,32 +111,19 @@ def read_answer(path: str, body: bytes, streamed: bool) -> Said:
     return _openai_stream(_events(body)) if streamed else _openai(_object(body))
 
 
-def _is_plain(asked: Mapping[str, Any]) -> bool:
-    for name, value in asked.items():
-        if name == "n":
-            if value not in (None, 1):
-                return False
-        elif name == "response_format":
-            if record(asked, name).get("type", "text") != "text":
-                return False
-        elif value and name not in _PLAIN:
-            return False
-    return True
-
-
 def _object(body: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise NotText("unreadable") from error
+        raise NotText(UNREADABLE) from error
     if not isinstance(found, dict):
-        raise NotText("unreadable")
+        raise NotText(UNREADABLE)
     return found
 
 
 def _text(turn: Mapping[str, Any]) -> str:
     if turn.get("tool_calls") or turn.get("function_call"):
-        raise NotText("not_text")
+        raise NotText(NOT_TEXT)
     return _plain(turn.get("content"))
 
 
@@ -124,9 +133,9 @@ def _plain(content: object) -> str:
         return content
     blocks = parts({"content": content}, "content")
     if not isinstance(content, list) or len(blocks) != len(content):
-        raise NotText("not_text")
+        raise NotText(NOT_TEXT)
     if any(block.get("type") not in _TEXT_PARTS for block in blocks):
-        raise NotText("not_text")
+        raise NotText(NOT_TEXT)
     return "\n\n".join(text_of(block) for block in blocks)
 
 
@@ -140,73 +149,75 @@ def _events(body: bytes) -> Iterator[dict[str, Any]]:
 
 def _anthropic(said: Mapping[str, Any]) -> Said:
     blocks = parts(said, "content")
-    if any(block.get("type") == "tool_use" for block in blocks):
-        raise NotText("tool_use")
+    made = TOOL_USE if any(block.get("type") == TOOL_USE for block in blocks) else None
     text = "".join(text_of(block) for block in blocks if block.get("type") == "text")
-    usage = record(said, "usage")
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said(text, _name(said.get("model")), *counts, _name(said.get("stop_reason")))
+    usage = usage_of(record(said, "usage"))
+    return Said(text, _name(said.get("model")), usage, _name(said.get("stop_reason")), made)
 
 
 def _anthropic_stream(events: Iterator[dict[str, Any]]) -> Said:
     message: dict[str, Any] = {}
     pieces: list[str] = []
     usage: dict[str, Any] = {}
-    stop, ended = None, False
+    stop, ended, made = None, False, None
     for event in events:
         kind = event.get("type")
         if kind == "error":
-            raise NotText("cut")
+            raise NotText(CUT)
         if kind == "message_start":
             message = record(event, "message")
-            usage |= record(message, "usage")
-        elif kind == "content_block_start" and record(event, "content_block").get("type") == "tool_use":
-            raise NotText("tool_use")
+            usage = merged(usage, record(message, "usage"))
+        elif kind == "content_block_start" and record(event, "content_block").get("type") == TOOL_USE:
+            made = TOOL_USE
         elif kind == "content_block_delta":
             pieces.append(text_of(record(event, "delta")))
         elif kind == "message_delta":
-            usage |= record(event, "usage")
+            usage = merged(usage, record(event, "usage"))
             stop = record(event, "delta").get("stop_reason") or stop
         ended = ended or kind == "message_stop"
     if not ended:
-        raise NotText("cut")
-    counts = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    return Said("".join(pieces), _name(message.get("model")), *counts, _name(stop))
+        raise NotText(CUT)
+    return Said("".join(pieces), _name(message.get("model")), usage_of(usage), _name(stop), made)
 
 
 def _openai(said: Mapping[str, Any]) -> Said:
-    choices, usage = parts(said, "choices"), record(said, "usage")
+    choices = parts(said, "choices")
     if not choices:
-        raise NotText("unreadable")
+        raise NotText(UNREADABLE)
     message = record(choices[0], "message")
+    text, made = _said_of(message)
+    usage = usage_of(record(said, "usage"))
+    return Said(text, _name(said.get("model")), usage, _name(choices[0].get("finish_reason")), made)
+
+
+def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text of a message, or of a piece of one, and what it is beside text."""
     if message.get("tool_calls") or message.get("function_call"):
-        raise NotText("tool_use")
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said(
-        _plain(message.get("content") or ""), _name(said.get("model")), *counts, _name(choices[0].get("finish_reason"))
-    )
+        return "", TOOL_USE
+    try:
+        return _plain(message.get("content") or ""), None
+    except NotText:
+        return "", NOT_TEXT
 
 
 def _openai_stream(events: Iterator[dict[str, Any]]) -> Said:
     pieces: list[str] = []
-    model = finish = None
+    model = finish = made = None
     usage: dict[str, Any] = {}
     for event in events:
         if event.get("error"):
-            raise NotText("cut")
+            raise NotText(CUT)
         model = model or event.get("model")
-        usage = record(event, "usage") or usage
+        usage = merged(usage, record(event, "usage"))
         for choice in parts(event, "choices"):
-            delta = record(choice, "delta")
-            if delta.get("tool_calls") or delta.get("function_call"):
-                raise NotText("tool_use")
             if choice.get("index", 0) == 0:
-                pieces.append(_plain(delta.get("content") or ""))
+                text, other = _said_of(record(choice, "delta"))
+                pieces.append(text)
+                made = made or other
                 finish = choice.get("finish_reason") or finish
     if finish is None:
-        raise NotText("cut")
-    counts = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    return Said("".join(pieces), _name(model), *counts, _name(finish))
+        raise NotText(CUT)
+    return Said("".join(pieces), _name(model), usage_of(usage), _name(finish), made)
 
 
 def _name(found: object) -> str | None:

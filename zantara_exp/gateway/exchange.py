@@ -46,6 +46,13 @@ class Exchange:
     path: str
     headers: list[tuple[bytes, bytes]]
     began: float = field(default_factory=time.perf_counter)
+    came: float = 0.0
+    """When the first attempt at this request began; 0 where this is the first."""
+    attempt: int = 1
+    last: bool = False
+    """Whether the primary told the client not to try again (x-should-retry)."""
+    retried_as: bytes | None = None
+    """What the attempts at one request have in common, where the client makes several."""
     asked: float = 0.0
     """When the primary was asked; 0 where it was not."""
     listening_since: float = 0.0
@@ -63,6 +70,8 @@ class Exchange:
     streamed: bool = False
     coding: str = ""
     finished: bool = False
+    ended: float = 0.0
+    """When the answer, or the attempt at one, was over."""
     chat: ChatRequest | None = None
     """The request, where it is in the mirror's sample."""
     turn: Turn | None = None
@@ -73,6 +82,11 @@ class Exchange:
     def header(self, name: bytes) -> str | None:
         """A header's value."""
         return next((header_text(value) for found, value in self.headers if found == name), None)
+
+    @property
+    def waited_since(self) -> float:
+        """Since when the user waits."""
+        return self.came or self.began
 
     def patience(self) -> float | None:
         """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""

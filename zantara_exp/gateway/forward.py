@@ -195,6 +195,7 @@ class Forwarder:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
             exchange.streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+            exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
@@ -234,7 +235,8 @@ class Forwarder:
             await refuse(exchange, Refused(status, f"the primary {reason}"), send)
 
     def _done(self, exchange: Exchange, method: str) -> None:
-        took_ms = (time.perf_counter() - exchange.began) * 1000
+        exchange.ended = time.perf_counter()
+        took_ms = (exchange.ended - exchange.began) * 1000
         self._metrics.in_flight -= 1
         known = exchange.path if exchange.path in (MESSAGES, COMPLETIONS) else "other"
         self._metrics.requests[known, exchange.status] += 1

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
 from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
+from zantara_exp.movable import REASONS, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ _BUCKETS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 _REQUESTS = tuple(
     product((MESSAGES, COMPLETIONS, "other"), (200, 400, 401, 403, 404, 413, 429, 499, 500, 502, 503, 504, 529))
 )
-_UNMIRRORED = ("moved", "no_user", "not_text", "refused", "unreadable")
-_UNROUTED = ("long", "more_than_text", "shorter_answer")
+_UNMIRRORED = ("attempt", "moved", "no_user", "refused")
+_SET_ASIDE = tuple(dict.fromkeys((*REASONS, *WITHOUT_ANSWER)))
 _DROPPED = (
-    "answered", "cut", "disabled", "disk", "log_full", "not_text", "queue_full", "shutdown", "too_large", "tool_use",
-    "unreadable", "unwritable", "worker_died",
+    "answered", "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable", "unwritable",
+    "worker_died",
 )  # fmt: skip
 _ERRORS = ("", "cut", "overloaded", "rate_limited", "refused", "server_error", "timeout", CLIENT_GONE)
 _SERVED = (
@@ -83,7 +84,7 @@ class Page:
         yield _counts("zantara_gateway_requests", what, ("path", "status"), _REQUESTS, own.requests)
         yield GaugeMetricFamily("zantara_gateway_in_flight", "Requests under way.", own.in_flight)
         yield from own.added.collect()
-        what = "Requests that no sample can hold, by reason."
+        what = "Requests that no sample can hold, and attempts that others followed, by reason."
         yield _by_reason("zantara_gateway_unmirrored", what, _UNMIRRORED, own.unmirrored)
 
     def _of_rollout(self) -> Iterator[Metric]:
@@ -94,7 +95,7 @@ class Page:
         labels = ("arm", "answered_by", "candidate_error", "error")
         yield _counts("zantara_rollout_served", what, labels, _SERVED, own.served)
         what = "Requests that stay with the primary, in no arm."
-        yield _by_reason("zantara_rollout_unrouted", what, _UNROUTED, own.unrouted)
+        yield _by_reason("zantara_rollout_unrouted", what, REASONS, own.unrouted)
         yield from own.candidate.collect()
         yield _breaker("zantara_rollout_breaker", rollout.breaker)
         what = "Lines of the served log that were lost."
@@ -105,6 +106,8 @@ class Page:
         yield CounterMetricFamily("zantara_mirror_observed", "Requests that the mirror was shown.", stats.observed)
         yield CounterMetricFamily("zantara_mirror_sampled", "Requests in the sample.", stats.sampled)
         yield CounterMetricFamily("zantara_mirror_compared", "Comparisons in the log.", stats.compared)
+        what = "Sampled requests that nobody was asked about, by reason."
+        yield _by_reason("zantara_mirror_set_aside", what, _SET_ASIDE, stats.set_aside)
         what = "Times that the mirror's worker was replaced."
         yield CounterMetricFamily("zantara_mirror_worker_restarts", what, stats.restarts)
         what = "Sampled requests that were lost, by reason."

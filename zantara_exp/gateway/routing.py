@@ -1,14 +1,12 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
-Only a chat that any chat model could answer is routed at all: text alone, no tools, no format, of a user who is named,
-in a category of `rollout.categories`, in a language that the rollout's GO covers. Everything else is the primary's, and
-in no arm.
+Only a movable request (`zantara_exp.movable`) of a user who is named, in a language that the rollout's GO covers, is
+routed at all. Everything else is the primary's, and in no arm.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -25,6 +23,8 @@ from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.layout import Layout
+from zantara_exp.movable import Movable
+from zantara_exp.prices import charge_by_tokens, load
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
@@ -32,8 +32,6 @@ from zantara_exp.rollout.served_store import open_sink
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.named import fit_id, known_category, known_language
 
-_SORTED_CHARS = 4000
-"""Of the user's words in a chat; sorting more would take milliseconds, and a greeting is never so long."""
 _USERS_KEPT = 10_000
 
 
@@ -61,7 +59,7 @@ class Routing:
         """Read the rollout's state. Raises MissingRequirementError where its database's URL is not set."""
         layout = Layout(config)
         self._config, self._metrics = config, metrics
-        self._categories = frozenset(config.rollout.categories)
+        self._movable = Movable.of(config)
         self._classifier = classifier(config.dataset)
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
         """Of the candidate that this process serves; a rollout of another moves nobody here."""
@@ -74,6 +72,7 @@ class Routing:
     async def open(self) -> None:
         """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
         await asyncio.to_thread(self._language, "ciao")
+        await asyncio.to_thread(load)
         await self._candidate.open()
 
     async def close(self) -> None:
@@ -107,17 +106,17 @@ class Routing:
         user = exchange.header(b"x-zantara-user") or chat.user
         if not share or user is None:
             return None
-        if why := self._stays(chat):
+        if why := self._movable.request(chat.asked):
             self._metrics.unrouted[why] += 1
             return None
         category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
-        if category not in self._categories:
+        if category not in self._movable.categories:
             return None
         language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
-        if language is None and self._router.covers_languages:
+        if language is None and "language" in self._router.covers:
             language = self._spoken(chat.message)
-        if part := self._router.uncovered(category, language):
-            self._metrics.unrouted[f"not_covered_{part.replace('=', '_')}"] += 1
+        if why := self._movable.segment(category, language, self._router.covers):
+            self._metrics.unrouted[why] += 1
             return None
         hashed = self._users.get(user) or self._hashed(user)
         arm = CANDIDATE if self._router.decide(hashed, category, language).candidate else PRIMARY
@@ -135,7 +134,7 @@ class Routing:
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
         """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
-        now, first = time.perf_counter(), exchange.first_byte_at
+        since, first = exchange.waited_since, exchange.first_byte_at
         own = turn.answer if turn.arm == CANDIDATE else None
         answered_by = CANDIDATE if own is not None and own.error is None else PRIMARY
         failure = None if own is None or own.error is None else own.error.value
@@ -158,15 +157,26 @@ class Routing:
             answered_by=answered_by,
             candidate_error=failure,
             error=error,
-            latency_ms=round((now - exchange.began) * 1000, 3),
-            ttft_ms=None if first is None else round((first - exchange.began) * 1000, 3),
+            latency_ms=round((exchange.ended - since) * 1000, 3),
+            ttft_ms=None if first is None else round((first - since) * 1000, 3),
             candidate_ms=None if own is None else round(own.latency_ms, 3),
             model=None if answer is None else answer.model,
-            tokens_input=None if answer is None else answer.tokens_input,
-            tokens_output=None if answer is None else answer.tokens_output,
+            tokens_input=None if answer is None else answer.usage.read,
+            tokens_output=None if answer is None else answer.usage.output,
+            usd=self._usd(turn, own, said if answered_by == PRIMARY else None),
             conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)
+
+    def _usd(self, turn: Turn, own: Answer | None, said: Said | None) -> float | None:
+        """What both calls took, where both are known; a failure that is billed nothing took nothing."""
+        candidate = 0.0 if own is None else own.billed.usd
+        if own is not None and own.error is not None:
+            candidate = candidate or 0.0
+        if said is None:
+            return candidate if own is not None and own.error is None else None
+        charge = charge_by_tokens(said.model, said.usage, self._config.cost, turn.at.date())
+        return None if charge is None or candidate is None else candidate + (charge.usd or 0.0)
 
     def complain(self, user: str) -> None:
         """Write down that a user complained. Raises OSError or psycopg.Error where that fails; call it in a thread."""
@@ -175,16 +185,6 @@ class Routing:
     def _fit_id(self, exchange: Exchange, turn: Turn, name: bytes) -> str | None:
         user = exchange.header(b"x-zantara-user") or turn.chat.user or ""
         return fit_id(exchange.header(name), user, self._key)
-
-    def _stays(self, chat: Chat) -> str:
-        """Why no candidate can answer this chat; empty where one can."""
-        if not chat.plain:
-            return "more_than_text"
-        if chat.max_tokens is not None and chat.max_tokens < self._config.endpoint.max_tokens:
-            return "shorter_answer"
-        if len(chat.message) + sum(len(each["content"]) for each in chat.history) > _SORTED_CHARS:
-            return "long"
-        return ""
 
     def _category(self, chat: Chat) -> str:
         """Of the whole chat, as the dataset has it: `And what does that cost?` after a visa is business."""

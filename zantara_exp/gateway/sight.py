@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
+from zantara_exp.answers import broken_off
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, Chat, NotText, Said, read_answer, read_chat
+from zantara_exp.gateway.attempts import Attempts
+from zantara_exp.gateway.dialects import COMPLETIONS, CUT, MESSAGES, Chat, NotText, Said, read_answer, read_chat
 from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
+from zantara_exp.movable import CLIENT_GONE as GONE
 from zantara_exp.rollout.served import CANDIDATE
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+from zantara_exp.usage import Usage, completed
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
 _FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}
-_CUT = "cut"
 
 
 class Outcome(NamedTuple):
@@ -26,7 +30,7 @@ class Outcome(NamedTuple):
     error: str | None = None
     """A failure of the primary, as in the comparison log."""
     lost: str | None = None
-    """Why there is nothing to compare: cut off, no text, or unreadable."""
+    """Why an answer could not be read along: too large, or unreadable."""
     refused: bool = False
     """The primary refused what the app asked: nobody could answer it."""
 
@@ -36,6 +40,7 @@ class Sight:
 
     def __init__(self, config: Gateway, mirror: ShadowMirror, routing: Routing, metrics: Metrics) -> None:
         self._config, self._mirror, self._routing, self._metrics = config, mirror, routing, metrics
+        self._attempts = Attempts(self._conclude)
 
     def request(self, exchange: Exchange, method: str, body: bytes) -> None:
         """Decide what becomes of a request: its turn in the rollout, its place in the sample, or neither."""
@@ -48,26 +53,15 @@ class Sight:
         if not routed and user is not None and not self._mirror.chooses(user, category):
             self._mirror.pass_by()
             return
-        try:
-            chat = read_chat(exchange.path, body)
-        except NotText as why:
-            if mirrored:
-                self._unsampled(user, category, str(why))
-            return
+        chat = read_chat(exchange.path, body)
         if routed:
             exchange.turn = self._routing.turn(exchange, chat)
         if mirrored:
             self._sample(exchange, chat, user or chat.user, category)
         if exchange.turn is not None or exchange.chat is not None:
             exchange.answer = bytearray()
-
-    def _unsampled(self, user: str | None, category: str | None, why: str) -> None:
-        if user is None:
-            self._metrics.unmirrored[why] += 1
-        elif self._mirror.chooses(user, category):
-            self._mirror.lose(why)
-        else:
-            self._mirror.pass_by()
+            if self._attempts.begin(exchange, body):
+                self._metrics.unmirrored["attempt"] += 1
 
     def _sample(self, exchange: Exchange, chat: Chat, user: str | None, category: str | None) -> None:
         if user is None:  # the sample is one of users, and evidence is counted by user
@@ -80,6 +74,7 @@ class Sight:
             exchange.chat = ChatRequest(
                 chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
                 exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system or None,
+                chat.options, chat.unshowable,
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
@@ -93,48 +88,81 @@ class Sight:
             exchange.answer = None
 
     def over(self, exchange: Exchange) -> None:
+        """The exchange has ended: its request may be over, or be tried again by the client."""
+        if exchange.chat is not None or exchange.turn is not None:
+            self._attempts.end(exchange)
+
+    def close(self) -> None:
+        """No more attempts will come."""
+        self._attempts.close()
+
+    def _conclude(self, exchange: Exchange) -> None:
         """Show the mirror what it was sampled for, and note what the rollout's user was served."""
-        if exchange.chat is None and exchange.turn is None:
-            return
         outcome = self._outcome(exchange)
         if exchange.turn is not None:
-            error = outcome.error or ("refused" if outcome.refused else _CUT if outcome.lost == _CUT else None)
+            error = outcome.error or ("refused" if outcome.refused else None)
             self._routing.note(exchange, exchange.turn, error, outcome.said)
         if exchange.chat is not None:
             self._show(exchange, exchange.chat, outcome)
 
     def _outcome(self, exchange: Exchange) -> Outcome:
         if not exchange.asked:
-            return Outcome(lost=_CUT if exchange.status == CLIENT_GONE else "answered")
+            gone = exchange.status == CLIENT_GONE
+            return Outcome(said=_left()) if gone else Outcome(lost="answered")
         if exchange.status >= 500 or exchange.status in _PRIMARY_FAILED:
             return Outcome(error=_PRIMARY_FAILED.get(exchange.status, "server_error"))
-        if exchange.status == CLIENT_GONE or not exchange.finished:
-            return Outcome(lost=_CUT)
+        if exchange.status == CLIENT_GONE:
+            return Outcome(said=_left())
+        if not exchange.finished:
+            return Outcome(error=CUT)
         if exchange.status != 200:
             return Outcome(refused=True)
         if exchange.answer is None:
             return Outcome(lost="too_large")
         try:
             body = decoded(exchange, self._config.mirrored_bytes)
-            return Outcome(said=read_answer(exchange.path, body, exchange.streamed))
+            said = read_answer(exchange.path, body, exchange.streamed)
+            if broken_off(said.finish_reason):
+                return Outcome(error=CUT)
+            if exchange.streamed:  # not every app asks for a stream's usage
+                said = replace(said, usage=completed(said.usage, _asked(exchange), said.text))
+            return Outcome(said=said)
         except NotText as why:
-            return Outcome(lost=str(why))
+            return Outcome(error=CUT) if str(why) == CUT else Outcome(lost=str(why))
 
     def _show(self, exchange: Exchange, chat: ChatRequest, outcome: Outcome) -> None:
-        latency_ms = (time.perf_counter() - (exchange.asked or exchange.began)) * 1000
+        since = exchange.came or exchange.asked or exchange.began
+        latency_ms = (exchange.ended - since) * 1000
+        chat = replace(chat, attempt=exchange.attempt)
         said = outcome.said
         if outcome.error is not None:
             failed = PrimaryAnswer("", None, "gateway", latency_ms=latency_ms, error=outcome.error)
             self._mirror.observe(chat, failed)
         elif said is not None:
             provider = "anthropic" if exchange.path == MESSAGES else "openai"
-            counts = said.tokens_input, said.tokens_output
             first = exchange.first_token_ms if exchange.streamed else None
             answer = PrimaryAnswer(
-                said.text, said.model, provider, *counts, latency_ms, None, first, said.finish_reason
+                said.text, said.model, provider, said.usage, latency_ms, said.made, first, said.finish_reason
             )
             self._mirror.observe(chat, answer)
         elif outcome.refused:
             self._metrics.unmirrored["refused"] += 1
         else:
-            self._mirror.lose(outcome.lost or _CUT)
+            self._mirror.lose(outcome.lost or "unreadable")
+
+
+def _left() -> Said:
+    """The client did not wait for the answer."""
+    return Said("", None, Usage(), None, GONE)
+
+
+def _asked(exchange: Exchange) -> Iterator[str]:
+    """The texts that the primary read."""
+    if exchange.turn is not None:
+        yield exchange.turn.chat.system
+    elif exchange.chat is not None:
+        yield exchange.chat.system_prompt or ""
+    asked = exchange.chat if exchange.turn is None else exchange.turn.chat
+    if asked is not None:
+        yield asked.message
+        yield from (each["content"] for each in asked.history)

@@ -45,6 +45,7 @@ def serve(config: Config, context: Context) -> StageResult:
             "requests": str(served),
             "sampled": str(stats.sampled),
             "compared": str(stats.compared),
+            "out of scope": ", ".join(f"{reason}: {count}" for reason, count in stats.set_aside.items()) or "none",
             "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
             **_of_rollout(gateway),
             "log": str(context.layout.logs),

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.dataset.records import Record
+from zantara_exp.packed import reading, writing
 from zantara_exp.shadow.jsonl import open_locked
 from zantara_exp.whole import beside, remove_leftovers
 
@@ -44,15 +45,16 @@ def edit_lines(path: Path, edit: Edit, *, dry: bool = False) -> int:
     waiting = beside(path)
     changed = 0
     try:
-        with path.open("rb") as lines, waiting.open("wb") as out:
-            for line in lines:
-                text = line.rstrip(b"\n")
-                now = edit(text) if text.strip() else text
-                changed += now != text
-                if now is not None and not dry:
-                    out.write(now + b"\n" if line.endswith(b"\n") else now)
-            out.flush()
-            os.fsync(out.fileno())
+        with waiting.open("wb") as raw:
+            with reading(path) as lines, writing(raw, like=path) as out:
+                for line in lines:
+                    text = line.rstrip(b"\n")
+                    now = edit(text) if text.strip() else text
+                    changed += now != text
+                    if now is not None and not dry:
+                        out.write(now + b"\n" if line.endswith(b"\n") else now)
+            raw.flush()
+            os.fsync(raw.fileno())
         if changed and not dry:
             shutil.copymode(path, waiting)
             waiting.replace(path)

@@ -19,11 +19,14 @@ from zantara_exp.config.schema import Config
 from zantara_exp.dataset.records import Record
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.packed import reading
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
 from zantara_exp.privacy.whose import Whose
+from zantara_exp.rollout.complaints import complaint_files
 from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow.jsonl import QUARANTINE
 from zantara_exp.shadow.reader import log_files
+from zantara_exp.shadow.record import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -37,7 +40,7 @@ def learn(layout: Layout, whose: Whose) -> int:
     """Note the comparisons that go, before anything is gone; how many lines cannot be read by anyone."""
     unreadable = 0
     for path in log_files(layout.logs):
-        with path.open("rb") as lines:
+        with reading(path) as lines:
             for line in lines:
                 record = _record(line)
                 if record is None:
@@ -76,7 +79,7 @@ def comparison_edit(whose: Whose, unreadable: str) -> Edit:
         if record.get("record") == "drops":
             return line
         counts = {name: record.get(name) for name in ("epoch", "timestamp", "dropped")}
-        return orjson.dumps({"schema_version": 2, "record": "drops", **counts})
+        return orjson.dumps({"schema_version": SCHEMA_VERSION, "record": "drops", **counts})
 
     return edit
 
@@ -97,7 +100,7 @@ def forget(config: Config, layout: Layout, whose: Whose, dry: bool) -> Counter[s
     if config.rollout.state == "postgres":
         done["served"] += _in_table(config.rollout.state_url_env, "zantara_served", "ctid", plain, whose, dry)
         done["complaints"] += _in_table(config.rollout.state_url_env, "zantara_complaints", "ctid", plain, whose, dry)
-    for path in sorted(layout.logs.glob("complaints_*.jsonl")):
+    for path in complaint_files(layout.logs):
         done["complaints"] += _edited(path, plain, dry)
     done["unreadable fragments"] += _edited(layout.logs / QUARANTINE, _quarantined(config, whose), dry)
     done["incidents"] += edit_lines(layout.incidents, on_records(lambda row: _incident(row, whose)), dry=dry)
@@ -110,9 +113,14 @@ def _edited(path: Path, edit: Edit, dry: bool) -> int:
         return 0
     with locked(path):
         changed = edit_lines(path, edit, dry=dry)
-        if changed and not dry and not path.stat().st_size:
+        if changed and not dry and _is_empty(path):
             path.unlink()
     return changed
+
+
+def _is_empty(path: Path) -> bool:
+    with reading(path) as file:
+        return not file.read(1)
 
 
 def _quarantined(config: Config, whose: Whose) -> Edit:

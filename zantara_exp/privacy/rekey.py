@@ -25,8 +25,10 @@ from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
+from zantara_exp.rollout.complaints import complaint_files
 from zantara_exp.rollout.served_store import served_files
 from zantara_exp.shadow.reader import log_files
+from zantara_exp.shadow.record import REKEYED
 from zantara_exp.stage import Context, StageResult, Table
 
 _LOSES = (
@@ -111,7 +113,7 @@ def _user(record: Record) -> object:
 
 
 def _files(at: Layout) -> list[Path]:
-    complaints = sorted(at.logs.glob("complaints_*.jsonl"))
+    complaints = complaint_files(at.logs)
     return [*dataset.files(at), *log_files(at.logs), *served_files(at.logs), *complaints]
 
 
@@ -125,6 +127,8 @@ def _rewritten(at: Layout, users: dict[str, str], sessions: dict[str, str], goes
         fresh = {**record, **({"user": users[str(user)]} if "user" in record else {})}
         if isinstance(record.get("metadata"), dict) and "user" in record["metadata"]:
             fresh["metadata"] = {**record["metadata"], "user": users[str(user)]}
+        if isinstance(record.get("sampling"), dict):  # the hash that sampled is gone: nobody can compute it again
+            fresh["sampling"] = {**record["sampling"], "reason": REKEYED}
         if "session" in record:
             fresh["session"] = sessions.get(str(record["session"]))
         return fresh

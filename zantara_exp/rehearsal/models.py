@@ -58,7 +58,7 @@ class Models:
     async def primary(self, request: Request) -> Response:
         """Answer as the model that answers today."""
         self.asked["primary"] += 1
-        return _answer(0, _language(await request.body()), "claude-3-5-haiku-20241022")
+        return _answer(0, _language(await request.body()), "claude-haiku-4-5")
 
     async def candidate(self, request: Request) -> Response:
         """Answer as the candidate of the story: sometimes an error, sometimes an empty text instead."""

@@ -184,9 +184,8 @@ class _Stage:
 
     def _is_logged(self) -> bool:
         stats = self._gateway.mirror.stats
-        compared = stats.compared + sum(stats.dropped.values()) >= stats.sampled
         lines = sum(path.read_bytes().count(b"\n") for path in self._layout.logs.glob("served_*.jsonl"))
-        return compared and lines >= sum(self._gateway.metrics.served.values())
+        return stats.over >= stats.sampled and lines >= sum(self._gateway.metrics.served.values())
 
     def _served(self, arm: str) -> int:
         return sum(count for (of, *_), count in self._gateway.metrics.served.items() if of == arm)

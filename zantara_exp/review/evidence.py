@@ -122,11 +122,10 @@ def _other_days(sample: Sample, until: date | None) -> str:
 def _other_epoch(sample: Sample, until: date | None, config: Config, layout: Layout) -> str:
     """A sentence when the newest comparisons are of another epoch than the sample."""
     from zantara_exp.analysis.log import open_log
-    from zantara_exp.analysis.tables import newest_epoch
 
     try:
         with open_log(config, layout, until) as log:
-            epoch, _ = newest_epoch(log.facts)
+            epoch, _ = log.newest()
     except MissingInputError:
         return ""
     return "" if epoch == sample.epoch else f"the review is of epoch {sample.epoch}, the log is at {epoch}: review anew"

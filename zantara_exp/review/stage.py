@@ -10,7 +10,6 @@ from pathlib import Path
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
-from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.hints import command
@@ -78,7 +77,7 @@ def _kept(config: Config, context: Context) -> Sample | None:
         return None
     sample = load_sample(context.layout.review_sample)
     with open_log(config, context.layout, _until(config)) as log:
-        epoch, _ = newest_epoch(log.facts)
+        epoch, _ = log.newest()
     if sample.epoch != epoch:
         context.say(f"the log has moved on to epoch {epoch}: a new sample is drawn, the old one is kept beside it")
         return None
@@ -104,7 +103,7 @@ def _drawn(config: Config, context: Context) -> Sample:
 
 
 def _sample(log: ComparisonLog, config: Config) -> Sample:
-    epoch, _ = newest_epoch(log.facts)
+    epoch, _ = log.newest()
     facts = log.facts.filter((log.facts.epoch == epoch) & log.facts.category.isin(config.review.categories))
     both = facts.filter(facts.primary_ok & facts.candidate_ok)
     rows = fetched(both.select("user", "comparison_id", "language", "category")).to_pylist()

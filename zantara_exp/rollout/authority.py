@@ -37,6 +37,8 @@ class Authority:
     """The last UTC day of its evidence, YYYY-MM-DD."""
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The parts that may be moved, by dimension; what no dimension is declared for may be moved whole."""
+    monthly_requests: int = 0
+    """What its savings were judged by; 0: no criterion was about money."""
     objections: Sequence[str] = ()
     """What stands against it and asks for a reason."""
 
@@ -91,7 +93,7 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     stood = (said.get("standing") or {}).get("objections", [])
     objections = list(dict.fromkeys([*stood, *standing.objections]))
     covers = {dimension: tuple(values) for dimension, values in said.get("covers", {}).items()}
-    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, objections)
+    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, _monthly_requests(said), objections)
 
 
 def _follows(config: Config, said: Verdict) -> None:
@@ -108,6 +110,11 @@ def _follows(config: Config, said: Verdict) -> None:
         raise NotAuthorisedError(
             f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config.gate.name)
         )
+
+
+def _monthly_requests(said: Verdict) -> int:
+    known = [row.get("monthly_requests") for row in said["criteria"]]
+    return min((each for each in known if isinstance(each, int) and each > 0), default=0)
 
 
 def _judge_again(gate: str = "go_no_go", note: str = "") -> str:

@@ -13,14 +13,17 @@ in that day.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
+from zantara_exp.packed import in_order, reading
 from zantara_exp.rollout.served_store import connected
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.jsonl import append_lines
@@ -83,9 +86,18 @@ def _lines_of_table(config: Config, since: datetime) -> Iterator[str]:
 
 def _lines_of_files(layout: Layout, since: datetime) -> Iterator[bytes]:
     first = f"complaints_{since.astimezone(UTC).date()}.jsonl"
-    for path in sorted(layout.logs.glob("complaints_????-??-??.jsonl")):
+    for path in complaint_files(layout.logs):
         if path.name >= first:
-            yield from path.read_bytes().splitlines()
+            with reading(path) as lines:
+                yield from lines
+
+
+_FILE = re.compile(r"complaints_(\d{4}-\d{2}-\d{2})\.jsonl")
+
+
+def complaint_files(folder: Path) -> list[Path]:
+    """The daily files, oldest first, also those that were rotated and packed."""
+    return in_order(folder.glob("complaints_*.jsonl*"), _FILE)
 
 
 def _complaint(line: bytes | str, hashed: Callable[[str], str]) -> Complaint | None:

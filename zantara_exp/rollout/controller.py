@@ -21,6 +21,7 @@ from zantara_exp.rollout.history import CONTROLLER, began_at, outages_of_week, p
 from zantara_exp.rollout.moves import Clock, rolled_back
 from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.served_store import ServedReader
+from zantara_exp.rollout.split import UNTESTED
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import Store
 from zantara_exp.stage import Context
@@ -55,6 +56,8 @@ class Controller:
         self._context.say(
             f"watching {len(plan.guardrails)} guardrails every {plan.every_seconds:g} s   (Ctrl-C ends it)"
         )
+        if not plan.sample_ratio_alpha:
+            self._context.say(f"{UNTESTED}: rollout.sample_ratio_alpha=0")
         try:
             while True:
                 self.look_once()
@@ -98,6 +101,9 @@ class Controller:
         if found.outage:
             self._pause(state, found.outage)
             return
+        if found.split.mismatch:
+            self._hold(state, found.split.mismatch)
+            return
         if found.silent_hours >= self._config.rollout.silent_hours:
             raise UnseenError(
                 f"no request of either arm was logged for {found.silent_hours:.0f} hours",
@@ -124,6 +130,12 @@ class Controller:
             return
         new = self._store.swap(state, ramp.outage(state, ramp.Order(ramp.GUARDRAILS, why, now)))
         self._not_before = None
+        self._say(f"paused: {why}")
+        announce(self._notifier, new)
+
+    def _hold(self, state: State, why: str) -> None:
+        """Pause until somebody has looked: the candidate is not shown to be bad, but nothing shows it to be good."""
+        new = self._store.swap(state, ramp.pause(state, ramp.Order(ramp.GUARDRAILS, why, self._clock())))
         self._say(f"paused: {why}")
         announce(self._notifier, new)
 

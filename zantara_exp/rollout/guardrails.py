@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from zantara_exp.analysis.incidents import KIND, Noted, noted
+from zantara_exp.billing import another_volume
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
@@ -26,6 +27,7 @@ from zantara_exp.rollout.complaints import read_complaints
 from zantara_exp.rollout.history import began_at, served_since, steps_began
 from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
+from zantara_exp.rollout.split import Split, split_of
 from zantara_exp.rollout.state import State
 
 _READ_DAYS = DAY_STARTS + 1
@@ -73,6 +75,8 @@ class Look:
     decisions: Sequence[Watched]
     breach: str
     """Which guardrails were breached and why; empty where none was. What it says is rolled back."""
+    split: Split
+    """How users fell into the arms; a mismatch says nothing of the candidate, and holds the ramp."""
     outage: str
     """What is going on and since when; empty where no outage is, or where none is answered by a pause."""
     thin: str
@@ -90,7 +94,10 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     """
     began = _read_from(state, now)
     lines = (served or ServedReader(config, layout)).read(began)
-    seen = observe(lines, read_complaints(config, layout, began), state.epoch, began, config.cost)
+    volume = state.monthly_requests or config.cost.monthly_requests
+    billed = another_volume(config.endpoint, config.cost, volume)
+    complaints = read_complaints(config, layout, began)
+    seen = observe(lines, complaints, state.epoch, began, config.cost, billed)
     held_since = max(state.since or began, began)
     judge = _Judge(seen, state, began, now)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
@@ -110,7 +117,9 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     ]
     silent = (now - max([*logged, held_since])) / timedelta(hours=1)
     held = seen.candidate.only(seen.candidate.seconds >= (held_since - began).total_seconds())
-    return Look(decisions, breach, outage, _thin(config.rollout, state, held, seen), silent)
+    split = split_of(seen, state, began, now, config.rollout.sample_ratio_alpha)
+    thin = _thin(config.rollout, state, held, seen) or (split.why_not if split.unseen else "")
+    return Look(decisions, breach, split, outage, thin, silent)
 
 
 def _read_from(state: State, now: datetime) -> datetime:

@@ -30,7 +30,15 @@ def steps_began(state: State) -> list[datetime]:
     """When each step since `began_at` began, oldest first."""
     began = began_at(state)
     moves = [c for c in state.history if c.action in ("start", "advance") or _resumed_by_hand(c)]
-    return [c.time for c in moves if c.time >= began and c.after.startswith("running")] or [began]
+    return [c.time for c in moves if c.time >= began and _serves_anew(c)] or [began]
+
+
+def times_of_shares(state: State) -> list[datetime]:
+    """When each share of the whole rollout was first given, oldest first; anew by whoever resumed it by hand."""
+    starts = [place for place, change in enumerate(state.history) if change.action == "start"]
+    moves = state.history[starts[-1] :] if starts else ()
+    times = [c.time for c in moves if (c.action in ("start", "advance") or _resumed_by_hand(c)) and _serves_anew(c)]
+    return times or [served_since(state)]
 
 
 def paused_for_outage(state: State) -> bool:
@@ -42,6 +50,11 @@ def outages_of_week(state: State, now: datetime) -> int:
     """Outages that were answered by a pause within 7 days, of those since `began_at`."""
     since = max(began_at(state), now - _WEEK)
     return sum(c.action == OUTAGE and c.time >= since for c in state.history)
+
+
+def _serves_anew(change: Change) -> bool:
+    """Whether a step began: after the last one nothing does."""
+    return change.after.startswith("running")
 
 
 def _resumed_by_hand(change: Change) -> bool:

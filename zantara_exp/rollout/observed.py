@@ -5,7 +5,8 @@ fallback   the candidate did not answer, whoever did then
 timeout    the candidate did not answer in time
 slow       the answer took `slower_ms` or more, or there was none
 complaint  the user complained on that day, of all days on which he was served
-cost       US dollars over `unit_usd`, at most 1: by the price list, or the candidate's share of its flat fee
+cost       US dollars over `unit_usd`, at most 1, as billed when the request was served, but by the volume that the GO
+           was judged by; a fallback is paid twice
 """
 
 from __future__ import annotations
@@ -17,26 +18,52 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.config.decision import Cost, Price
+from zantara_exp.billing import flat_usd_per_request
+from zantara_exp.config.decision import Cost
 from zantara_exp.config.rollout import Guardrail
 from zantara_exp.gates.eprocess import Floats
-from zantara_exp.prices import candidate_usd_per_request, price_of, usd_of_tokens
+from zantara_exp.prices import charge_by_tokens
 from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.rollout.restarts import Rows
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, Served
+from zantara_exp.usage import Usage
 
 _APART = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What lines cost."""
+
+    cost: Cost
+    by_volume: Callable[[float], float] = lambda usd: usd
+    """From what the candidate's answer was billed to what it is by the volume that is judged by."""
+
+    def usd(self, line: Served) -> float | None:
+        """In US dollars; None where that is not known, which is not free."""
+        usd = self._noted(line)
+        billed = line.arm == CANDIDATE and line.answered_by == CANDIDATE and line.error is None
+        return self.by_volume(usd) if billed and usd is not None else usd
+
+    def _noted(self, line: Served) -> float | None:
+        if line.usd is not None or line.schema_version > 1:
+            return line.usd
+        if line.answered_by == CANDIDATE:
+            return flat_usd_per_request(self.cost) if line.error is None else None
+        charge = charge_by_tokens(
+            line.model, Usage(line.tokens_input, output=line.tokens_output), self.cost, line.timestamp.date()
+        )
+        return None if charge is None else charge.usd
 
 
 class Measures:
     """How bad each line is by a guardrail's measure; worked out once for each."""
 
-    def __init__(self, lines: Sequence[Served], complained: NDArray[np.bool_], first: NDArray[np.bool_], cost: Cost):
+    def __init__(self, lines: Sequence[Served], complained: NDArray[np.bool_], first: NDArray[np.bool_], bill: Bill):
         """`complained` and `first`: whether a line is the user's first of a day, and he complained on it."""
-        self._lines, self._cost = lines, cost
+        self._lines, self._bill = lines, bill
         self._complained, self._first = complained, first
         self._known: dict[tuple[str, float, float], tuple[Floats, Floats]] = {}
-        self._prices: dict[str, Price | None] = {}
 
     def of(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
         """Whether each line counts (1 or 0), and how bad it is, up to 1."""
@@ -60,20 +87,8 @@ class Measures:
         return counted, np.array([value or 0.0 for value in measured], dtype=np.float64)
 
     def _usd_over(self, line: Served, unit_usd: float) -> float | None:
-        usd = self._usd(line)
+        usd = self._bill.usd(line)
         return None if usd is None else min(usd / unit_usd, 1.0)
-
-    def _usd(self, line: Served) -> float | None:
-        """What a line cost; None where that is not known, which is not free."""
-        model = line.model or ""
-        if model not in self._prices:
-            self._prices[model] = price_of(model, self._cost)
-        price = self._prices[model]
-        if price is not None and line.tokens_input is not None and line.tokens_output is not None:
-            return usd_of_tokens(price, line.tokens_input, line.tokens_output)
-        if price is None and line.error is None and line.answered_by == CANDIDATE:
-            return candidate_usd_per_request(self._cost)
-        return None
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,8 @@ class Arm:
     seconds: Floats
     """Since the rollout began."""
     language: NDArray[np.str_]
+    share: Floats
+    """Percent of users who had the candidate at each request's moment."""
     place: NDArray[np.int64]
     """Of each request among the lines that are measured."""
     measures: Measures
@@ -97,7 +114,8 @@ class Arm:
     def only(self, keep: NDArray[np.bool_]) -> Arm:
         """The requests marked in `keep`."""
         return replace(
-            self, user=self.user[keep], seconds=self.seconds[keep], language=self.language[keep], place=self.place[keep]
+            self,
+            **{name: getattr(self, name)[keep] for name in ("user", "seconds", "language", "share", "place")},
         )
 
     def rows(self, guardrail: Guardrail, block_seconds: float) -> Rows:
@@ -119,9 +137,15 @@ class Observed:
 
 
 def observe(
-    lines: Iterable[Served], complaints: Iterable[Complaint], epoch: str, began: datetime, cost: Cost
+    lines: Iterable[Served],
+    complaints: Iterable[Complaint],
+    epoch: str,
+    began: datetime,
+    cost: Cost,
+    by_volume: Callable[[float], float] = lambda usd: usd,
 ) -> Observed:
-    """The served lines of one candidate since `began`."""
+    """The served lines of one candidate since `began`; `by_volume` as for `Bill`."""
+    bill = Bill(cost, by_volume)
     codes: dict[str, int] = {}
     complained = {(each.user, _day(each.timestamp, began)) for each in complaints if each.timestamp >= began}
     arms: dict[bool, list[Served]] = {True: [], False: []}
@@ -134,16 +158,17 @@ def observe(
         else:
             arms[line.arm == CANDIDATE].append(line)
             codes.setdefault(line.user, len(codes))
-    candidate, control = (_arm(arms[which], codes, complained, began, cost) for which in (True, False))
+    candidate, control = (_arm(arms[which], codes, complained, began, bill) for which in (True, False))
     return Observed(candidate, control, other)
 
 
 def _arm(
-    lines: Sequence[Served], codes: Mapping[str, int], complained: set[tuple[str, int]], began: datetime, cost: Cost
+    lines: Sequence[Served], codes: Mapping[str, int], complained: set[tuple[str, int]], began: datetime, bill: Bill
 ) -> Arm:
     user = np.fromiter((codes[line.user] for line in lines), np.int64, len(lines))
     seconds = np.fromiter(((line.timestamp - began).total_seconds() for line in lines), np.float64, len(lines))
     language = np.array([line.language or "" for line in lines], dtype=np.str_)
+    share = np.fromiter((line.share for line in lines), np.float64, len(lines))
     first = np.zeros(len(lines), dtype=bool)
     if lines:
         days = (seconds // _APART.total_seconds()).astype(np.int64)
@@ -155,7 +180,7 @@ def _arm(
         ],
         dtype=bool,
     )
-    return Arm(user, seconds, language, np.arange(len(lines)), Measures(lines, bad, first, cost))
+    return Arm(user, seconds, language, share, np.arange(len(lines)), Measures(lines, bad, first, bill))
 
 
 def _day(moment: datetime, began: datetime) -> int:

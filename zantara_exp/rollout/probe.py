@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zantara_exp.config.decision import Cost
@@ -73,6 +74,7 @@ def probe_candidate(config: Config, layout: Layout, percent: float, run_dir: Pat
 async def _tested(endpoint: Endpoint, config: Config, percent: float) -> ProbeResult:
     probe = config.rollout.probe
     requests, per_second = load_of(probe, config.cost, percent)
+    places = asyncio.Semaphore(config.endpoint.concurrency)
     try:
         first, cold_ms = await _first(endpoint, config)
         if first is None or first.error is not None:
@@ -81,7 +83,7 @@ async def _tested(endpoint: Endpoint, config: Config, percent: float) -> ProbeRe
             )
             return ProbeResult(cold_ms, 0, per_second, 0, math.inf, why)
         answers = await asyncio.gather(
-            *(_later(endpoint, config, place, place / per_second) for place in range(requests))
+            *(_later(endpoint, config, places, place, place / per_second) for place in range(requests))
         )
     finally:
         await endpoint.close()
@@ -98,9 +100,13 @@ async def _first(endpoint: Endpoint, config: Config) -> tuple[Answer | None, flo
     return answer, (asyncio.get_running_loop().time() - began) * 1000
 
 
-async def _later(endpoint: Endpoint, config: Config, place: int, seconds: float) -> Answer:
+async def _later(endpoint: Endpoint, config: Config, places: asyncio.Semaphore, place: int, seconds: float) -> Answer:
+    """Its latency counts from when the request came in: what it waited for a free place, a user would wait too."""
     await asyncio.sleep(seconds)
-    return await endpoint.chat(_chat(config, place))
+    came = time.perf_counter()
+    async with places:
+        answer = await endpoint.chat(_chat(config, place))
+    return replace(answer, latency_ms=(time.perf_counter() - came) * 1000)
 
 
 def _chat(config: Config, place: int) -> list[Message]:

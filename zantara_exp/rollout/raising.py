@@ -1,8 +1,8 @@
 """Moves that may raise what the candidate answers, and all that stands before them.
 
 LLAMA_ENABLED, a GO about what would serve, a reason where something stands against it, the plan, the guardrails of the
-step that ends, a test of the candidate at the traffic that begins; last the compare-and-swap. What refuses changes
-nothing.
+step that ends and a reason where its arms have other sizes than declared, a test of the candidate at the traffic that
+begins; last the compare-and-swap. What refuses changes nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import replace
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.authority import Authority, authority
+from zantara_exp.rollout.authority import authority
 from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.history import CONTROLLER
 from zantara_exp.rollout.probe import probe_candidate
 from zantara_exp.rollout.state import State
 from zantara_exp.rollout.store import Store
@@ -38,33 +39,37 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
         )
     opening = action in _OPENING
     granted = authority(config, context.layout, order.time, opening)
-    if opening:
-        order = _answered(order, granted, action)
+    if opening and granted.objections:
+        about = f"the GO of gate={granted.gate} is about the newest evidence, and this stands against it"
+        order = _answered(order, about, "; ".join(granted.objections), action)
     new = ramp.RAISING[action](seen, config.rollout, order, granted)
     if action in ("advance", "widen"):
-        _unbreached(config, context, seen, order, enough=action == "advance")
+        mismatch = _unbreached(config, context, seen, order, enough=action == "advance")
+        if mismatch:
+            order = _answered(order, "no guardrail is breached, but the arms cannot be compared", mismatch, action)
+            new = ramp.RAISING[action](seen, config.rollout, order, granted)
     if config.rollout.probe.enabled and (new.share > seen.share or (action == "widen" and new.share)):
         _test(config, context, new, action)
     return store.swap(seen, new)
 
 
-def _answered(order: ramp.Order, granted: Authority, action: str) -> ramp.Order:
-    """The order with what stands against it in its reason, for the history; refused where there is no reason."""
-    if not granted.objections:
-        return order
-    told = "; ".join(granted.objections)
-    if not order.reason.strip():
+def _answered(order: ramp.Order, about: str, told: str, action: str) -> ramp.Order:
+    """The order with what stands against it in its reason, for the history; refused where no person gives a reason."""
+    if not order.reason.strip() or order.actor == CONTROLLER:
         raise ramp.RefusedError(
-            f"the GO of gate={granted.gate} is about the newest evidence, and this stands against it: {told}",
+            f"{about}: {told}",
             ramp.to_act(action, "rollout.reason=why it may all the same", note="kept in the history"),
         )
     return replace(order, reason=f"{order.reason} (in spite of: {told})")
 
 
-def _unbreached(config: Config, context: Context, state: State, order: ramp.Order, enough: bool) -> None:
-    """Refuse to leave a step whose guardrails are breached, or, with `enough`, have not seen enough of it."""
+def _unbreached(config: Config, context: Context, state: State, order: ramp.Order, enough: bool) -> str:
+    """Refuse to leave a step whose guardrails are breached, or, with `enough`, have not seen enough of it.
+
+    Returns what is wrong with the sizes of the arms, which whoever moves may answer; empty where nothing is.
+    """
     if not state.share:
-        return
+        return ""
     found = look(config, context.layout, state, order.time)
     if found.breach:
         raise ramp.RefusedError(f"a guardrail is breached: {found.breach}", ramp.to_act("rollback"))
@@ -74,6 +79,7 @@ def _unbreached(config: Config, context: Context, state: State, order: ramp.Orde
         raise ramp.RefusedError(
             f"the guardrails have seen too little of this step: {found.thin}", ramp.to_act("status")
         )
+    return found.split.mismatch
 
 
 def _test(config: Config, context: Context, new: State, action: str) -> None:

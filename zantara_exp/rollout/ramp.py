@@ -74,7 +74,9 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
             _judge_anew(),
         )
     of = granted.epoch, granted.gate_hash, granted.as_of
-    first = State(RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers))
+    first = State(
+        RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers), monthly_requests=granted.monthly_requests
+    )
     return _moved(state, order, "start", replace(first, version=state.version))
 
 
@@ -138,7 +140,7 @@ def widen(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
             f"gather evidence on the other parts: {command('stage=shadow')} && {command('stage=gate')}",
         )
     covers = {dimension: (*values, *more.get(dimension, ())) for dimension, values in state.covers.items()}
-    wider = replace(state, covers=covers, as_of=granted.as_of)
+    wider = replace(state, covers=covers, as_of=granted.as_of, monthly_requests=granted.monthly_requests)
     return _moved(state, _noting(order, f"moves {told} from here on"), "widen", wider)
 
 

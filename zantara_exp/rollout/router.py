@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
+from zantara_exp.movable import Asked, Movable
 from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
 from zantara_exp.rollout.store import Store, open_store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
@@ -45,8 +46,8 @@ class _View(NamedTuple):
 
 
 _OFF = Route(False, f"{VARIABLE} is off")
-_CATEGORY = Route(False, "category stays with the primary")
 _USER = Route(False, "user is not in the share")
+_NOTHING_MORE = Asked()
 _NO_TEXT = Route(False, "user id is no text")
 _CANDIDATE = Route(True, "user is in the share")
 
@@ -55,10 +56,16 @@ class Router:
     """Decides by the last state read; `epoch` is what this process would serve, None where it cannot know."""
 
     def __init__(
-        self, store: Store, plan: Rollout, epoch: str | None, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        plan: Rollout,
+        epoch: str | None,
+        clock: Callable[[], float] = time.monotonic,
+        movable: Movable | None = None,
     ) -> None:
+        """`movable`: the predicate, where it knows more than the plan."""
         self._store, self._epoch, self._clock = store, epoch, clock
-        self._categories = frozenset(plan.categories)
+        self._movable = movable or Movable(plan)
         self._trusted, self._every = plan.last_known_seconds, plan.refresh_seconds
         self._view = _View(0.0, "", "state not read yet", clock())
         self._stop = threading.Event()
@@ -75,12 +82,16 @@ class Router:
 
         config: Config = compose(list(overrides))
         layout = Layout(config)
-        return cls(open_store(config.rollout, layout), config.rollout, serving_epoch(config, layout))
+        store, epoch = open_store(config.rollout, layout), serving_epoch(config, layout)
+        return cls(store, config.rollout, epoch, movable=Movable.of(config))
 
-    def decide(self, user: str, category: str | None, language: str | None = None) -> Route:
+    def decide(
+        self, user: str, category: str | None, language: str | None = None, asked: Asked = _NOTHING_MORE
+    ) -> Route:
         """Who answers a request of `user`, any stable id, best the keyed hash that the log has too.
 
-        `language` as the log has it; where the rollout moves some languages only, one that is not known stays.
+        `language` as the log has it; where the rollout moves some languages only, one that is not known stays. `asked`:
+        what the request asks for beside its words, by which it may stay with the primary as well.
         """
         if not llama_enabled():
             return _OFF
@@ -89,23 +100,17 @@ class Router:
             return Route(False, view.why_not)
         if self._clock() - view.read_at > self._trusted:
             return Route(False, f"state not read for {self._trusted:g} s")
-        if category not in self._categories:
-            return _CATEGORY
-        if view.covers and (part := _uncovered(view.covers, category, language)):
-            return Route(False, f"the GO does not cover {part}")
+        if why := self._movable.request(asked) or self._movable.segment(category, language, view.covers):
+            return Route(False, f"stays with the primary: {why}")
         try:
             return _CANDIDATE if user_percentile(user, view.salt) < view.share else _USER
         except UnicodeEncodeError:
             return _NO_TEXT
 
     @property
-    def covers_languages(self) -> bool:
-        """Whether only some languages are moved, so that a request's has to be known."""
-        return "language" in self._view.covers
-
-    def uncovered(self, category: str | None, language: str | None) -> str:
-        """The part a request is of that the GO does not cover, such as `language=id`; empty where it covers it."""
-        return _uncovered(self._view.covers, category, language)
+    def covers(self) -> Mapping[str, tuple[str, ...]]:
+        """The values that the GO covers, by dimension, where it does not cover all: those are to be known."""
+        return self._view.covers
 
     @property
     def share(self) -> float:
@@ -142,9 +147,3 @@ class Router:
         self._stop.set()
         self._thread.join(timeout=self._every + 1.0)
         self._store.close()
-
-
-def _uncovered(covers: Mapping[str, tuple[str, ...]], category: str | None, language: str | None) -> str:
-    of = {"category": category, "language": language}
-    parts = (f"{name}={of.get(name) or 'unknown'}" for name, values in covers.items() if of.get(name) not in values)
-    return next(parts, "")

@@ -22,7 +22,7 @@ CANDIDATE, PRIMARY = "candidate", "primary"
 """The two arms, and the two that answer."""
 CLIENT_GONE = "client_gone"
 """`error` of a request whose client did not wait for the answer."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TICK_SECONDS = 0.25
 _KEPT = 20_000
 _log = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ class Served:
     """Of who answered, like the tokens."""
     tokens_input: int | None = None
     tokens_output: int | None = None
+    usd: float | None = None
+    """What the answer cost, a call of the candidate that failed before it included; None: not known, or version 1."""
     conversation_id: str | None = None
     schema_version: int = SCHEMA_VERSION
 

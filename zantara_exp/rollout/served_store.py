@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
+from zantara_exp.packed import in_order, reading
 from zantara_exp.rollout.served import SCHEMA_VERSION, Served, Sink
 from zantara_exp.shadow.jsonl import append_lines
 
@@ -99,15 +101,18 @@ def to_line(served: Served) -> bytes:
 def from_line(line: bytes | str) -> Served:
     """The line's record. Raises ValueError, KeyError or TypeError where it is none."""
     body: Mapping[str, Any] = orjson.loads(line)
-    if body["schema_version"] != SCHEMA_VERSION:
+    if body["schema_version"] not in (1, SCHEMA_VERSION):
         raise ValueError(f"schema_version {body['schema_version']} is not known")
     known = {name: body[name] for name in _NAMES if name in body}
     return Served(**{**known, "timestamp": datetime.fromisoformat(body["timestamp"]).astimezone(UTC)})
 
 
+_FILE = re.compile(r"served_(\d{4}-\d{2}-\d{2})\.jsonl")
+
+
 def served_files(folder: Path) -> list[Path]:
-    """The daily files, oldest first."""
-    return sorted(folder.glob("served_????-??-??.jsonl"))
+    """The daily files, oldest first, also those that were rotated and packed."""
+    return in_order(folder.glob("served_*.jsonl*"), _FILE)
 
 
 class FileSink:
@@ -188,7 +193,7 @@ def _days_of_files(layout: Layout, since: datetime) -> _Days:
 
 
 def _lines_of_file(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as lines:
+    with reading(path) as lines:
         yield from lines
 
 

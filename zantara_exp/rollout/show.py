@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.gates.decision import MISSING, PASS
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.authority import authority
-from zantara_exp.rollout.guardrails import look
+from zantara_exp.rollout.guardrails import Look, look
 from zantara_exp.rollout.history import began_at, paused_for_outage
+from zantara_exp.rollout.split import Split
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, State, UnreadableStateError
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
 
 _SHOWN_CHANGES = 12
+MISMATCH = "MISMATCH"
 
 
 def result(
@@ -32,6 +35,10 @@ def result(
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
         summary |= _described(config.rollout, state, now)
+    found = _look(config, layout, state, now)
+    mismatch = found.split.mismatch if isinstance(found, Look) else ""
+    if mismatch:
+        summary["arms"] = mismatch
     refused, objections = _start(config, layout, state, now)
     if refused is not None:
         summary["a start is refused"] = refused
@@ -41,10 +48,10 @@ def result(
         summary=summary,
         metrics={"rollout/percent": share},
         tags={} if state is None else {"epoch": state.epoch, "rollout": state.phase},
-        tables=[] if state is None else [*_guardrails(config, layout, state, now), *_history(state)],
+        tables=[] if state is None else [*_guardrails(state, found), *_history(state)],
         next_command=command("stage=gate", "gate=go_no_go")
         if refused is not None
-        else _next(config.rollout, state, now),
+        else _next(config.rollout, state, now, mismatch),
     )
 
 
@@ -98,18 +105,38 @@ def _resumes(plan: Rollout, state: State) -> str:
     return f"{how}; tested from {tested} UTC on" + (f", rolled back at {ends}" if ends else "")
 
 
-def _guardrails(config: Config, layout: Layout, state: State, now: datetime) -> list[Table]:
-    """What the guardrails say of what is served, where only that was asked for."""
-    if not state.share or config.rollout.action != "status":
-        return []
+def _look(config: Config, layout: Layout, state: State | None, now: datetime) -> Look | Exception | None:
+    """One look at what is served, or why it could not be made; None where something else was asked for."""
+    if state is None or not state.share or config.rollout.action != "status":
+        return None
     try:
-        found = look(config, layout, state, now)
+        return look(config, layout, state, now)
     except Exception as error:  # a status is wanted most when something is broken
-        return [Table("Guardrails", [], [["not looked at", getattr(error, "message", type(error).__name__)]])]
+        return error
+
+
+def _guardrails(state: State, found: Look | Exception | None) -> list[Table]:
+    """What the guardrails say of what is served."""
+    if found is None:
+        return []
+    if isinstance(found, Exception):
+        return [Table("Guardrails", [], [["not looked at", getattr(found, "message", type(found).__name__)]])]
     rows = [[d.name, d.decision, d.bound, d.measured, d.control, str(d.users), d.reason] for d in found.decisions]
+    rows.append(_sizes(found.split))
     head = ["guardrail", "decision", "breached", "candidate", "primary", "users", "why"]
     tables = [Table(f"Guardrails since {began_at(state):%Y-%m-%d %H:%M}", head, rows)]
-    return [*tables, Table("Next step", [], [["held", found.thin]])] if found.thin else tables
+    held = [why for why in (found.split.mismatch, found.thin) if why]
+    return [*tables, Table("Next step", [], [["held", why] for why in held])] if held else tables
+
+
+def _sizes(split: Split) -> list[str]:
+    """The row of the arms' sizes."""
+    if split.found is None:
+        return ["sample ratio", MISSING, "-", "-", "-", "0", split.why_not]
+    ours, theirs = split.found.counts
+    decision = MISMATCH if split.found.mismatch else PASS
+    bound = f"p of {split.found.alpha:.2g} or less"
+    return ["sample ratio", decision, bound, f"{ours:,}", f"{theirs:,}", str(split.found.users), split.words]
 
 
 def _history(state: State) -> list[Table]:
@@ -118,9 +145,11 @@ def _history(state: State) -> list[Table]:
     return [Table("History", ["time (UTC)", "actor", "action", "from", "to", "reason"], rows)] if rows else []
 
 
-def _next(plan: Rollout, state: State | None, now: datetime) -> str:
+def _next(plan: Rollout, state: State | None, now: datetime, mismatch: str) -> str:
     if state is None:
         return ramp.to_act("rollback")
+    if mismatch:
+        return ramp.to_act("pause", note="until it is known why the arms have other sizes")
     due = ramp.due_at(state, plan)
     if due is not None:
         return ramp.to_act("advance" if now >= due else "status")

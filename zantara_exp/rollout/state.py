@@ -71,6 +71,9 @@ class State:
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The parts that are moved, by dimension such as language; of a dimension that is not there everything is."""
 
+    monthly_requests: int = 0
+    """What the savings of the GO were judged by, and the cost guardrail is; 0: as `cost.monthly_requests` declares."""
+
     @property
     def share(self) -> float:
         """Percent of users whom the candidate answers now."""
@@ -146,6 +149,8 @@ def _checked(state: State) -> State:
         state.phase in PHASES
         and isinstance(state.step, int)
         and isinstance(state.version, int)
+        and isinstance(state.monthly_requests, int)
+        and state.monthly_requests >= 0
         and math.isfinite(state.percent)
         and (0 < state.percent <= 100 and state.step >= 0 if active else state.percent == 0)
         and (not active or bool(state.epoch and state.since))

@@ -6,30 +6,45 @@ the quotes of a line are says where its values are. A line is of the form only i
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
 from typing import Any
 
 import numpy as np
 
-from zantara_exp.shadow.record import SCHEMA_VERSION, Side
+from zantara_exp.shadow.record import SCHEMA_VERSION
 
-_ANSWER = tuple(item.name for item in fields(Side))
+_ANSWER = (
+    *("response", "model", "provider", "tokens_input", "tokens_output"),
+    *("usage_input", "usage_cache_read", "usage_cache_write_5m", "usage_cache_write_1h", "usage_output"),
+    *("latency_ms", "waited_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
+    *("billed_usd", "billed_basis", "billed_price_date", "billed_seconds"),
+)
+AGAIN = ("tokens_input", "tokens_output", "cost_usd", "cost_basis")
+"""What says again, in an older version's words, what is read elsewhere."""
 NAMES = (
     *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in _ANSWER),
-    *("sampling_percent", "sampling_reason"),
+    *("attempt", "sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
 """The values of a line in the order they are written in, which is that of the columns."""
 _OPENING = {
     "comparison_id": f'{{"schema_version":{SCHEMA_VERSION},"record":"comparison","comparison_id":',
     f"primary_{_ANSWER[0]}": f',"primary":{{"{_ANSWER[0]}":',
-    f"candidate_{_ANSWER[0]}": f'}},"candidate":{{"{_ANSWER[0]}":',
-    "sampling_percent": '},"sampling":{"percent":',
+    f"candidate_{_ANSWER[0]}": f'}}}},"candidate":{{"{_ANSWER[0]}":',
+    **{f"{side}_usage_input": ',"usage":{"input":' for side in ("primary", "candidate")},
+    # a line with an estimated usage is read line by line
+    **{f"{side}_latency_ms": ',"estimated":false},"latency_ms":' for side in ("primary", "candidate")},
+    **{f"{side}_billed_usd": ',"billed":{"usd":' for side in ("primary", "candidate")},
+    "attempt": '}},"attempt":',
+    "sampling_percent": ',"sampling":{"percent":',
     "sampling_reason": ',"reason":',
+    "scope_movable": '},"scope":{"movable":',
+    "scope_why_not": ',"why_not":',
 }
+_INSIDE = re.compile("^(?:primary|candidate)_(?:usage_|billed_)?|^sampling_")
 _GLUE = [
-    *(_OPENING.get(name, f',"{name.removeprefix("primary_").removeprefix("candidate_")}":') for name in NAMES),
+    *(_OPENING.get(name, f',"{_INSIDE.sub("", name)}":') for name in NAMES),
     '},"dropped":{}}',
 ]
 """What stands before each value and after the last. Whoever lost something is read line by line."""
@@ -41,8 +56,10 @@ MESSAGES, _MOMENT = NAMES.index("messages"), NAMES.index("timestamp")
 _FIRST, _NEXT, _SAID, _LAST = b'[{"role":"', b'"},{"role":"', b'","content":"', b'"}]'
 """What stands before the role of the first message and of any other, before each content, and after the last."""
 
-NUMBERS = np.array([name.endswith(("_input", "_output", "_ms", "_usd", "_percent")) for name in NAMES])
-TEXTS = ~NUMBERS & (np.arange(len(NAMES)) != MESSAGES)
+_MEASURED = ("_input", "_output", "_ms", "_usd", "_seconds", "_percent")
+NUMBERS = np.array(["_usage_" in name or name == "attempt" or name.endswith(_MEASURED) for name in NAMES])
+MOVABLE = NAMES.index("scope_movable")
+TEXTS = ~NUMBERS & ~np.isin(np.arange(len(NAMES)), (MESSAGES, MOVABLE))
 _NEEDED = np.array([name in ("comparison_id", "request_id", "epoch", "arm", "timestamp", "user") for name in NAMES])
 _MOMENTS = (len('"2025-10-21T08:14:05Z"'), len('"2025-10-21T08:14:05.120000Z"'))
 _ESCAPED = np.frombuffer(b'"\\bfnrt', np.uint8)
@@ -98,9 +115,15 @@ class Form:
         length = self.stops[:, _NEEDED] - self.begins[:, _NEEDED]
         right = (self.text | self.null | ~TEXTS).all(axis=1)
         right &= (self.text[:, _NEEDED] & (length > len('""'))).all(axis=1)
+        right &= self.null[:, MOVABLE] | self._is(MOVABLE, b"true") | self._is(MOVABLE, b"false")
         begin, stop = self.begins[:, _MOMENT], self.stops[:, _MOMENT]
         right &= (stop - begin == _MOMENTS[0]) | (stop - begin == _MOMENTS[1])
         return right & self._at(stop - 2, b'Z"') & ~self._at(begin, b'"0000')
+
+    def _is(self, column: int, value: bytes) -> Any:
+        """Whether each line has just this as the column's value."""
+        begin, stop = self.begins[:, column], self.stops[:, column]
+        return (stop - begin == len(value)) & self._at(begin, value)
 
     def _messages_fit(self, keys: Any, first: Any, count: Any) -> Any:
         """Whether each has a role and a content, both texts, and they follow one another."""

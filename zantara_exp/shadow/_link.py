@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -29,6 +30,7 @@ from zantara_exp.shadow.named import fit_id, known_category, known_language
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
+from zantara_exp.usage import usage_of
 
 _TICK_SECONDS = 0.01
 _LOOK_SECONDS = 0.2
@@ -53,6 +55,12 @@ class Item(NamedTuple):
     """Seconds since 1970."""
     size: int
     """Characters of text."""
+    why_not: str = ""
+    """What is known by now of why it would not be moved."""
+    bare: bool = False
+    """Whether nobody is asked, so that its texts were left out."""
+    seen: float = 0.0
+    """On the clock of time.monotonic, which all processes of a machine share."""
 
 
 class Link:
@@ -132,7 +140,7 @@ class Link:
         return Stats(
             self.enabled, self.observed, self._sampled, said.compared, dict(lost), queued,
             said.in_flight, said.breaker, self._worker.restarts, said.lag_seconds, said.spooled,
-            said.breakers,
+            said.breakers, dict(said.set_aside),
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
@@ -249,7 +257,11 @@ class Link:
             "category": known_category(request.category),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
-            "primary": item.answer,
+            "primary": replace(item.answer, usage=usage_of(item.answer.usage)),
+            "why_not": item.why_not,
+            "bare": item.bare,
+            "seen": item.seen,
+            "attempt": request.attempt,
         }
 
     def _finish(self, deadline: float) -> None:

@@ -12,7 +12,7 @@ from zantara_exp.whole import remove_leftovers, unfinished
 _GROUP = 16 << 20
 """Bytes of a group of the Parquet file: few large answers fill one as well as many small ones."""
 _REPEATED = (
-    *("epoch", "arm", "user", "category", "language", "sampling_reason"),
+    *("epoch", "arm", "user", "category", "language", "sampling_reason", "scope_why_not"),
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in ("model", "provider", "error")),
 )
 """Columns of few values; a dictionary of texts that never come again would only take time."""

@@ -29,6 +29,8 @@ class Said:
 
     answered: int = 0
     """Requests that are over for the worker: in the log, counted as lost, or of a category that is not mirrored."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Requests in the log that nobody was asked about, by reason."""
     compared: int = 0
     in_flight: int = 0
     breaker: str = "closed"
@@ -128,8 +130,13 @@ class WorkerProcess:
     @staticmethod
     def _totals(now: Said, before: Said) -> Said:
         """A worker's report with what the workers before it have done."""
-        lost = Counter(now.lost) + Counter(before.lost)
-        return replace(now, answered=now.answered + before.answered, compared=now.compared + before.compared, lost=lost)
+        return replace(
+            now,
+            answered=now.answered + before.answered,
+            compared=now.compared + before.compared,
+            lost=Counter(now.lost) + Counter(before.lost),
+            set_aside=Counter(now.set_aside) + Counter(before.set_aside),
+        )
 
     def switch(self, on: bool) -> None:
         """Tell it that shadow mode is on or off."""

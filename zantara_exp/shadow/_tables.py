@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from zantara_exp.shadow.columns import Taken, blocks, take
+from zantara_exp.shadow.columns import COLUMNS, Taken, blocks, take
 from zantara_exp.shadow.reader import HashUser, Quarantined, read_lines
 from zantara_exp.shadow.record import Comparison, Drops, Side
+from zantara_exp.usage import Billed, Usage
 
 _ROWS = 20_000
-_SIDE = tuple(field.name for field in fields(Side))
 
 
 class Tables:
@@ -95,10 +94,21 @@ def _table(rows: Sequence[Comparison]) -> Any:
     for name in ("user", "query", "category", "language"):
         columns[name] = pa.array([getattr(row, name) for row in rows], text)
     for side in ("primary", "candidate"):
-        answers: list[Side] = [getattr(row, side) for row in rows]
-        for name in _SIDE:
-            kind = whole if name.startswith("tokens") else real if name.endswith(("_ms", "_usd")) else text
-            columns[f"{side}_{name}"] = pa.array([getattr(answer, name) for answer in answers], kind)
+        answers = [_flat(getattr(row, side)) for row in rows]
+        for name in answers[0]:
+            counted, measured = name.startswith("usage"), name.endswith(("_ms", "_usd", "_seconds"))
+            kind = pa.bool_() if name == "estimated" else whole if counted else real if measured else text
+            columns[f"{side}_{name}"] = pa.array([answer[name] for answer in answers], kind)
+    columns["attempt"] = pa.array([row.attempt for row in rows], whole)
     columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
     columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)
-    return pa.table(columns)
+    columns["scope_movable"] = pa.array([row.scope.movable for row in rows], pa.bool_())
+    columns["scope_why_not"] = pa.array([row.scope.why_not for row in rows], text)
+    return pa.table({name: columns[name] for name in COLUMNS})
+
+
+def _flat(side: Side) -> dict[str, Any]:
+    own = {name: getattr(side, name) for name in Side.__dataclass_fields__ if name not in ("usage", "billed")}
+    usage = {f"usage_{name}": getattr(side.usage, name) for name in Usage.__dataclass_fields__ if name != "estimated"}
+    billed = {f"billed_{name}": getattr(side.billed, name) for name in Billed.__dataclass_fields__}
+    return own | usage | billed | {"estimated": side.usage.estimated}

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -25,12 +27,14 @@ from zantara_exp.endpoints.breaker import Guarded
 from zantara_exp.endpoints.build import guarded, option, serving
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.layout import Layout
-from zantara_exp.shadow.compare import AA, Comparer
+from zantara_exp.movable import WITHOUT_ANSWER, Movable
+from zantara_exp.shadow.compare import Comparer
 from zantara_exp.shadow.log import ComparisonLog, log_of
-from zantara_exp.shadow.record import Sampling, Side
+from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, Sampling, Scope, Side
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
+from zantara_exp.usage import Usage
 
 _REPORT_SECONDS = 0.2
 _READ_AHEAD_BYTES = 16 * 1024
@@ -67,8 +71,12 @@ class Worker:
         self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._left_out = self._repeated = 0
+        self._movable = Movable.of(config)
+        self._left_out = 0
+        self._set_aside: Counter[str] = Counter()
         self._lag_seconds = 0.0
+        self._ready = math.inf
+        """On the clock of time.monotonic: from when on a request waits for the candidate, and not for this process."""
         self._told: Counter[str] = Counter()
         """Losses that the app has told of, which are not this process's own."""
 
@@ -91,7 +99,8 @@ class Worker:
 
     async def _take(self, frame: dict[str, Any]) -> None:
         await self._slots.acquire()
-        task = asyncio.create_task(self._compare(frame))
+        waited = max(0.0, time.monotonic() - max(frame["seen"], self._ready))
+        task = asyncio.create_task(self._compare(frame, round(waited * 1000, 3)))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -102,26 +111,34 @@ class Worker:
         if task.cancelled():
             self._log.drop("shutdown" if self._over else "disabled")
 
-    async def _compare(self, frame: dict[str, Any]) -> None:
+    async def _compare(self, frame: dict[str, Any], waited_ms: float) -> None:
         try:
             if self._over or not self._on:
                 self._log.drop("shutdown" if self._over else "disabled")
                 return
             request = self._request(frame)
+            self._ready = min(self._ready, time.monotonic())  # the first has loaded what tells languages
             if self._config.shadow.categories and request.category not in self._config.shadow.categories:
                 self._left_out += 1
                 return
             sampling = Sampling(**frame["sampling"])
-            await self._comparer.compare(request, sampling)
+            if frame["bare"] or request.primary.error in WITHOUT_ANSWER or not self._asks(request):
+                self._comparer.set_aside(request, sampling)
+                self._set_aside[request.scope.why_not or request.primary.error or ""] += 1
+                return
+            await self._comparer.compare(request, sampling, waited_ms)
             if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
                 await self._again.compare(request, sampling)
-                self._repeated += 1
             self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
         except Exception as error:  # one strange request must not end the worker
             self._log.drop("unreadable")
             logging.getLogger(__name__).warning("a request could not be mirrored: %s", type(error).__name__)
 
+    def _asks(self, request: Request) -> bool:
+        return bool(request.scope.movable) or self._config.shadow.out_of_scope
+
     def _request(self, frame: dict[str, Any]) -> Request:
+        """What a frame holds; of a bare one without texts, category and language are what the app said."""
         from zantara_exp.dataset.language import detector
 
         dataset = self._config.dataset
@@ -131,15 +148,22 @@ class Worker:
         messages += [{"role": turn["role"], "content": turn["content"]} for turn in frame["history"]]
         messages.append({"role": "user", "content": frame["message"]})
         questions = [turn["content"] for turn in messages if turn["role"] == "user"]
+        category, language = frame["category"], frame["language"]
+        if not frame["bare"]:
+            category = category or classifier(dataset).conversation(questions)
+            language = language or detector(dataset).detect(frame["message"])
+        why_not = frame["why_not"] or self._movable.segment(category, language)
         return Request(
             request_id=frame["request_id"],
             conversation_id=frame["conversation_id"],
             timestamp=datetime.fromisoformat(frame["timestamp"]),
             user=frame["user"],
             messages=messages,
-            category=frame["category"] or classifier(dataset).conversation(questions),
-            language=frame["language"] or detector(dataset).detect(frame["message"]),
-            primary=_side(frame["primary"]),
+            category=category,
+            language=language,
+            primary=_side(frame["primary"], frame["bare"]),
+            attempt=frame["attempt"],
+            scope=Scope(not why_not, why_not or None),
         )
 
     def _switch(self) -> None:
@@ -171,10 +195,11 @@ class Worker:
     def report(self) -> None:
         """Say where the worker stands; an app that is gone hears nothing."""
         lost = self._log.lost.copy() - self._told  # a copy: the log's thread counts as well
-        compared = max(0, self._log.written - self._repeated)
+        written = self._log.by_arm.copy()
         said = {
-            "answered": compared + lost.total() + self._left_out,
-            "compared": compared,
+            "answered": written[CANDIDATE] + written[ONLY_PRIMARY] + lost.total() + self._left_out,
+            "compared": written[CANDIDATE],
+            "set_aside": self._set_aside,
             "in_flight": len(self._tasks),
             "breaker": self._endpoint.breaker.state,
             "breakers": self._endpoint.breakers,
@@ -198,9 +223,9 @@ async def _next_frame(reader: asyncio.StreamReader) -> dict[str, Any] | None:
     return frame
 
 
-def _side(answer: dict[str, Any]) -> Side:
-    said = {name: value for name, value in answer.items() if name != "text"}
-    error = said.pop("error") or (None if answer["text"].strip() else "empty_answer")
+def _side(answer: dict[str, Any], bare: bool) -> Side:
+    said = {name: value for name, value in answer.items() if name != "text"} | {"usage": Usage(**answer["usage"])}
+    error = said.pop("error") or (None if bare or answer["text"].strip() else "empty_answer")
     return Side(response=answer["text"], error=error, **said)
 
 

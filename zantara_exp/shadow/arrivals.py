@@ -9,19 +9,30 @@ from datetime import datetime
 from zantara_exp.config.traffic import Primary
 
 
-def starts(moments: Sequence[datetime], config: Primary, seed: int) -> list[float] | None:
+def starts(
+    moments: Sequence[datetime], config: Primary, seed: int, traffic: Sequence[datetime] = ()
+) -> list[float] | None:
     """Seconds from the first for each request, in order; None for at_once.
 
-    `poisson` draws independent gaps of exponential length with mean 1 / requests_per_second.
+    `poisson` draws independent gaps of exponential length with mean 1 / rate. `traffic` are the moments of all requests
+    that a rollout would move, of which primary.load_percent takes its share; those outside the time of `moments` do not
+    count.
     """
     if config.arrivals == "at_once":
         return None
+    rate = config.requests_per_second
+    faster = config.speed
+    if config.load_percent is not None:
+        seconds = max(1.0, (moments[-1] - moments[0]).total_seconds())
+        there = sum(moments[0] <= moment <= moments[-1] for moment in traffic)
+        rate = config.speed * config.load_percent / 100 * there / seconds
+        faster = rate * seconds / len(moments)
     if config.arrivals == "recorded":
-        return [(moment - moments[0]).total_seconds() / config.speed for moment in moments]
+        return [(moment - moments[0]).total_seconds() / faster for moment in moments]
     if config.arrivals == "constant":
-        return [place / config.requests_per_second for place in range(len(moments))]
+        return [place / rate for place in range(len(moments))]
     rng, now, found = random.Random(seed), 0.0, list[float]()  # noqa: S311  no secret
     for _ in moments:
         found.append(now)
-        now += rng.expovariate(config.requests_per_second)
+        now += rng.expovariate(rate)
     return found

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from zantara_exp.shadow._form import NAMES, NUMBERS, TEXTS, Form
+from zantara_exp.packed import reading
+from zantara_exp.shadow._form import AGAIN, NAMES, NUMBERS, TEXTS, Form
 from zantara_exp.shadow.record import LONGEST_MS, SCHEMA_VERSION
 
 _BLOCK = 4 << 20
@@ -24,12 +25,16 @@ _BLOCK = 4 << 20
 _TOO_LARGE = 2**31
 """Arrow's texts count their bytes in 32 bits."""
 
-_COLUMNS = ("schema_version", *NAMES[:6], "day", *NAMES[6:])
+_SIDES = ("primary", "candidate")
+_SAID_AGAIN = {f"{side}_{name}" for side in _SIDES for name in AGAIN}
+_ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
+COLUMNS = ("schema_version", *NAMES[:6], "day", *(name for name in NAMES[6:] if name not in _SAID_AGAIN), *_ESTIMATED)
+"""Of the tables that are made of lines."""
 _EMPTY = ("query", "primary_response", "candidate_response")
 """Texts that are empty where there is none."""
 _NUMBER = r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _TIMES = np.array([name.endswith("_ms") for name in NAMES])
-_COUNTS = np.array([name.endswith(("tokens_input", "tokens_output")) for name in NAMES])
+_COUNTS = np.array(["_usage_" in name or name == "attempt" for name in NAMES])
 
 
 class Taken(NamedTuple):
@@ -47,7 +52,7 @@ class Taken(NamedTuple):
 
 def blocks(source: Path) -> Iterator[bytes]:
     """The file's lines, some megabytes at a time; the last may lack its newline."""
-    with source.open("rb") as file:
+    with reading(source) as file:
         while content := file.read(_BLOCK):
             if not content.endswith(b"\n"):
                 content += file.readline()
@@ -82,10 +87,13 @@ def _table(form: Form) -> tuple[Any, Any]:
         return None, form.lines
     numbers, right = _numbers(form)
     columns = {"schema_version": pa.array(np.full(form.lines.size, SCHEMA_VERSION)), **_texts(form), **numbers}
+    columns |= {name: pa.array(np.zeros(form.lines.size, bool)) for name in _ESTIMATED}
     columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     columns["day"] = columns["timestamp"].cast(pa.date32())
     columns |= {name: pc.fill_null(columns[name], "") for name in _EMPTY}
-    table = pa.table({name: columns[name] for name in _COLUMNS})
+    columns["attempt"] = pc.fill_null(columns["attempt"], 1)
+    columns["scope_movable"] = pc.equal(columns["scope_movable"], "true")
+    table = pa.table({name: columns[name] for name in COLUMNS})
     if right.all():
         return table, form.lines
     return (table.filter(pa.array(right)) if right.any() else None), form.lines[right]

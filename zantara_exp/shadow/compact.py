@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,11 +19,12 @@ import orjson
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._parquet import size_of, write_parquet
 from zantara_exp.shadow._tables import Tables
+from zantara_exp.shadow.gone import Gone
 from zantara_exp.shadow.jsonl import QUARANTINE, day_file
 from zantara_exp.shadow.reader import HashUser, day_of, log_files
 from zantara_exp.whole import write_whole
 
-_FORMAT = 4
+_FORMAT = 5
 """Raise it when the columns or the reader's meaning change, so that older files are written anew."""
 
 _THREADS = 2
@@ -38,6 +39,8 @@ class Compacted:
     drops: list[Path]
     malformed: int
     quarantine: Path | None
+    gone: Mapping[tuple[str, str], int]
+    """Comparisons that were in the log when it was looked at earlier and are there no more, by day and epoch."""
 
 
 def compact(layout: Layout) -> Compacted:
@@ -55,7 +58,8 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
     with ThreadPoolExecutor(_THREADS) as pool:  # Arrow reads and compresses without the interpreter's lock
         for _ in pool.map(lambda day: day.refresh(hash_user), days):
             pass
-    known = {path for day in days for path in (day.rows, day.drops, day.bad)}
+    gone = Gone(cache, {day.day: day.rows for day in days})
+    known = {path for day in days for path in (day.rows, day.drops, day.bad)} | {gone.path}
     for stale in set(cache.glob("*.parquet")) | set(cache.glob("*.jsonl")):
         if stale not in known:
             stale.unlink(missing_ok=True)
@@ -65,6 +69,7 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
         drops=[day.drops for day in days if day.drops.is_file()],
         malformed=malformed,
         quarantine=quarantine,
+        gone=gone.counts,
     )
 
 
@@ -72,7 +77,7 @@ class _Day:
     """The files made from one day's log."""
 
     def __init__(self, day: str, sources: Sequence[Path], cache: Path) -> None:
-        self.sources = sources
+        self.day, self.sources = day, sources
         name = day_file(cache, day).stem
         self.rows = cache / f"{name}.parquet"
         self.drops = cache / f"{name}.drops.parquet"

@@ -6,18 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import date
 from statistics import median
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.endpoints.base import Answer, Endpoint, Reason
 from zantara_exp.prices import charge_by_tokens
 from zantara_exp.shadow.log import ComparisonLog
-from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id
+from zantara_exp.shadow.record import CANDIDATE, ONLY_PRIMARY, Comparison, Sampling, Side, comparison_id
 from zantara_exp.shadow.replay import Request
 
-CANDIDATE = "candidate"
-AA = "aa"
-"""The arm in which the primary answers in the candidate's place."""
 _PACE_SECONDS = 0.25
 _RECENT = 50
 
@@ -37,31 +35,50 @@ class Comparer:
         self._endpoint, self._log, self._epoch, self._arm, self._primary = endpoint, log, epoch, arm, primary
         self._cost = cost
 
-    async def compare(self, request: Request, sampling: Sampling) -> Comparison:
-        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does."""
+    async def compare(self, request: Request, sampling: Sampling, waited_ms: float | None = None) -> Comparison:
+        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does.
+
+        `waited_ms`: how long the request had waited for a free place.
+        """
         if self._primary is None:
-            primary = priced(request.primary, self._cost)
+            primary = priced(request.primary, self._cost, request.timestamp.date())
         else:
             primary = side_of(await self._primary.chat(request.messages))
         answer = await self._endpoint.chat(request.messages)
-        comparison = Comparison(
-            comparison_id=comparison_id(request.request_id, self._epoch, self._arm),
-            request_id=request.request_id,
-            conversation_id=request.conversation_id,
-            epoch=self._epoch,
-            arm=self._arm,
-            timestamp=request.timestamp,
-            messages=request.messages,  # type: ignore[arg-type]  # a TypedDict is a Mapping[str, object] to mypy
-            user=request.user,
-            query=request.messages[-1]["content"],
-            category=request.category,
-            language=request.language,
-            primary=primary,
-            candidate=side_of(answer),
-            sampling=sampling,
+        comparison = self._comparison(
+            request, sampling, self._arm, primary, replace(side_of(answer), waited_ms=waited_ms)
         )
         self._log.write(comparison)
         return comparison
+
+    def set_aside(self, request: Request, sampling: Sampling, wait: bool = False) -> None:
+        """Note a request that nobody is asked about: who and when, what the primary took for it, and no text.
+
+        `wait`: until the log's queue has room.
+        """
+        bare = replace(request, messages=(), primary=replace(request.primary, response=""))
+        primary = priced(bare.primary, self._cost, request.timestamp.date())
+        self._log.write(self._comparison(bare, sampling, ONLY_PRIMARY, primary, Side()), wait)
+
+    def _comparison(self, request: Request, sampling: Sampling, arm: str, primary: Side, candidate: Side) -> Comparison:
+        return Comparison(
+            comparison_id=comparison_id(request.request_id, self._epoch, arm),
+            request_id=request.request_id,
+            conversation_id=request.conversation_id,
+            epoch=self._epoch,
+            arm=arm,
+            timestamp=request.timestamp,
+            messages=request.messages,  # type: ignore[arg-type]  # a TypedDict is a Mapping[str, object] to mypy
+            user=request.user,
+            query=request.messages[-1]["content"] if request.messages else "",
+            category=request.category,
+            language=request.language,
+            primary=primary,
+            candidate=candidate,
+            attempt=request.attempt,
+            sampling=sampling,
+            scope=request.scope,
+        )
 
 
 def side_of(answer: Answer) -> Side:
@@ -70,24 +87,22 @@ def side_of(answer: Answer) -> Side:
         response=answer.text,
         model=answer.model,
         provider=answer.provider,
-        tokens_input=answer.tokens_input,
-        tokens_output=answer.tokens_output,
+        usage=answer.usage,
         latency_ms=round(answer.latency_ms, 3),
         ttft_ms=None if answer.ttft_ms is None else round(answer.ttft_ms, 3),
         finish_reason=answer.finish_reason,
         error=answer.error and answer.error.value,
         detail=answer.detail,
-        cost_usd=answer.cost_usd,
-        cost_basis=answer.cost_basis,
+        billed=answer.billed,
     )
 
 
-def priced(side: Side, cost: Cost) -> Side:
+def priced(side: Side, cost: Cost, day: date) -> Side:
     """An answer of the primary that was recorded or observed, with its cost by the price list."""
-    charge = charge_by_tokens(side.model, side.tokens_input, side.tokens_output, cost)
+    charge = charge_by_tokens(side.model, side.usage, cost, day)
     if side.error is not None or charge is None:
         return side
-    return replace(side, cost_usd=charge.usd, cost_basis=charge.basis)
+    return replace(side, billed=charge)
 
 
 async def compare_all(
@@ -112,7 +127,8 @@ async def compare_all(
         for place, (request, sampling) in left:
             if starts is not None:
                 await asyncio.sleep(max(0.0, began + starts[place] - time.monotonic()))
-            comparison = await comparer.compare(request, sampling)
+            late = None if starts is None else max(0.0, time.monotonic() - began - starts[place])
+            comparison = await comparer.compare(request, sampling, None if late is None else round(late * 1000, 3))
             done(comparison)
             if comparison.candidate.error == Reason.BREAKER_OPEN:
                 await asyncio.sleep(median(recent) / 1000 if recent else _PACE_SECONDS)

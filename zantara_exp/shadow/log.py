@@ -87,7 +87,8 @@ class ComparisonLog:
         tell_drops: bool = True,
     ) -> None:
         """Without `tell_drops` what is lost is counted and not told in the log: for who will ask for it again."""
-        self.written = 0
+        self.by_arm: Counter[str] = Counter()
+        """Comparisons in the log, by arm."""
         self.lost: Counter[str] = Counter()
         """All that this process lost, by reason."""
         self.reported: Counter[str] = Counter()
@@ -102,10 +103,10 @@ class ComparisonLog:
         self._thread = threading.Thread(target=self._run, name="comparison-log", daemon=True)
         self._thread.start()
 
-    def write(self, item: Comparison) -> bool:
-        """Hand over one comparison without waiting; False when the queue is full, which is counted."""
+    def write(self, item: Comparison, wait: bool = False) -> bool:
+        """Hand over one comparison; False when the queue is full and no room is waited for, which is counted."""
         try:
-            self._queue.put_nowait(item)
+            self._queue.put(item, block=wait)
         except queue.Full:
             self.drop("log_full")
             return False
@@ -117,6 +118,11 @@ class ComparisonLog:
             self.lost[reason] += amount
             if self._tell_drops:
                 self._unreported[reason] += amount
+
+    @property
+    def written(self) -> int:
+        """Comparisons in the log."""
+        return self.by_arm.total()
 
     @property
     def waiting(self) -> int:
@@ -162,20 +168,20 @@ class ComparisonLog:
         return items
 
     def _append_all(self, items: list[Comparison]) -> None:
-        by_day: dict[str, list[tuple[bytes, Counter[str]]]] = {}
+        by_day: dict[str, list[tuple[bytes, Counter[str], str]]] = {}
         for item in items:
             drops = self._take_drops()
             line = self._line(replace(item, dropped=dict(drops)))
             if line is None:
                 self._give_back(drops)
             else:
-                by_day.setdefault(_day(item.timestamp), []).append((line, drops))
+                by_day.setdefault(_day(item.timestamp), []).append((line, drops, item.arm))
         for day, lines in by_day.items():
-            done = self._append(day, [line for line, _ in lines])
-            self.written += done
-            for _, drops in lines[:done]:
+            done = self._append(day, [line for line, _, _ in lines])
+            for _, drops, arm in lines[:done]:
+                self.by_arm[arm] += 1
                 self.reported.update(drops)
-            for _, drops in lines[done:]:
+            for _, drops, _ in lines[done:]:
                 self._give_back(drops)
                 self.drop("disk")
 

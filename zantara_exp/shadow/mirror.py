@@ -1,7 +1,7 @@
 """Shadow mode as a library, three lines in an asyncio app:
 
     shadow = ShadowMirror.from_config("endpoint=runpod", "shadow=live")
-    shadow.observe(ChatRequest(message, user_id=user), PrimaryAnswer(text, model="claude-3-5-haiku"))
+    shadow.observe(ChatRequest(message, user_id=user), PrimaryAnswer(text, model="claude-haiku-4-5"))
     await shadow.close()
 
 `observe` puts the request into a bounded queue and returns: it never waits, never raises and does no input or output.
@@ -12,8 +12,10 @@ another thread, takes turns with the app's event loop. A killed app leaves a wor
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from zantara_exp import clock
@@ -21,6 +23,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.build import check, option
 from zantara_exp.layout import Layout
+from zantara_exp.movable import UNSHOWABLE, Asked, Movable
 from zantara_exp.shadow._link import Item, Link
 from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
@@ -55,6 +58,13 @@ class ChatRequest:
     """None: a new one. Several requests may have the same, such as that of a trace."""
     system_prompt: str | None = None
     """What the primary was told of its task; None: dataset.system_prompt."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the request asked for beside that, as the API names it: tools, response_format, max_tokens ... By it and
+    the chat is told whether a rollout would move the request; a request's whole body will do."""
+    unshowable: str = ""
+    """`not_text` for a chat that holds more than text, such as an image; its words are then not looked at."""
+    attempt: int = 1
+    """Which attempt of the client's this is, where it asked again after a failure: a retry is no request of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +74,11 @@ class PrimaryAnswer:
     text: str
     model: str | None = None
     provider: str | None = None
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: object = None
+    """As the API or its SDK reports it: `reply.usage`, a mapping, or `zantara_exp.usage.Usage`."""
     latency_ms: float | None = None
     error: str | None = None
+    """Why it was none. `client_gone`, `tool_use` and `not_text` are facts about the request: nothing is compared."""
     ttft_ms: float | None = None
     """Until the first token, where the answer was streamed."""
     finish_reason: str | None = None
@@ -82,7 +93,8 @@ class ShadowMirror:
         if config.primary.aa_percent > 0:
             check(option(config.primary.endpoint or ""))
         check_log(config)
-        self._sampler = Sampler(config.shadow)
+        self._sampler, self._movable = Sampler(config.shadow), Movable.of(config)
+        self._out_of_scope = config.shadow.out_of_scope
         self._key = hash_key(config)
         if trouble := only_here(config):
             warn_once(trouble)
@@ -125,11 +137,15 @@ class ShadowMirror:
             user = self._sampled(request.user_id)
             if user is None or not self._sampler.takes_category(known_category(request.category)):
                 return
-            size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
-            size += len(request.memory_context or "") + len(request.system_prompt or "")
-            link.offer(
-                Item(request, tuple(request.history), answer, user, self._sampler.sampling, clock.seconds(), size)
-            )
+            said = len(request.message) + sum(len(turn["content"]) for turn in request.history)
+            why_not = self._movable.request(Asked(request.options, said, request.unshowable))
+            bare = why_not in UNSHOWABLE or bool(why_not and not self._out_of_scope)
+            if bare:
+                request, answer, said = _without_texts(request), replace(answer, text=""), 0
+            now = time.monotonic()
+            size = said + len(answer.text) + len(request.memory_context or "") + len(request.system_prompt or "")
+            history, sampling = tuple(request.history), self._sampler.sampling
+            link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
 
@@ -155,6 +171,11 @@ class ShadowMirror:
         Calls are given up at the deadline; writing that down may take two seconds more.
         """
         await asyncio.to_thread(self._link.close, deadline_seconds)
+
+
+def _without_texts(request: ChatRequest) -> ChatRequest:
+    """What is noted of a request that nobody is asked about; a queue must not hold its texts and tools."""
+    return replace(request, message="", history=(), memory_context=None, system_prompt="", options={})
 
 
 def _text_of(user_id: object) -> str:

@@ -1,4 +1,4 @@
-"""Reads the comparison log, version 1 and 2 (docs/comparison-log.md), line by line into typed records."""
+"""Reads the comparison log, versions 1 to 3 (docs/comparison-log.md), line by line into typed records."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from typing import Any
 import orjson
 
 from zantara_exp.errors import ZantaraError
-from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side
+from zantara_exp.packed import in_order, reading
+from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
+from zantara_exp.usage import Billed, Usage
 
 _TEXT_KEPT = 200
 _FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
+"""Rotated and packed ones are read as well (`zantara_exp.packed`)."""
 
 HashUser = Callable[[str], str]
 
@@ -42,8 +45,7 @@ def log_files(folder: Path) -> list[Path]:
 
     Raises ZantaraError for a folder, or a link to what is gone, that has the name of one.
     """
-    named = (path for path in folder.glob("shadow_comparison_*.jsonl") if _FILE.fullmatch(path.name))
-    found = sorted(named, key=_place)
+    found = in_order(folder.glob("shadow_comparison_*.jsonl*"), _FILE)
     if lost := [path for path in found if not path.is_file()]:
         raise ZantaraError(
             f"{lost[0]} is named like a day of the comparison log and is no file that can be read",
@@ -54,18 +56,14 @@ def log_files(folder: Path) -> list[Path]:
 
 def day_of(path: Path) -> str:
     """The UTC day of a daily file, YYYY-MM-DD."""
-    return _place(path)[0]
-
-
-def _place(path: Path) -> tuple[str, int, str]:
-    match = _FILE.fullmatch(path.name)
+    match = _FILE.match(path.name)
     assert match is not None  # noqa: S101  it is one of `log_files`
-    return match[1], int(match[2] or 1), path.name
+    return match[1]
 
 
 def read_file(path: Path, hash_user: HashUser) -> Iterator[Comparison | Drops | Quarantined]:
     """Every line of one daily file as a record, or as quarantined with its reason. Blank lines are none."""
-    with path.open("rb") as lines:
+    with reading(path) as lines:
         yield from read_lines(lines, path.name, 1, hash_user)
 
 
@@ -102,12 +100,14 @@ def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
     version = body.get("schema_version", 1)
     if version == 1:
         return _version_1(body, line, hash_user)
-    if version != 2:
-        raise BadLine(f"schema_version {str(version)[:20]} is not known (1 and 2 are)")
-    return _drops(body) if body.get("record") == "drops" else _version_2(body)
+    if version not in (2, 3):
+        raise BadLine(f"schema_version {str(version)[:20]} is not known (1 to 3 are)")
+    return _drops(body, version) if body.get("record") == "drops" else _comparison(body, int(version))
 
 
-def _version_2(body: Mapping[str, Any]) -> Comparison:
+def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
+    """Version 2 or 3, which says scope, usage and bill as well."""
+    side = _side if version == 3 else _older_side
     sampling = _object(body, "sampling", optional=True)
     return Comparison(
         comparison_id=_needed(body, "comparison_id"),
@@ -121,32 +121,67 @@ def _version_2(body: Mapping[str, Any]) -> Comparison:
         query=_text(body, "query") or "",
         category=_text(body, "category"),
         language=_text(body, "language"),
-        primary=_side(_object(body, "primary")),
-        candidate=_side(_object(body, "candidate")),
+        primary=side(_object(body, "primary")),
+        candidate=side(_object(body, "candidate")),
+        attempt=_attempt(body),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
+        scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
-        schema_version=2,
+        schema_version=version,
     )
 
 
-def _drops(body: Mapping[str, Any]) -> Drops:
-    return Drops(_needed(body, "epoch"), _moment(body), _counts(body))
+def _drops(body: Mapping[str, Any], version: int) -> Drops:
+    return Drops(_needed(body, "epoch"), _moment(body), _counts(body), version)
+
+
+def _attempt(body: Mapping[str, Any]) -> int:
+    found = _whole(body, "attempt")
+    return 1 if found is None else found
+
+
+def _scope(body: Mapping[str, Any]) -> Scope:
+    movable = body.get("movable")
+    if movable is not None and not isinstance(movable, bool):
+        raise BadLine("movable is neither true nor false")
+    return Scope(movable, _text(body, "why_not"))
 
 
 def _side(body: Mapping[str, Any]) -> Side:
+    usage, billed = _object(body, "usage"), _object(body, "billed")
+    counted = Usage(
+        _whole(usage, "input"),
+        _whole(usage, "cache_read"),
+        _whole(usage, "cache_write_5m"),
+        _whole(usage, "cache_write_1h"),
+        _whole(usage, "output"),
+        _flag(usage, "estimated"),
+    )
+    cost = Billed(
+        _number(billed, "usd"), _text(billed, "basis"), _text(billed, "price_date"), _number(billed, "seconds")
+    )
+    return _answered(body, counted, cost)
+
+
+def _older_side(body: Mapping[str, Any]) -> Side:
+    """Of version 1 and 2: what caches read and wrote is not told."""
+    usage = Usage(_whole(body, "tokens_input"), output=_whole(body, "tokens_output"))
+    return _answered(body, usage, Billed(_number(body, "cost_usd"), _text(body, "cost_basis")))
+
+
+def _answered(body: Mapping[str, Any], usage: Usage, billed: Billed) -> Side:
     return Side(
         response=_text(body, "response") or "",
         model=_text(body, "model"),
         provider=_text(body, "provider"),
-        tokens_input=_whole(body, "tokens_input"),
-        tokens_output=_whole(body, "tokens_output"),
+        usage=usage,
         latency_ms=_milliseconds(body, "latency_ms"),
         ttft_ms=_milliseconds(body, "ttft_ms"),
+        waited_ms=_milliseconds(body, "waited_ms"),
         finish_reason=_text(body, "finish_reason"),
         error=_text(body, "error"),
         detail=_text(body, "detail"),
-        cost_usd=_number(body, "cost_usd"),
-        cost_basis=_text(body, "cost_basis"),
+        billed=billed,
     )
 
 
@@ -167,8 +202,8 @@ def _version_1(body: Mapping[str, Any], line: bytes, hash_user: HashUser) -> Com
         query=query,
         category=_text(body, "category"),
         language=None,
-        primary=_side({**claude, "provider": claude.get("ai_used"), "error": _if_empty(claude)}),
-        candidate=_side({**llama, "error": error, "detail": (_text(llama, "error") or "")[:200] or None}),
+        primary=_older_side({**claude, "provider": claude.get("ai_used"), "error": _if_empty(claude)}),
+        candidate=_older_side({**llama, "error": error, "detail": (_text(llama, "error") or "")[:200] or None}),
         schema_version=1,
     )
 
@@ -259,6 +294,13 @@ def _number(body: Mapping[str, Any], key: str) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise BadLine(f"{key} is not a number")
     return float(found)
+
+
+def _flag(body: Mapping[str, Any], key: str) -> bool:
+    found = body.get(key)
+    if isinstance(found, bool):
+        return found
+    raise BadLine(f"{key} is neither true nor false")
 
 
 def _milliseconds(body: Mapping[str, Any], key: str) -> float | None:

@@ -9,8 +9,21 @@ from datetime import UTC, datetime
 
 import orjson
 
-SCHEMA_VERSION = 2
+from zantara_exp.usage import Billed, Usage
+
+SCHEMA_VERSION = 3
 UNVERSIONED = "unversioned"
+CANDIDATE = "candidate"
+AA = "aa"
+"""The arm in which the primary answers in the candidate's place."""
+BY_HASH = "user_hash"
+"""What chose a request: `user_percentile` of its user."""
+REKEYED = "rekeyed"
+"""The same, by a hash that `stage=rekey` has replaced since."""
+ONLY_PRIMARY = "primary"
+"""The arm of requests that were sampled and shown to nobody else: counted, without their texts."""
+REPLAY = "replay"
+"""`sampling.reason` of a request that comes from recorded conversations, and the provider of a recorded answer."""
 LONGEST_MS = 24 * 3600 * 1000.0
 """A day: no answer takes longer, so a line that says so is not to be believed."""
 
@@ -22,15 +35,15 @@ class Side:
     response: str = ""
     model: str | None = None
     provider: str | None = None
-    tokens_input: int | None = None
-    tokens_output: int | None = None
+    usage: Usage = Usage()
     latency_ms: float | None = None
     ttft_ms: float | None = None
     finish_reason: str | None = None
     error: str | None = None
     detail: str | None = None
-    cost_usd: float | None = None
-    cost_basis: str | None = None
+    billed: Billed = Billed()
+    waited_ms: float | None = None
+    """Until the call could begin, for want of a free place (`endpoint.concurrency`); a user would wait as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +55,16 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Whether the rollout would send the request to the candidate (`zantara_exp.movable`); None: not known."""
+
+    movable: bool | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """One request answered by both models."""
+    """One request answered by both models, or by the primary alone (`ONLY_PRIMARY`)."""
 
     comparison_id: str
     request_id: str
@@ -59,7 +80,10 @@ class Comparison:
     language: str | None
     primary: Side
     candidate: Side
+    attempt: int = 1
+    """Which of the client's attempts at this request was the last; those before it are no requests of their own."""
     sampling: Sampling = Sampling()
+    scope: Scope = Scope()
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Sampled requests that the writing process lost since its previous line, by reason."""
     schema_version: int = SCHEMA_VERSION
@@ -85,5 +109,29 @@ def to_line(item: Comparison | Drops) -> bytes:
     kind = "comparison" if isinstance(item, Comparison) else "drops"
     fields = {name: getattr(item, name) for name in item.__dataclass_fields__ if name != "schema_version"}
     fields["timestamp"] = item.timestamp.astimezone(UTC)
+    if isinstance(item, Comparison):
+        fields |= {"primary": _side(item.primary), "candidate": _side(item.candidate)}
     head = {"schema_version": item.schema_version, "record": kind}
     return orjson.dumps(head | fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def _side(side: Side) -> dict[str, object]:
+    """With what version 2 had in other words, for those who read that: all tokens read and written, and the cost."""
+    usage, billed = side.usage, side.billed
+    return {
+        "response": side.response,
+        "model": side.model,
+        "provider": side.provider,
+        "tokens_input": usage.read,
+        "tokens_output": usage.output,
+        "usage": usage,
+        "latency_ms": side.latency_ms,
+        "waited_ms": side.waited_ms,
+        "ttft_ms": side.ttft_ms,
+        "finish_reason": side.finish_reason,
+        "error": side.error,
+        "detail": side.detail,
+        "cost_usd": billed.usd,
+        "cost_basis": billed.basis,
+        "billed": billed,
+    }

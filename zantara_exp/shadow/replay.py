@@ -19,7 +19,9 @@ import orjson
 from zantara_exp.endpoints.base import Message
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
-from zantara_exp.shadow.record import Side
+from zantara_exp.movable import Asked, Movable
+from zantara_exp.shadow.record import REPLAY, Scope, Side
+from zantara_exp.usage import Usage
 
 RECORDED_ERROR = "recorded_error"
 
@@ -37,6 +39,8 @@ class Request:
     category: str | None
     language: str | None
     primary: Side
+    scope: Scope = Scope()
+    attempt: int = 1
 
 
 class Replay:
@@ -48,9 +52,11 @@ class Replay:
         users: Collection[str] | None,
         system_prompt: str,
         error_patterns: Sequence[str],
+        movable: Movable,
         every_turn: bool = False,
     ) -> None:
         """`users`: whose conversations to replay, None for everyone's; `every_turn`: not only the last answer."""
+        self._movable = movable
         self._path, self._users, self._system, self._every_turn = path, users, system_prompt, every_turn
         self._errors = [re.compile(pattern, re.IGNORECASE) for pattern in error_patterns]
         self.skipped = 0
@@ -100,7 +106,14 @@ class Replay:
                 category=facts.get("category"),
                 language=facts.get("language"),
                 primary=self._recorded(turns[index]["content"], facts, last=index == answered[-1]),
+                scope=self._scope(turns[:index], facts),
             )
+
+    def _scope(self, turns: Sequence[Message], facts: Mapping[str, Any]) -> Scope:
+        """As far as a database tells: it has the words of a chat, not what else its request asked for."""
+        asked = Asked(characters=sum(len(turn["content"]) for turn in turns))
+        why = self._movable.request(asked) or self._movable.segment(facts.get("category"), facts.get("language"))
+        return Scope(not why, why or None)
 
     def _recorded(self, text: str, facts: Mapping[str, Any], last: bool) -> Side:
         failed = None if text.strip() else "empty_answer"
@@ -109,9 +122,8 @@ class Replay:
         return Side(
             response=text,
             model=facts.get("model"),
-            provider="replay",
-            tokens_input=facts.get("tokens_input") if last else None,
-            tokens_output=facts.get("tokens_output") if last else None,
+            provider=REPLAY,
+            usage=Usage(facts.get("tokens_input"), output=facts.get("tokens_output")) if last else Usage(),
             latency_ms=facts.get("latency_ms") if last else None,
             error=failed,
         )

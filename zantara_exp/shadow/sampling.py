@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from zantara_exp.config.traffic import Shadow as ShadowConfig
-from zantara_exp.shadow.record import Sampling
+from zantara_exp.shadow.record import BY_HASH, Sampling
 
 _SALT = "shadow"
 """Of its own, so that the users mirrored are not the users a rollout begins with."""
@@ -45,4 +45,4 @@ class Sampler:
     @cached_property
     def sampling(self) -> Sampling:
         """What stands in the log of every request that was chosen."""
-        return Sampling(self.config.traffic_percent, "user_hash")
+        return Sampling(self.config.traffic_percent, BY_HASH)

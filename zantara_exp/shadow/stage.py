@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from zantara_exp.config.schema import Config
@@ -17,12 +21,13 @@ from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
+from zantara_exp.movable import Movable
 from zantara_exp.shadow.arrivals import starts
-from zantara_exp.shadow.compare import AA, CANDIDATE, Comparer, compare_all
+from zantara_exp.shadow.compare import Comparer, compare_all
 from zantara_exp.shadow.fetch import fetch
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.reader import read_log
-from zantara_exp.shadow.record import Comparison, Sampling, comparison_id
+from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, REPLAY, Comparison, Sampling, comparison_id
 from zantara_exp.shadow.replay import Replay, Request
 from zantara_exp.shadow.sampling import Sampler, repeated
 from zantara_exp.shadow.tally import Tally
@@ -39,6 +44,15 @@ class _Todo(NamedTuple):
 
     candidate: Sampled
     aa: Sampled
+    aside: Sampled
+    """What nobody is asked about, because no rollout would move it."""
+
+
+class _Sample(NamedTuple):
+    """The requests of the sample, oldest first."""
+
+    compared: Sampled
+    aside: Sampled
 
 
 def shadow(config: Config, context: Context) -> StageResult:
@@ -51,36 +65,30 @@ def shadow(config: Config, context: Context) -> StageResult:
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
     tally, done = _logged(context, epoch)
-    todo = [(r, s) for r, s in sampled if comparison_id(r.request_id, epoch, CANDIDATE) not in done]
-    twice = [
-        (r, s)
-        for r, s in sampled
-        if repeated(r.request_id, config.primary.aa_percent) and comparison_id(r.request_id, epoch, AA) not in done
-    ]
-    if todo or twice:
-        _compare(config, context, epoch, _Todo(todo, twice), tally)
-    return _result(config, context, epoch, sampled, tally, new=len(todo))
+
+    def missing(of: Sampled, arm: str) -> Sampled:
+        return [(r, s) for r, s in of if comparison_id(r.request_id, epoch, arm) not in done]
+
+    twice = [(r, s) for r, s in sampled.compared if repeated(r.request_id, config.primary.aa_percent)]
+    todo = _Todo(missing(sampled.compared, CANDIDATE), missing(twice, AA), missing(sampled.aside, ONLY_PRIMARY))
+    if any(todo):
+        _compare(config, context, epoch, todo, tally)
+    return _result(config, context, epoch, sampled, tally, new=len(todo.candidate))
 
 
-def _sampled(config: Config, context: Context) -> Sampled:
-    """The requests to compare, oldest first."""
+def _sampled(config: Config, context: Context) -> _Sample:
+    """What to compare and what to set aside. Raises MissingInputError where there is nothing to compare."""
     from zantara_exp.dataset.splits import held_out_users
 
     layout = context.layout
     users = held_out_users(layout) if config.primary.held_out_only else None
-    replay = Replay(
-        layout.raw_conversations,
-        users,
-        config.dataset.system_prompt,
-        config.dataset.error_patterns,
-        config.primary.every_turn,
-    )
+    replay = _replay(config, context, users)
     sampler = Sampler(config.shadow)
     requests = replay.requests()
     if replay.skipped:
         context.say(f"{replay.skipped} recorded answers follow no question, and are not compared")
     chosen = [(request, sampler.choose(request.user, request.category)) for request in requests]
-    sampled = [(request, sampling) for request, sampling in chosen if sampling is not None]
+    sampled = [(request, replace(sampling, reason=REPLAY)) for request, sampling in chosen if sampling is not None]
     if not sampled:
         whose = " of users held out from training" if users is not None else ""
         raise MissingInputError(
@@ -88,7 +96,40 @@ def _sampled(config: Config, context: Context) -> Sampled:
             f"(shadow.traffic_percent={config.shadow.traffic_percent:g}, shadow.categories={config.shadow.categories})",
             hint=command("stage=shadow", "shadow.traffic_percent=100", note="or extract more conversations"),
         )
-    return sampled[: config.primary.limit]
+    return _divided(sampled, config)
+
+
+def _replay(config: Config, context: Context, users: Collection[str] | None) -> Replay:
+    return Replay(
+        context.layout.raw_conversations,
+        users,
+        config.dataset.system_prompt,
+        config.dataset.error_patterns,
+        Movable.of(config),
+        config.primary.every_turn,
+    )
+
+
+def _traffic(config: Config, context: Context) -> list[datetime]:
+    """When all requests came that a rollout would move, where the replay's load is a share of theirs."""
+    if config.primary.load_percent is None:
+        return []
+    return [request.timestamp for request in _replay(config, context, None).requests() if request.scope.movable]
+
+
+def _divided(sampled: Sampled, config: Config) -> _Sample:
+    """By scope. `primary.limit` is of what is compared; of the rest stays what is as old, so that shares hold."""
+    every = config.shadow.out_of_scope
+    compared = [(r, s) for r, s in sampled if every or r.scope.movable][: config.primary.limit]
+    aside = [(r, s) for r, s in sampled if not (every or r.scope.movable)]
+    if not compared:
+        counts = Counter(r.scope.why_not for r, _ in aside).most_common()
+        why = ", ".join(f"{reason}: {count}" for reason, count in counts)
+        raise MissingInputError(
+            f"nothing to compare: a rollout would move none of the {len(aside)} sampled requests ({why})",
+            hint=command("stage=shadow", "shadow.out_of_scope=true", note="or name the moved rollout.categories"),
+        )
+    return _Sample(compared, [(r, s) for r, s in aside if r.timestamp <= compared[-1][0].timestamp])
 
 
 def _logged(context: Context, epoch: str) -> tuple[Tally, set[str]]:
@@ -115,8 +156,13 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
     try:
         with serving(config.endpoint, context.layout.model, context.run_dir) as server:
             endpoint = guarded(config.endpoint, server, shown_as, config.cost)
+            aside = Comparer(endpoint, log, epoch, config.cost)
+            for request, sampling in todo.aside:
+                aside.set_aside(request, sampling, wait=True)
             with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
-                asyncio.run(_drive(config, endpoint, log, epoch, todo, tally, progress, server))
+                asyncio.run(
+                    _drive(config, endpoint, log, epoch, todo, tally, progress, server, _traffic(config, context))
+                )
     finally:
         log.close()
     if log.lost:
@@ -137,6 +183,7 @@ async def _drive(
     tally: Tally,
     progress: Progress,
     server: LocalServer | None,
+    traffic: Sequence[datetime],
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
     primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None
@@ -157,7 +204,7 @@ async def _drive(
         ):
             if arm and asked is not None:
                 await _warm_up(asked, arm[0][0])
-                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed)
+                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed, traffic)
                 await compare_all(arm, comparer, config.endpoint.concurrency, done, at)
     finally:
         await endpoint.close()
@@ -174,15 +221,30 @@ async def _warm_up(endpoint: Endpoint, request: Request) -> None:
         )
 
 
-def _result(config: Config, context: Context, epoch: str, sampled: Sampled, tally: Tally, new: int) -> StageResult:
+def _load(config: Config) -> str:
+    """What the candidate bore while its latency was measured."""
+    primary = config.primary
+    if primary.arrivals == "at_once":
+        return f"{config.endpoint.concurrency} calls at a time, none waits; primary.arrivals=poisson measures that"
+    if primary.load_percent is not None:
+        return f"{primary.load_percent:g} % of what a rollout would move, {primary.speed:g} times as fast"
+    if primary.arrivals == "recorded":
+        return "that of the requests replayed alone: primary.load_percent=100 is that of all that a rollout would move"
+    return f"{primary.requests_per_second:g} requests a second"
+
+
+def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally: Tally, new: int) -> StageResult:
+    sampled, whys = sample.compared, Counter(request.scope.why_not for request, _ in sample.aside).most_common()
     p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
     days = {request.timestamp.date() for request, _ in sampled}
     summary = {
         "comparisons": f"{tally.total} in the log for this epoch ({new} new)",
         "epoch": epoch,
         "requests": f"{len(sampled)} of {len({request.user for request, _ in sampled})} users over {len(days)} days",
+        **({"out of scope": ", ".join(f"{why}: {count}" for why, count in whys)} if whys else {}),
         "success rate": "none" if tally.success_rate is None else f"{tally.success_rate:.2%}",
         "candidate latency": "none" if p50 is None or p95 is None else f"p50 {p50:.0f} ms, p95 {p95:.0f} ms",
+        "load": _load(config),
         "log": str(context.layout.logs),
     }
     failures = [(error, str(count)) for error, count in tally.errors.most_common()]

@@ -25,7 +25,7 @@ class Tally:
         elif is_placeholder(side.response):
             self.errors["placeholder"] += 1
         elif side.latency_ms is not None:
-            insort(self._latencies, side.latency_ms)
+            insort(self._latencies, side.latency_ms + (side.waited_ms or 0.0))
 
     @property
     def success_rate(self) -> float | None:

@@ -86,7 +86,7 @@ def _tried(config: Config, context: Context) -> str:
             f"the endpoint that RUNPOD_ENDPOINT names does not answer: {answer.error}, {answer.detail}",
             "see its log in RunPod's console; the model must be on the hub before (publish=huggingface)",
         )
-    return f"answers in {answer.latency_ms / 1000:.1f} s, {answer.tokens_output or 'unknown'} tokens"
+    return f"answers in {answer.latency_ms / 1000:.1f} s, {answer.usage.output or 'unknown'} tokens"
 
 
 async def _asked(config: Config) -> Answer:

@@ -1,0 +1,83 @@
+"""A client's retries are attempts at one request, which is shown to the mirror and noted once, when it is over.
+
+The official SDKs of Anthropic and OpenAI ask again after 408, 409, 429, 5xx and a broken connection, and number their
+attempts in X-Stainless-Retry-Count; other clients give all attempts one Idempotency-Key. A failed attempt of such a
+client is kept until the next one comes, which goes on for it, or until no other will come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from zantara_exp.gateway.exchange import Exchange
+from zantara_exp.rollout.served import CANDIDATE
+
+_PATIENCE_SECONDS = 10.0
+"""SDKs wait at most 8 s between two attempts, unless the server asks for more."""
+_KEPT = 1000
+"""Failed attempts that are kept at once."""
+_TRIED_AGAIN = (408, 409, 429)
+
+
+class Attempts:
+    """Failed attempts whose next one may come. For one event loop."""
+
+    def __init__(self, conclude: Callable[[Exchange], None]) -> None:
+        """`conclude` is told each request once: after its last attempt."""
+        self._conclude = conclude
+        self._failed: dict[bytes, tuple[Exchange, asyncio.TimerHandle]] = {}
+
+    def begin(self, exchange: Exchange, body: bytes) -> bool:
+        """Whether this exchange is one more attempt at a request that failed; if so it goes on for that one."""
+        counted, key = exchange.header(b"x-stainless-retry-count"), exchange.header(b"idempotency-key")
+        if counted is None and key is None:
+            return False
+        exchange.retried_as = _identity(exchange, key, body)
+        before = self._failed.pop(exchange.retried_as, None)
+        if before is not None:
+            failed, timer = before
+            timer.cancel()
+            exchange.attempt, exchange.came = failed.attempt + 1, failed.waited_since
+        elif counted is not None and counted.isdecimal():  # another replica had the one before, or it is long ago
+            exchange.attempt = min(int(counted), 100) + 1
+        return before is not None
+
+    def end(self, exchange: Exchange) -> None:
+        """Conclude the request, or wait for the next attempt at it."""
+        if exchange.retried_as is None or not _may_be_tried_again(exchange) or len(self._failed) >= _KEPT:
+            self._conclude(exchange)
+            return
+        timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._give_up, exchange.retried_as)
+        older = self._failed.pop(exchange.retried_as, None)
+        if older is not None:  # two at the same time with the same words: each is a request
+            older[1].cancel()
+            self._conclude(older[0])
+        self._failed[exchange.retried_as] = exchange, timer
+
+    def close(self) -> None:
+        """Conclude all that wait."""
+        for key in list(self._failed):
+            self._give_up(key)
+
+    def _give_up(self, key: bytes) -> None:
+        exchange, timer = self._failed.pop(key)
+        timer.cancel()
+        self._conclude(exchange)
+
+
+def _identity(exchange: Exchange, key: str | None, body: bytes) -> bytes:
+    """The same for all attempts at one request, and of no other user's."""
+    asked = hashlib.sha256(exchange.path.encode())
+    for name in (b"x-zantara-user", b"authorization", b"x-api-key"):
+        asked.update(b"\n" + (exchange.header(name) or "").encode(errors="surrogatepass"))
+    asked.update(b"\n" + (body if key is None else key.encode(errors="surrogatepass")))
+    return asked.digest()
+
+
+def _may_be_tried_again(exchange: Exchange) -> bool:
+    """Whether clients ask again after this. A failure of the candidate's is noted at once, whatever comes after."""
+    if exchange.last or (exchange.turn is not None and exchange.turn.arm == CANDIDATE):
+        return False
+    return exchange.status >= 500 or exchange.status in _TRIED_AGAIN

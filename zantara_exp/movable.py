@@ -1,0 +1,142 @@
+"""Which requests would move: the one predicate that mirror, replay, router, gateway, gate and report ask.
+
+A request is movable when the rollout would send it to the candidate: it asks for text that any chat model could answer,
+at a length that the candidate may have, in a category and a language that are moved. `why_not` names what keeps it with
+the primary; such a request is out of scope, neither evidence for the candidate nor lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.schema import Config
+
+NOT_TEXT, UNREADABLE = "not_text", "unreadable"
+UNSHOWABLE = (NOT_TEXT, UNREADABLE)
+"""A chat that no candidate could be shown, not even for looking at."""
+CLIENT_GONE, TOOL_USE = "client_gone", "tool_use"
+WITHOUT_ANSWER = (CLIENT_GONE, TOOL_USE, NOT_TEXT)
+"""What came of a movable request, in the place of the primary's error: nothing that an answer could be held against."""
+
+_PLAIN = frozenset((
+    "model", "messages", "system", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
+    "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "user", "safety_identifier", "metadata", "store",
+    "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache_control", "parallel_tool_calls", "tool_choice",
+    "function_call",
+))  # fmt: skip
+"""What a request may hold that any chat model can answer, or that asks for nothing without what it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for beside the words of its chat."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """As the API names them: max_tokens, tools, response_format ... The whole body will do."""
+    characters: int = 0
+    """Of the message and the history."""
+    unshowable: str = ""
+    """One of UNSHOWABLE, where its chat is not text alone."""
+
+
+class Movable:
+    """The predicate of one config."""
+
+    def __init__(self, plan: Rollout, max_tokens: int = 0) -> None:
+        """`max_tokens`: of the candidate's answers; 0 where that is not known, and no answer is too short for it."""
+        self.categories = frozenset(plan.categories)
+        self._longest, self._max_tokens = plan.longest_chat, max_tokens
+
+    @classmethod
+    def of(cls, config: Config) -> Movable:
+        """That of the config's rollout and candidate."""
+        return cls(config.rollout, config.endpoint.max_tokens)
+
+    def request(self, asked: Asked) -> str:
+        """Why a request stays with the primary whatever it is about; empty where it need not.
+
+        `long` is what nobody should have to sort: it is told before category and language are.
+        """
+        if asked.unshowable:
+            return asked.unshowable
+        if more := _more_than_text(asked.options):
+            return more
+        longest = _count(asked.options.get("max_completion_tokens")) or _count(asked.options.get("max_tokens"))
+        if longest is not None and longest < self._max_tokens:
+            return "shorter_answer"
+        return "long" if asked.characters > self._longest else ""
+
+    def segment(
+        self, category: str | None, language: str | None, covers: Mapping[str, Collection[str]] | None = None
+    ) -> str:
+        """Why a request about this, in this language, stays with the primary; empty where it need not.
+
+        `covers`: the values by dimension that a running rollout's GO covers; none given: nothing is excluded.
+        """
+        if category not in self.categories:
+            return f"category_{category or 'unknown'}"
+        of = {"category": category, "language": language}
+        parts = (
+            f"not_covered_{name}_{of.get(name) or 'unknown'}"
+            for name, values in (covers or {}).items()
+            if of.get(name) not in values
+        )
+        return next(parts, "")
+
+
+def _more_than_text(options: Mapping[str, Any]) -> str:
+    """The first thing asked for that is no text, or no single one; what is null, empty or off asks for nothing."""
+    for name, value in options.items():
+        if not value or name in _PLAIN:
+            continue
+        why, asks = _MORE.get(name, ("other_option", bool))
+        if asks(value) and not (why == "tools" and _is("none", options.get("tool_choice"))):
+            return why
+    return ""
+
+
+def _is(kind: str, value: object) -> bool:
+    """Whether a setting that is a word, or an object with a `type`, says this."""
+    return kind == (value.get("type") if isinstance(value, Mapping) else value)
+
+
+def _several(value: object) -> bool:
+    return value != 1
+
+
+def _format(value: object) -> bool:
+    return not _is("text", value)
+
+
+def _thinks(value: object) -> bool:
+    """`thinking: {type: disabled}`, `reasoning_effort: none` and the like ask for none."""
+    if isinstance(value, Mapping) and "effort" in value:
+        return bool(value["effort"]) and value["effort"] != "none"
+    return not (_is("disabled", value) or _is("none", value) or value == {"enabled": False})
+
+
+def _beyond_text(value: object) -> bool:
+    return value != ["text"]
+
+
+_MORE: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("tools", "functions", "mcp_servers", "container", "web_search_options"), ("tools", bool)),
+    **dict.fromkeys(("response_format", "output_format"), ("format", _format)),
+    **dict.fromkeys(("stop", "stop_sequences"), ("stop", bool)),
+    **dict.fromkeys(("thinking", "reasoning", "reasoning_effort"), ("thinking", _thinks)),
+    **dict.fromkeys(("logprobs", "top_logprobs"), ("logprobs", bool)),
+    "n": ("several_answers", _several),
+    "modalities": (NOT_TEXT, _beyond_text),
+    "audio": (NOT_TEXT, bool),
+}
+REASONS = (
+    *dict.fromkeys(why for why, _ in _MORE.values()), "other_option", "shorter_answer", "long", UNREADABLE,
+)  # fmt: skip
+"""What `request` can say."""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
