@@ -66,6 +66,14 @@ def test_users_who_are_not_in_the_sampled_share(layout: Layout, config: Config) 
     assert " users lie outside of the sampled 10 %" in said
 
 
+def test_a_mirror_of_a_part_says_whose_load_was_measured(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, per_day=600, extra={"sampling": {"percent": 60.0, "reason": "user_hash"}}))
+    for path in layout.logs.iterdir():
+        lines = [line for line in path.read_text().splitlines() if user_percentile(json.loads(line)["user"]) < 60]
+        path.write_text("\n".join(lines) + "\n")
+    assert found(layout, config) == ["the candidate bore 60 % of the load that a rollout to all users brings"]
+
+
 def test_a_sample_of_which_a_part_is_missing(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, replace(CLEAN, per_day=600))
     for path in layout.logs.iterdir():

@@ -208,6 +208,10 @@ PHRASES = {
         "una rotazione o qualcuno li ha rimossi; riporta i file, anche compressi in .gz; i giorni vecchi si tolgono con"
         " stage=forget"
     ),
+    "its latency then is not known: stage=shadow primary.arrivals=recorded primary.load_percent=100 measures it": (
+        "la sua latenza in quel caso non è nota: la misura stage=shadow primary.arrivals=recorded"
+        " primary.load_percent=100"
+    ),
     "a writer was started twice, or files were joined": "uno scrittore avviato due volte, o file uniti",
     "days are not drawn alike": "i giorni non sono campionati allo stesso modo",
     "the mirror was off, or its log was lost": "il mirror era spento, o il suo log è andato perso",
@@ -527,6 +531,10 @@ SENTENCES = (
     (
         r"([\d,]+) comparisons from (\S+) to (\S+) were in the log and are gone",
         "{} confronti dal {} al {} erano nel log e non ci sono più",
+    ),
+    (
+        r"the candidate bore (\S+) % of the load that a rollout to all users brings",
+        "il candidato ha retto il {} % del carico che porterebbe un rollout a tutti gli utenti",
     ),
     (r"([\d,]+) comparisons stand in the log twice", "{} confronti compaiono due volte nel log"),
     (

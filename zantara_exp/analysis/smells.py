@@ -14,6 +14,7 @@ from zantara_exp.analysis.facts import SET_BACK
 from zantara_exp.analysis.log import GONE, ComparisonLog
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.gates.sample_ratio import sample_ratio
+from zantara_exp.shadow.record import BY_HASH
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -88,6 +89,7 @@ def smells(log: ComparisonLog, facts: ir.Table, first: date, alpha: float) -> li
         _doubles(log, requests),
         _set_back(log, requests),
         _percent(facts),
+        _load(facts),
         *_spread(facts, alpha),
         _silent(facts, first, log.until),
     ]
@@ -150,6 +152,17 @@ def _spread(facts: ir.Table, alpha: float) -> list[Smell]:
     beyond = "they were sampled by another rule than the log says; no gate says GO on it"
     uneven = "a part of the sample is missing from the log; no gate says GO on it"
     return [Smell(step.mismatch, beyond if step.beyond else uneven) for step in wrong]
+
+
+def _load(facts: ir.Table) -> Smell | None:
+    """Latency is that of the load which the mirror brought."""
+    percent = first_value(facts.filter(facts.sampling_reason == BY_HASH).sampling_percent.mean())
+    if percent is None or not 0 < percent < 100:
+        return None
+    return Smell(
+        f"the candidate bore {percent:.3g} % of the load that a rollout to all users brings",
+        "its latency then is not known: stage=shadow primary.arrivals=recorded primary.load_percent=100 measures it",
+    )
 
 
 def _percent(facts: ir.Table) -> Smell | None:
