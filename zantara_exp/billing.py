@@ -21,7 +21,8 @@ from zantara_exp.errors import ConfigError
 from zantara_exp.prices import charge_by_tokens
 from zantara_exp.usage import Billed, Usage
 
-HOURS_A_MONTH = 365.25 / 12 * 24
+DAYS_A_MONTH = 365.25 / 12
+HOURS_A_MONTH = DAYS_A_MONTH * 24
 FLAT, TOKENS, SECONDS, HOURS = "flat", "tokens", "seconds", "hours"
 
 

@@ -46,7 +46,9 @@ def writing(raw: IO[bytes], like: Path) -> Iterator[IO[bytes]]:
 
 
 def in_order(paths: Iterator[Path], name: re.Pattern[str]) -> list[Path]:
-    """The files whose whole name is `name` and perhaps ROTATED: by what the pattern's groups say, older turns first.
+    """The files whose whole name is `name` and perhaps ROTATED: by day, by part, older turns first.
+
+    The pattern's first group is the day, YYYY-MM-DD; any other is a number, such as a part's.
 
     Raises ZantaraError for one that was packed in a way that nothing here reads.
     """
@@ -61,7 +63,7 @@ def in_order(paths: Iterator[Path], name: re.Pattern[str]) -> list[Path]:
 
 
 def _place(match: re.Match[str], groups: int) -> tuple[object, ...]:
-    said = tuple((int(each) if each.isdecimal() else each) if each else 0 for each in match.groups()[:groups])
+    day, *numbers = match.groups()[:groups]
     turn, date = match["turn"], match["date"]
     going_on = turn is None and date is None  # the file that the writer still appends to
-    return (*map(str, said[:1]), *said[1:], going_on, -int(turn or 0), date or "", match[0])
+    return (day, [int(each or 0) for each in numbers], going_on, -int(turn or 0), date or "", match[0])

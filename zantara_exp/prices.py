@@ -8,7 +8,7 @@ unknown, which is not free.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
@@ -83,8 +83,11 @@ class Listed:
         read = usage.read
         if read is None or usage.output is None:
             return None
-        rate = next(rate for start, rate in reversed(self.tiers) if read > start or not start)
-        return float(rate.usd({name: getattr(usage, name) or 0 for name in Rate._fields}))
+        return float(self.rate(read).usd({name: getattr(usage, name) or 0 for name in Rate._fields}))
+
+    def rate(self, read: int) -> Rate:
+        """What holds for a request that read so many tokens."""
+        return next(rate for start, rate in reversed(self.tiers) if read > start or not start)
 
 
 def price_of(model: str | None, cost: Cost, day: date) -> Listed | None:
@@ -122,13 +125,14 @@ def _own(name: str, price: Price) -> Listed:
 
 @lru_cache(maxsize=4096)
 def _listed(name: str, providers: tuple[str, ...], day: date) -> Listed | None:
-    moment = datetime.combine(day, time(12), UTC)
-    known = _providers()
-    for provider in providers:
-        for model in known.get(provider, ()):
-            if _is(model, name):
-                return _of(model, provider, moment)
-    return None
+    found = _found(name, providers)
+    return None if found is None else _of(*found, datetime.combine(day, time(12), UTC))
+
+
+def _found(name: str, providers: Sequence[str]) -> tuple[Any, str] | None:
+    """The model of that name, and the first provider on whose list it is."""
+    listed = ((model, provider) for provider in providers for model in _providers().get(provider, ()))
+    return next((each for each in listed if _is(each[0], name)), None)
 
 
 def _of(model: Any, provider: str, moment: datetime) -> Listed | None:
@@ -173,10 +177,10 @@ def standing_of(model: str, cost: Cost) -> Standing:
     name = cost.aliases.get(model, model)
     if name in cost.prices:
         return Standing(True, "")
-    listed = (each for provider in cost.providers for each in _providers().get(provider, ()))
-    found = next((each for each in listed if _is(each, name.lower())), None)
-    if found is None:
+    listed = _found(name.lower(), cost.providers)
+    if listed is None:
         return Standing(False, _near(name, cost))
+    found, _ = listed
     said = next((text for text in (found.price_comments, found.description) if text and _ENDED.search(text)), "")
     if not (found.deprecated or said):
         return Standing(True, "")

@@ -9,6 +9,7 @@ import pytest
 from tests.analysis.test_report import run
 from tests.shadow.examples import comparison
 from zantara_exp.analysis.evidence import evidence, would_move
+from zantara_exp.analysis.moving import Part, moving
 from zantara_exp.config import Config
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Moving, Number, UserDays
 from zantara_exp.layout import Layout
@@ -103,3 +104,13 @@ def test_a_log_that_does_not_note_it_counts_as_before(layout: Layout, config: Co
     found = would_move(config, layout)
     assert found is not None
     assert (found.requests, str(found)) == (0, "not known: the log does not note it")
+
+
+def test_parts_in_short() -> None:
+    found = moving([
+        Part(True, True, "", 6, 6, 0.3), Part(True, True, "client_gone", 1, 0, 0.0),
+        Part(True, False, "tools", 3, 3, 0.7), Part(False, True, "", 90, 90, 9.0),
+    ])  # fmt: skip
+    assert found == Moving(10, 7, 1.0, 0.3, {"tools": 3})
+    assert (found.share, found.cost_share) == (0.7, 0.3)
+    assert moving([]).share is None

@@ -74,6 +74,22 @@ def test_a_mirror_of_a_part_says_whose_load_was_measured(layout: Layout, config:
     assert found(layout, config) == ["the candidate bore 60 % of the load that a rollout to all users brings"]
 
 
+def test_days_that_are_gone_are_counted_for_all_candidates(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(CLEAN, days=3))
+    first = min(layout.logs.iterdir())
+    lines = first.read_text().splitlines(keepends=True)
+    half = [json.dumps({**json.loads(line), "epoch": "another"}) + "\n" for line in lines[:75]]
+    first.write_text("".join(half + lines[75:]))
+    before = found(layout, config)
+    away = first.read_text()
+    first.unlink()
+    gone = [smell for smell in found(layout, config) if smell not in before]
+    day = first.stem.removeprefix("shadow_comparison_")
+    assert f"{len(lines):,} comparisons from {day} to {day} were in the log and are gone" in gone
+    first.write_text(away)
+    assert found(layout, config) == before
+
+
 def test_a_sample_of_which_a_part_is_missing(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, replace(CLEAN, per_day=600))
     for path in layout.logs.iterdir():

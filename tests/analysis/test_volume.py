@@ -16,7 +16,8 @@ from zantara_exp import billing
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.summary import summary
-from zantara_exp.analysis.volume import DAYS_A_MONTH, Volume, monthly, volume
+from zantara_exp.analysis.volume import Volume, monthly, volume
+from zantara_exp.billing import DAYS_A_MONTH
 from zantara_exp.config import Config
 from zantara_exp.config.gate import Criterion, Gate, Threshold
 from zantara_exp.gates import judge_gate

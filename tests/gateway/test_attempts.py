@@ -106,7 +106,7 @@ def test_what_still_waits_at_the_end_is_not_lost(candidate: Candidate) -> None:
     with (
         raw_server(Busy(9)) as url,
         raw_server(candidate) as answers,
-        gateway_at(url.removesuffix("/v1"), answers) as (gate, _),
+        gateway_at(url.removesuffix("/v1"), answers, "shadow.drain_seconds=120") as (gate, _),
     ):
         assert ask(gate, x_stainless_retry_count="0") == 529
     assert [row.primary.error for row in logged()] == ["overloaded"]

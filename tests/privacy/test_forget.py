@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -122,3 +123,25 @@ def test_nothing_named_is_a_mistake(workdir: Path) -> None:
 
 def test_canary_is_long_enough_to_be_told_from_others() -> None:
     assert len(CANARY) > 40
+
+
+def test_a_packed_log_is_reached_too(workdir: Path) -> None:
+    config = settings("privacy.users_file=ids.txt")
+    layout = Layout(config)
+    build(config)
+    Path("ids.txt").write_text(f"{GONE}\n")
+    kinds = ("shadow_comparison", "served", "complaints")
+    for path in [each for kind in kinds for each in layout.logs.glob(f"{kind}_*.jsonl")]:
+        path.with_name(f"{path.name}.1.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    packed = sorted(layout.logs.glob("*.gz"))
+
+    def says_of_him() -> list[str]:
+        left = [path for path in packed if path.is_file()]
+        texts = {path.name: gzip.decompress(path.read_bytes()).decode() for path in left}
+        return [name for name, text in texts.items() if hashed(GONE) in text or GONE in text]
+
+    assert {name.partition("_2")[0] for name in says_of_him()} == {*kinds}
+    forget(config, context_of(config))
+    assert says_of_him() == []
+    assert [path for path in packed if path.is_file()]

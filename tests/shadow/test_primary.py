@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,6 +17,7 @@ from tests.shadow.primary import Primary as Claude
 from tests.shadow.recorded import Candidate, against, conversation, record
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.test_stage import logged
+from tests.shadow.waiting import wait_for
 from zantara_exp.config import CONF
 from zantara_exp.config.traffic import Primary
 from zantara_exp.errors import ConfigError, MissingRequirementError
@@ -115,6 +117,27 @@ def test_a_replay_bears_the_load_of_all_that_would_move() -> None:
     assert found == pytest.approx([place / (4 * 0.5 * 82 / 40) for place in range(4)])
     with pytest.raises(ConfigError, match="primary.load_percent.*needs arrivals"):
         composed("primary.load_percent=100")
+
+
+def test_the_load_is_at_least_that_of_what_is_replayed() -> None:
+    asked = Primary(arrivals="constant", load_percent=100.0)
+    assert starts(MOMENTS, asked, 7, []) == [0.0, 10.0, 20.0, 30.0]  # as where only what stays is looked at
+
+
+def test_a_primary_that_is_asked_again_keeps_nobody_waiting_for_the_candidate(claude: Claude) -> None:
+    claude.pause = 0.4
+    with raw_server(Candidate()) as url:
+        again = ("primary.endpoint=anthropic", "primary.aa_percent=100")
+        mirror = opened(url, "endpoint.concurrency=1", *again)
+        observe(mirror, 1)
+        wait_for(lambda: mirror.stats.compared == 1)
+        observe(mirror, 5, first=1)
+        wait_for(lambda: mirror.stats.compared == 6)
+        asyncio.run(mirror.close(deadline_seconds=60))
+    rows = logged()
+    assert Counter(row.arm for row in rows) == {"candidate": 6, "aa": 6}
+    assert max(row.candidate.waited_ms or 0.0 for row in rows if row.arm == "candidate") < 350
+    assert mirror.stats.dropped == {}
 
 
 def test_what_a_request_waits_for_a_free_place_is_logged_beside_its_latency() -> None:

@@ -88,19 +88,23 @@ def _usd_of_tokens(facts: ir.Table, side: str, cost: Cost) -> ir.Value:
 
 def _prices(facts: ir.Table, side: str, cost: Cost) -> dict[str, dict[Listed, list[date]]]:
     """Of each model that has one, its prices and the days on which they hold."""
-    name = f"{side}_model"
     found: dict[str, dict[Listed, list[date]]] = {}
-    for row in fetched(facts.select(name, "day").distinct().order_by(name, "day")).to_pylist():
-        if (price := price_of(row[name], cost, row["day"])) is not None:
-            found.setdefault(row[name], {}).setdefault(price, []).append(row["day"])
+    for model, day in _models(facts, side):
+        if (price := price_of(model, cost, day)) is not None:
+            found.setdefault(model, {}).setdefault(price, []).append(day)
     return found
+
+
+def _models(facts: ir.Table, side: str) -> list[tuple[str, date]]:
+    """The models of a side, with each of their days."""
+    name = f"{side}_model"
+    rows = fetched(facts.select(name, "day").distinct().order_by(name, "day")).to_pylist()
+    return [(row[name], row["day"]) for row in rows]
 
 
 def unpriced(facts: ir.Table, side: str, cost: Cost) -> list[str]:
     """Models of a side that no price list knows."""
-    known = _prices(facts, side, cost)
-    names = fetched(facts.select(f"{side}_model").distinct())[f"{side}_model"].to_pylist()
-    return sorted(set(names) - set(known))
+    return sorted({model for model, day in _models(facts, side) if price_of(model, cost, day) is None})
 
 
 def tokens_read(facts: ir.Table, side: str) -> ir.Value:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zantara_exp import billing
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.business import business
 from zantara_exp.analysis.engine import fetched, first_value
@@ -96,7 +97,7 @@ def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
     table = cost.priced(facts.filter(facts.category.isin(config.rollout.categories)), config)
     there = table.primary_usd.notnull() & table.candidate_usd.notnull()
     known, blind = table.filter(there), table.filter(~there)
-    sides = ("primary", "candidate") if config.endpoint.billing == "tokens" else ("primary",)
+    sides = ("primary", "candidate") if config.endpoint.billing == billing.TOKENS else ("primary",)
     names = ", ".join(name for side in sides for name in cost.unpriced(table, side, config.cost))
     lacks = f"; no price is known for {names}: cost.prices or cost.aliases" if names else ""
     return _Measured(known, known.count(), known.candidate_usd.sum(), known.primary_usd.sum(), blind=blind, lacks=lacks)

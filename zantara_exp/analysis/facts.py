@@ -43,7 +43,6 @@ _TEXT = ("primary_response", "candidate_response", "query")
 _AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason")
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
 _SCOPE = ("scope_movable", "scope_why_not")
-_ORIGIN = ("sampling_reason", "primary_provider")
 USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """Tokens of a side by how they are billed."""
 _TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
@@ -160,7 +159,7 @@ def _known_scores(target: Path) -> Mapping[str, float]:
 def _batches(source: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, *_ORIGIN, *_MEASURED, *_TEXT]
+    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, "primary_provider", *_MEASURED, *_TEXT]
     with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
             yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
@@ -274,7 +273,7 @@ def _replayed(rows: Any) -> Any:
     """Whether the request comes from recorded conversations, and not from live traffic."""
     import pyarrow.compute as pc
 
-    said = (pc.equal(pc.fill_null(rows[name], ""), REPLAY) for name in _ORIGIN)
+    said = (pc.equal(pc.fill_null(rows[name], ""), REPLAY) for name in ("sampling_reason", "primary_provider"))
     return pc.or_(*said)
 
 

@@ -17,7 +17,7 @@ from zantara_exp.analysis.cost import tokens_read
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.facts import USAGE
 from zantara_exp.config.schema import Config
-from zantara_exp.prices import Listed, Rate, price_of, priced_models
+from zantara_exp.prices import Listed, price_of, priced_models
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -103,8 +103,5 @@ def _brackets(moved: ir.Table, starts: Sequence[int]) -> list[_Bracket]:
 
 
 def _usd(price: Listed, brackets: Sequence[_Bracket], starts: Sequence[int]) -> float:
-    return sum(float(_rate(price, starts[: each.beyond]).usd(each.tokens)) for each in brackets)
-
-
-def _rate(price: Listed, exceeded: Sequence[int]) -> Rate:
-    return next(rate for start, rate in reversed(price.tiers) if not start or start in exceeded)
+    least = [0, *(start + 1 for start in starts)]
+    return sum(float(price.rate(least[each.beyond]).usd(each.tokens)) for each in brackets)

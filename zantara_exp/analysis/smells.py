@@ -118,11 +118,12 @@ def _copied(answered: ir.Table) -> Smell | None:
 
 
 def _gone(log: ComparisonLog) -> Smell | None:
-    days = {day: count for (day, _, reason), count in log.drops.items() if reason == GONE}
-    if not days:
+    gone = {key: count for key, count in log.drops.items() if key[2] == GONE}
+    if not gone:
         return None
+    days = [day for day, _, _ in gone]
     return Smell(
-        f"{sum(days.values()):,} comparisons from {min(days)} to {max(days)} were in the log and are gone",
+        f"{sum(gone.values()):,} comparisons from {min(days)} to {max(days)} were in the log and are gone",
         "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget",
     )
 

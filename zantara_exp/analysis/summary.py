@@ -19,7 +19,7 @@ from zantara_exp.analysis.metrics import Counts, added
 from zantara_exp.analysis.moving import Part, moving, parts
 from zantara_exp.analysis.smells import Smell, smells
 from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
-from zantara_exp.analysis.volume import DAYS_A_MONTH, Volume, volume
+from zantara_exp.analysis.volume import Volume, volume
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.gates.evidence import Moving
@@ -41,10 +41,7 @@ class Spending:
     usd_per_request: float | None
     primary_usd: float
     """What the primary took for the requests in the log."""
-    primary_monthly: float | None
     candidate_each: float | None
-    candidate_monthly: float | None
-    savings: float | None
     tokens_input: float
     tokens_output: float
     estimated: int
@@ -62,6 +59,21 @@ class Spending:
     """Against requests a month; None where a cost is not known."""
     market: Market | None
     """What others would take for it; None where no token was counted."""
+
+    @property
+    def primary_monthly(self) -> float | None:
+        """What the primary takes a month."""
+        return None if self.usd_per_request is None else self.usd_per_request * self.volume.judged
+
+    @property
+    def candidate_monthly(self) -> float | None:
+        """What it takes with the candidate."""
+        return None if self.candidate_each is None else self.candidate_each * self.volume.judged
+
+    @property
+    def savings(self) -> float | None:
+        """Share of the primary's cost that is saved."""
+        return cost.savings(self.usd_per_request, self.candidate_each)
 
 
 @dataclass(frozen=True)
@@ -216,17 +228,14 @@ def _spending(found: Sequence[Cell], facts: ir.Table, days: int, by_volume: Volu
         priced=moved.priced,
         usd_per_request=each,
         primary_usd=moved.primary_usd,
-        primary_monthly=None if each is None else each * config.cost.monthly_requests,
         candidate_each=own,
-        candidate_monthly=None if own is None else own * config.cost.monthly_requests,
-        savings=cost.savings(each, own),
         tokens_input=moved.primary_tokens_input,
         tokens_output=moved.primary_tokens_output,
         estimated=moved.estimated,
         unpriced=dict(unpriced.most_common()),
         prices=sorted(prices),
         days=days,
-        candidate_usd=fixed * days / DAYS_A_MONTH if fixed else moved.candidate_usd,
+        candidate_usd=fixed * days / billing.DAYS_A_MONTH if fixed else moved.candidate_usd,
         seconds_each=_seconds_each(moved),
         curve=curve(facts, each, config),
         market=market(facts, {cell.primary_model for cell in cells}, config, clock.now().date()),

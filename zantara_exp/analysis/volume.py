@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
+from zantara_exp.billing import DAYS_A_MONTH
 from zantara_exp.config.schema import Config
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-DAYS_A_MONTH = 365.25 / 12
 CONFIDENCE = 0.95
 _WEEK = 7
 _FEWEST_USERS = 10

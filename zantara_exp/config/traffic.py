@@ -26,7 +26,7 @@ class Primary:
         "at_once", "When requests start: at_once, as recorded, at constant gaps, or poisson.",
         choices=["at_once", "recorded", "constant", "poisson"],
     )  # fmt: skip
-    speed: float = setting(1.0, "arrivals=recorded: so many times faster than it was.", gt=0)
+    speed: float = setting(1.0, "arrivals=recorded, and any with load_percent: so many times faster than it was.", gt=0)
     requests_per_second: float = setting(1.0, "arrivals=constant and poisson.", gt=0, le=10_000)
     load_percent: float | None = setting(
         None,

@@ -141,6 +141,8 @@ class Sight:
         elif said is not None:
             provider = "anthropic" if exchange.path == MESSAGES else "openai"
             first = exchange.first_token_ms if exchange.streamed else None
+            if first is not None:
+                first += (exchange.asked - since) * 1000  # nought, but for a client that had tried before
             answer = PrimaryAnswer(
                 said.text, said.model, provider, said.usage, latency_ms, said.made, first, said.finish_reason
             )

@@ -28,6 +28,7 @@ from zantara_exp.endpoints.build import guarded, option, serving
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.layout import Layout
 from zantara_exp.movable import WITHOUT_ANSWER, Movable
+from zantara_exp.prices import load
 from zantara_exp.shadow.compare import Comparer
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, Sampling, Scope, Side
@@ -70,6 +71,7 @@ class Worker:
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
         self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
+        self._again_slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._movable = Movable.of(config)
         self._left_out = 0
@@ -128,11 +130,18 @@ class Worker:
                 return
             await self._comparer.compare(request, sampling, waited_ms)
             if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
-                await self._again.compare(request, sampling)
+                task = asyncio.create_task(self._compare_again(self._again, request, sampling))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
             self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
         except Exception as error:  # one strange request must not end the worker
             self._log.drop("unreadable")
             logging.getLogger(__name__).warning("a request could not be mirrored: %s", type(error).__name__)
+
+    async def _compare_again(self, again: Comparer, request: Request, sampling: Sampling) -> None:
+        """Ask the primary once more, at places of its own: nothing that waits for the candidate waits for this."""
+        async with self._again_slots:
+            await again.compare(request, sampling)
 
     def _asks(self, request: Request) -> bool:
         return bool(request.scope.movable) or self._config.shadow.out_of_scope
@@ -234,6 +243,7 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     layout, log = Layout(config), log_of(config, setup["epoch"])
+    load()  # or the first requests would wait for the price lists, and seem to wait for the candidate
     with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
         asked_again = config.primary.aa_percent > 0

@@ -24,7 +24,7 @@ def starts(
     faster = config.speed
     if config.load_percent is not None:
         seconds = max(1.0, (moments[-1] - moments[0]).total_seconds())
-        there = sum(moments[0] <= moment <= moments[-1] for moment in traffic)
+        there = max(len(moments), sum(moments[0] <= moment <= moments[-1] for moment in traffic))
         rate = config.speed * config.load_percent / 100 * there / seconds
         faster = rate * seconds / len(moments)
     if config.arrivals == "recorded":

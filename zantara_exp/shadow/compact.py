@@ -19,7 +19,7 @@ import orjson
 from zantara_exp.layout import Layout
 from zantara_exp.shadow._parquet import size_of, write_parquet
 from zantara_exp.shadow._tables import Tables
-from zantara_exp.shadow.gone import Gone
+from zantara_exp.shadow.gone import gone
 from zantara_exp.shadow.jsonl import QUARANTINE, day_file
 from zantara_exp.shadow.reader import HashUser, day_of, log_files
 from zantara_exp.whole import write_whole
@@ -58,8 +58,7 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
     with ThreadPoolExecutor(_THREADS) as pool:  # Arrow reads and compresses without the interpreter's lock
         for _ in pool.map(lambda day: day.refresh(hash_user), days):
             pass
-    gone = Gone(cache, {day.day: day.rows for day in days})
-    known = {path for day in days for path in (day.rows, day.drops, day.bad)} | {gone.path}
+    known = {path for day in days for path in (day.rows, day.drops, day.bad)}
     for stale in set(cache.glob("*.parquet")) | set(cache.glob("*.jsonl")):
         if stale not in known:
             stale.unlink(missing_ok=True)
@@ -69,7 +68,7 @@ def compact_folder(logs: Path, cache: Path, hash_user: HashUser) -> Compacted:
         drops=[day.drops for day in days if day.drops.is_file()],
         malformed=malformed,
         quarantine=quarantine,
-        gone=gone.counts,
+        gone=gone(cache, {day.day: day.rows for day in days}),
     )
 
 

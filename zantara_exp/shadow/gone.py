@@ -10,61 +10,62 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from zantara_exp.shadow.record import CANDIDATE
 from zantara_exp.whole import write_whole
 
-_Day = tuple[int, int]
-"""Size and time of change of a day's Parquet file, in bytes and ns: while they stay it is not read again."""
+NOTE = "seen.json"
 
 
-class Gone:
-    """The note of one log, brought up to date."""
+class _Day(NamedTuple):
+    """What is noted of one day: comparisons by epoch."""
 
-    def __init__(self, cache: Path, days: Mapping[str, Path]) -> None:
-        """`days`: the Parquet file of each day that the log has now."""
-        self.path = cache / "seen.json"
-        self.counts: dict[tuple[str, str], int] = {}
-        """By day and epoch."""
-        seen, now = self._read(), dict[str, tuple[_Day, dict[str, int]]]()
-        for day, rows in days.items():
-            mark = _mark(rows)
-            before = seen.get(day)
-            now[day] = before if before is not None and before[0] == mark else (mark, _counted(rows))
-        noted = {}
-        for day in sorted(seen.keys() | now.keys()):
-            was, is_now = Counter(seen[day][1] if day in seen else {}), Counter(now[day][1] if day in now else {})
-            missing = was - is_now
-            self.counts |= {(day, epoch): count for epoch, count in missing.items()}
-            noted[day] = [now[day][0] if day in now and not missing else (0, 0), dict(was | is_now)]
-        content = orjson.dumps(noted)
-        if not self.path.is_file() or self.path.read_bytes() != content:
-            write_whole(self.path, content)
-
-    def _read(self) -> dict[str, tuple[_Day, dict[str, int]]]:
-        try:
-            found = orjson.loads(self.path.read_bytes())
-            return {day: ((mark[0], mark[1]), {**counts}) for day, (mark, counts) in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError, IndexError):
-            return {}
+    mark: str = ""
+    """Size and time of change of its Parquet file: while they stay it is not read again."""
+    there: Mapping[str, int] = {}
+    most: Mapping[str, int] = {}
+    """As many as it ever held."""
 
 
-def _mark(rows: Path) -> _Day:
+def gone(cache: Path, days: Mapping[str, Path]) -> dict[tuple[str, str], int]:
+    """How many comparisons are gone, by day and epoch; brings the note in `cache` up to date.
+
+    `days`: the Parquet file of each day that the log has now.
+    """
+    seen = _read(cache / NOTE)
+    now = {day: _look(seen.get(day, _Day()), days.get(day)) for day in sorted(seen.keys() | days.keys())}
+    content = orjson.dumps({day: each._asdict() for day, each in now.items()})
+    if not (cache / NOTE).is_file() or (cache / NOTE).read_bytes() != content:
+        write_whole(cache / NOTE, content)
+    missing = {day: Counter(each.most) - Counter(each.there) for day, each in now.items()}
+    return {(day, epoch): count for day, epochs in missing.items() for epoch, count in epochs.items()}
+
+
+def _look(before: _Day, rows: Path | None) -> _Day:
+    if rows is None or not rows.is_file():
+        return _Day(most=before.most)
+    stat = rows.stat()
+    mark = f"{stat.st_size}:{stat.st_mtime_ns}"
+    there = before.there if before.mark == mark else _counted(rows)
+    return _Day(mark, there, Counter(before.most) | Counter(there))
+
+
+def _read(note: Path) -> dict[str, _Day]:
+    """Nothing where there is no note, or none that can be read."""
     try:
-        stat = rows.stat()
-    except OSError:
-        return (0, 0)
-    return (stat.st_size, stat.st_mtime_ns)
+        found = {day: _Day(**fields) for day, fields in orjson.loads(note.read_bytes()).items()}
+        return found if all(Counter(each.most) >= Counter(each.there) for each in found.values()) else {}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _counted(rows: Path) -> dict[str, int]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    if not rows.is_file():
-        return {}
     table = pq.read_table(rows, columns=["epoch", "arm"])
     counted = pc.value_counts(table.filter(pc.equal(table["arm"], CANDIDATE))["epoch"])
     return {row["values"]: row["counts"] for row in counted.to_pylist()}

@@ -102,7 +102,7 @@ def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
         return _version_1(body, line, hash_user)
     if version not in (2, 3):
         raise BadLine(f"schema_version {str(version)[:20]} is not known (1 to 3 are)")
-    return _drops(body, version) if body.get("record") == "drops" else _comparison(body, int(version))
+    return _drops(body, int(version)) if body.get("record") == "drops" else _comparison(body, int(version))
 
 
 def _comparison(body: Mapping[str, Any], version: int) -> Comparison:

@@ -204,7 +204,9 @@ async def _drive(
         ):
             if arm and asked is not None:
                 await _warm_up(asked, arm[0][0])
-                at = starts([request.timestamp for request, _ in arm], config.primary, config.seed, traffic)
+                # The load is the candidate's to bear; the primary, asked again, is somebody's production.
+                pace = config.primary if arm is todo.candidate else replace(config.primary, load_percent=None)
+                at = starts([request.timestamp for request, _ in arm], pace, config.seed, traffic)
                 await compare_all(arm, comparer, config.endpoint.concurrency, done, at)
     finally:
         await endpoint.close()
