@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, read_answer
+from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
 from zantara_exp.usage import Usage, completed, merged, usage_of
 
 CACHED = {"input_tokens": 20, "cache_read_input_tokens": 1900, "cache_creation_input_tokens": 80, "output_tokens": 100}
@@ -82,8 +82,8 @@ def test_a_stream_that_says_its_usage_in_every_event_or_none() -> None:
     end = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":%b}'
     twice = b'{"prompt_tokens":9,"completion_tokens":%b}'
     counted = sse(text % (twice % b"1"), end % (twice % b"2"))
-    assert read_answer(COMPLETIONS, counted, streamed=True).usage == Usage(9, output=2)
-    said = read_answer(COMPLETIONS, sse(text % b"null", end % b"null"), streamed=True)
+    assert COMPLETIONS.read_answer(counted, streamed=True).usage == Usage(9, output=2)
+    said = COMPLETIONS.read_answer(sse(text % b"null", end % b"null"), streamed=True)
     assert said.usage == Usage()
     assert completed(said.usage, ["You are brief.", "Ciao, come stai?"], said.text) == Usage(
         10, output=2, estimated=True
@@ -98,4 +98,4 @@ def test_what_was_counted_is_not_estimated() -> None:
 def test_read_is_all_that_the_model_read() -> None:
     assert Usage(20, 1900, 30, 50, 100).read == 2000
     assert Usage(output=5).read is None
-    assert read_answer(MESSAGES, b'{"content":[],"usage":{"input_tokens":7}}', streamed=False).usage == Usage(7)
+    assert MESSAGES.read_answer(b'{"content":[],"usage":{"input_tokens":7}}', streamed=False).usage == Usage(7)

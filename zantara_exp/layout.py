@@ -40,6 +40,8 @@ class Layout:
         # log=postgres: lines on their way to the database; readers then need no file to be there
         self.log_spool = self.state / "log_spool"
         self.comparisons = [self.logs] if config.log.kind == "jsonl" else []
+        # serve: what each gateway of this machine has seen
+        self.gateway = self.state / "gateway"
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"

@@ -296,7 +296,7 @@ def test_what_cannot_be_compared_is_counted(served: tuple[str, Gateway], primary
     assert post(served[0], user=None).status_code == 200
     assert post(served[0], path="/v1/messages/count_tokens").status_code == 200
     wait_for(lambda: served[1].mirror.stats.set_aside == {"not_text": 1})
-    assert served[1].metrics.unmirrored == {"no_user": 1}
+    assert served[1].metrics.unmirrored == {"no_user": 1, "other_api": 1}
     assert len(primary.bodies) == 3
 
 
@@ -420,7 +420,7 @@ def test_metrics_come_in_the_format_that_the_scraper_asks_for(served: tuple[str,
         found = httpx.get(page, headers={"accept": accept})
         assert found.headers["content-type"].startswith(kind)
         kinds = {family.name.removesuffix("_total"): family.type for family in parse(found.text)}
-        assert len(kinds) == 21
+        assert len(kinds) == 22
         assert kinds["zantara_gateway_requests"] == "counter"
         assert kinds["zantara_rollout_candidate_seconds"] == "histogram"
         assert kinds["zantara_mirror_breaker"] == "gauge"

@@ -141,6 +141,44 @@ def test_openais_client_gets_the_candidates_answer(
     assert primary.bodies == []
 
 
+def test_openais_client_gets_the_candidates_answer_by_responses(
+    served: tuple[str, Gateway], primary: Primary, candidate: Candidate
+) -> None:
+    import openai
+
+    asked: dict[str, Any] = {"model": "gpt-5-mini", "input": CHAT["content"], "instructions": "Be short."}
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET) as client:
+        raw = client.responses.with_raw_response.create(**asked, safety_identifier="user-1")
+        whole = raw.parse()
+        events = list(client.responses.create(**asked, user="user-1", stream=True))
+        with client.responses.stream(**asked, metadata={"user_id": "user-1"}) as stream:
+            final = stream.get_final_response()
+    assert raw.headers[ANSWERED] == "candidate"
+    assert whole.output_text == final.output_text == "Ciao dal candidato!"
+    assert (whole.model, whole.status, whole.store, whole.instructions) == ("m", "completed", False, "Be short.")
+    assert whole.usage is not None
+    assert (whole.usage.input_tokens, whole.usage.output_tokens_details.reasoning_tokens) == (9, 0)
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == final.output_text
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert (candidate.calls, primary.bodies) == (3, [])
+    assert {(line.arm, line.answered_by, line.model) for line in lines(3)} == {(CANDIDATE, CANDIDATE, "m")}
+
+
+def test_an_app_that_goes_on_from_stored_answers_keeps_the_primary_that_stores_them(
+    served: tuple[str, Gateway], primary: Primary
+) -> None:
+    def by_responses(**fields: Any) -> httpx.Response:
+        body = {"model": "gpt-5-mini", "input": CHAT["content"], **fields}
+        return httpx.post(f"{served[0]}/v1/responses", json=body, headers={"x-zantara-user": "user-1"}, timeout=20)
+
+    assert ANSWERED in by_responses().headers
+    assert ANSWERED not in by_responses(previous_response_id="resp_1").headers
+    assert ANSWERED not in by_responses().headers  # its answer may be gone on from
+    assert ANSWERED in by_responses(store=False).headers
+    assert served[1].metrics.unrouted == {"stored_chat": 2}
+    assert len(primary.bodies) == 2
+
+
 class Changing:
     """A candidate whose answers a test changes."""
 

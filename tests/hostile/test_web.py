@@ -23,7 +23,7 @@ from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
 from zantara_exp.errors import ConfigError
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, NotText, read_answer, read_chat
+from zantara_exp.gateway.dialects import DIALECTS, Dialect, NotText
 from zantara_exp.review.app import app
 from zantara_exp.review.sample import Item, Sample
 
@@ -205,7 +205,8 @@ json_like = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 ["role", "content", "messages", "type", "text", "system", "usage", "choices", "message", "delta",
-                 "error", "metadata", "user_id", "tool_calls", "content_block", "stream_options", "max_tokens", "n"]
+                 "error", "metadata", "user_id", "tool_calls", "content_block", "stream_options", "max_tokens", "n",
+                 "input", "output", "response", "status", "incomplete_details", "instructions", "conversation"]
             ),
             inner,
             max_size=4,
@@ -216,14 +217,14 @@ json_like = st.recursive(
 
 
 @settings(max_examples=150)
-@given(st.sampled_from([MESSAGES, COMPLETIONS]), st.one_of(st.binary(max_size=60), json_like), st.booleans())
-def test_no_body_makes_the_gateways_readers_fail(path: str, sent: Any, streamed: bool) -> None:
+@given(st.sampled_from(DIALECTS), st.one_of(st.binary(max_size=60), json_like), st.booleans())
+def test_no_body_makes_the_gateways_readers_fail(api: Dialect, sent: Any, streamed: bool) -> None:
     body = sent
     if not isinstance(sent, bytes):
         try:
             body = orjson.dumps(sent)
         except (TypeError, orjson.JSONEncodeError):
             return
-    for read in (lambda: read_chat(path, body), lambda: read_answer(path, b"data: " * streamed + body, streamed)):
+    for read in (lambda: api.read_chat(body), lambda: api.read_answer(b"data: " * streamed + body, streamed)):
         with contextlib.suppress(NotText):
             read()

@@ -1,8 +1,9 @@
 """The gateway's ASGI application.
 
-What comes in below /v1/ is forwarded to the primary and its answer returned as it comes; the sample is shown to the
-mirror. While a rollout runs, the candidate answers the users who are moved to it, and the primary where it fails.
-Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus), /complaints.
+What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
+sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
+primary where it fails. Its own pages: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus),
+/complaints.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import Metrics, Page
+from zantara_exp.layout import Layout
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
+from zantara_exp.unmirrored import Seen, note
+
+_NOTE_SECONDS = 5.0
+_PAGES = ("/", "/healthz", "/readyz", "/metrics", "/complaints")
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -51,6 +57,7 @@ class Gateway:
         except BaseException:
             self.routing.stop()
             raise
+        self._seen_at = Layout(config).gateway / f"seen_{config.gateway.port}.json"
         self._access = AccessLog(config.gateway.access_log)
         self._page = Page(self.metrics, self.mirror, self.routing).registry()
         self._sight = sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
@@ -58,11 +65,12 @@ class Gateway:
         self._pages = self._application()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Forward what is below /v1/ without a detour; everything else is the application's."""
+        """Forward without a detour what is no page of its own."""
         if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
+            self.metrics.refused["foreign_site"] += 1
             await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
             return
-        forwarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        forwarded = scope["type"] == "http" and scope["path"] not in _PAGES
         await (self._forwarder if forwarded else self._pages)(scope, receive, send)
 
     def _application(self) -> Starlette:
@@ -81,7 +89,7 @@ class Gateway:
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self._forwarder.open()
         await self.routing.open()
-        noting = asyncio.create_task(self._access.run())
+        noting = [asyncio.create_task(each) for each in (self._access.run(), self._note_seen())]
         self.ready = True
         try:
             yield
@@ -91,9 +99,30 @@ class Gateway:
             self._sight.close()
             await self.routing.close()
             await self.mirror.close()
-            noting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await noting
+            for task in noting:
+                task.cancel()
+            await asyncio.gather(*noting, return_exceptions=True)
+
+    async def _note_seen(self) -> None:
+        """Write down now and then what came and what was not sampled, which doctor reads; a last time at the end."""
+        seen = self.seen
+        try:
+            while True:
+                await asyncio.sleep(_NOTE_SECONDS)
+                before, seen = seen, self.seen
+                if before.requests != seen.requests:
+                    await asyncio.to_thread(self._write, seen)
+        finally:
+            self._write(self.seen)
+
+    @property
+    def seen(self) -> Seen:
+        """What came, and why it is not in the sample."""
+        return self.metrics.seen(self.mirror.stats)
+
+    def _write(self, seen: Seen) -> None:
+        with contextlib.suppress(OSError):  # /metrics says the same
+            note(seen, self._seen_at)
 
     async def _healthz(self, _: Request) -> Response:
         return _plain("ok\n")

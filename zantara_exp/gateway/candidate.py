@@ -99,7 +99,7 @@ class Candidate:
                 await asyncio.wait_for(self._closing.wait(), _LOOK_SECONDS)
                 return
         layout = Layout(self._config)
-        serve = serving(self._config.endpoint, layout.model, layout.state / "gateway")
+        serve = serving(self._config.endpoint, layout.model, layout.gateway)
         try:
             self._endpoint = self._chain(await asyncio.to_thread(self._server.enter_context, serve))
         except ZantaraError as error:

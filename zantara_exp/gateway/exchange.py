@@ -15,6 +15,8 @@ from zantara_exp.gateway.dialects import NotText
 from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
+    from zantara_exp.gateway.dialects import Dialect
+    from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
 
 Event = MutableMapping[str, Any]
@@ -28,15 +30,20 @@ CONNECTION = {
     b"transfer-encoding", b"upgrade",
 }  # fmt: skip
 _NOT_SENT = CONNECTION | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_KINDS = {
+    401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
+    504: "timeout_error",
+}  # fmt: skip
 _READABLE = ("gzip", "deflate", "identity")
 
 
 class Refused(Exception):
     """A request that is answered here, with a status and a reason."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, why: str = "") -> None:
+        """`why`: as it is counted, where the request was sent nowhere."""
         super().__init__(reason)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.why = status, reason, why
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +53,10 @@ class Exchange:
     path: str
     headers: list[tuple[bytes, bytes]]
     began: float = field(default_factory=time.perf_counter)
+    route: Route | None = None
+    """Whom it is for; None until that is known, or where it is for nobody."""
+    refused: str = ""
+    """Why it was sent nowhere, as that is counted."""
     came: float = 0.0
     """When the first attempt at this request began; 0 where this is the first."""
     attempt: int = 1
@@ -84,6 +95,11 @@ class Exchange:
         return next((header_text(value) for found, value in self.headers if found == name), None)
 
     @property
+    def dialect(self) -> Dialect | None:
+        """The API it speaks; None where it asks no chat."""
+        return None if self.route is None else self.route.dialect
+
+    @property
     def waited_since(self) -> float:
         """Since when the user waits."""
         return self.came or self.began
@@ -108,10 +124,10 @@ def header_text(value: bytes) -> str:
 
 async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
     """Answer here, in a shape that both APIs' clients read as an error."""
-    exchange.status, exchange.finished = refused.status, True
+    exchange.status, exchange.finished, exchange.refused = refused.status, True, refused.why
     if refused.status == CLIENT_GONE:
         return
-    kind = "authentication_error" if refused.status == 401 else "api_error"
+    kind = _KINDS.get(refused.status, "api_error" if refused.status >= 500 else "invalid_request_error")
     body = orjson.dumps({"type": "error", "error": {"type": kind, "message": f"zantara gateway: {refused.reason}"}})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

@@ -17,8 +17,6 @@ from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.gateway.access import AccessLog
-from zantara_exp.gateway.answers import body_of, headers_of
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
 from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
     CONNECTION,
@@ -31,6 +29,7 @@ from zantara_exp.gateway.exchange import (
     request_headers,
 )
 from zantara_exp.gateway.metrics import Metrics
+from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
 from zantara_exp.rollout.served import CANDIDATE
@@ -40,7 +39,7 @@ _HEADER_BYTES = 64 * 1024
 
 
 class Forwarder:
-    """The ASGI application below /v1/."""
+    """The ASGI application of all that is no page of the gateway's own."""
 
     def __init__(
         self,
@@ -53,6 +52,7 @@ class Forwarder:
     ) -> None:
         self._config, self._sight, self._routing = config, sight, routing
         self._metrics, self._access = metrics, access
+        self._routes = Routes(config)
         self._token = None if token is None else token.encode()
         self._session: aiohttp.ClientSession | None = None
         self._anew: aiohttp.ClientSession | None = None
@@ -109,11 +109,12 @@ class Forwarder:
         watching: asyncio.Task[None] | None = None
         try:
             self._check_token(exchange)
+            exchange.route = self._routes.find(exchange.path, exchange.headers)
             body = await self._body(receive)
             self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
             if not await self._answered_by_candidate(exchange, send):
-                await self._forward(exchange, scope, body, send)
+                await self._forward(exchange, exchange.route, scope, body, send)
         except Refused as refused:
             await refuse(exchange, refused, send)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -151,42 +152,42 @@ class Forwarder:
 
     async def _answered_by_candidate(self, exchange: Exchange, send: Send) -> bool:
         """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
-        turn = exchange.turn
-        if turn is None or turn.arm != CANDIDATE:
+        turn, dialect = exchange.turn, exchange.dialect
+        if turn is None or dialect is None or turn.arm != CANDIDATE:
             return False
         answer = await self._routing.ask(exchange, turn)
         if answer is None:
             return False
-        body = body_of(exchange.path, turn.chat, answer)
+        body = dialect.written(turn.chat, answer)
         exchange.status, exchange.streamed = 200, turn.chat.stream
-        headers = headers_of(exchange.path, turn.chat, body)
+        headers = dialect.headers(turn.chat, body)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         exchange.first_byte_at = time.perf_counter()
         exchange.bytes_out, exchange.finished = len(body), True
         await send({"type": "http.response.body", "body": body, "more_body": False})
         return True
 
-    async def _forward(self, exchange: Exchange, scope: Event, body: bytes, send: Send) -> None:
+    async def _forward(self, exchange: Exchange, route: Route, scope: Event, body: bytes, send: Send) -> None:
         assert self._session is not None and self._anew is not None  # noqa: S101, PT018  opened at start-up
         exchange.asked = exchange.listening_since = time.perf_counter()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  uvicorn runs each request in one
         self._under_way[exchange] = task
+        url = self._address(route, scope)
         try:
-            await self._pass(self._session, exchange, scope, body, send)
+            await self._pass(self._session, exchange, url, scope["method"], body, send)
         except aiohttp.ClientConnectionError:
             if not exchange.kept or exchange.status:
                 raise
-            await self._pass(self._anew, exchange, scope, body, send)
+            await self._pass(self._anew, exchange, url, scope["method"], body, send)
 
     async def _pass(
-        self, session: aiohttp.ClientSession, exchange: Exchange, scope: Event, body: bytes, send: Send
+        self, session: aiohttp.ClientSession, exchange: Exchange, url: URL, method: str, body: bytes, send: Send
     ) -> None:
-        url, headers = self._address(exchange, scope), request_headers(exchange.headers)
         asking = session.request(
-            scope["method"],
+            method,
             url,
-            headers=headers,
+            headers=request_headers(exchange.headers),
             data=body or None,
             allow_redirects=False,
             trace_request_ctx=exchange,
@@ -213,13 +214,10 @@ class Forwarder:
             exchange.finished = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _address(self, exchange: Exchange, scope: Event) -> URL:
-        anthropic = exchange.path.startswith(MESSAGES) or exchange.header(b"anthropic-version") is not None
-        base = self._config.anthropic_url if anthropic else self._config.openai_url
-        query = scope["query_string"].decode("latin-1")
+    def _address(self, route: Route, scope: Event) -> URL:
         raw = scope.get("raw_path") or scope["path"].encode()
-        path = raw.partition(b"?")[0].decode("latin-1")
-        return URL(base.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
+        path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
+        return URL(self._routes.address(route, path, query), encoded=True)
 
     def _count_added(self, exchange: Exchange, after_seconds: float) -> None:
         """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
@@ -238,8 +236,10 @@ class Forwarder:
         exchange.ended = time.perf_counter()
         took_ms = (exchange.ended - exchange.began) * 1000
         self._metrics.in_flight -= 1
-        known = exchange.path if exchange.path in (MESSAGES, COMPLETIONS) else "other"
+        known = "other" if exchange.dialect is None else exchange.dialect.path
         self._metrics.requests[known, exchange.status] += 1
+        if exchange.refused:
+            self._metrics.refused[exchange.refused] += 1
         self._sight.over(exchange)
         self._access.note(
             {
@@ -247,8 +247,14 @@ class Forwarder:
                 "bytes_out": exchange.bytes_out, "streamed": exchange.streamed,
                 "sampled": exchange.chat is not None, "arm": exchange.turn and exchange.turn.arm,
                 "primary_asked": exchange.asked > 0, "whole": exchange.finished,
+                **({"refused": exchange.refused, "at": _begins(exchange.path)} if exchange.refused else {}),
             }
         )  # fmt: skip
+
+
+def _begins(path: str) -> str:
+    """Enough of a path that belongs nowhere to know it again; what follows may name somebody."""
+    return "/".join(path.split("/")[:3])[:60]
 
 
 async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:

@@ -38,19 +38,19 @@ def serve(config: Config, context: Context) -> StageResult:
         gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
         server.run(sockets=[listening])
         gc.unfreeze()
-    stats = gateway.mirror.stats
-    served = gateway.metrics.requests.total()
+    stats, seen = gateway.mirror.stats, gateway.seen
     return StageResult(
         {
-            "requests": str(served),
+            "requests": str(seen.requests),
             "sampled": str(stats.sampled),
+            **({"not sampled": seen.why} if seen.why else {}),
             "compared": str(stats.compared),
             "out of scope": ", ".join(f"{reason}: {count}" for reason, count in stats.set_aside.items()) or "none",
             "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
             **_of_rollout(gateway),
             "log": str(context.layout.logs),
         },
-        metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
+        metrics={"serve/requests": float(seen.requests), "shadow/comparisons": float(stats.compared)},
         next_command=command("stage=report"),
     )
 
