@@ -55,7 +55,7 @@ class Movable:
     @classmethod
     def of(cls, config: Config) -> Movable:
         """That of the config's rollout and candidate."""
-        return cls(config.rollout, config.endpoint.max_tokens)
+        return cls(config.rollout, config.endpoint.longest_answer)
 
     def request(self, asked: Asked) -> str:
         """Why a request stays with the primary whatever it is about; empty where it need not.
