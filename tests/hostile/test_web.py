@@ -159,6 +159,14 @@ def test_other_machines_need_the_token(tmp_path: Path) -> None:
     assert compose([]).review.host == compose([]).gateway.host == "127.0.0.1"
 
 
+def test_a_name_that_config_gives_the_gateway_is_its_own(workdir: Path) -> None:
+    named = "gateway.hosts=[host.docker.internal]"
+    with primary_at(Primary()) as url, gateway_at(url, "http://127.0.0.1:1/v1", named) as (address, running):
+        for host, status in (("Host.docker.internal:8800", 200), ("evil.example", 403), ("localhost", 200)):
+            assert httpx.post(f"{address}/v1/messages", json={}, headers={"Host": host}).status_code == status
+        assert running.metrics.refused == {"foreign_site": 1}
+
+
 @pytest.fixture
 def gateway(workdir: Path) -> Iterator[str]:
     with raw_server(Candidate()) as answers, primary_at(Primary()) as url, gateway_at(url, answers) as (address, _):

@@ -47,6 +47,12 @@ class Gateway:
         "asked. A client that says how long it waits gives it half of that at most.",
         gt=0, le=60,
     )  # fmt: skip
+    late_seconds: float = setting(
+        0.5,
+        "A candidate that is given up after so long, by us or by a client that hangs up, has failed: for its breaker, "
+        "the guardrails and the log. Sooner says nothing of it.",
+        gt=0, le=60,
+    )  # fmt: skip
     connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)
     timeout_seconds: float = setting(600.0, "The longest silence of a primary that is answering.", gt=0, le=3600)
     max_body_bytes: int = setting(33_554_432, "A larger request is refused with 413.", ge=1000)

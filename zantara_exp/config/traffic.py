@@ -12,6 +12,13 @@ KINDS = ("local", "openai", "huggingface", "azure", "anthropic", "bedrock", "run
 """Each but `local` has its client in `zantara_exp.endpoints.build.CLIENTS`."""
 
 _EFFORT, _THINKING = ("openai", "huggingface", "azure"), ("anthropic", "bedrock")
+FAILURES = (
+    "timeout", "refused", "overloaded", "rate_limited", "unauthorized", "bad_request", "server_error", "bad_answer",
+    "cut", "empty_answer", "too_large", "other",
+)  # fmt: skip
+"""Why a call can fail; `zantara_exp.endpoints.base.Reason`, but for what the breaker itself refuses."""
+ABOUT_REQUESTS = ("bad_request", "cut", "too_large")
+"""Failures that may be of one request alone: too long for the model, filtered, or answered without an end."""
 
 
 @dataclass
@@ -60,6 +67,17 @@ class Breaker:
 
     failures: int = setting(5, "Consecutive failures that open the breaker.", ge=1, le=1000)
     cooldown_seconds: float = setting(5.0, "How long it stays open before one call probes the endpoint.", gt=0, le=3600)
+    counts: list[str] = setting(
+        [each for each in FAILURES if each not in ABOUT_REQUESTS],
+        "Failures that say something of the endpoint's health; the others, which one user's requests may cause, "
+        "neither open nor close the breaker.",
+    )
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Only failures that there are can count."""
+        unknown = [each for each in self.counts if each not in FAILURES]
+        if unknown or not self.counts:
+            yield "counts", f"must be some of {', '.join(FAILURES)}, not {', '.join(unknown) or 'none'}"
 
 
 @dataclass

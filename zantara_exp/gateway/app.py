@@ -51,6 +51,7 @@ class Gateway:
         self._token = token = _token(config.gateway)
         # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
         self._guarded = token is None and is_loopback(config.gateway.host)
+        self._own = frozenset(host.lower() for host in config.gateway.hosts)
         self.routing = Routing(config, self.metrics)
         try:
             self.mirror = ShadowMirror(config)
@@ -66,8 +67,9 @@ class Gateway:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Forward without a detour what is no page of its own."""
-        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
+        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"], self._own):
             self.metrics.refused["foreign_site"] += 1
+            self._access.note({"method": scope["method"], "status": 403, "refused": "foreign_site"})
             await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
             return
         forwarded = scope["type"] == "http" and scope["path"] not in _PAGES

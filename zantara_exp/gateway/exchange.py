@@ -29,6 +29,11 @@ CONNECTION = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
 }  # fmt: skip
+_WHOLE_SECONDS = b"x-stainless-timeout"
+_WAITS = (b"x-zantara-budget", b"x-stainless-read-timeout", _WHOLE_SECONDS)
+"""How long a client says that it waits, in seconds: by our own header, or as the official clients for Python and for
+TypeScript say it. The latter cut their milliseconds down to whole seconds."""
+_LESS_THAN_A_SECOND = 0.5
 _NOT_SENT = CONNECTION | {b"host", b"content-length", b"expect", b"accept-encoding"}
 _KINDS = {
     401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
@@ -106,12 +111,16 @@ class Exchange:
 
     def patience(self) -> float | None:
         """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""
-        said = self.header(b"x-zantara-budget") or self.header(b"x-stainless-read-timeout")
-        try:
-            seconds = float(said or "nan")
-        except ValueError:
-            return None
-        return seconds / 2 if seconds > 0 else None
+        for name in _WAITS:
+            try:
+                seconds = float(self.header(name) or "nan")
+            except ValueError:
+                continue
+            if name == _WHOLE_SECONDS and seconds == 0:
+                seconds = _LESS_THAN_A_SECOND
+            if seconds > 0:
+                return seconds / 2
+        return None
 
 
 def header_text(value: bytes) -> str:

@@ -90,7 +90,14 @@ class Routes:
     """The routes of one config."""
 
     def __init__(self, config: Gateway) -> None:
-        self._urls = {name: getattr(config, f"{name}_url") for name in (*UPSTREAMS, OTHER)}
+        self._urls = {
+            ANTHROPIC: config.anthropic_url,
+            OPENAI: config.openai_url,
+            AZURE: config.azure_url,
+            BEDROCK: config.bedrock_url,
+            VERTEX: config.vertex_url,
+            OTHER: config.other_url,
+        }
         self._hosts = {name: _host(url) for name, url in self._urls.items() if url}
         self._own = frozenset(each.lower() for each in config.hosts)
         self._foreign_keys = config.foreign_keys
@@ -109,7 +116,8 @@ class Routes:
 
     def address(self, route: Route, raw_path: str, query: str) -> str:
         """The upstream's address for a path as it came, still encoded."""
-        return f"{self._urls[route.upstream].rstrip('/')}{route.prefix}{raw_path}" + (f"?{query}" if query else "")
+        url = self._urls[route.upstream] or ""
+        return f"{url.rstrip('/')}{route.prefix}{raw_path}" + (f"?{query}" if query else "")
 
     def _check_address(self, route: Route) -> None:
         if self._urls[route.upstream]:

@@ -7,6 +7,7 @@ routed at all. Everything else is the primary's, and in no arm.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -136,7 +137,13 @@ class Routing:
         messages: list[Message] = [{"role": "system", "content": system}]
         messages += [{"role": each["role"], "content": each["content"]} for each in chat.history]
         messages.append({"role": "user", "content": chat.message})
-        turn.answer = await self._candidate.answer(messages, exchange.patience())
+        began = time.perf_counter()
+        try:
+            turn.answer = await self._candidate.answer(messages, exchange.patience())
+        except asyncio.CancelledError:
+            if exchange.status == CLIENT_GONE_STATUS:
+                turn.answer = self._candidate.left(began)
+            raise
         return turn.answer if turn.answer.error is None else None
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
@@ -147,7 +154,7 @@ class Routing:
         failure = None if own is None or own.error is None else own.error.value
         if exchange.status == CLIENT_GONE_STATUS:
             error = CLIENT_GONE
-            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY else CANDIDATE
+            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY or failure else CANDIDATE
         self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
         if own is not None:
             self._metrics.candidate.observe(own.latency_ms / 1000)
