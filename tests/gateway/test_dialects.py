@@ -1,6 +1,8 @@
 """What the gateway reads in the requests and answers of each API, and what it writes in their place."""
 
 import json
+import struct
+import zlib
 from typing import Any
 
 import pytest
@@ -8,7 +10,17 @@ import pytest
 from tests.shadow.primary import responses_frames, responses_whole
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.endpoints.base import Answer
-from zantara_exp.gateway.dialects import COMPLETIONS, CUT, DIALECTS, MESSAGES, RESPONSES, Chat, Dialect, NotText
+from zantara_exp.gateway.dialects import (
+    BEDROCK_STREAM,
+    COMPLETIONS,
+    CUT,
+    DIALECTS,
+    MESSAGES,
+    RESPONSES,
+    Chat,
+    Dialect,
+    NotText,
+)
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE, Movable
 from zantara_exp.usage import Usage
 
@@ -173,9 +185,32 @@ def test_a_refusal_is_no_whole_answer() -> None:
     assert COMPLETIONS.read_answer(body, True).finish_reason == "refusal"
 
 
+def test_bedrocks_frames() -> None:
+    """Frames as botocore 1.43 reads and AWS documents them; a stream that is cut anywhere is no answer."""
+    chat = read(BEDROCK_STREAM, anthropic_version="bedrock-2023-05-31", max_tokens=500, messages=[USER])
+    assert (chat.stream, MOVABLE.request(chat.asked)) == (True, "")
+    body = BEDROCK_STREAM.written(chat, Answer("Ciao!", "m", "openai", 1.0, Usage(9, output=4), None, "stop"))
+    length, headers = struct.unpack_from(">II", body)
+    assert struct.unpack_from(">I", body, 8)[0] == zlib.crc32(body[:8])
+    assert struct.unpack_from(">I", body, length - 4)[0] == zlib.crc32(body[: length - 4])
+    assert body[12 : 12 + headers] == (
+        b"\x0b:event-type\x07\x00\x05chunk\x0d:content-type\x07\x00\x10application/json"
+        b"\x0d:message-type\x07\x00\x05event"
+    )
+    assert not BEDROCK_STREAM.begins_text(body[:length])
+    assert BEDROCK_STREAM.begins_text(body)
+    for kept in range(len(body)):
+        with pytest.raises(NotText, match=CUT):
+            BEDROCK_STREAM.read_answer(body[:kept], streamed=True)
+    for wrong in (b"\xff" * 40, b"\0" * 40, body[:12] + b"x" * 300):
+        with pytest.raises(NotText):
+            BEDROCK_STREAM.read_answer(wrong, streamed=True)
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_written_is_read_again(dialect: Dialect, stream: bool) -> None:
+    stream = stream or dialect is BEDROCK_STREAM
     chat = read(dialect, messages=[USER], input="Ciao", stream=stream, stream_options={"include_usage": True})
     for finish, read_as in (("stop", ("stop", "end_turn")), ("length", ("length", "max_tokens"))):
         body = dialect.written(chat, Answer("Ciao \n\n data: è", "m", "openai", 1.0, Usage(9, output=4), None, finish))

@@ -15,7 +15,7 @@ from tests.shadow.test_mirror import logged, wait_for
 from zantara_exp.config import compose
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.errors import ConfigError
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, RESPONSES, Dialect
+from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
 from zantara_exp.gateway.routes import Routes
 
@@ -46,6 +46,7 @@ PLACES: list[tuple[str, str, Dialect | None]] = [
     ("/anthropic/v1/messages", f"{ALL.azure_url}/anthropic/v1/messages", MESSAGES),
     ("/model/anthropic.claude-haiku-4-5-v1:0/invoke", f"{ALL.bedrock_url}/model/anthropic.claude-haiku-4-5-v1:0/invoke",
      MESSAGES),
+    ("/model/m/invoke-with-response-stream", f"{ALL.bedrock_url}/model/m/invoke-with-response-stream", BEDROCK_STREAM),
     ("/model/m/converse", f"{ALL.bedrock_url}/model/m/converse", None),
     (f"/v1{VERTEX}:rawPredict", f"{ALL.vertex_url}/v1{VERTEX}:rawPredict", MESSAGES),
     (f"/v1{VERTEX}:streamRawPredict", f"{ALL.vertex_url}/v1{VERTEX}:streamRawPredict", MESSAGES),
@@ -102,6 +103,8 @@ def test_a_signature_of_amazons_cannot_be_passed_on_and_a_bearer_key_can() -> No
     with pytest.raises(Refused, match="AWS_BEARER_TOKEN_BEDROCK"):
         find(ALL, "/model/m/invoke", authorization="AWS4-HMAC-SHA256 Credential=a/b, Signature=c")
     assert find(ALL, "/model/m/invoke", authorization="Bearer ABSKx") == "bedrock"
+    own = GatewayConfig(bedrock_url="http://signs-anew.internal")
+    assert find(own, "/model/m/invoke", authorization="AWS4-HMAC-SHA256 Credential=a/b, Signature=c") == "bedrock"
 
 
 def test_config_says_what_else_is_passed_on() -> None:

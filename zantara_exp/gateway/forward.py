@@ -17,6 +17,7 @@ from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.gateway.access import AccessLog
+from zantara_exp.gateway.dialects import DIALECTS
 from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
     CONNECTION,
@@ -36,6 +37,8 @@ from zantara_exp.rollout.served import CANDIDATE
 
 _HEADER_BYTES = 64 * 1024
 """Of one header of the primary's; a longer one is no answer that could be passed on."""
+
+_STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
 
 
 class Forwarder:
@@ -195,7 +198,7 @@ class Forwarder:
         async with asking as response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
-            exchange.streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+            exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
             exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
@@ -243,7 +246,8 @@ class Forwarder:
         self._sight.over(exchange)
         self._access.note(
             {
-                "method": method, "path": known, "status": exchange.status, "ms": round(took_ms, 2),
+                "method": method, "path": known, "to": exchange.route and exchange.route.upstream,
+                "status": exchange.status, "ms": round(took_ms, 2),
                 "bytes_out": exchange.bytes_out, "streamed": exchange.streamed,
                 "sampled": exchange.chat is not None, "arm": exchange.turn and exchange.turn.arm,
                 "primary_asked": exchange.asked > 0, "whole": exchange.finished,

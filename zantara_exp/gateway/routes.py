@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from zantara_exp.config.gateway import Gateway, is_loopback
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, RESPONSES, Dialect
+from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
 from zantara_exp.sites import host_of
 
@@ -67,6 +67,7 @@ ROUTES = (
     _row(AZURE, r"/anthropic/v1/messages/?", MESSAGES),
     _row(AZURE, r"/(?:openai|anthropic)/.*"),
     _row(BEDROCK, r"/model/[^/]+/invoke", MESSAGES),
+    _row(BEDROCK, r"/model/[^/]+/invoke-with-response-stream", BEDROCK_STREAM),
     _row(BEDROCK, r"/model/[^/]+/.*"),
 )
 """The first that fits the whole path holds."""
@@ -147,7 +148,7 @@ class Routes:
             if name not in _KEY_HEADERS:
                 continue
             key = value.decode("latin-1").removeprefix("Bearer ").strip()
-            if key.startswith(_SIGNATURE):
+            if key.startswith(_SIGNATURE) and _provider_of(self._hosts[route.upstream]) == BEDROCK:
                 raise Refused(400, _SIGNED, "signed_for_here")
             owner = VERTEX if name == b"x-goog-api-key" else _owner_of(key)
             if owner is None or owner == route.upstream or self._foreign_keys:

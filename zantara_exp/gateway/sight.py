@@ -84,7 +84,7 @@ class Sight:
         if exchange.answer is None:
             return
         awaited = exchange.dialect if exchange.streamed and exchange.first_token_ms is None else None
-        if awaited is not None and awaited.first_text.search(chunk):
+        if awaited is not None and awaited.begins_text(chunk):
             exchange.first_token_ms = (came - exchange.asked) * 1000
         exchange.answer += chunk
         if len(exchange.answer) > self._config.mirrored_bytes:

@@ -92,6 +92,7 @@ class Dialect(ABC):
     """The fields of a request that are the chat itself."""
     first_text: ClassVar[re.Pattern[bytes]]
     """What the first piece of text in a stream is known by, which thinking is not."""
+    stream_type: ClassVar[bytes] = b"text/event-stream"
     id_header: ClassVar[bytes]
     """The header that its provider numbers answers in."""
 
@@ -101,7 +102,7 @@ class Dialect(ABC):
             asked = json_object(body)
         except NotText:
             return Chat("", (), "", None, unshowable=UNREADABLE)
-        stream = bool(asked.get("stream"))
+        stream = self._streams(asked)
         options = {name: value for name, value in asked.items() if name not in self.chat_fields}
         try:
             system, turns = self._spoken(asked)
@@ -115,7 +116,7 @@ class Dialect(ABC):
 
     def read_answer(self, body: bytes, streamed: bool) -> Said:
         """The answer to a request, whole or as the bytes of its stream. Raises NotText."""
-        return self._streamed(events_of(body)) if streamed else self._whole(json_object(body))
+        return self._streamed(self._events_of(body)) if streamed else self._whole(json_object(body))
 
     def written(self, chat: Chat, answer: Answer) -> bytes:
         """The candidate's answer as this API gives it. What the candidate did not count is 0: clients read numbers."""
@@ -123,13 +124,26 @@ class Dialect(ABC):
 
     def headers(self, chat: Chat, body: bytes) -> list[tuple[bytes, bytes]]:
         """Those of the candidate's answer, with an id where the API has it."""
-        kind = b"text/event-stream; charset=utf-8" if chat.stream else b"application/json"
+        text = b"; charset=utf-8" if self.stream_type.startswith(b"text/") else b""
+        kind = self.stream_type + text if chat.stream else b"application/json"
         return [
             (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
             (self.id_header, b"req_" + uuid4().hex[:24].encode()),
             (ANSWERED_BY, b"candidate"),
         ]
+
+    def begins_text(self, chunk: bytes) -> bool:
+        """Whether a piece of the stream holds text, and not only thoughts."""
+        return self.first_text.search(chunk) is not None
+
+    def _streams(self, asked: Mapping[str, Any]) -> bool:
+        """Whether the answer is to be a stream."""
+        return bool(asked.get("stream"))
+
+    def _events_of(self, body: bytes) -> Iterator[dict[str, Any]]:
+        """The events of a stream. Raises NotText."""
+        return server_sent(body)
 
     @abstractmethod
     def _spoken(self, asked: dict[str, Any]) -> Spoken:
@@ -171,7 +185,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def events_of(body: bytes) -> Iterator[dict[str, Any]]:
+def server_sent(body: bytes) -> Iterator[dict[str, Any]]:
     """The JSON objects of server-sent events; all these APIs write each on one line."""
     for line in body.splitlines():
         data = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
