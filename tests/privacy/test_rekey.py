@@ -8,6 +8,7 @@ import pytest
 
 from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import GONE, KEY, USERS, dataset, hashed, logs, settings, traces
+from tests.shadow.examples import read_folder
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import forgotten_users, save
 from zantara_exp.dataset.prepare import prepare
@@ -15,7 +16,6 @@ from zantara_exp.dataset.splits import known_users
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.rekey import rekey
-from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison
 
 NEW = "a-new-key-of-at-least-sixteen-characters"
@@ -40,7 +40,9 @@ def test_everything_is_under_the_new_key(layout: Layout, workdir: Path) -> None:
 
     assert known_users(layout) == {hashed(u, NEW): before[hashed(u)] for u in USERS}
     assert {row["user"] for row in rows_of(layout.raw_conversations)} == {hashed(user, NEW) for user in USERS}
-    compared = [item for item in read_log(layout.logs, lambda user: hashed(user, NEW)) if isinstance(item, Comparison)]
+    compared = [
+        item for item in read_folder(layout.logs, lambda user: hashed(user, NEW)) if isinstance(item, Comparison)
+    ]
     assert {item.user for item in compared} == {hashed(user, NEW) for user in USERS}
     # version 1 says nothing; of the others nobody can compute the places again
     assert {item.sampling.reason for item in compared} == {None, "rekeyed"}

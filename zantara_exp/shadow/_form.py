@@ -19,8 +19,6 @@ _ANSWER = (
     *("latency_ms", "waited_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
     *("billed_usd", "billed_basis", "billed_price_date", "billed_seconds"),
 )
-AGAIN = ("tokens_input", "tokens_output", "cost_usd", "cost_basis")
-"""What says again, in an older version's words, what is read elsewhere."""
 NAMES = (
     *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
