@@ -12,6 +12,7 @@ from tests.dataset.support import context_of
 from tests.privacy.world import DAY, GONE, KEY, USERS, chats, comparison, hashed, served, settings
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.importing import import_file
+from zantara_exp.io.database import LOG
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.io.table import Row, Table
 from zantara_exp.layout import Layout
@@ -40,7 +41,7 @@ def test_the_tables_hold_nothing_of_him_and_spools_still_know_their_end(
         monkeypatch.setenv(variable, server.conninfo("logs"))
     here = ["log=postgres", "rollout.state=postgres", "rollout.state_url_env=ROLLOUT_DATABASE_URL"]
     config = settings(*here, f"privacy.users=[{hashed(GONE)}]")
-    layout, table = Layout(config), Table(COMPARISONS, "LOG_DATABASE_URL", "log=postgres")
+    layout, table = Layout(config), Table(COMPARISONS, "LOG_DATABASE_URL", LOG)
     lines = [to_line(comparison(user, 0)).decode().rstrip("\n") for user in [*USERS, GONE]]
     table.add([Row("spool", number, line) for number, line in enumerate(lines, 1)])
     sink = open_sink(config, layout)

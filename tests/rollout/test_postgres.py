@@ -136,7 +136,8 @@ def test_an_account_that_may_only_read_and_write_the_table(store: PostgresStore,
         connection.execute("grant select, insert, update on zantara_rollout to keeper")
         monkeypatch.setenv(URL, server.conninfo("rollout").replace("user=postgres", "user=keeper"))
         with closing(PostgresStore(URL)) as ours:
-            assert ours._connected().info.user == "keeper"
+            with ours._database.used() as opened:
+                assert opened.info.user == "keeper"
             assert ours.swap(ours.read(), replace(RUN, percent=25.0)).version == 2
         connection.execute("drop owned by keeper")
         connection.execute("drop role keeper")

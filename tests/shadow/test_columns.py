@@ -117,8 +117,8 @@ def test_what_is_odd_is_read_as_the_reader_reads_it(line: bytes) -> None:
     [
         b"",
         GOOD[: len(GOOD) // 2],
-        changed(b'"epoch":"e1"', b'"epoch":5'),
-        changed(b'"epoch":"e1"', b'"epoch":"e"1"'),
+        changed(b'"candidate_id":"e1"', b'"candidate_id":5'),
+        changed(b'"candidate_id":"e1"', b'"candidate_id":"e"1"'),
         changed(b"120.5", b'"120.5"'),
         changed(b"120.5", b"1e308"),
         orjson.dumps(version_1()),

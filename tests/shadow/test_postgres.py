@@ -25,6 +25,7 @@ from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.io.database import LOG
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.io.table import Table
 from zantara_exp.layout import Layout
@@ -208,7 +209,7 @@ def test_a_line_that_is_edited_is_seen_by_every_reader(database: str) -> None:
             log.write(comparison(number))
     with open_log(config, Layout(config)) as found:
         assert found.facts.count().to_pyarrow().as_py() == 5
-    with closing(Table(COMPARISONS, "LOG_DATABASE_URL", "log=postgres")) as table:
+    with closing(Table(COMPARISONS, "LOG_DATABASE_URL", LOG)) as table:
         assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=True) == 1
         assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=False) == 1
         assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=False) == 0

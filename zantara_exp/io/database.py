@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.errors import ZantaraError
+from zantara_exp.io.address import database_url
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _CONNECT_SECONDS = 3
-_STATEMENT_MS = 30_000
+
+
+LOG, STATE = ("log=postgres", "log=jsonl"), ("rollout.state=postgres", "rollout.state=file")
+"""What asks for a database, and what does without."""
+
+
+class UnusableDatabaseError(ZantaraError):
+    """The database is away, refuses, or takes too long."""
 
 
 class Database:
     """One connection, opened again after it was lost; threads take turns."""
 
-    def __init__(self, variable: str, setting: str) -> None:
-        """`setting`: what asked for it, as `log=postgres`. Raises MissingRequirementError where there is no URL."""
+    def __init__(self, variable: str, asked_by: tuple[str, str], statement_ms: int = 30_000) -> None:
+        """`asked_by`: LOG or STATE; `statement_ms`: the longest that the database, or the network, may be silent.
+
+        Raises MissingRequirementError where the variable holds no URL.
+        """
         self.variable = variable
-        self._setting = setting
-        self._url = checked_url(variable, setting)
+        self._statement_ms = statement_ms
+        self._setting = asked_by[0]
+        self._url = database_url(variable, *asked_by)
         self._connection: Connection | None = None
         self._turn = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, which may have been lost meanwhile."""
+        return self._connection is not None
 
     @property
     def identity(self) -> str:
@@ -38,26 +54,27 @@ class Database:
         return hashlib.sha256(repr([parts.get(key) for key in ("host", "port", "dbname")]).encode()).hexdigest()[:16]
 
     @contextmanager
-    def used(self, statement_ms: int = _STATEMENT_MS) -> Iterator[Connection]:
-        """A transaction; trouble with it drops the connection. Raises ZantaraError where the database cannot be used.
+    def used(self, statement_ms: int = 0) -> Iterator[Connection]:
+        """A transaction; trouble with it drops the connection. Raises UnusableDatabaseError where it cannot be had.
 
-        What it needs is set in the transaction, nothing in the session: a pooler may give each another connection.
+        `statement_ms`: another time for once. What it needs is set in the transaction, nothing in the session: a pooler
+        may give each another connection.
         """
         import psycopg
 
-        try:
-            with self._turn:
+        with self._turn:
+            try:
                 connection = self._opened()
                 with connection.transaction():
-                    connection.execute(f"set local statement_timeout = {int(statement_ms)}")
+                    connection.execute(f"set local statement_timeout = {int(statement_ms or self._statement_ms)}")
                     yield connection
-        except psycopg.Error as broken:
-            self.close()
-            # The driver's words may quote the URL, which holds the password: only the kind of trouble is said.
-            raise ZantaraError(
-                f"{self._setting}: the database of {self.variable} cannot be used: {type(broken).__name__}",
-                f"check {self.variable}, and that the account may create and use tables named zantara_...",
-            ) from None
+            except psycopg.Error as broken:
+                self.close()
+                # The driver's words may quote the URL, which holds the password: only the kind of trouble is said.
+                raise UnusableDatabaseError(
+                    f"{self._setting}: the database of {self.variable} cannot be used: {type(broken).__name__}",
+                    f"check {self.variable}, and that the account may create and use tables named zantara_...",
+                ) from None
 
     def _opened(self) -> Connection:
         import psycopg
@@ -68,7 +85,7 @@ class Database:
                 autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
                 client_encoding="utf8",
-                tcp_user_timeout=_STATEMENT_MS,
+                tcp_user_timeout=self._statement_ms,
                 application_name="zantara-exp",
                 prepare_threshold=None,
             )
@@ -83,21 +100,3 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def checked_url(variable: str, setting: str) -> str:
-    """The URL that the variable holds. Raises MissingRequirementError where it holds none."""
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-
-    url = os.environ.get(variable, "").strip()
-    name, _, value = setting.partition("=")
-    other = "file" if name == "rollout.state" else "jsonl"
-    how = f"export {variable}=postgresql://user:password@host:5432/database, or take {name}={other}"
-    if not url:
-        raise MissingRequirementError(f"{name}={value} reads {variable}, which is not set", how)
-    try:
-        conninfo_to_dict(url)
-    except psycopg.Error:  # its message may quote the URL
-        raise MissingRequirementError(f"{variable} is no URL of a PostgreSQL database", how) from None
-    return url

@@ -77,9 +77,9 @@ class Day(NamedTuple):
 class Table(Database):
     """The table of one kind of events, made where it is not there."""
 
-    def __init__(self, kind: Kind, variable: str, setting: str) -> None:
+    def __init__(self, kind: Kind, variable: str, asked_by: tuple[str, str]) -> None:
         """As Database."""
-        super().__init__(variable, setting)
+        super().__init__(variable, asked_by)
         self.kind = kind
 
     def _sql(self, text: str) -> str:

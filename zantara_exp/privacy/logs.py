@@ -16,6 +16,7 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.records import Record
+from zantara_exp.io.database import LOG, STATE
 from zantara_exp.io.events import COMPARISONS, COMPLAINTS, SERVED, Kind, event_files
 from zantara_exp.io.lines import QUARANTINE
 from zantara_exp.io.packed import reading
@@ -23,7 +24,6 @@ from zantara_exp.io.table import Table
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
 from zantara_exp.privacy.whose import Whose
-from zantara_exp.rollout.served_store import SETTING
 from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.record import SCHEMA_VERSION
 
@@ -73,7 +73,9 @@ def comparison_edit(whose: Whose, unreadable: str) -> Edit:
             return None
         if record.get("record") == "drops":
             return line
-        counts = {name: record.get(name) for name in ("epoch", "timestamp", "dropped")}
+        counts = {
+            name: record.get(name) for name in ("candidate_id", "epoch", "timestamp", "dropped") if name in record
+        }
         return orjson.dumps({"schema_version": SCHEMA_VERSION, "record": "drops", **counts})
 
     return edit
@@ -140,15 +142,15 @@ def waiting_in_spools(layout: Layout, whose: Whose) -> int:
 
 
 def _in_table(config: Config, kind: Kind, edit: Edit, dry: bool) -> int:
-    variable, setting = config.rollout.state_url_env, SETTING
+    variable, asked_by = config.rollout.state_url_env, STATE
     if kind == COMPARISONS:
-        variable, setting = config.log.url_env, "log=postgres"
+        variable, asked_by = config.log.url_env, LOG
 
     def change(line: str) -> str | None:
         now = edit(line.encode())
         return None if now is None else now.decode()
 
-    with closing(Table(kind, variable, setting)) as table:
+    with closing(Table(kind, variable, asked_by)) as table:
         return table.edit(change, dry)
 
 

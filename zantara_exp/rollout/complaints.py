@@ -22,11 +22,12 @@ from uuid import uuid4
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.io.database import STATE
 from zantara_exp.io.events import COMPLAINTS, day_file
 from zantara_exp.io.lines import append_lines
 from zantara_exp.io.table import Row, Table
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.served_store import SETTING, events_of
+from zantara_exp.rollout.served_store import events_of
 from zantara_exp.shadow.identity import hash_user
 
 _log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def note_complaint(config: Config, layout: Layout, user: str, moment: datetime) 
     moment = moment.astimezone(UTC)
     line = orjson.dumps({"timestamp": moment, "user": user}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
     if config.rollout.state == "postgres":
-        with closing(Table(COMPLAINTS, config.rollout.state_url_env, SETTING)) as table:
+        with closing(Table(COMPLAINTS, config.rollout.state_url_env, STATE)) as table:
             table.add([Row(uuid4().hex, len(line), line.decode().rstrip("\n"))])
         return
     _, trouble = append_lines(day_file(layout.logs, COMPLAINTS, moment.date().isoformat()), [line])

@@ -11,12 +11,12 @@ from itertools import groupby
 
 from zantara_exp.config.schema import Config
 from zantara_exp.io.daily_files import DailyFiles, Destination
+from zantara_exp.io.database import STATE
 from zantara_exp.io.event_log import EventLog, lines_of
 from zantara_exp.io.events import SERVED, Kind
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import Served, from_line, to_line
 
-SETTING = "rollout.state=postgres"
 _MEGABYTE = 1_000_000
 _SEND_SECONDS = 0.5
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def open_sink(config: Config, layout: Layout) -> Destination:
     from zantara_exp.io.spool import Spool
     from zantara_exp.io.table import Table
 
-    table = Table(SERVED, config.rollout.state_url_env, SETTING)
+    table = Table(SERVED, config.rollout.state_url_env, STATE)
     return Spool(layout.served_spool, table, _SEND_SECONDS, config.log.spool_mb * _MEGABYTE)
 
 
@@ -55,7 +55,7 @@ def events_of(config: Config, layout: Layout, kind: Kind) -> EventLog:
     from zantara_exp.io.table import Table
 
     spool = layout.served_spool if kind == SERVED else None
-    return EventLog(kind, layout.logs, Table(kind, config.rollout.state_url_env, SETTING), spool)
+    return EventLog(kind, layout.logs, Table(kind, config.rollout.state_url_env, STATE), spool)
 
 
 def read_served(config: Config, layout: Layout, since: datetime) -> Iterator[Served]:

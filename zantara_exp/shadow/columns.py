@@ -40,7 +40,9 @@ COLUMNS = (
 )
 """What is read of a line."""
 _ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
-_READ = np.array([name in COLUMNS for name in NAMES])
+_CALLED = {"candidate_id": "epoch"}
+"""What a column is called where it has another name than the line's key."""
+_READ = np.array([_CALLED.get(name, name) in COLUMNS for name in NAMES])
 _EMPTY = ("query", "primary_response", "candidate_response")
 """Texts that are empty where there is none."""
 _NUMBER = r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
@@ -156,7 +158,8 @@ def _texts(form: Form) -> dict[str, Any]:
     begins, stops = form.begins.take(which, axis=1) + quote, form.stops.take(which, axis=1) - quote
     null = form.null.take(which, axis=1)
     texts, size = _unescaped(form, _spans(form.content, begins, stops, null), begins, stops, quote), len(begins)
-    return {NAMES[column]: texts.slice(place * size, size) for place, column in enumerate(which)}
+    names = [_CALLED.get(NAMES[column], NAMES[column]) for column in which]
+    return {name: texts.slice(place * size, size) for place, name in enumerate(names)}
 
 
 def _unescaped(form: Form, texts: Any, begins: Any, stops: Any, quote: Any) -> Any:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.io.daily_files import DailyFiles, Destination
+from zantara_exp.io.database import LOG
 from zantara_exp.io.event_log import EventLog
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.layout import Layout
@@ -42,7 +43,7 @@ def destination_of(config: Config) -> Destination:
     from zantara_exp.io.spool import Spool
     from zantara_exp.io.table import Table
 
-    table = Table(COMPARISONS, config.log.url_env, "log=postgres")
+    table = Table(COMPARISONS, config.log.url_env, LOG)
     return Spool(layout.log_spool, table, config.log.flush_seconds, config.log.spool_mb * megabyte)
 
 
@@ -57,7 +58,7 @@ def comparisons_of(config: Config, layout: Layout) -> EventLog:
 
     for copy in (*layout.logs.glob("shadow_comparison_*.postgres.jsonl"), layout.logs / "postgres.json"):
         copy.unlink(missing_ok=True)  # of the table, which earlier versions read by way of files
-    return EventLog(COMPARISONS, layout.logs, Table(COMPARISONS, config.log.url_env, "log=postgres"), layout.log_spool)
+    return EventLog(COMPARISONS, layout.logs, Table(COMPARISONS, config.log.url_env, LOG), layout.log_spool)
 
 
 def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog:
@@ -77,9 +78,9 @@ def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog
 def check_log(config: Config) -> None:
     """Raise ZantaraError for what would keep `destination_of` from working, without beginning anything."""
     if config.log.kind == "postgres":
-        from zantara_exp.io.database import checked_url
+        from zantara_exp.io.address import database_url
 
-        checked_url(config.log.url_env, "log=postgres")
+        database_url(config.log.url_env, *LOG)
         spool = Layout(config).log_spool
         try:
             spool.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,7 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         comparison_id=_needed(body, "comparison_id"),
         request_id=_needed(body, "request_id"),
         conversation_id=_text(body, "conversation_id"),
-        epoch=_needed(body, "epoch"),
+        epoch=_candidate_id(body),
         arm=_needed(body, "arm"),
         timestamp=_moment(body),
         messages=_messages(body),
@@ -99,6 +99,7 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         primary=side(_object(body, "primary")),
         candidate=side(_object(body, "candidate")),
         attempt=_attempt(body),
+        trace_id=_text(body, "trace_id"),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
         scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
@@ -107,7 +108,12 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
 
 
 def _drops(body: Mapping[str, Any], version: int) -> Drops:
-    return Drops(_needed(body, "epoch"), _moment(body), _counts(body), version)
+    return Drops(_candidate_id(body), _moment(body), _counts(body), version)
+
+
+def _candidate_id(body: Mapping[str, Any]) -> str:
+    """Version 2, and early lines of version 3, say `epoch`."""
+    return _needed(body, "candidate_id" if "candidate_id" in body else "epoch")
 
 
 def _attempt(body: Mapping[str, Any]) -> int:
