@@ -14,6 +14,7 @@ from tests.rollout.support import AGED, MONDAY, act, append_to, config_of, traff
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.rollout import ramp
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
@@ -267,6 +268,12 @@ def test_looks_that_cannot_be_made_pause_after_a_few(running: Path):
     watch(looks=5)
     assert (state().phase, state().share) == (PAUSED, 0)
     assert "could not be looked at 5 times in a row: ZantaraError: " in state().history[-1].reason
+    (logs / "served_2025-11-03.jsonl").rmdir()
+    with pytest.raises(ramp.RefusedError, match="the guardrails paused it until somebody has looked: .*5 times") as no:
+        act("resume", days=3)
+    assert "rollout.reason=" in no.value.hint
+    act("resume", "rollout.reason=the disk is mended", days=3)
+    assert state().history[-1].reason.startswith("the disk is mended (in spite of: the guardrails could not be")
 
 
 def test_a_log_that_fell_silent_pauses(running: Path):
