@@ -1,6 +1,7 @@
 """Where requests go, by path, host and key; and that what belongs nowhere goes nowhere."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -130,7 +131,7 @@ def primary() -> Primary:
 
 
 @pytest.fixture
-def served(workdir: Any, primary: Primary) -> Iterator[tuple[str, Any]]:
+def served(workdir: Path, primary: Primary) -> Iterator[tuple[str, Any]]:
     with raw_server(Candidate()) as answers, primary_at(primary) as url, gateway_at(url, answers) as gateway:
         yield gateway
 
@@ -144,15 +145,18 @@ def test_what_goes_nowhere_is_counted_and_said_and_no_provider_sees_it(
     assert (found.status_code, found.json()["error"]["type"]) == (404, "not_found_error")
     assert "gateway.vertex_url is not set" in found.json()["error"]["message"]
     assert httpx.post(f"{served[0]}/api/users/mario-rossi", json={}, headers=google).status_code == 404
+    assert httpx.post(f"{served[0]}/bot123:SECRET/send", json={}).status_code == 404
     assert primary.headers == []
     counted = series(httpx.get(f"{served[0]}/metrics"))
     assert counted["zantara_gateway_refused_total", "not_configured"] == 1
-    assert counted["zantara_gateway_refused_total", "unknown_path"] == 1
+    assert counted["zantara_gateway_refused_total", "unknown_path"] == 2
     assert counted["zantara_gateway_refused_total", "foreign_key"] == 0
     said = _hears(capfd)
-    wait_for(lambda: '"refused":"unknown_path","at":"/api/users"' in said())
+    wait_for(lambda: '"refused":"unknown_path","at":"/api"' in said())
     assert "mario" not in said()
+    wait_for(lambda: '"at":"..."' in said())
     assert "GOOGLE" not in said()
+    assert "SECRET" not in said()
 
 
 def _hears(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
@@ -177,7 +181,7 @@ def _hears(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
     ],
 )  # fmt: skip
 def test_chats_by_other_providers_paths_are_mirrored(
-    workdir: Any, primary: Primary, path: str, fields: dict[str, Any], provider: str
+    workdir: Path, primary: Primary, path: str, fields: dict[str, Any], provider: str
 ) -> None:
     with raw_server(Candidate()) as answers, primary_at(primary) as url:
         places = [f"gateway.{name}_url={url}" for name in ("azure", "bedrock", "vertex")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from typing import Any
 
@@ -38,6 +39,7 @@ from zantara_exp.rollout.served import CANDIDATE
 _HEADER_BYTES = 64 * 1024
 """Of one header of the primary's; a longer one is no answer that could be passed on."""
 
+_WORD = re.compile(r"[A-Za-z_]{0,20}|v\d[a-z0-9]{0,8}")
 _STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
 
 
@@ -257,8 +259,9 @@ class Forwarder:
 
 
 def _begins(path: str) -> str:
-    """Enough of a path that belongs nowhere to know it again; what follows may name somebody."""
-    return "/".join(path.split("/")[:3])[:60]
+    """The first word of a path that belongs nowhere; what follows, or is no word, may name somebody or be a key."""
+    first = path.split("/")[1] if "/" in path else ""
+    return f"/{first}" if _WORD.fullmatch(first) else "..."
 
 
 async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:

@@ -26,7 +26,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow._process import WorkerProcess
 from zantara_exp.shadow.log import destination_of
-from zantara_exp.shadow.named import fit_id, known_category, known_language
+from zantara_exp.shadow.named import fit_id, known_category, known_language, trace_id_of
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
@@ -262,6 +262,7 @@ class Link:
             "bare": item.bare,
             "seen": item.seen,
             "attempt": request.attempt,
+            "trace_id": trace_id_of(request.traceparent),
         }
 
     def _finish(self, deadline: float) -> None:
