@@ -65,6 +65,17 @@ def test_aws_own_vectors(
     }
 
 
+def test_a_models_path_is_signed_as_botocore_signs_it() -> None:
+    """Computed by botocore 1.44.8: the path is encoded once more than it is sent, and a session's token is signed."""
+    headers = {"host": "bedrock-runtime.eu-west-1.amazonaws.com", "content-type": "application/json"}
+    path, keys = "/model/us.anthropic.claude-v1%3A0/converse", Credentials("AKIDEXAMPLE", "secret", "token")
+    found = signed(keys, "eu-west-1", "bedrock", AT, "POST", path, "", headers, b'{"a":1}')
+    assert found["authorization"].endswith(
+        "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, "
+        "Signature=42f51ce88ab285cdaed41a52b6b27feae904c0cdd94e068eb6631fc398d7458a"
+    )
+
+
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*KEYS, "AWS_BEARER_TOKEN_BEDROCK"):

@@ -186,7 +186,7 @@ def test_a_refusal_is_no_whole_answer() -> None:
 
 
 def test_bedrocks_frames() -> None:
-    """Frames as botocore 1.43 reads and AWS documents them; a stream that is cut anywhere is no answer."""
+    """Frames as AWS documents them and botocore 1.44 reads them; a stream that is cut anywhere is no answer."""
     chat = read(BEDROCK_STREAM, anthropic_version="bedrock-2023-05-31", max_tokens=500, messages=[USER])
     assert (chat.stream, MOVABLE.request(chat.asked)) == (True, "")
     body = BEDROCK_STREAM.written(chat, Answer("Ciao!", "m", "openai", 1.0, Usage(9, output=4), None, "stop"))

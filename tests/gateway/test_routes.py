@@ -157,6 +157,9 @@ def test_what_goes_nowhere_is_counted_and_said_and_no_provider_sees_it(
     wait_for(lambda: '"at":"..."' in said())
     assert "GOOGLE" not in said()
     assert "SECRET" not in said()
+    chat = {"max_tokens": 500, "messages": [CHAT], "metadata": {"user_id": "u"}}
+    assert httpx.post(f"{served[0]}/v1/messages", json=chat).status_code == 200  # and what belongs somewhere goes there
+    wait_for(lambda: len(logged()) == 1)
 
 
 def _hears(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
