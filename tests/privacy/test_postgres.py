@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -56,7 +57,8 @@ def test_the_tables_hold_nothing_of_him_and_spools_still_know_their_end(
             found = connection.execute(f"select count(*) from {name} where line like %s", [f"%{hashed(GONE)}%"])
             assert found.fetchone() == (0,), name
     assert table.known_end("spool") == len(lines)  # nothing is sent a second time
-    kept = read_log(comparisons_of(config, layout), hashed)
+    with closing(comparisons_of(config, layout)) as log:
+        kept = list(read_log(log, hashed))
     assert {item.user for item in kept} == {hashed(user) for user in USERS if user != GONE}
     assert len(list(read_served(config, layout, DAY))) == len(USERS) - 1
     assert len(list(read_complaints(config, layout, DAY))) == len(USERS) - 1

@@ -29,7 +29,6 @@ from zantara_exp.sites import from_elsewhere
 from zantara_exp.unmirrored import Seen, note
 
 _NOTE_SECONDS = 5.0
-_PAGES = ("/", "/healthz", "/readyz", "/metrics", "/complaints")
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -72,7 +71,7 @@ class Gateway:
             self._access.note({"method": scope["method"], "status": 403, "refused": "foreign_site"})
             await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
             return
-        forwarded = scope["type"] == "http" and scope["path"] not in _PAGES
+        forwarded = scope["type"] == "http" and scope["path"] not in self._at
         await (self._forwarder if forwarded else self._pages)(scope, receive, send)
 
     def _application(self) -> Starlette:
@@ -85,6 +84,7 @@ class Gateway:
             Route("/metrics", self._metrics_text),
             Route("/complaints", self._complaint, methods=["POST"]),
         ]
+        self._at = {"/", *(route.path for route in routes)}
         return Starlette(routes=routes, lifespan=self._lifespan)
 
     @asynccontextmanager
