@@ -44,7 +44,7 @@ _VERTEX = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/[^/:]+:(
 
 
 def _row(upstream: str, path: str, dialect: Dialect | None = None, prefix: str = "") -> Route:
-    return Route(upstream, re.compile(path), dialect, prefix)
+    return Route(upstream, re.compile(path, re.DOTALL), dialect, prefix)
 
 
 ROUTES = (
@@ -66,9 +66,10 @@ ROUTES = (
     _row(AZURE, r"/openai(?:/v1)?/responses/?", RESPONSES),
     _row(AZURE, r"/anthropic/v1/messages/?", MESSAGES),
     _row(AZURE, r"/(?:openai|anthropic)/.*"),
-    _row(BEDROCK, r"/model/[^/]+/invoke", MESSAGES),
-    _row(BEDROCK, r"/model/[^/]+/invoke-with-response-stream", BEDROCK_STREAM),
-    _row(BEDROCK, r"/model/[^/]+/.*"),
+    # A model of Bedrock's may be named by its ARN, which holds slashes.
+    _row(BEDROCK, r"/model/.+/invoke", MESSAGES),
+    _row(BEDROCK, r"/model/.+/invoke-with-response-stream", BEDROCK_STREAM),
+    _row(BEDROCK, r"/model/.*"),
 )
 """The first that fits the whole path holds."""
 _UNKNOWN = Route(OTHER, re.compile(""))
