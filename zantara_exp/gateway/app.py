@@ -3,7 +3,7 @@
 What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
 sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
 primary where it fails. Its own pages: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus),
-/complaints.
+/complaints, and /observe for a product that does not pass through here.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import Metrics, Page
+from zantara_exp.gateway.observed import UnobservableError, read_observed
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
 from zantara_exp.unmirrored import Seen, note
 
 _NOTE_SECONDS = 5.0
+_STRANGER = "send the gateway's own token as X-Zantara-Token\n"
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -58,6 +60,7 @@ class Gateway:
             self.routing.stop()
             raise
         self._seen_at = Layout(config).gateway / f"seen_{config.gateway.port}.json"
+        self._mirrored_bytes = config.gateway.mirrored_bytes
         self._access = AccessLog(config.gateway.access_log)
         self._page = Page(self.metrics, self.mirror, self.routing).registry()
         self._sight = sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
@@ -83,6 +86,7 @@ class Gateway:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics_text),
             Route("/complaints", self._complaint, methods=["POST"]),
+            Route("/observe", self._observe, methods=["POST"]),
         ]
         self._at = {"/", *(route.path for route in routes)}
         return Starlette(routes=routes, lifespan=self._lifespan)
@@ -132,11 +136,30 @@ class Gateway:
     async def _readyz(self, _: Request) -> Response:
         return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
 
+    def _is_stranger(self, request: Request) -> bool:
+        given = request.headers.get("x-zantara-token", "")
+        return self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode())
+
+    async def _observe(self, request: Request) -> Response:
+        """A product that does not pass through here shows what it asked and got."""
+        if self._is_stranger(request):
+            return _plain(_STRANGER, 401)
+        body, most = b"", self._mirrored_bytes
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                return _plain(f"more than gateway.mirrored_bytes={most}\n", 413)
+        try:
+            self.mirror.observe(*read_observed(body))
+        except UnobservableError as why:
+            return _plain(f"{why}\n", 400)
+        self.metrics.observed += 1
+        return _plain("observed\n", 202)
+
     async def _complaint(self, request: Request) -> Response:
         """A user complained: the guardrails of the rollout hear of it."""
-        given = request.headers.get("x-zantara-token", "")
-        if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
-            return _plain("send the gateway's own token as X-Zantara-Token\n", 401)
+        if self._is_stranger(request):
+            return _plain(_STRANGER, 401)
         user = header_text(request.headers.get("x-zantara-user", "").encode("latin-1"))
         if not user:
             return _plain("name the user in X-Zantara-User\n", 400)

@@ -56,6 +56,8 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         """By path and status; 499 is a client that went away."""
+        self.observed = 0
+        """Requests that did not pass through here, and were shown by `POST /observe`."""
         self.unmirrored: Counter[str] = Counter()
         """Requests that could not be sampled, by reason."""
         self.refused: Counter[str] = Counter()
@@ -73,7 +75,7 @@ class Metrics:
         """What came, and why it is not in the mirror's sample."""
         outside = mirror.observed - mirror.sampled
         unmirrored = {**self.unmirrored, **({OUTSIDE: outside} if outside > 0 else {})}
-        return Seen(clock.now(), self.requests.total(), mirror.sampled, unmirrored, dict(self.refused))
+        return Seen(clock.now(), self.requests.total() + self.observed, mirror.sampled, unmirrored, dict(self.refused))
 
 
 class Page:
@@ -104,6 +106,7 @@ class Page:
         what = "Requests that no sample can hold, and attempts that others followed, by reason."
         yield _by_reason("zantara_gateway_unmirrored", what, _UNMIRRORED, own.unmirrored)
 
+        yield CounterMetricFamily("zantara_gateway_observed", "Requests shown by POST /observe.", own.observed)
         what = "Requests that were sent to no provider, by reason."
         yield _by_reason("zantara_gateway_refused", what, _REFUSED, own.refused)
 
