@@ -16,12 +16,14 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.whole import write_whole
 
 OUTSIDE = "outside_sample"
+TOO_LARGE = "too_large"
 REASONS: Mapping[str, str] = {
     "other_api": "ask no chat, or by an API that is not read",
     "no_user": "name no user: send X-Zantara-User, or fill the API's own field",
     "off": "came while shadow mode was off",
     "moved": "were a moved user's, whom the candidate answers",
     "refused": "were refused by the primary",
+    TOO_LARGE: "are larger than gateway.max_body_bytes, and went on unseen",
     "attempt": "were attempts that another one followed",
     OUTSIDE: "are of users or categories outside of the sample (shadow.traffic_percent, shadow.categories)",
 }

@@ -55,9 +55,21 @@ class Gateway:
     )  # fmt: skip
     connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)
     timeout_seconds: float = setting(600.0, "The longest silence of a primary that is answering.", gt=0, le=3600)
-    max_body_bytes: int = setting(33_554_432, "A larger request is refused with 413.", ge=1000)
+    ca_file: str | None = setting(
+        None, "Certificates in PEM that primaries may be signed by, beside those that this machine trusts."
+    )
+    keep_alive_seconds: int = setting(
+        75, "How long a client's idle connection is kept; longer than a balancer before the gateway keeps it.",
+        ge=1, le=3600,
+    )  # fmt: skip
+    max_body_bytes: int = setting(33_554_432, "A larger request goes to the primary as it comes, unseen.", ge=1000)
     mirrored_bytes: int = setting(2_000_000, "A larger answer is forwarded but not mirrored.", ge=1000)
     access_log: bool = setting(True, "One JSON line per request on standard output, without content.")
+    lame_duck_seconds: float = setting(
+        3.0,
+        "After SIGTERM: how long /readyz says 503 while requests are still taken, for balancers to notice.",
+        ge=0, le=600,
+    )  # fmt: skip
     drain_seconds: float = setting(30.0, "How long stopping waits for answers under way.", gt=0, le=3600)
 
     def rules(self) -> Iterator[tuple[str, str]]:

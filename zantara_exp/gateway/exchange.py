@@ -73,8 +73,6 @@ class Exchange:
     """When the primary was asked; 0 where it was not."""
     listening_since: float = 0.0
     """Since when the primary is waited for; 0 while it is not."""
-    kept: bool = False
-    """Whether the primary was asked over a connection that an earlier request left open."""
     silent: bool = False
     """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None

@@ -2,7 +2,8 @@
 
 What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, and codings in
 accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried, that is the app's to decide,
-but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile.
+but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile. A body
+that is too large to be held goes on as it comes, and is shown to nobody.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import asyncio
 import hmac
 import re
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
+from zantara_exp.connections import Connections, certificates
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.dialects import DIALECTS
 from zantara_exp.gateway.exchange import (
@@ -35,12 +38,16 @@ from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
 from zantara_exp.rollout.served import CANDIDATE
+from zantara_exp.unmirrored import TOO_LARGE
 
 _HEADER_BYTES = 64 * 1024
 """Of one header of the primary's; a longer one is no answer that could be passed on."""
 
 _WORD = re.compile(r"[A-Za-z_]{0,20}|v\d[a-z0-9]{0,8}")
 _STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
+
+
+Body = bytes | AsyncIterator[bytes]
 
 
 class Forwarder:
@@ -59,39 +66,29 @@ class Forwarder:
         self._metrics, self._access = metrics, access
         self._routes = Routes(config)
         self._token = None if token is None else token.encode()
-        self._session: aiohttp.ClientSession | None = None
-        self._anew: aiohttp.ClientSession | None = None
-        """Opens a connection for each request."""
+        self._connections: Connections | None = None
         self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
         self._patience: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Make the connections' pool, inside the event loop."""
         self._patience = asyncio.create_task(self._end_silences())
-        self._session = self._pool(aiohttp.TCPConnector(limit=0))
-        self._anew = self._pool(aiohttp.TCPConnector(limit=0, force_close=True))
-
-    def _pool(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_kept)
-        return aiohttp.ClientSession(
-            connector=connector,
+        self._connections = Connections(
+            0,
+            certificates(self._config.ca_file),
+            proxies=True,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds),
-            auto_decompress=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
-            cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=["User-Agent", "Content-Type", "Accept", "Accept-Encoding"],
-            trace_configs=[trace],
         )
 
     async def close(self) -> None:
         """Close the connections."""
         if self._patience is not None:
             self._patience.cancel()
-        for session in (self._session, self._anew):
-            if session is not None:
-                await session.close()
+        if self._connections is not None:
+            await self._connections.close()
 
     async def _end_silences(self) -> None:
         """Give up on primaries that are silent for too long: a look at all of them now and then.
@@ -115,7 +112,11 @@ class Forwarder:
         try:
             self._check_token(exchange)
             exchange.route = self._routes.find(exchange.path, exchange.headers)
-            body = await self._body(receive)
+            body, more = await self._body(receive)
+            if more:  # nobody is to hold it
+                self._metrics.unmirrored[TOO_LARGE] += 1
+                await self._forward(exchange, exchange.route, scope, _rest(body, receive), send)
+                return
             self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
             if not await self._answered_by_candidate(exchange, send):
@@ -142,18 +143,15 @@ class Forwarder:
         if not hmac.compare_digest(given, self._token):
             raise Refused(401, "the gateway's own token is missing or wrong: send it as X-Zantara-Token")
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive) -> tuple[bytes, bool]:
+        """The request's body, and whether there is more of it than may be held."""
         chunks, size, more = [], 0, True
-        while more:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise Refused(CLIENT_GONE, "the client went away")
+        while more and size <= self._config.max_body_bytes:
+            event = await _next(receive)
             chunks.append(event.get("body", b""))
             size += len(chunks[-1])
-            if size > self._config.max_body_bytes:
-                raise Refused(413, f"the request is larger than gateway.max_body_bytes={self._config.max_body_bytes}")
             more = event.get("more_body", False)
-        return b"".join(chunks)
+        return b"".join(chunks), more
 
     async def _answered_by_candidate(self, exchange: Exchange, send: Send) -> bool:
         """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
@@ -172,32 +170,22 @@ class Forwarder:
         await send({"type": "http.response.body", "body": body, "more_body": False})
         return True
 
-    async def _forward(self, exchange: Exchange, route: Route, scope: Event, body: bytes, send: Send) -> None:
-        assert self._session is not None and self._anew is not None  # noqa: S101, PT018  opened at start-up
+    async def _forward(self, exchange: Exchange, route: Route, scope: Event, body: Body, send: Send) -> None:
+        assert self._connections is not None  # noqa: S101  opened at start-up
         exchange.asked = exchange.listening_since = time.perf_counter()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  uvicorn runs each request in one
         self._under_way[exchange] = task
-        url = self._address(route, scope)
-        try:
-            await self._pass(self._session, exchange, url, scope["method"], body, send)
-        except aiohttp.ClientConnectionError:
-            if not exchange.kept or exchange.status:
-                raise
-            await self._pass(self._anew, exchange, url, scope["method"], body, send)
-
-    async def _pass(
-        self, session: aiohttp.ClientSession, exchange: Exchange, url: URL, method: str, body: bytes, send: Send
-    ) -> None:
-        asking = session.request(
-            method,
-            url,
-            headers=request_headers(exchange.headers),
-            data=body or None,
-            allow_redirects=False,
-            trace_request_ctx=exchange,
+        whole = isinstance(body, bytes)
+        headers = request_headers(exchange.headers)
+        if not whole and (length := exchange.header(b"content-length")):
+            headers["content-length"] = length
+        response = await self._connections.ask(
+            scope["method"], self._address(route, scope), again=whole, headers=headers, data=body or None
         )
-        async with asking as response:
+        if scope["http_version"] == "1.0":
+            send = _at_once(send)
+        async with response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
             exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
@@ -264,8 +252,42 @@ def _begins(path: str) -> str:
     return f"/{first}" if _WORD.fullmatch(first) else "..."
 
 
-async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:
-    context.trace_request_ctx.kept = True
+async def _next(receive: Receive) -> Event:
+    event = await receive()
+    if event["type"] == "http.disconnect":
+        raise Refused(CLIENT_GONE, "the client went away")
+    return event
+
+
+async def _rest(begun: bytes, receive: Receive) -> AsyncIterator[bytes]:
+    """A body as it comes, of which some is there already."""
+    yield begun
+    more = True
+    while more:
+        event = await _next(receive)
+        more = event.get("more_body", False)
+        if event.get("body"):
+            yield event["body"]
+
+
+def _at_once(send: Send) -> Send:
+    """For HTTP/1.0, which knows no chunks: the answer goes out when it is whole, with its length."""
+    start: Event = {}
+    chunks: list[bytes] = []
+
+    async def sent(event: Event) -> None:
+        if event["type"] == "http.response.start":
+            start.update(event)
+            return
+        chunks.append(event.get("body", b""))
+        if event.get("more_body", False):
+            return
+        body = b"".join(chunks)
+        headers = [each for each in start["headers"] if each[0] != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    return sent
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:

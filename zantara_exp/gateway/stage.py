@@ -6,6 +6,7 @@ ANTHROPIC_BASE_URL=http://127.0.0.1:8800  or  OPENAI_BASE_URL=http://127.0.0.1:8
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import signal
@@ -25,6 +26,8 @@ from zantara_exp.shadow.identity import only_here
 from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import uvicorn
 
 
@@ -108,6 +111,14 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
             if self.started:
                 listens()
 
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """Take requests for a while after SIGTERM, and say meanwhile that no more should come."""
+            if sig != signal.SIGTERM or not gateway.ready or not config.lame_duck_seconds:
+                super().handle_exit(sig, frame)
+                return
+            gateway.ready = False
+            asyncio.get_running_loop().call_later(config.lame_duck_seconds, super().handle_exit, sig, frame)
+
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             caught = (signal.SIGINT, signal.SIGTERM)
@@ -125,6 +136,7 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=math.ceil(config.drain_seconds),
+        timeout_keep_alive=config.keep_alive_seconds,
         ws="none",
         http="httptools",  # the other parser takes paths that name another host
     )
