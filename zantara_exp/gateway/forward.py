@@ -12,7 +12,6 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -21,6 +20,7 @@ from yarl import URL
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.connections import Connections, certificates
 from zantara_exp.gateway.access import AccessLog
+from zantara_exp.gateway.bodies import Body, at_once, next_event, rest_of
 from zantara_exp.gateway.dialects import DIALECTS
 from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
@@ -45,9 +45,6 @@ _HEADER_BYTES = 64 * 1024
 
 _WORD = re.compile(r"[A-Za-z_]{0,20}|v\d[a-z0-9]{0,8}")
 _STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
-
-
-Body = bytes | AsyncIterator[bytes]
 
 
 class Forwarder:
@@ -113,9 +110,10 @@ class Forwarder:
             self._check_token(exchange)
             exchange.route = self._routes.find(exchange.path, exchange.headers)
             body, more = await self._body(receive)
-            if more:  # nobody is to hold it
+            if len(body) > self._config.max_body_bytes:
                 self._metrics.unmirrored[TOO_LARGE] += 1
-                await self._forward(exchange, exchange.route, scope, _rest(body, receive), send)
+                large = rest_of(body, receive) if more else body
+                await self._forward(exchange, exchange.route, scope, large, send)
                 return
             self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
@@ -147,7 +145,7 @@ class Forwarder:
         """The request's body, and whether there is more of it than may be held."""
         chunks, size, more = [], 0, True
         while more and size <= self._config.max_body_bytes:
-            event = await _next(receive)
+            event = await next_event(receive)
             chunks.append(event.get("body", b""))
             size += len(chunks[-1])
             more = event.get("more_body", False)
@@ -184,7 +182,7 @@ class Forwarder:
             scope["method"], self._address(route, scope), again=whole, headers=headers, data=body or None
         )
         if scope["http_version"] == "1.0":
-            send = _at_once(send)
+            send = at_once(send)
         async with response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
@@ -250,44 +248,6 @@ def _begins(path: str) -> str:
     """The first word of a path that belongs nowhere; what follows, or is no word, may name somebody or be a key."""
     first = path.split("/")[1] if "/" in path else ""
     return f"/{first}" if _WORD.fullmatch(first) else "..."
-
-
-async def _next(receive: Receive) -> Event:
-    event = await receive()
-    if event["type"] == "http.disconnect":
-        raise Refused(CLIENT_GONE, "the client went away")
-    return event
-
-
-async def _rest(begun: bytes, receive: Receive) -> AsyncIterator[bytes]:
-    """A body as it comes, of which some is there already."""
-    yield begun
-    more = True
-    while more:
-        event = await _next(receive)
-        more = event.get("more_body", False)
-        if event.get("body"):
-            yield event["body"]
-
-
-def _at_once(send: Send) -> Send:
-    """For HTTP/1.0, which knows no chunks: the answer goes out when it is whole, with its length."""
-    start: Event = {}
-    chunks: list[bytes] = []
-
-    async def sent(event: Event) -> None:
-        if event["type"] == "http.response.start":
-            start.update(event)
-            return
-        chunks.append(event.get("body", b""))
-        if event.get("more_body", False):
-            return
-        body = b"".join(chunks)
-        headers = [each for each in start["headers"] if each[0] != b"content-length"]
-        await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    return sent
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:
