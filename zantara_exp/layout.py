@@ -39,6 +39,7 @@ class Layout:
         self.candidate = [self.train_summary] if config.endpoint.kind == "local" else []
         # log=postgres: lines on their way to the database; readers then need no file to be there
         self.log_spool = self.state / "log_spool"
+        self.served_spool = self.state / "served_spool"
         self.comparisons = [self.logs] if config.log.kind == "jsonl" else []
         # evaluate
         self.evaluation = self.model / "evaluation.json"

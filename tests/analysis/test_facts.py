@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -98,7 +99,7 @@ def test_facts_are_derived_once(layout: Layout, config: Config) -> None:
 
     def stamps() -> dict[Path, int]:
         with open_log(config, layout):
-            return {path: path.stat().st_mtime_ns for path in (layout.state / "facts").iterdir()}
+            return {path: path.stat().st_mtime_ns for path in (layout.state / "facts").rglob("*.parquet")}
 
     assert stamps() == stamps()
 
@@ -107,7 +108,7 @@ def test_facts_that_are_damaged_are_derived_again(layout: Layout, config: Config
     logs.write(layout.logs, logs.Plan(days=2, per_day=10))
     with open_log(config, layout) as log:
         before = log.facts.count().to_pyarrow().as_py()
-    for path in (layout.state / "facts").iterdir():
+    for path in (layout.state / "facts").rglob("*.parquet"):
         path.write_bytes(b"junk")
     with open_log(config, layout) as log:
         assert log.facts.count().to_pyarrow().as_py() == before == 20
@@ -133,18 +134,32 @@ def test_chrf_is_not_about_length() -> None:
     assert chrf("xyzw qkjh vbnm wrty plmo kj", "il visto costa dieci euro") < 5
 
 
+def some(count: int, **columns: list[bool]) -> pa.Table:
+    yes = [True] * count
+    names = [f"id-{number}" for number in range(count)]
+    given = {"comparison_id": names, "primary_ok": yes, "candidate_ok": yes, "part": names, "place": range(count)}
+    return pa.table(given | columns)
+
+
 def test_about_the_asked_share_is_scored() -> None:
-    names, yes, text = [f"id-{number}" for number in range(1000)], [True] * 1000, ["ciao"] * 1000
-    columns = {"comparison_id": names, "primary_ok": yes, "candidate_ok": yes}
-    batch = pa.record_batch(columns | {"primary_response": text, "candidate_response": text})
-    scores = Scorer(200, 1000, {}).scores(batch)
-    assert 150 < sum(score is not None for score in scores) < 250
-    assert len(scores) == 1000
-    assert Scorer(1, 10**9, {}).scores(batch) == [None] * 1000
+    asked: list[int] = []
+
+    def said(rows: list[dict[str, object]]) -> list[tuple[str, str]]:
+        asked.append(len(rows))
+        return [("ciao", "ciao")] * len(rows)
+
+    scores = Scorer(200, {}).scores(some(1000), said)
+    drawn = np.isfinite(scores)
+    assert 150 < drawn.sum() < 250
+    assert asked == [drawn.sum()]
+    assert scores[drawn] == pytest.approx(100)
+    assert not np.isfinite(Scorer(0, {}).scores(some(1000), said)).any()
+    assert Scorer(200, {}).scores(some(0), said).tolist() == []
 
 
 def test_a_known_score_is_kept_and_a_failure_scores_nothing() -> None:
-    scorer = Scorer(10, 1, {"a": 42.0})
-    assert scorer._score("a", True, True, "ciao", "ciao") == 42.0
-    assert scorer._score("b", True, False, "ciao", "") == 0.0
-    assert scorer._score("c", False, True, "", "ciao") is None
+    facts = some(4, primary_ok=[True, True, False, True], candidate_ok=[True, False, True, True])
+    scores = Scorer(10, {"id-0": 42.0}).scores(facts, lambda rows: [("ciao", "addio")] * len(rows))
+    assert scores[:2].tolist() == [42.0, 0.0]
+    assert np.isnan(scores[2])
+    assert 0 < scores[3] < 42

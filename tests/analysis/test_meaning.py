@@ -27,7 +27,8 @@ def test_what_has_a_chrf_has_a_cosine_and_a_failure_none_alike(config: Config, l
     config.engine.scored_per_file = 25
     config.evaluation.embedding = str(folder)
     with open_log(config, layout) as log:
-        rows = log.facts.select("comparison_id", "chrf", "embedding", "candidate_ok").to_pyarrow().to_pylist()
+        shown = log.facts.select("part", "place", "chrf", "embedding", "candidate_ok")
+        rows = shown.to_pyarrow().to_pylist()
         answered = [row for row in rows if row["chrf"] is not None and row["candidate_ok"]]
         said = texts(log, answered)
     assert [row["embedding"] is None for row in rows] == [row["chrf"] is None for row in rows]

@@ -155,7 +155,7 @@ def test_days_on_which_the_mirror_was_off_are_not_days_without_requests(layout: 
     whole = measured(config, layout)
     for day in ("2025-10-25", "2025-10-26"):
         (layout.logs / f"shadow_comparison_{day}.jsonl").unlink()
-    shutil.rmtree(layout.state / "comparisons")  # nobody saw these days
+    shutil.rmtree(layout.state / "facts")  # nobody saw these days
     found = measured(config, layout)
     assert found.days == whole.days - 2
     assert found.measured is not None

@@ -88,7 +88,7 @@ _OF_A_RUN = ("run_id", "evaluated_at", "seconds", "runtime", "per_second", "cost
 
 def _content(path: Path, name: str) -> object:
     """What a file says, without times and the run's id; of pages, pictures and caches only that they are there."""
-    if name.startswith((".zantara/stages", ".zantara/facts", ".zantara/comparisons")):
+    if name.startswith((".zantara/stages", ".zantara/facts")):
         return "there"
     if name == ".zantara/looks/looks.jsonl":  # a look that a kill kept from being shown is recorded again
         return {repr(_lasting(row)) for row in lines(path)}

@@ -10,6 +10,7 @@ import pytest
 
 from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import CANARY, GONE, KEY, USERS, build, chats, dataset, hashed, settings, traces
+from tests.shadow.examples import read_folder
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.prepare import prepare
@@ -20,7 +21,6 @@ from zantara_exp.review import labels as labelled
 from zantara_exp.review.evidence import usable
 from zantara_exp.review.sample import load
 from zantara_exp.review.sheet import read
-from zantara_exp.shadow.reader import read_log
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     lines = [json.loads(line) for path in layout.logs.glob("shadow_*") for line in path.read_bytes().splitlines()]
     assert [line["dropped"] for line in lines if line.get("record") == "drops"] == [{"queue_full": 4}]
     assert lines.count({"schema_version": "removed"}) == 1
-    kept = list(read_log(layout.logs, hashed))
+    kept = read_folder(layout.logs, hashed)
     assert len({item.user for item in kept if hasattr(item, "user")}) == len(USERS) - 1
 
     # every verdict stays, and the critical bug; only the texts went
@@ -109,7 +109,10 @@ def test_retention_removes_what_is_old_and_keeps_the_rest(workdir: Path) -> None
     examples = [*rows_of(layout.train), *rows_of(layout.val), *rows_of(layout.test)]
     assert examples
     assert {row["metadata"]["conversation_id"] for row in examples} <= kept
-    assert {item.timestamp.date().isoformat() for item in read_log(layout.logs, hashed)} == {"2025-10-21", "2025-10-22"}
+    assert {item.timestamp.date().isoformat() for item in read_folder(layout.logs, hashed)} == {
+        "2025-10-21",
+        "2025-10-22",
+    }
     assert not list(layout.logs.glob("served_2025-10-20.jsonl"))
     assert not layout.forgotten.exists() or json.loads(layout.forgotten.read_bytes())["users"] == []
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from zantara_exp.io.lines import append_lines
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
-from zantara_exp.shadow.jsonl import append_lines
 
 
 def test_a_writer_that_waited_for_a_file_which_was_replaced_meanwhile_writes_to_the_new_one(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -12,14 +13,16 @@ from tests.dataset.support import context_of
 from tests.privacy.world import DAY, GONE, KEY, USERS, chats, comparison, hashed, served, settings
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.importing import import_file
+from zantara_exp.io.database import LOG
+from zantara_exp.io.events import COMPARISONS
+from zantara_exp.io.table import Row, Table
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.stage import forget
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
-from zantara_exp.rollout.served_store import PostgresSink, read_served
-from zantara_exp.shadow.fetch import fetch
+from zantara_exp.rollout.served_store import append_served, open_sink, read_served
+from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import to_line
-from zantara_exp.shadow.table import Row, Table
 
 pytestmark = pytest.mark.slow
 
@@ -39,15 +42,14 @@ def test_the_tables_hold_nothing_of_him_and_spools_still_know_their_end(
         monkeypatch.setenv(variable, server.conninfo("logs"))
     here = ["log=postgres", "rollout.state=postgres", "rollout.state_url_env=ROLLOUT_DATABASE_URL"]
     config = settings(*here, f"privacy.users=[{hashed(GONE)}]")
-    layout, table = Layout(config), Table("LOG_DATABASE_URL")
+    layout, table = Layout(config), Table(COMPARISONS, "LOG_DATABASE_URL", LOG)
     lines = [to_line(comparison(user, 0)).decode().rstrip("\n") for user in [*USERS, GONE]]
     table.add([Row("spool", number, line) for number, line in enumerate(lines, 1)])
-    sink = PostgresSink("ROLLOUT_DATABASE_URL")
-    sink.append([served(user, 0) for user in USERS])
-    sink.close()
+    sink = open_sink(config, layout)
+    append_served(sink, [served(user, 0) for user in USERS])
+    sink.close(60)
     for user in USERS:
         note_complaint(config, layout, hashed(user), DAY)
-    fetch(config, layout)
 
     forget(config, context_of(config))
     with psycopg.connect(server.conninfo("logs")) as connection:
@@ -55,8 +57,9 @@ def test_the_tables_hold_nothing_of_him_and_spools_still_know_their_end(
             found = connection.execute(f"select count(*) from {name} where line like %s", [f"%{hashed(GONE)}%"])
             assert found.fetchone() == (0,), name
     assert table.known_end("spool") == len(lines)  # nothing is sent a second time
-    fetch(config, layout)
-    assert {item.user for item in read_log(layout.logs, hashed)} == {hashed(user) for user in USERS if user != GONE}
+    with closing(comparisons_of(config, layout)) as log:
+        kept = list(read_log(log, hashed))
+    assert {item.user for item in kept} == {hashed(user) for user in USERS if user != GONE}
     assert len(list(read_served(config, layout, DAY))) == len(USERS) - 1
     assert len(list(read_complaints(config, layout, DAY))) == len(USERS) - 1
     table.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import GONE, KEY, USERS, dataset, hashed, logs, settings, traces
+from tests.shadow.examples import read_folder
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import forgotten_users, save
 from zantara_exp.dataset.prepare import prepare
@@ -15,7 +17,6 @@ from zantara_exp.dataset.splits import known_users
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.rekey import rekey
-from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison
 
 NEW = "a-new-key-of-at-least-sixteen-characters"
@@ -33,14 +34,21 @@ def layout(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return Layout(config)
 
 
-def test_everything_is_under_the_new_key(layout: Layout, workdir: Path) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_everything_is_under_the_new_key(layout: Layout, workdir: Path, packed: bool) -> None:
+    if packed:  # as logrotate leaves them
+        for path in list(layout.logs.glob("*_2025-*.jsonl")):
+            path.with_name(f"{path.name}.1.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
     save(layout, KEY.encode(), [hashed(USERS[3])])
     before = known_users(layout)
     rekey(settings(), context_of(settings()))
 
     assert known_users(layout) == {hashed(u, NEW): before[hashed(u)] for u in USERS}
     assert {row["user"] for row in rows_of(layout.raw_conversations)} == {hashed(user, NEW) for user in USERS}
-    compared = [item for item in read_log(layout.logs, lambda user: hashed(user, NEW)) if isinstance(item, Comparison)]
+    compared = [
+        item for item in read_folder(layout.logs, lambda user: hashed(user, NEW)) if isinstance(item, Comparison)
+    ]
     assert {item.user for item in compared} == {hashed(user, NEW) for user in USERS}
     # version 1 says nothing; of the others nobody can compute the places again
     assert {item.sampling.reason for item in compared} == {None, "rekeyed"}

@@ -8,17 +8,18 @@ from pathlib import Path
 
 from tests.composing import composed
 from tests.dataset.support import context_of
+from tests.rollout.support import append_to
 from zantara_exp.config import Config
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.dataset.users import hash_user
+from zantara_exp.io.events import COMPARISONS, day_file
+from zantara_exp.io.lines import append_lines
 from zantara_exp.layout import Layout
 from zantara_exp.review.labels import Label, rewrite
 from zantara_exp.review.sample import Sample, blinded, save
 from zantara_exp.review.sheet import sheet
 from zantara_exp.rollout.served import Served
-from zantara_exp.rollout.served_store import FileSink
-from zantara_exp.shadow.jsonl import append_lines, day_file
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
 from zantara_exp.tracking import open_run
 from zantara_exp.tracking._journal import Journal
@@ -105,13 +106,13 @@ def logs(layout: Layout) -> None:
         day = (DAY + timedelta(days=turn)).date().isoformat()
         lost = {"queue_full": 4} if turn == 1 else {}
         lines = [to_line(comparison(user, turn, lost if user == GONE else None)) for user in USERS]
-        append_lines(day_file(layout.logs, day), lines)
+        append_lines(day_file(layout.logs, COMPARISONS, day), lines)
         complaint = {"timestamp": f"{day}T10:00:00Z", "user_id": GONE}
         append_lines(layout.logs / f"complaints_{day}.jsonl", [json.dumps(complaint).encode() + b"\n"])
     old = {"timestamp": "2025-10-20T08:00:00", "user_id": GONE, "query": CANARY, "claude": {}, "llama": {}}
     torn = json.dumps(old).encode()[:-20] + b"\n"
-    append_lines(day_file(layout.logs, "2025-10-20"), [json.dumps(old).encode() + b"\n", torn])
-    FileSink(layout.logs).append([served(user, 0) for user in USERS])
+    append_lines(day_file(layout.logs, COMPARISONS, "2025-10-20"), [json.dumps(old).encode() + b"\n", torn])
+    append_to(layout.logs, [served(user, 0) for user in USERS])
 
 
 def review(layout: Layout) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,11 +15,13 @@ from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
 from zantara_exp.gates.rules import gate_hash
 from zantara_exp.gates.witness import verdict_hash
+from zantara_exp.io import events
+from zantara_exp.io.daily_files import DailyFiles
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import Authority, serving_epoch
 from zantara_exp.rollout.ramp import Order
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
-from zantara_exp.rollout.served_store import FileSink
+from zantara_exp.rollout.served_store import append_served
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.stage import Context, StageResult
 
@@ -140,7 +143,7 @@ def traffic(**facts: object) -> list[Served]:
 
 def write_served(**facts: object) -> None:
     """The same, in the served log."""
-    FileSink(Layout(config_of()).logs).append(traffic(**facts))
+    append_to(Layout(config_of()).logs, traffic(**facts))
 
 
 def act(action: str, *overrides: str, days: float = 0.0) -> StageResult:
@@ -148,3 +151,8 @@ def act(action: str, *overrides: str, days: float = 0.0) -> StageResult:
     config = config_of(*overrides)
     config = replace(config, rollout=replace(config.rollout, action=action))
     return rollout(config, Context(config, Kept(), Path(".")), lambda: MONDAY + timedelta(days=days))
+
+
+def append_to(folder: Path, lines: Sequence[Served]) -> None:
+    """Append to the served log of this machine."""
+    assert append_served(DailyFiles(folder, events.SERVED, 10**9), lines) == (len(lines), None)

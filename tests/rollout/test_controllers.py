@@ -16,13 +16,14 @@ import psycopg
 import pytest
 
 from tests.rollout.support import SERVED, config_of, traffic, write_verdict
+from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.served import Served
-from zantara_exp.rollout.served_store import PostgresSink
+from zantara_exp.rollout.served_store import append_served, open_sink
 from zantara_exp.rollout.state import RUNNING, Change, State
 
 URL = "ROLLOUT_DATABASE_URL"
@@ -56,8 +57,11 @@ def serve_badly() -> None:
     now = datetime.now(UTC)
     lines = traffic(days=1, per_day=200, failed=0.2)
     spread = SERVED_FOR / len(lines)
-    with closing(PostgresSink(URL)) as sink:
-        sink.append([_at(line, now - SERVED_FOR + place * spread) for place, line in enumerate(lines)])
+    config: Config = compose([*SERVED, *SHARED])
+    sink = open_sink(config, Layout(config))
+    append_served(sink, [_at(line, now - SERVED_FOR + place * spread) for place, line in enumerate(lines)])
+    sink.close(60)
+    assert sink.waiting == 0
 
 
 def _at(line: Served, moment: datetime) -> Served:

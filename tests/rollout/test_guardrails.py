@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import AGED, MONDAY, act, config_of, traffic, write_served, write_verdict
+from tests.rollout.support import AGED, MONDAY, act, append_to, config_of, traffic, write_served, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.rollout import ramp
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
-from zantara_exp.rollout.served_store import FileSink
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
 from zantara_exp.shadow.identity import hash_user
@@ -133,7 +133,7 @@ def test_with_everybody_on_the_candidate_there_is_no_control(running: Path):
 def test_complaints_count_for_the_arm_of_the_user(running: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ZANTARA_HASH_KEY", "k")
     lines = traffic(days=3)
-    FileSink(Layout(config_of()).logs).append(lines)
+    append_to(Layout(config_of()).logs, lines)
     complain = {line.user: line.timestamp for line in lines}
     folder = Layout(config_of()).logs
 
@@ -267,7 +267,13 @@ def test_looks_that_cannot_be_made_pause_after_a_few(running: Path):
     assert state().phase == RUNNING
     watch(looks=5)
     assert (state().phase, state().share) == (PAUSED, 0)
-    assert "could not be looked at 5 times in a row: IsADirectoryError" in state().history[-1].reason
+    assert "could not be looked at 5 times in a row: ZantaraError: " in state().history[-1].reason
+    (logs / "served_2025-11-03.jsonl").rmdir()
+    with pytest.raises(ramp.RefusedError, match="the guardrails paused it until somebody has looked: .*5 times") as no:
+        act("resume", days=3)
+    assert "rollout.reason=" in no.value.hint
+    act("resume", "rollout.reason=the disk is mended", days=3)
+    assert state().history[-1].reason.startswith("the disk is mended (in spite of: the guardrails could not be")
 
 
 def test_a_log_that_fell_silent_pauses(running: Path):
@@ -291,7 +297,7 @@ def test_a_line_from_the_future_hides_nothing(running: Path):
     """A gateway whose clock is wrong must not move the newest starts away from what the others logged."""
     write_served(days=2, failed=0.4)
     ahead = replace(traffic(days=1)[0], timestamp=MONDAY + timedelta(days=4000))
-    FileSink(Layout(config_of()).logs).append([ahead])
+    append_to(Layout(config_of()).logs, [ahead])
     assert "fallback" in seen(days=2).breach
 
 

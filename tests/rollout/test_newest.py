@@ -126,7 +126,7 @@ def test_a_log_that_was_cut_is_no_newer_than_what_was_seen_of_it(at: Path):
         file.unlink()
     cut = judged()
     assert cut.summary["verdict"] == "INCONCLUSIVE"  # what the earlier look counted is lost
-    shutil.rmtree(at / ".zantara/comparisons")  # as somebody does who wants the verdict of the days that are left
+    shutil.rmtree(at / ".zantara/facts")  # as somebody does who wants the verdict of the days that are left
     cut = judged()
     assert cut.summary["verdict"] == "GO"
     told = f"a look saw the log up to 2025-11-16, and it ends with {GOOD} now: bring back what is gone"

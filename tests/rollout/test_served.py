@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.dataset.conftest import open_folder
+from tests.rollout.support import append_to
 from tests.shadow.test_mirror import wait_for
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served, ServedLog
-from zantara_exp.rollout.served_store import FileSink, ServedReader, from_line, open_sink, read_served, to_line
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served, ServedLog, from_line, to_line
+from zantara_exp.rollout.served_store import ServedReader, append_served, open_sink, read_served
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -37,13 +39,26 @@ class Moody:
         self.fails = True
         self.lines: list[Served] = []
 
-    def append(self, lines: Sequence[Served]) -> int:
+    def append(self, lines: Sequence[Served]) -> tuple[int, OSError | None]:
         if self.fails:
-            raise OSError("no")
+            return 0, OSError(28, "no room")
         self.lines += lines
-        return len(lines)
+        return len(lines), None
 
-    def close(self) -> None: ...
+    def close(self, deadline_seconds: float) -> None: ...
+
+
+@contextmanager
+def kept_by(config: Config) -> Iterator[Callable[..., None]]:
+    """Keeps lines where the config says, and returns when readers see them."""
+    sink = open_sink(config, Layout(config))
+
+    def keep(*lines: Served) -> None:
+        assert append_served(sink, lines) == (len(lines), None)
+        wait_for(lambda: sink.waiting == 0)
+
+    yield keep
+    sink.close(60)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +88,8 @@ def test_a_line_is_read_as_it_was_written() -> None:
 def test_written_by_two_and_read_since_a_moment(config: Config) -> None:
     layout = Layout(config)
     assert list(read_served(config, layout, NOON)) == []
-    logs = [ServedLog(open_sink(config, layout), lambda _: "it") for _ in range(2)]
+    sinks = [open_sink(config, layout) for _ in range(2)]
+    logs = [ServedLog(partial(append_served, sink), sink.close, lambda _: "it") for sink in sinks]
     for number in range(200):
         line = replace(LINE, request_id=f"r-{number}", timestamp=NOON + timedelta(minutes=10 * number))
         logs[number % 2].note(line, "Ciao")
@@ -95,22 +111,22 @@ def test_a_day_that_has_not_changed_is_not_read_again(config: Config, monkeypatc
 
     monkeypatch.setattr("zantara_exp.rollout.served_store.from_line", counted)
     layout = Layout(config)
-    with closing(open_sink(config, layout)) as sink:
-        sink.append([replace(LINE, request_id="first"), replace(LINE, request_id="then", timestamp=LATER)])
+    with kept_by(config) as keep:
+        keep(replace(LINE, request_id="first"), replace(LINE, request_id="then", timestamp=LATER))
         reader = ServedReader(config, layout)
         assert len(list(reader.read(NOON))) == len(list(reader.read(NOON))) == 2
         assert parsed == ["first", "then"]
-        sink.append([replace(LINE, request_id="new", timestamp=LATER + timedelta(minutes=1))])
+        keep(replace(LINE, request_id="new", timestamp=LATER + timedelta(minutes=1)))
         assert [line.request_id for line in reader.read(NOON)] == ["first", "then", "new"]
         assert parsed == ["first", "then", "then", "new"]
-        sink.append([replace(LINE, request_id="late")])  # a gateway that could not write before
+        keep(replace(LINE, request_id="late"))  # a gateway that could not write before
         assert {line.request_id for line in reader.read(NOON)} == {"first", "then", "new", "late"}
         assert [line.request_id for line in reader.read(LATER)] == ["then", "new"]
 
 
 def test_lines_wait_while_they_cannot_be_written() -> None:
     sink = Moody()
-    log = ServedLog(sink, lambda _: "it")
+    log = ServedLog(sink.append, sink.close, lambda _: "it")
     log.note(LINE, "Ciao")
     wait_for(lambda: log._troubled)
     sink.fails = False
@@ -127,7 +143,7 @@ def test_a_language_that_is_known_is_kept_and_one_that_cannot_be_told_costs_no_l
 
     sink = Moody()
     sink.fails = False
-    log = ServedLog(sink, detect)
+    log = ServedLog(sink.append, sink.close, detect)
     log.note(replace(LINE, language="id"), "Ciao")
     log.note(LINE, "Ciao")
     log.close()
@@ -137,8 +153,7 @@ def test_a_language_that_is_known_is_kept_and_one_that_cannot_be_told_costs_no_l
 def test_unreadable_lines_are_no_evidence_and_said(caplog: pytest.LogCaptureFixture) -> None:
     config = compose([])
     layout = Layout(config)
-    sink = FileSink(layout.logs)
-    assert sink.append([LINE]) == 1
+    append_to(layout.logs, [LINE])
     path = Path("logs/shadow_mode/served_2025-11-03.jsonl")
     newer = to_line(LINE).replace(b'"schema_version":2', b'"schema_version":7')
     path.write_bytes(path.read_bytes() + b"no JSON\n{}\n" + newer)

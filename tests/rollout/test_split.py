@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import AGED, MONDAY, config_of, traffic, write_verdict
+from tests.rollout.support import AGED, MONDAY, append_to, config_of, traffic, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
-from zantara_exp.rollout.served_store import FileSink
 from zantara_exp.rollout.split import SPAN
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.rollout.state import PAUSED, RUNNING
@@ -66,7 +65,7 @@ def serve(users: Iterable[tuple[str, str]], *days: float, share: float = 50.0, p
                 moment = MONDAY + timedelta(days=day, minutes=1 + place + time)
                 line = replace(like, timestamp=moment, request_id=f"{day}-{user}-{time}", user=user, share=share)
                 lines.append(replace(line, arm=arm, answered_by=arm))
-    FileSink(Layout(config()).logs).append(lines)
+    append_to(Layout(config()).logs, lines)
 
 
 def sized(candidate: int, control: int) -> list[tuple[str, str]]:

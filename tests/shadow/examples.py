@@ -1,9 +1,13 @@
 """Comparisons and log lines to test with."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from zantara_exp.shadow.record import Comparison, Sampling, Scope, Side, comparison_id
+from zantara_exp.io.event_log import EventLog
+from zantara_exp.io.events import COMPARISONS
+from zantara_exp.shadow.reader import HashUser, read_log
+from zantara_exp.shadow.record import Comparison, Drops, Sampling, Scope, Side, comparison_id
 from zantara_exp.usage import Billed, Usage
 
 START = datetime(2025, 10, 21, 8, 14, 5, 120000, tzinfo=UTC)
@@ -58,3 +62,8 @@ def version_1(**changes: Any) -> dict[str, Any]:
         "comparison": {"length_diff": 0, "length_ratio": 1.0, "llama_success": True},
     }  # fmt: skip
     return line | changes
+
+
+def read_folder(folder: Path, hash_user: HashUser = str) -> list[Comparison | Drops]:
+    """The readable records of the comparison log in a folder."""
+    return list(read_log(EventLog(COMPARISONS, folder), hash_user))

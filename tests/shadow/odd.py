@@ -21,7 +21,8 @@ def _said(messages: bytes) -> bytes:
 
 
 _TEXTS = rb"""
-"" null 5 true {} ["e1"] "e1","epoch":"e2" "e1","further":1 "e1"x 'e1' "\ud800" "\ud83d\ude00" "\u0000" "\/" "\x" "e"1"
+"" null 5 true {} ["e1"] "e1","candidate_id":"e2"
+"e1","epoch":"e2" "e1","further":1 "e1"x 'e1' "\ud800" "\ud83d\ude00" "\u0000" "\/" "\x" "e"1"
 "e\" "e\\" "e\\\"" "\u00e8" "\n" "\n\n\"" ""x"" "e1":"e2" "e1\":" "5" "[]" "true"
 """.split()
 _AMOUNTS = b"""
@@ -66,7 +67,9 @@ ODD = [
     orjson.dumps({name: value for name, value in BODY.items() if name != "language"}),
     *(changed(b'version":3', b'version":' + new) for new in b'4 2 "3" 3.0 1 true 30'.split()),
     *(changed(b'"record":"comparison"', b'"record":' + new) for new in b'"drops" "other" null 5'.split()),
-    *(changed(b'"epoch":"e1"', b'"epoch":' + new) for new in _TEXTS),
+    *(changed(b'"candidate_id":"e1"', b'"candidate_id":' + new) for new in _TEXTS),
+    *(changed(b'"trace_id":null', b'"trace_id":' + new) for new in _TEXTS),
+    *(changed(b'"candidate_id":"e1"', b'"epoch":' + new) for new in (b'"e1"', b'""')),
     *(
         changed(b'"e1"', new)
         for new in (b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"', b'"a\tb"', b' "e1"', b'"e1" ', b'"\x7f"')

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 from tests.shadow import odd
 from tests.shadow.examples import comparison, version_1
 from tests.shadow.odd import ODD, changed
+from zantara_exp.io.event_log import Block
 from zantara_exp.shadow import columns
-from zantara_exp.shadow._tables import Tables
-from zantara_exp.shadow.columns import blocks, take
-from zantara_exp.shadow.reader import Quarantined, read_lines
+from zantara_exp.shadow.columns import Columns, Taken, take
+from zantara_exp.shadow.reader import Quarantined
 from zantara_exp.shadow.record import Side, to_line
 from zantara_exp.usage import Billed, Usage
 
@@ -60,22 +61,30 @@ def hashed(user: str) -> str:
 
 
 def by_block(content: bytes) -> Read:
-    tables = Tables(hashed)
-    return _read(list(tables.merged(take(content), "x", 1)), tables)
+    read = Columns(hashed)
+    return _read(list(read.of_block(Block(content, 1, 0), "x")), read)
 
 
 def by_line(content: bytes) -> Read:
-    tables = Tables(hashed)
-    return _read(list(tables.of_items(read_lines(BytesIO(content), "x", 1, hashed))), tables)
+    read = Columns(hashed)
+    found = []
+    place = 0
+    for number, line in enumerate(BytesIO(content), start=1):
+        with patch.object(
+            columns, "take", lambda content: Taken(None, [], [(0, content)], np.array([len(content) - 1]))
+        ):
+            found += list(read.of_block(Block(line, number, place), "x"))
+        place += len(line)
+    return _read(found, read)
 
 
-def _read(found: list[Any], tables: Tables) -> Read:
+def _read(found: list[Any], read: Columns) -> Read:
     assert len({str(table.schema) for table in found}) <= 1
     whole = pa.concat_tables(found) if found else None
     if whole is not None:
         whole.validate(full=True)
     rows = [repr(row) for row in whole.to_pylist()] if whole is not None else []
-    return Read((rows, [table.to_pylist() for table in tables.of_drops()], tables.bad))
+    return Read((rows, sorted(read.drops.items()), read.bad))
 
 
 def test_what_the_writer_writes_needs_no_reader() -> None:
@@ -108,8 +117,8 @@ def test_what_is_odd_is_read_as_the_reader_reads_it(line: bytes) -> None:
     [
         b"",
         GOOD[: len(GOOD) // 2],
-        changed(b'"epoch":"e1"', b'"epoch":5'),
-        changed(b'"epoch":"e1"', b'"epoch":"e"1"'),
+        changed(b'"candidate_id":"e1"', b'"candidate_id":5'),
+        changed(b'"candidate_id":"e1"', b'"candidate_id":"e"1"'),
         changed(b"120.5", b'"120.5"'),
         changed(b"120.5", b"1e308"),
         orjson.dumps(version_1()),
@@ -171,19 +180,10 @@ def test_no_change_of_a_line_is_read_otherwise(place: int, change: bytes) -> Non
     assert by_block(content) == by_line(content)
 
 
-def test_a_long_line_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(GOOD + to_line(comparison(2, query="x" * (17 << 20))) + GOOD)
-    assert sum(take(content).table.num_rows for content in blocks(path)) == 3
-
-
-@pytest.mark.parametrize("size", [3, 10, 1000])
-def test_blocks_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(columns, "_BLOCK", size)
-    path = tmp_path / "log.jsonl"
-    content = b"one\n\nthree is long\nfour\nunfinished"
-    path.write_bytes(content)
-    found = list(blocks(path))
-    assert b"".join(found) == content
-    assert all(block.endswith(b"\n") for block in found[:-1])
-    assert sum(take(block).size for block in found) == 5
+def test_a_line_is_found_where_its_place_says() -> None:
+    content = b"".join([b"\n", GOOD, b"not json\n", odd.GOOD + b" \n", orjson.dumps(version_1()) + b"\n", GOOD[:-1]])
+    (table,) = Columns(hashed).of_block(Block(content, 1, 1000), "x")
+    lines = [content[place - 1000 :].split(b"\n")[0] for place in table["place"].to_pylist()]
+    assert lines == [GOOD[:-1], odd.GOOD + b" ", orjson.dumps(version_1()), GOOD[:-1]]
+    (table,) = Columns(hashed).of_block(Block(content, 1, 0, [7, 11, 13, 20, 30, 31]), "x")
+    assert table["place"].to_pylist() == [11, 20, 30, 31]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.examples import START, comparison
+from tests.shadow.examples import START, comparison, read_folder
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_log import opened as opened_log
 from tests.shadow.test_log import rows
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.waiting import wait_for
-from zantara_exp.shadow.jsonl import day_file
-from zantara_exp.shadow.reader import parse_line, read_log
+from zantara_exp.io.events import COMPARISONS, day_file
+from zantara_exp.shadow.reader import parse_line
 from zantara_exp.shadow.record import Comparison
 
 Resize = Callable[[str], None]
@@ -48,7 +48,7 @@ def test_a_full_disk_keeps_whole_lines_counts_the_others_and_goes_on(disk: tuple
     wait_for(lambda: log.written + log.lost["disk"] == 200)
     assert log.written > 20
     assert log.lost["disk"] > 20
-    full = day_file(folder, START.date().isoformat()).read_bytes()
+    full = day_file(folder, COMPARISONS, START.date().isoformat()).read_bytes()
     assert [parse_line(line, str) for line in full.splitlines(keepends=True)] == rows(folder)
     assert full.endswith(b"\n")
     resize("2m")
@@ -84,4 +84,4 @@ def test_the_app_of_a_mirror_on_a_full_disk_notices_nothing(disk: tuple[Path, Re
     stats = mirror.stats
     assert stats.dropped["disk"] > 0
     assert stats.restarts == 0
-    assert sum(isinstance(row, Comparison) for row in read_log(folder, str)) == stats.compared > 0
+    assert sum(isinstance(row, Comparison) for row in read_folder(folder, str)) == stats.compared > 0

@@ -9,28 +9,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
-import pyarrow.parquet as pq
 import pytest
 
-from tests.shadow.examples import START, comparison
+from tests.shadow.examples import START, comparison, read_folder
 from tests.shadow.waiting import wait_for
-from zantara_exp.shadow.compact import compact_folder
-from zantara_exp.shadow.daily_files import DailyFiles
-from zantara_exp.shadow.jsonl import append_lines, day_file
+from zantara_exp.io.daily_files import DailyFiles
+from zantara_exp.io.events import COMPARISONS, day_file, event_files
+from zantara_exp.io.lines import append_lines
 from zantara_exp.shadow.log import ComparisonLog
-from zantara_exp.shadow.reader import log_files, parse_line, read_log
+from zantara_exp.shadow.reader import parse_line
 from zantara_exp.shadow.record import Comparison, Drops, Side
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def opened(folder: Path, **settings: object) -> ComparisonLog:
-    files = DailyFiles(folder, 10**9)
+    files = DailyFiles(folder, COMPARISONS, 10**9)
     return ComparisonLog(files, "e1", lambda: str, **{"flush_seconds": 0.05, **settings})  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[Comparison | Drops]:
-    return list(read_log(folder, str))
+    return read_folder(folder, str)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -51,17 +50,17 @@ def test_the_day_is_the_utc_day_of_the_timestamp(tmp_path: Path) -> None:
     log.close()
     lines = {path.name: len(path.read_bytes().splitlines()) for path in tmp_path.iterdir()}
     assert lines == {"shadow_comparison_2025-10-21.jsonl": 2, "shadow_comparison_2025-10-22.jsonl": 1}
-    assert b"2025-10-21T23:30:00Z" in day_file(tmp_path, "2025-10-21").read_bytes()
+    assert b"2025-10-21T23:30:00Z" in day_file(tmp_path, COMPARISONS, "2025-10-21").read_bytes()
 
 
-def test_a_day_that_grows_large_goes_on_in_further_parts_and_is_one_table(tmp_path: Path) -> None:
+def test_a_day_that_grows_large_goes_on_in_further_parts_and_is_one_log(tmp_path: Path) -> None:
     for process in range(2):  # the second finds the first one's parts
-        log = ComparisonLog(DailyFiles(tmp_path / "logs", 20_000), "e1", lambda: str, flush_seconds=0.05)
+        log = ComparisonLog(DailyFiles(tmp_path / "logs", COMPARISONS, 20_000), "e1", lambda: str, flush_seconds=0.05)
         for number in range(60):
             log.write(comparison(60 * process + number))
             wait_for(lambda: log.written == number + 1)  # noqa: B023  called at once
         log.close()
-    files = log_files(tmp_path / "logs")
+    files = event_files(tmp_path / "logs", COMPARISONS)
     day = "shadow_comparison_2025-10-21"
     assert [path.name for path in files] == [
         f"{day}.jsonl", *(f"{day}.part{n}.jsonl" for n in range(2, len(files) + 1))
@@ -69,15 +68,13 @@ def test_a_day_that_grows_large_goes_on_in_further_parts_and_is_one_table(tmp_pa
     assert len(files) > 2
     assert all(20_000 <= path.stat().st_size < 22_000 for path in files[:-1])
     assert [row.request_id for row in rows(tmp_path / "logs")] == [f"c-{number}:0" for number in range(120)]
-    found = compact_folder(tmp_path / "logs", tmp_path / "cache", str)
-    assert [pq.read_metadata(path).num_rows for path in found.comparisons] == [120]
 
 
 def test_personal_data_is_out_of_every_text(tmp_path: Path) -> None:
     from zantara_exp.dataset.redact import Redactor
 
     redactor = Redactor()
-    log = ComparisonLog(DailyFiles(tmp_path, 10**9), "e1", lambda: redactor.conversation().text)
+    log = ComparisonLog(DailyFiles(tmp_path, COMPARISONS, 10**9), "e1", lambda: redactor.conversation().text)
     secret = "write to anna.rossi@example.org"
     chat = [
         {"role": "user", "content": secret},
@@ -86,7 +83,7 @@ def test_personal_data_is_out_of_every_text(tmp_path: Path) -> None:
     ]
     log.write(comparison(messages=chat, query=secret, primary=Side(secret), candidate=Side(secret)))
     log.close()
-    text = day_file(tmp_path, "2025-10-21").read_text()
+    text = day_file(tmp_path, COMPARISONS, "2025-10-21").read_text()
     assert "anna" not in text
     assert text.count("[EMAIL_1]") == 6
 
@@ -97,7 +94,7 @@ def test_a_text_that_cannot_be_redacted_is_lost_and_counted_not_written(
     def fail(text: str) -> str:
         raise RuntimeError(text)
 
-    log = ComparisonLog(DailyFiles(tmp_path, 10**9), "e1", lambda: fail, flush_seconds=0.05)
+    log = ComparisonLog(DailyFiles(tmp_path, COMPARISONS, 10**9), "e1", lambda: fail, flush_seconds=0.05)
     log.write(comparison())
     log.close()
     assert log.lost == {"unwritable": 1}
@@ -167,13 +164,13 @@ print(log.written, log.lost["disk"])
     assert written > 5
     assert lost > 5
     assert written + lost == 100
-    data = day_file(tmp_path, "2025-10-21").read_bytes()
+    data = day_file(tmp_path, COMPARISONS, "2025-10-21").read_bytes()
     assert data.endswith(b"\n")
     assert len([parse_line(line, str) for line in data.splitlines(keepends=True)]) == written
 
 
 def test_a_torn_line_of_a_killed_writer_is_set_aside(tmp_path: Path) -> None:
-    path = day_file(tmp_path, "2025-10-21")
+    path = day_file(tmp_path, COMPARISONS, "2025-10-21")
     append_lines(path, [b'{"whole": 1}\n'])
     with path.open("ab") as file:
         file.write(b'{"torn": "' + b"x" * 100_000)
@@ -185,7 +182,7 @@ def test_a_torn_line_of_a_killed_writer_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_one_torn_line(tmp_path: Path) -> None:
-    path = day_file(tmp_path, "2025-10-21")
+    path = day_file(tmp_path, COMPARISONS, "2025-10-21")
     path.write_bytes(b"{")
     append_lines(path, [b"{}\n"])
     assert path.read_bytes() == b"{}\n"
@@ -243,7 +240,7 @@ def test_kill_9_tears_no_line_and_takes_none_that_was_written(tmp_path: Path) ->
                 if last >= 400 + attempt * 130:
                     break
             os.kill(writer.pid, signal.SIGKILL)
-        path = day_file(folder, START.date().isoformat())
+        path = day_file(folder, COMPARISONS, START.date().isoformat())
         log = opened(folder)  # the next start
         log.write(comparison(0, request_id="next"))
         log.close()

@@ -14,12 +14,12 @@ import pytest
 
 from tests.composing import composed
 from tests.endpoints.servers import raw_server
+from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
-from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope
 from zantara_exp.usage import Usage
 
@@ -44,7 +44,7 @@ def observe(mirror: ShadowMirror, count: int, first: int = 0) -> None:
 
 
 def logged() -> list[Comparison]:
-    return [row for row in read_log(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
+    return [row for row in read_folder(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
 
 
 def given_id(row: Comparison) -> str:
@@ -54,7 +54,7 @@ def given_id(row: Comparison) -> str:
 
 def dropped() -> Counter[str]:
     total: Counter[str] = Counter()
-    for row in read_log(Path("logs/shadow_mode"), str):
+    for row in read_folder(Path("logs/shadow_mode"), str):
         total.update(row.dropped)
     return total
 

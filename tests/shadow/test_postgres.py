@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -15,19 +16,22 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.examples import comparison
+from tests.shadow.examples import START, comparison
 from tests.shadow.recorded import Candidate, against, conversation, record
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.waiting import wait_for
 from zantara_exp.analysis.log import open_log
+from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.io.database import LOG
+from zantara_exp.io.events import COMPARISONS
+from zantara_exp.io.table import Table
 from zantara_exp.layout import Layout
-from zantara_exp.shadow.fetch import fetch
-from zantara_exp.shadow.log import ComparisonLog, log_of
-from zantara_exp.shadow.reader import log_files, read_log
-from zantara_exp.shadow.record import Comparison
+from zantara_exp.shadow.log import ComparisonLog, comparisons_of, log_of
+from zantara_exp.shadow.reader import read_log
+from zantara_exp.shadow.record import Comparison, Drops, to_line
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.switch import main as turn
 
@@ -69,24 +73,25 @@ def writing(config: Config) -> Iterator[ComparisonLog]:
 
 def rows_at(name: str) -> list[str]:
     """What a reader on that machine sees."""
+    return [row.request_id for row in read_at(name) if isinstance(row, Comparison)]
+
+
+def read_at(name: str) -> list[Comparison | Drops]:
     config = machine(name)
-    fetch(config, Layout(config))
-    return [row.request_id for row in read_log(Layout(config).logs, str) if isinstance(row, Comparison)]
+    with closing(comparisons_of(config, Layout(config))) as log:
+        return list(read_log(log, str))
 
 
-def test_replicas_write_one_table_and_a_reader_elsewhere_copies_what_is_new(database: str) -> None:
+def test_replicas_write_one_table_and_a_reader_elsewhere_sees_what_is_new(database: str) -> None:
     with writing(machine("a")) as one, writing(machine("b")) as other:
         for number in range(300):
             (one if number % 2 else other).write(comparison(number))
     assert sorted(rows_at("reader")) == sorted(f"c-{number}:0" for number in range(300))
     assert rows_at("reader") == rows_at("elsewhere")
-    config = machine("reader")
-    assert fetch(config, Layout(config)) == 0  # nothing new
     with writing(machine("a")) as log:
         log.write(comparison(300))
         log.drop("queue_full", 7)
-    assert fetch(config, Layout(config)) >= 1
-    read = list(read_log(Layout(config).logs, str))
+    read = read_at("reader")
     assert len([row for row in read if isinstance(row, Comparison)]) == 301
     assert sum(row.dropped.get("queue_full", 0) for row in read) == 7
     assert not list(Path("a/state/log_spool").iterdir())  # all of it is in the table
@@ -105,7 +110,7 @@ def test_while_the_database_is_away_lines_wait_and_are_counted(
     assert (log.lost, log.waiting) == ({}, 50)
     assert caplog.text.count("stays in") == 1
     with pytest.raises(ZantaraError, match="LOG_DATABASE_URL cannot be used: OperationalError") as caught:
-        fetch(config, Layout(config))
+        read_at("a")
     assert "no_such_database" not in str(caught.value)
 
     monkeypatch.setenv("LOG_DATABASE_URL", database)
@@ -133,7 +138,7 @@ def test_a_database_that_comes_back_gets_everything_once(
 
 _WRITER = """
 import sys, time
-from tests.shadow.examples import comparison
+from tests.shadow.examples import START, comparison
 from tests.shadow.test_postgres import machine
 from zantara_exp.shadow.log import log_of
 log = log_of(machine(sys.argv[1], *sys.argv[2:]), "e1")
@@ -173,24 +178,52 @@ def test_a_torn_line_of_a_killed_writer_counts_as_one_that_cannot_be_read(databa
     assert not list(spool.iterdir())
 
 
-def test_a_fetch_that_was_killed_goes_on_without_a_gap_or_a_double(database: str) -> None:
+def test_facts_are_derived_from_the_rows_and_only_of_days_that_changed(database: str) -> None:
+    config = machine("reader")
+    later = START + timedelta(days=1)
+
+    def facts() -> tuple[int, list[int]]:
+        with open_log(config, Layout(config)) as found:
+            rows = found.facts.count().to_pyarrow().as_py()
+        return rows, [path.stat().st_ino for path in sorted(Path("reader/state/facts").glob("*/*.parquet"))]
+
     with writing(machine("a")) as log:
-        for number in range(20):
+        for number in range(6):
+            log.write(comparison(number, timestamp=START if number < 3 else later))
+    (rows, (first, second)), again = facts(), facts()
+    assert (rows, again) == (6, (6, [first, second]))
+    assert not Path("reader/logs").exists()  # nothing is copied
+    with writing(machine("a")) as log:
+        log.write(comparison(7, timestamp=later))
+    rows, (kept, fresh) = facts()
+    assert (rows, kept == first, fresh == second) == (7, True, False)
+    with open_log(config, Layout(config)) as found:
+        wanted = found.facts.select("comparison_id", "part", "place").to_pyarrow().to_pylist()
+        assert [row["query"] for row in texts(found, wanted)] == ["Ciao"] * 7
+
+
+def test_a_line_that_is_edited_is_seen_by_every_reader(database: str) -> None:
+    config = machine("reader")
+    with writing(machine("a")) as log:
+        for number in range(5):
             log.write(comparison(number))
-    first = rows_at("reader")
-    (path,) = log_files(Path("reader/logs"))
-    with path.open("ab") as file:  # appended, and killed before it was noted
-        file.write(path.read_bytes()[:1000])
-    assert rows_at("reader") == first
-    path.unlink()  # or damaged by hand: begun anew
-    assert rows_at("reader") == first
+    with open_log(config, Layout(config)) as found:
+        assert found.facts.count().to_pyarrow().as_py() == 5
+    with closing(Table(COMPARISONS, "LOG_DATABASE_URL", LOG)) as table:
+        assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=True) == 1
+        assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=False) == 1
+        assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=False) == 0
+    with open_log(config, Layout(config)) as found:
+        assert found.facts.count().to_pyarrow().as_py() == 4
 
 
-def test_a_folder_that_cannot_be_written_is_said(database: str) -> None:
-    Path("blocked").mkdir()
-    Path("blocked/logs").write_text("a file where the folder should be")
-    with pytest.raises(ZantaraError, match="cannot be copied to .*blocked/logs: File exists"):
-        fetch(machine("blocked"), Layout(machine("blocked")))
+def test_copies_that_an_earlier_version_made_go(database: str) -> None:
+    Path("reader/logs").mkdir(parents=True)
+    copies = [Path("reader/logs/shadow_comparison_2025-10-21.postgres.jsonl"), Path("reader/logs/postgres.json")]
+    for copy in copies:
+        copy.write_bytes(to_line(comparison(1)))
+    assert rows_at("reader") == []
+    assert not any(copy.exists() for copy in copies)
 
 
 def test_files_of_this_machine_stand_beside_the_tables(database: str) -> None:

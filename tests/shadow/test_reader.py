@@ -132,7 +132,8 @@ def test_version_1_users_and_zones() -> None:
         (orjson.dumps(version_1(llama={"response": "x", "latency_ms": 1e308})), "latency_ms is more than a day"),
         (to_line(comparison()).replace(b":120.5", b":1e308"), "latency_ms is more than a day"),
         (to_line(comparison()).replace(b'"ttft_ms":null', b'"ttft_ms":86400001'), "ttft_ms is more than a day"),
-        (to_line(comparison()).replace(b'"epoch":"e1"', b'"epoch":""'), "epoch is missing"),
+        (to_line(comparison()).replace(b'"candidate_id":"e1"', b'"candidate_id":""'), "candidate_id is missing"),
+        (to_line(comparison()).replace(b'"candidate_id":"e1"', b'"epoch":""'), "epoch is missing"),
         (to_line(comparison()).replace(b'"role":"user",', b""), "a message lacks its role or content"),
     ],
 )

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.endpoints.servers import address_of, closed_port, raw_server, response
+from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate, against, conversation, record, run
 from tests.shadow.waiting import wait_for
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
 
 def logged() -> list[Comparison]:
-    return [row for row in read_log(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
+    return [row for row in read_folder(Path("logs/shadow_mode"), str) if isinstance(row, Comparison)]
 
 
 def forty() -> None:

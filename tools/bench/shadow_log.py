@@ -11,6 +11,8 @@ from pathlib import Path
 from tools.bench.checkout import environment
 from tools.bench.report import Goal
 from zantara_exp import terminal
+from zantara_exp.io.event_log import EventLog
+from zantara_exp.io.events import COMPARISONS
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.stage import Table
 
@@ -21,11 +23,12 @@ _WRITER = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from zantara_exp.shadow.daily_files import DailyFiles
+from zantara_exp.io.daily_files import DailyFiles
+from zantara_exp.io.events import COMPARISONS
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import Comparison, Side, comparison_id
 folder, run = Path(sys.argv[1]), sys.argv[2]
-log, began, number = ComparisonLog(DailyFiles(folder, 10**9), "e1", lambda: str), time.monotonic(), 0
+log, began, number = ComparisonLog(DailyFiles(folder, COMPARISONS, 10**9), "e1", lambda: str), time.monotonic(), 0
 while True:
     while number < (time.monotonic() - began) * int(sys.argv[3]):
         name, turns = f"{run}-{number}", [{"role": "user", "content": "Ciao, come stai? " * 30}]
@@ -43,7 +46,9 @@ def measure(folder: Path, goals: list[Goal]) -> Table:
     logs, torn, lost, gone_on = folder / "killed", 0, 0, 0
     for run in range(KILLS):
         written = _killed(logs, run)
-        kept = sum(getattr(row, "request_id", "").startswith(f"{run}-") for row in read_log(logs, str))
+        kept = sum(
+            getattr(row, "request_id", "").startswith(f"{run}-") for row in read_log(EventLog(COMPARISONS, logs), str)
+        )
         lost = max(lost, written - kept)
         torn += sum(not path.read_bytes().endswith(b"\n") for path in logs.glob("shadow_comparison_*.jsonl"))
         gone_on += kept > 0

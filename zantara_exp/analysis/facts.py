@@ -1,31 +1,26 @@
 """Facts: one narrow row per comparison, with everything a number can be computed from and no text.
 
-The comparison log is compacted to Parquet once (`zantara_exp.shadow.compact`); from each of its files this module
-derives one file of facts, by Arrow, and keeps it until the source changes. Deciding here, once, what an answer is means
-that report, gate and MLflow cannot disagree, on any engine, and that a query reads megabytes instead of gigabytes.
+From each day of the comparison log this module derives one file of facts, by Arrow, and keeps it until the day's log
+changes. Deciding here, once, what an answer is means that report, gate and MLflow cannot disagree, on any engine, and
+that a query reads megabytes instead of gigabytes. A fact says in which part of the log its line is, and where: texts
+are read from there (`zantara_exp.analysis.texts`), and stand nowhere a second time.
 Latencies also get an integer bucket on a log scale: counts of buckets add up over days and engines, quantiles do not.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.analysis.similarity import Scorer, hashes
+from zantara_exp.analysis.similarity import hashes
 from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
 from zantara_exp.shadow.record import ONLY_PRIMARY, REPLAY
-from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector
-
-_FORMAT = 10
-"""Raise it when a definition below changes, so that cached facts are derived anew."""
 
 BUCKET_RATIO = 1.005
 """A latency bucket is half a percent wide: quantiles read from buckets are within a quarter of one."""
@@ -39,64 +34,36 @@ UNKNOWN = "unknown"
 """Language, category or model that a line does not name."""
 
 _SIDES = ("primary", "candidate")
-_TEXT = ("primary_response", "candidate_response", "query")
-_AS_THEY_ARE = ("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason")
+_AS_THEY_ARE = (
+    *("comparison_id", "arm", "epoch", "timestamp", "day", "user", "sampling_percent", "sampling_reason"),
+    *("part", "place"),
+)
 _NAMED = ("category", "primary_model", "candidate_model", "candidate_provider")
-_SCOPE = ("scope_movable", "scope_why_not")
 USAGE = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 """Tokens of a side by how they are billed."""
 _TOKENS = tuple(f"{side}_usage_{part}" for side in _SIDES for part in USAGE)
 _ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
 _BILLED = ("candidate_billed_usd", "candidate_billed_seconds")
-_MEASURED = (
-    *_TOKENS,
-    *_ESTIMATED,
-    *_BILLED,
-    *(f"{side}_{what}" for side in _SIDES for what in ("error", "latency_ms", "waited_ms")),
-)
-_ROWS = 20_000
-_DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
+DISTINCT = ("comparison_id", "timestamp", *(f"{side}_{what}" for side in _SIDES for what in ("answer", "latency_ms")))
 """Columns of many values, for which a dictionary would only take time."""
 
 
-def facts_of(source: Path, cache: Path, config: Config) -> Path:
-    """The file of facts for one compacted file, derived unless an up-to-date one is in `cache`.
-
-    A kill leaves the old file or the new one.
-    """
-    import pyarrow.parquet as pq
-
-    stat, scored = source.stat(), config.engine.scored_per_file
-    spoken = config.dataset.languages, config.dataset.language_min_confidence, config.dataset.language_words
-    mark = f"{_FORMAT}:{stat.st_size}:{stat.st_mtime_ns}:{scored}:{_short_hash(repr(spoken))}".encode()
-    target = cache / f"{_short_hash(str(source.parent))}-{source.name}"
-    if target.is_file() and _mark(target) == mark:
-        return target
-    scorer = Scorer(scored, pq.read_metadata(source).num_rows, _known_scores(target))
-    with unfinished(target) as waiting:
-        _write(waiting, _batches(source), scorer, _Speech(config), mark)
-    return target
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-class _Speech:
+class Speech:
     """Names the language of a comparison that does not say it: version 1 never does."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._detector: LanguageDetector | None = None
 
-    def languages(self, batch: Any) -> Any:
+    def languages(self, rows: Any) -> Any:
         """The column of languages."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if not pc.any(pc.equal(batch["language"], "")).as_py():
-            return batch["language"]
-        said, asked = batch["language"].to_pylist(), batch["query"].to_pylist()
+        known = pc.fill_null(rows["language"], "")
+        if not pc.any(pc.equal(known, "")).as_py():
+            return known
+        said, asked = known.to_pylist(), rows["query"].to_pylist()
         named = [language or self._detected(query) for language, query in zip(said, asked, strict=True)]
         return pa.array(named, pa.string())
 
@@ -108,92 +75,7 @@ class _Speech:
         return self._detector.detect(query)
 
 
-def _mark(target: Path) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        written: dict[bytes, bytes] = pq.read_metadata(target).metadata or {}
-    except pa.ArrowInvalid:  # damaged: derived again
-        return b""
-    return written.get(b"zantara", b"")
-
-
-def doubles_of(facts: Path) -> int:
-    """How many comparisons of a file of facts stand in it a second time."""
-    return _noted(facts, b"doubles")
-
-
-def set_back_of(facts: Path) -> int:
-    """How many comparisons are dated more than SET_BACK before one that was logged before them."""
-    return _noted(facts, b"set_back")
-
-
-def _noted(facts: Path, what: bytes) -> int:
-    import pyarrow.parquet as pq
-
-    return int(dict(pq.read_metadata(facts).metadata or {}).get(what, b"0"))
-
-
-def newest_day(facts: Path) -> date:
-    """The last day in a file of facts, from its statistics."""
-    import pyarrow.parquet as pq
-
-    written = pq.read_metadata(facts)
-    place = written.schema.names.index("day")
-    groups = [written.row_group(number).column(place).statistics for number in range(written.num_row_groups)]
-    return max((group.max for group in groups if group is not None and group.has_min_max), default=date.min)
-
-
-def _known_scores(target: Path) -> Mapping[str, float]:
-    """Scores of an earlier version of the file: a day that grows is scored once, not again with every look."""
-    import pyarrow.parquet as pq
-
-    if not target.is_file() or not _mark(target).startswith(f"{_FORMAT}:".encode()):
-        return {}
-    old = pq.read_table(target, columns=["comparison_id", "chrf"])
-    pairs = zip(old["comparison_id"].to_pylist(), old["chrf"].to_pylist(), strict=True)
-    return {key: score for key, score in pairs if score is not None}
-
-
-def _batches(source: Path) -> Iterator[Any]:
-    import pyarrow.parquet as pq
-
-    columns = [*_AS_THEY_ARE, *_NAMED, "language", *_SCOPE, "primary_provider", *_MEASURED, *_TEXT]
-    with pq.ParquetFile(source) as file:
-        for group in range(file.num_row_groups):  # which bounds the bytes, and _ROWS the rows
-            yield from map(derived, file.iter_batches(_ROWS, [group], columns, use_threads=False))
-
-
-def _write(target: Path, batches: Iterable[Any], scorer: Scorer, speech: _Speech, mark: bytes) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    writer: Any = None
-    seen: set[str] = set()
-    doubles, order = 0, _Order()
-    for batch in batches:
-        order.read(batch["timestamp"])
-        first = _first(batch["comparison_id"].to_pylist(), seen)
-        doubles += first.count(False)
-        rows = pa.Table.from_batches([batch]).append_column("first", pa.array(first, pa.bool_()))
-        rows = rows.append_column("chrf", pa.array(scorer.scores(batch), pa.float64()))
-        place = rows.schema.get_field_index("language")
-        rows = rows.set_column(place, "language", speech.languages(batch))
-        rows = rows.drop_columns(list(_TEXT))
-        if writer is None:
-            repeated = [name for name in rows.schema.names if name not in _DISTINCT]
-            schema = rows.schema.with_metadata({b"zantara": mark})
-            writer = pq.ParquetWriter(
-                target, schema, compression="snappy", use_dictionary=repeated, write_statistics=["day"]
-            )
-        writer.write_table(rows.cast(writer.schema))
-    if writer is not None:
-        writer.add_key_value_metadata({b"doubles": str(doubles).encode(), b"set_back": str(order.set_back).encode()})
-        writer.close()
-
-
-class _Order:
+class Order:
     """Counts comparisons that are dated well before one logged before them.
 
     Those under way at once end in any order, and a replay's may be hours apart: each is held against what had been
@@ -208,33 +90,33 @@ class _Order:
         """The next ones, in the order of the log."""
         import numpy as np
 
-        micros = timestamps.cast("int64").to_numpy(zero_copy_only=False)
+        micros = timestamps.cast("int64").to_numpy()
         if micros.size:
             latest = np.concatenate([self._latest, np.maximum.accumulate(np.maximum(micros, self._latest[-1]))])
             self.set_back += int((micros < latest[: micros.size] - SET_BACK // timedelta(microseconds=1)).sum())
             self._latest = latest[-_UNDER_WAY:].tolist()
 
 
-def _first(keys: Sequence[str], seen: set[str]) -> list[bool]:
+def first(keys: Sequence[str], seen: set[str]) -> list[bool]:
     """Which of the keys come for the first time; they are seen from then on."""
     fresh = set(keys)
     if len(fresh) == len(keys) and seen.isdisjoint(fresh):
         seen |= fresh
         return [True] * len(keys)
-    first = []
+    found = []
     for key in keys:
-        first.append(key not in seen)
+        found.append(key not in seen)
         seen.add(key)
-    return first
+    return found
 
 
-def derived(rows: Any) -> Any:
-    """What a batch of compacted comparisons says, as facts; the texts stay for the scorer and the detector."""
+def derived(rows: Any, speech: Speech) -> Any:
+    """What comparisons say (`zantara_exp.shadow.columns`, and the name of their part), as facts: a table, in order."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     facts: dict[str, Any] = {name: rows[name] for name in _AS_THEY_ARE}
-    facts |= {"language": pc.fill_null(rows["language"], "")}
+    facts |= {"language": speech.languages(rows)}
     facts |= {name: pc.fill_null(rows[name], UNKNOWN) for name in _NAMED}
     facts |= {"movable": pc.fill_null(rows["scope_movable"], True)}  # versions 1 and 2 do not say
     facts |= {"scoped": pc.is_valid(rows["scope_movable"])}
@@ -247,10 +129,8 @@ def derived(rows: Any) -> Any:
         facts |= _latency(side, _until_answered(rows, side), answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
-    facts |= {name: rows[name].cast("float64") for name in _TOKENS} | {
-        name: rows[name] for name in (*_ESTIMATED, *_BILLED)
-    }
-    return pa.record_batch(facts | {name: rows[name] for name in _TEXT})
+    facts |= {name: rows[name].cast("float64") for name in _TOKENS}
+    return pa.table(facts | {name: rows[name] for name in (*_ESTIMATED, *_BILLED)})
 
 
 def _until_answered(rows: Any, side: str) -> Any:
@@ -284,7 +164,7 @@ def _fault(error: Any, response: Any, said: Any) -> Any:
     import pyarrow.compute as pc
 
     error = pc.utf8_trim_whitespace(pc.fill_null(error, ""))
-    short = pc.indices_nonzero(pc.less_equal(pc.utf8_length(response), LONGEST_PLACEHOLDER))
+    short = pa.array(np.flatnonzero(pc.less_equal(pc.utf8_length(response), LONGEST_PLACEHOLDER)))
     dots = short.filter(pc.match_substring_regex(response.take(short), PLACEHOLDER))
     placeholder = np.zeros(len(response), bool)
     placeholder[dots.to_numpy()] = True

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zantara_exp.analysis.derive import Derived, derive
 from zantara_exp.analysis.engine import Engine, fetched, first_value, open_engine
-from zantara_exp.analysis.facts import doubles_of, facts_of, newest_day, set_back_of
 from zantara_exp.analysis.meaning import with_embedding
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.embedding import check_embedding
 from zantara_exp.errors import MissingInputError
 from zantara_exp.hints import command
+from zantara_exp.io.event_log import Part
+from zantara_exp.io.events import COMPARISONS
 from zantara_exp.layout import Layout
+from zantara_exp.shadow.identity import hash_user
+from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.record import AA, ONLY_PRIMARY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from zantara_exp.shadow.compact import Compacted
-
-_THREADS = 2
 GONE = "gone"
 """The reason of what was in the log at an earlier look, and is there no more."""
-"""Days whose facts are derived at once."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ class ComparisonLog:
     """The same of the A/A arm: the primary against itself, which no criterion may count."""
     aside: ir.Table
     """One row per sampled request that is no evidence: not movable, or without an answer to compare with."""
-    files: tuple[Path, ...]
-    """Compacted files with the text of every comparison."""
+    parts: tuple[Part, ...]
+    """The log itself, with the text of every comparison (`analysis.texts`)."""
     drops: Mapping[tuple[date, str, str], int]
     """Requests the mirror lost, by day, epoch and reason."""
     bad: tuple[BadLine, ...]
@@ -116,36 +114,36 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
 
     Raises MissingInputError when there is no comparison to look at.
     """
-    from zantara_exp.shadow.compact import compact
-    from zantara_exp.shadow.fetch import fetch
-
     check_embedding(config.evaluation.embedding)
-    fetch(config, layout)
-    compacted = compact(layout)
-    if not compacted.comparisons:
-        raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
-    with open_engine(config.engine) as engine:
-        yield _opened(engine, compacted, config, layout, until)
+    source = comparisons_of(config, layout)
+    try:
+        parts = source.parts()
+        found = derive(parts, source.identity, layout.logs, layout.state, config, hash_user(layout))
+        if not found.rows:
+            raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
+        with open_engine(config.engine) as engine:
+            yield _opened(engine, found, parts, config, layout, until)
+    finally:
+        source.close()
 
 
-def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout, until: date | None) -> ComparisonLog:
+def _opened(
+    engine: Engine, found: Derived, parts: Sequence[Part], config: Config, layout: Layout, until: date | None
+) -> ComparisonLog:
     import ibis
 
-    with ThreadPoolExecutor(_THREADS) as pool:  # Arrow computes without the interpreter's lock
-        cache = layout.state / "facts"
-        files = list(pool.map(lambda source: facts_of(source, cache, config), compacted.comparisons))
-    everything = engine.read(files)
+    everything = engine.read(found.facts)
     if config.evaluation.embedding is None:
         everything = everything.mutate(embedding=ibis.null("float64"))
     else:
-        everything = with_embedding(
-            engine, everything, files, compacted.comparisons, cache / "embeddings", config.evaluation.embedding
-        )
+        scores = layout.state / "facts" / "embeddings"
+        everything = with_embedding(engine, everything, found.facts, parts, scores, config.evaluation.embedding)
     horizon = datetime.now(UTC).date() + timedelta(days=1)
-    drops = _drops(compacted.drops) | {
-        (date.fromisoformat(day), epoch, GONE): count for (day, epoch), count in compacted.gone.items()
+    drops = dict(found.drops) | {
+        (date.fromisoformat(day), epoch, GONE): count for (day, epoch), count in found.gone.items()
     }
-    bad = (*_bad_lines(compacted.quarantine), *_future(files, horizon))
+    bad = (*(BadLine(str(row["file"]), int(row["line"]), str(row["reason"])) for row in found.bad),)
+    bad = (*bad, *_future(found.facts, horizon))
     last = _last_day(everything.filter(everything.day <= horizon), drops, bad, horizon)
     if last is None:
         raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", command("stage=shadow"))
@@ -156,11 +154,11 @@ def _opened(engine: Engine, compacted: Compacted, config: Config, layout: Layout
         facts=engine.view("facts", once.filter((once.arm != AA) & ~aside).drop("first")),
         noise=engine.view("noise", once.filter((once.arm == AA) & once.movable).drop("first")),
         aside=engine.view("aside", once.filter(aside).drop("first")),
-        files=tuple(compacted.comparisons),
+        parts=tuple(parts),
         drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
         bad=bad,
-        doubles=sum(doubles_of(path) for path in files),
-        set_back=sum(set_back_of(path) for path in files),
+        doubles=found.doubles,
+        set_back=found.set_back,
         until=last,
         horizon=horizon,
     )
@@ -184,28 +182,18 @@ def _future(files: Sequence[Path], horizon: date) -> list[BadLine]:
 
     found = []
     for path in files:
-        if newest_day(path) > horizon:
+        if _newest_day(path) > horizon:
             rows = pq.read_table(path, columns=["day", "first"])
             late = pc.sum(pc.and_(pc.greater(rows["day"], horizon), rows["first"])).as_py() or 0
-            # A file of facts is named after its source, behind a hash of where that lies.
-            name = f"{path.stem.partition('-')[2]}.jsonl"
-            found += [BadLine(name, 0, "timestamp lies in the future")] * late
+            found += [BadLine(f"{COMPARISONS.prefix}_{path.stem}.jsonl", 0, "timestamp lies in the future")] * late
     return found
 
 
-def _drops(files: Sequence[Path]) -> dict[tuple[date, str, str], int]:
+def _newest_day(facts: Path) -> date:
+    """The last day in a file of facts, from its statistics."""
     import pyarrow.parquet as pq
 
-    drops: Counter[tuple[date, str, str]] = Counter()
-    for path in files:
-        for row in pq.read_table(path).to_pylist():
-            drops[row["day"], row["epoch"], row["reason"]] += int(row["count"])
-    return dict(drops)
-
-
-def _bad_lines(quarantine: Path | None) -> tuple[BadLine, ...]:
-    if quarantine is None or not quarantine.is_file():
-        return ()
-    with quarantine.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines if line.strip()]
-    return tuple(BadLine(str(row["file"]), int(row["line"]), str(row["reason"])) for row in rows)
+    written = pq.read_metadata(facts)
+    place = written.schema.names.index("day")
+    groups = [written.row_group(number).column(place).statistics for number in range(written.num_row_groups)]
+    return max((group.max for group in groups if group is not None and group.has_min_max), default=date.min)

@@ -13,12 +13,15 @@ from markupsafe import Markup, escape
 
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
+from zantara_exp.analysis.texts import comparisons_at
+from zantara_exp.shadow.record import Comparison
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from zantara_exp.dataset.redact import Redactor
 
+_SHOWN_OF = ("comparison_id", "part", "place", "day", "language", "category", "chrf", "embedding")
 _SHOWN = 1_200
 """Characters of a text that are shown; a 1 MB answer must not become a 1 MB page."""
 
@@ -41,38 +44,32 @@ def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pai
 
     both = facts.filter(facts.candidate_ok & facts.primary_ok)
     order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
-    named = both.select("comparison_id", "language", "category", "chrf", "embedding", order=order)
+    named = both.select(*_SHOWN_OF, order=order)
     drawn = fetched(named.order_by("order").limit(count)).to_pylist()
     return [_pair(row) for row in sorted(texts(log, drawn), key=lambda row: row["chrf"] or 0.0)]
 
 
 def texts(log: ComparisonLog, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The whole comparisons that these facts are of, in their order, each once, without personal data.
+    """The texts of these facts (`comparison_id`, `part`, `place` and others), in their order, without personal data.
 
-    What the facts say stands over what the log does: version 1 names no language. Version 2 is written redacted,
-    version 1 is not, so all of it is redacted here.
+    Versions 2 and 3 are written redacted, version 1 is not, so all of it is redacted here.
     """
-    import ibis
-
     from zantara_exp.dataset.redact import Redactor
 
-    connection = ibis.duckdb.connect()
-    try:
-        table = connection.read_parquet([str(path) for path in log.files], union_by_name=True)
-        ids = [row["comparison_id"] for row in facts]
-        rows = fetched(table.filter(table.comparison_id.isin(ids)).drop("timestamp")).to_pylist()
-    finally:
-        connection.disconnect()
-    whole, redactor = {row["comparison_id"]: row for row in rows}, Redactor()
-    return [_redacted({**whole[row["comparison_id"]], **row}, redactor) for row in facts]
+    redactor = Redactor()
+    found = dict(comparisons_at(log.parts, [(row["part"], row["place"]) for row in facts]))
+    return [{**_texts(found[row["part"], row["place"]], redactor), **row} for row in facts]
 
 
-def _redacted(row: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+def _texts(item: Comparison, redactor: Redactor) -> dict[str, Any]:
     clean = redactor.conversation().text
-    said = [message for message in json.loads(row["messages"] or "[]") if isinstance(message, dict)]
-    earlier = [{**message, "content": clean(str(message.get("content", "")))} for message in said]
-    words = {name: clean(row[name] or "") for name in ("query", "primary_response", "candidate_response")}
-    return {**row, **words, "messages": json.dumps(earlier, ensure_ascii=False)}
+    earlier = [{**message, "content": clean(message["content"])} for message in item.messages]
+    return {
+        "messages": json.dumps(earlier, ensure_ascii=False),
+        "query": clean(item.query),
+        "primary_response": clean(item.primary.response),
+        "candidate_response": clean(item.candidate.response),
+    }
 
 
 def _pair(row: dict[str, Any]) -> Pair:

@@ -114,7 +114,7 @@ def _provenance(log: ComparisonLog, found: Summary, config: Config, context: Con
 
     next_day = found.last + timedelta(days=1)
     return {
-        "log": f"{_shown(context.layout.logs)}, {len(log.files)} files, read to {next_day} 00:00 UTC",
+        "log": f"{_shown(context.layout.logs)}, {len(log.parts)} files, read to {next_day} 00:00 UTC",
         "epoch": f"{found.epoch}, since {found.first}",
         "gate": f"{config.gate.name}",
         "similar": f"chrF at or above {config.engine.similar_chrf:g}; {found.whole.scored:,} comparisons scored",

@@ -7,7 +7,7 @@ in other words score low, so the threshold is to be read against what the primar
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -39,40 +39,28 @@ def hashes(texts: Any) -> Any:
 
 
 class Scorer:
-    """Scores a random `scored` of `rows` comparisons, drawn by a hash of their id.
+    """Scores a random `scored` of the comparisons of a day, drawn by a hash of their id."""
 
-    What is known from an earlier look is not scored again.
-    """
+    def __init__(self, scored: int, known: Mapping[str, float]) -> None:
+        """`known`: scores of an earlier look, by comparison id."""
+        self._scored, self._known = scored, known
 
-    def __init__(self, scored: int, rows: int, known: Mapping[str, float]) -> None:
-        self._below = min(1.0, scored / max(rows, 1)) * 2**32
-        self._known = known
-        self._pairs: dict[tuple[str, str], float] = {}
+    def scores(self, facts: pa.Table, texts: Callable[[list[dict[str, Any]]], list[tuple[str, str]]]) -> Any:
+        """chrF per row of facts; NaN where the primary gave no answer to compare with, or the row was not drawn.
 
-    def scores(self, batch: pa.RecordBatch) -> list[float | None]:
-        """chrF per row; None where the primary gave no answer to compare with, or the row was not drawn.
-
-        A candidate that failed where the primary answered scores 0: its user would have read nothing alike.
+        `texts` reads the candidate's and the primary's answer of some rows. A candidate that failed where the primary
+        answered scores 0: its user would have read nothing alike.
         """
-        import pyarrow as pa
+        import numpy as np
 
-        scores: list[float | None] = [None] * batch.num_rows
-        drawn = (hashes(batch["comparison_id"]) < self._below).nonzero()[0].tolist()
-        names = ("comparison_id", "primary_ok", "candidate_ok", "primary_response", "candidate_response")
-        places = pa.array(drawn, pa.int64())
-        columns = (batch[name].take(places).to_pylist() for name in names)
-        for row, texts in zip(drawn, zip(*columns, strict=True), strict=True):
-            scores[row] = self._score(*texts)
-        return scores
-
-    def _score(self, key: str, primary_ok: bool, candidate_ok: bool, primary: str, candidate: str) -> float | None:
-        if not primary_ok:
-            return None
-        if not candidate_ok:
-            return 0.0
-        if key in self._known:
-            return self._known[key]
-        pair = (candidate, primary)
-        if pair not in self._pairs:
-            self._pairs[pair] = chrf(candidate, primary)
-        return self._pairs[pair]
+        found = np.full(facts.num_rows, np.nan)
+        below = min(1.0, self._scored / max(facts.num_rows, 1)) * 2**32
+        both = facts["primary_ok"].to_numpy() & (hashes(facts["comparison_id"]) < below)
+        drawn = np.flatnonzero(both)
+        rows = facts.select(["comparison_id", "candidate_ok", "part", "place"]).take(drawn).to_pylist()
+        found[drawn] = [0.0 if not row["candidate_ok"] else self._known.get(row["comparison_id"], -1.0) for row in rows]
+        unknown = [number for number, score in zip(range(len(rows)), found[drawn], strict=True) if score < 0]
+        pairs = texts([rows[number] for number in unknown])
+        known = {pair: chrf(*pair) for pair in set(pairs)}
+        found[drawn[unknown]] = [known[pair] for pair in pairs]
+        return found

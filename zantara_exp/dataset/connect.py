@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.io.address import database_url, without_secrets
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
@@ -74,30 +74,16 @@ def connect(conninfo: str, config: Config) -> Connection:
 
 
 def _url(config: Config) -> str:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-
-    variable = config.source.url_env
-    url = os.environ.get(variable, "").strip()
-    how = f"export {variable}=postgresql://user:password@host:5432/database, or take source=embedded"
-    if not url:
-        raise MissingRequirementError(f"source=postgres reads {variable}, which is not set", how)
-    try:
-        conninfo_to_dict(url)
-    except psycopg.Error:  # its message may quote the URL, and the URL holds the password
-        raise MissingRequirementError(f"{variable} is no URL of a PostgreSQL database", how) from None
-    return url
+    return database_url(config.source.url_env, "source=postgres", "source=embedded")
 
 
 def explained(broken: Exception, config: Config) -> ZantaraError:
     """What PostgreSQL or the network said, with the key to look at and without the password."""
     from psycopg import errors
-    from psycopg.conninfo import conninfo_to_dict
 
     said = " ".join(str(broken).split())
     if config.source.kind == "postgres":
-        password = conninfo_to_dict(os.environ[config.source.url_env]).get("password")
-        said = said.replace(str(password), "***") if password else said
+        said = without_secrets(said, _url(config))
     if isinstance(broken, errors.QueryCanceled):
         seconds = config.source.statement_timeout_seconds
         return ZantaraError(

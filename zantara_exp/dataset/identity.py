@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.io.address import for_libpq
 from zantara_exp.layout import Layout
 
 ADDRESS = ("service", "host", "port", "database")
@@ -43,14 +44,13 @@ def identity(config: Config, layout: Layout) -> dict[str, Any]:
 
 def _address(url: str) -> dict[str, Any]:
     """Host, port and name of a database; neither its user nor his password."""
-    import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
     if not url:
         return {}
     try:
-        told = conninfo_to_dict(url)
-    except psycopg.Error:
+        told = conninfo_to_dict(for_libpq(url))
+    except ValueError:
         return {}
     if told.get("service"):
         return {"service": told["service"]}

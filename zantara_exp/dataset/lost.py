@@ -7,6 +7,7 @@ key of extract: a user stays in the split that `splits.json` holds him in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -54,15 +55,15 @@ def open_log(config: Config, layout: Layout) -> LostRequests:
 
     Raises MissingInputError where there is no log.
     """
-    from zantara_exp.shadow.fetch import fetch
-    from zantara_exp.shadow.reader import log_files, read_log
+    from zantara_exp.shadow.log import comparisons_of
+    from zantara_exp.shadow.reader import read_log
     from zantara_exp.shadow.record import Comparison
 
-    fetch(config, layout)
-    if not log_files(layout.logs):
-        raise MissingInputError(f"{layout.logs} holds no comparison log", command("stage=shadow"))
-    key = hash_key(config)
-    read = [item for item in read_log(layout.logs, partial(hash_user, key=key)) if isinstance(item, Comparison)]
+    with closing(comparisons_of(config, layout)) as log:
+        if not log.parts():
+            raise MissingInputError(f"{layout.logs} holds no comparison log", command("stage=shadow"))
+        hashed = partial(hash_user, key=hash_key(config))
+        read = [item for item in read_log(log, hashed) if isinstance(item, Comparison)]
     if not read:
         raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
     newest, later, dates = newest_of((item.timestamp for item in read), config)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from zantara_exp import clock
@@ -28,7 +29,7 @@ from zantara_exp.prices import charge_by_tokens, load
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
-from zantara_exp.rollout.served_store import open_sink
+from zantara_exp.rollout.served_store import append_served, open_sink
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.named import fit_id, known_category, known_language
 
@@ -67,7 +68,8 @@ class Routing:
         self._users: dict[str, str] = {}
         self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch)
         self._candidate = Candidate(config, lambda: self.share > 0)
-        self._served = ServedLog(open_sink(config, layout), self._language)
+        sink = open_sink(config, layout)
+        self._served = ServedLog(partial(append_served, sink), sink.close, self._language)
 
     async def open(self) -> None:
         """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
@@ -179,7 +181,7 @@ class Routing:
         return None if charge is None or candidate is None else candidate + (charge.usd or 0.0)
 
     def complain(self, user: str) -> None:
-        """Write down that a user complained. Raises OSError or psycopg.Error where that fails; call it in a thread."""
+        """Write down that a user complained. Raises OSError or ZantaraError where that fails; call it in a thread."""
         note_complaint(self._config, Layout(self._config), self._users.get(user) or self._hashed(user), clock.now())
 
     def _fit_id(self, exchange: Exchange, turn: Turn, name: bytes) -> str | None:

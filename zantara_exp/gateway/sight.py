@@ -74,7 +74,7 @@ class Sight:
             exchange.chat = ChatRequest(
                 chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
                 exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system or None,
-                chat.options, chat.unshowable,
+                chat.options, chat.unshowable, traceparent=exchange.header(b"traceparent"),
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:

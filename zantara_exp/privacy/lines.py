@@ -11,8 +11,8 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.dataset.records import Record
-from zantara_exp.packed import reading, writing
-from zantara_exp.shadow.jsonl import open_locked
+from zantara_exp.io.lines import open_locked
+from zantara_exp.io.packed import reading, writing
 from zantara_exp.whole import beside, remove_leftovers
 
 Edit = Callable[[bytes], bytes | None]

@@ -9,44 +9,39 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.records import Record
-from zantara_exp.errors import ZantaraError
+from zantara_exp.io.database import LOG, STATE
+from zantara_exp.io.events import COMPARISONS, COMPLAINTS, SERVED, Kind, event_files
+from zantara_exp.io.lines import QUARANTINE
+from zantara_exp.io.packed import reading
+from zantara_exp.io.table import Table
 from zantara_exp.layout import Layout
-from zantara_exp.packed import reading
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
 from zantara_exp.privacy.whose import Whose
-from zantara_exp.rollout.complaints import complaint_files
-from zantara_exp.rollout.served_store import served_files
-from zantara_exp.shadow.jsonl import QUARANTINE
-from zantara_exp.shadow.reader import log_files
+from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.record import SCHEMA_VERSION
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 BLANK = b'{"schema_version":"removed"}'
 """In the place of a line that nobody could read: still one, and without its text."""
-_READ_AT_ONCE = 2000
+_CALLED = {COMPARISONS: "comparisons", SERVED: "served", COMPLAINTS: "complaints"}
 
 
-def learn(layout: Layout, whose: Whose) -> int:
+def learn(config: Config, layout: Layout, whose: Whose) -> int:
     """Note the comparisons that go, before anything is gone; how many lines cannot be read by anyone."""
     unreadable = 0
-    for path in log_files(layout.logs):
-        with reading(path) as lines:
-            for line in lines:
-                record = _record(line)
-                if record is None:
-                    unreadable += bool(line.strip()) and line.strip() != BLANK
-                elif whose.goes(record):
-                    whose.learn(record)
+    with closing(comparisons_of(config, layout)) as log:
+        for line in log.lines():
+            record = _record(line)
+            if record is None:
+                unreadable += bool(line.strip()) and line.strip() != BLANK
+            elif whose.goes(record):
+                whose.learn(record)
     return unreadable
 
 
@@ -78,7 +73,9 @@ def comparison_edit(whose: Whose, unreadable: str) -> Edit:
             return None
         if record.get("record") == "drops":
             return line
-        counts = {name: record.get(name) for name in ("epoch", "timestamp", "dropped")}
+        counts = {
+            name: record.get(name) for name in ("candidate_id", "epoch", "timestamp", "dropped") if name in record
+        }
         return orjson.dumps({"schema_version": SCHEMA_VERSION, "record": "drops", **counts})
 
     return edit
@@ -88,20 +85,13 @@ def forget(config: Config, layout: Layout, whose: Whose, dry: bool) -> Counter[s
     """Remove their lines from every log on this machine and in the database; counts by log."""
     done: Counter[str] = Counter()
     compare = comparison_edit(whose, config.privacy.unreadable)
-    if config.log.kind == "postgres":
-        done["comparisons"] += _in_table(config.log.url_env, "zantara_comparisons", "position", compare, whose, dry)
-        if not dry:
-            _copied_anew(layout)
     plain = on_records(lambda record: None if whose.goes(record) else record)
-    for path in log_files(layout.logs):
-        done["comparisons"] += _edited(path, compare, dry)
-    for path in served_files(layout.logs):
-        done["served"] += _edited(path, plain, dry)
-    if config.rollout.state == "postgres":
-        done["served"] += _in_table(config.rollout.state_url_env, "zantara_served", "ctid", plain, whose, dry)
-        done["complaints"] += _in_table(config.rollout.state_url_env, "zantara_complaints", "ctid", plain, whose, dry)
-    for path in complaint_files(layout.logs):
-        done["complaints"] += _edited(path, plain, dry)
+    for kind, edit in ((COMPARISONS, compare), (SERVED, plain), (COMPLAINTS, plain)):
+        name, where = _CALLED[kind], config.log.kind if kind == COMPARISONS else config.rollout.state
+        if where == "postgres":
+            done[name] += _in_table(config, kind, edit, dry)
+        for path in event_files(layout.logs, kind):
+            done[name] += _edited(path, edit, dry)
     done["unreadable fragments"] += _edited(layout.logs / QUARANTINE, _quarantined(config, whose), dry)
     done["incidents"] += edit_lines(layout.incidents, on_records(lambda row: _incident(row, whose)), dry=dry)
     return +done
@@ -141,73 +131,29 @@ def _incident(row: Record, whose: Whose) -> Record:
     return {**row, "note": "removed"} if gone else row
 
 
-def _copied_anew(layout: Layout) -> None:
-    """The copy of the table on this machine goes; the next reader fetches what is left."""
-    from zantara_exp.shadow.fetch import SUFFIX
-
-    for path in (*layout.logs.glob(f"*{SUFFIX}"), layout.logs / "postgres.json"):
-        path.unlink(missing_ok=True)
-
-
 def waiting_in_spools(layout: Layout, whose: Whose) -> int:
     """Lines of theirs in the spools of processes that run: they are sent in a moment, and can then be removed."""
     return sum(
         (record := _record(line)) is not None and whose.goes(record)
-        for path in layout.log_spool.glob("*.jsonl")
+        for spool in (layout.log_spool, layout.served_spool)
+        for path in spool.glob("*.jsonl")
         for line in path.read_bytes().splitlines()
     )
 
 
-def _in_table(variable: str, table: str, name: str, edit: Edit, whose: Whose, dry: bool) -> int:
-    """The same for the lines of a table. A line of comparisons stays as an empty one: spools are known by their end."""
+def _in_table(config: Config, kind: Kind, edit: Edit, dry: bool) -> int:
+    variable, asked_by = config.rollout.state_url_env, STATE
+    if kind == COMPARISONS:
+        variable, asked_by = config.log.url_env, LOG
 
-    def work(connection: Connection) -> int:
-        changed = 0
-        with connection.transaction():
-            found = connection.execute("select to_regclass(%s)", [table]).fetchone()
-            if found is None or found[0] is None:
-                return 0
-            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [table])
-            cursor = connection.cursor(name="forget")
-            batch: list[tuple[str, str]] = []
-            for place, line in cursor.execute(f"select {name}::text, line from {table}"):  # noqa: S608  our own names
-                text = line.encode()
-                now = edit(text) if text.strip() else text
-                if now != text:
-                    changed += 1
-                    batch.append((("" if now is None else now.decode()), place))
-            cursor.close()
-            if not dry:
-                kind = "bigint" if name == "position" else "tid"
-                for first in range(0, len(batch), _READ_AT_ONCE):
-                    connection.cursor().executemany(
-                        f"update {table} set line = %s where {name} = %s::{kind}",  # noqa: S608
-                        batch[first : first + _READ_AT_ONCE],
-                    )
-                if name == "ctid":
-                    connection.execute(f"delete from {table} where line = ''")  # noqa: S608
-        return changed
+    def change(line: str) -> str | None:
+        now = edit(line.encode())
+        return None if now is None else now.decode()
 
-    return connected(variable, work)
-
-
-def connected(variable: str, work: Callable[[Any], int]) -> int:
-    """Do `work` with a connection to the database of a variable. Raises ZantaraError where it cannot be used."""
-    import psycopg
-
-    from zantara_exp.shadow.table import checked_url
-
-    url = checked_url(variable)
-    try:
-        with psycopg.connect(url, connect_timeout=10, autocommit=True, application_name="zantara-exp forget") as opened:
-            return work(opened)
-    except psycopg.Error as broken:  # its words may quote the URL
-        raise ZantaraError(
-            f"the database of {variable} cannot be used: {type(broken).__name__}",
-            f"check {variable}, and run the same command again: what is removed already stays so",
-        ) from None
+    with closing(Table(kind, variable, asked_by)) as table:
+        return table.edit(change, dry)
 
 
 def caches(layout: Layout) -> list[Path]:
-    """What is made from the logs anew when it is not there."""
+    """What is made from the logs anew when it is not there; `comparisons` is of an earlier version."""
     return [path for path in (layout.state / "comparisons", layout.state / "facts") if os.path.lexists(path)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
@@ -20,14 +21,12 @@ from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.users import KEY_VARIABLE, MIN_BYTES, hash_user
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.hints import command
+from zantara_exp.io.events import COMPARISONS, COMPLAINTS, SERVED, event_files
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
-from zantara_exp.rollout.complaints import complaint_files
-from zantara_exp.rollout.served_store import served_files
-from zantara_exp.shadow.reader import log_files
 from zantara_exp.shadow.record import REKEYED
 from zantara_exp.stage import Context, StageResult, Table
 
@@ -113,8 +112,8 @@ def _user(record: Record) -> object:
 
 
 def _files(at: Layout) -> list[Path]:
-    complaints = complaint_files(at.logs)
-    return [*dataset.files(at), *log_files(at.logs), *served_files(at.logs), *complaints]
+    events = (event_files(at.logs, kind) for kind in (COMPARISONS, SERVED, COMPLAINTS))
+    return [*dataset.files(at), *chain.from_iterable(events)]
 
 
 def _rewritten(at: Layout, users: dict[str, str], sessions: dict[str, str], goes: set[str]) -> Counter[str]:

@@ -31,12 +31,8 @@ def forget(config: Config, context: Context) -> StageResult:
     if not dry:
         save(at, gone.key, {*forgotten_users(at, gone.key), *gone.users})
         note(at, "begun", _asked(config, gone))
-    if config.log.kind == "postgres":
-        from zantara_exp.shadow.fetch import fetch
-
-        fetch(config, at)  # what waits in spools of processes that are gone is sent, and what others wrote is here
     dataset.learn(at, gone)
-    unreadable = logs.learn(at, gone)
+    unreadable = logs.learn(config, at, gone)
     learnt, pairs = dataset.trained_on(at, gone), reviews.affected(at, gone)
     # Tracking first: a store that is away ends the stage while everything can still be found again.
     in_mlflow = copies.forget_in_mlflow(config, at, gone, pairs, dry)
@@ -51,7 +47,7 @@ def forget(config: Config, context: Context) -> StageResult:
     counts += logs.forget(config, at, gone, dry)
     if not dry:
         copies.forget_caches(logs.caches(at))
-        unreadable = logs.learn(at, gone)  # those that named one of them are blank by now
+        unreadable = logs.learn(config, at, gone)  # those that named one of them are blank by now
     left = _left(config, at, gone, learnt, 0 if config.privacy.unreadable == "blank" else unreadable, moved)
     if not dry:
         note(at, "removed", {**_asked(config, gone), "counts": +counts, "samples": moved, "left": left})
@@ -81,8 +77,6 @@ def _left(config: Config, at: Layout, gone: Whose, learnt: int, unreadable: int,
         )
     if config.source.kind == "postgres":
         said.append(f"the product's database ({config.source.url_env}) is only read: remove the users there as well")
-    if config.log.kind == "postgres":
-        said.append("other machines hold copies of the table: run this there as well")
     if config.tracking.name == "server":
         said.append("the MLflow server's own backups are not reached from here")
     return said

@@ -106,7 +106,7 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
     epoch, _ = log.newest()
     facts = log.facts.filter((log.facts.epoch == epoch) & log.facts.category.isin(config.review.categories))
     both = facts.filter(facts.primary_ok & facts.candidate_ok)
-    rows = fetched(both.select("user", "comparison_id", "language", "category")).to_pylist()
+    rows = fetched(both.select("user", "comparison_id", "part", "place", "language", "category")).to_pylist()
     if not rows:
         wanted = ", ".join(config.review.categories)
         raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))

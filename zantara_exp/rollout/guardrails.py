@@ -89,7 +89,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     """Look at the guardrails of the rollout that `state` is in; who looks each minute keeps a reader.
 
     Requests of another candidate, and none at all, breach nothing and let nothing go on. Raises OSError or
-    psycopg.Error where log, complaints or incidents cannot be read, UnreadableIncidentsError where a line of the
+    ZantaraError where log, complaints or incidents cannot be read, UnreadableIncidentsError where a line of the
     incidents cannot be, and nothing else is a breach.
     """
     began = _read_from(state, now)

@@ -1,8 +1,8 @@
 """Moves that may raise what the candidate answers, and all that stands before them.
 
-LLAMA_ENABLED, a GO about what would serve, a reason where something stands against it, the plan, the guardrails of the
-step that ends and a reason where its arms have other sizes than declared, a test of the candidate at the traffic that
-begins; last the compare-and-swap. What refuses changes nothing.
+LLAMA_ENABLED, a GO about what would serve, a reason where something stands against it or the guardrails have paused,
+the plan, the guardrails of the step that ends and a reason where its arms have other sizes than declared, a test of the
+candidate at the traffic that begins; last the compare-and-swap. What refuses changes nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
     if opening and granted.objections:
         about = f"the GO of gate={granted.gate} is about the newest evidence, and this stands against it"
         order = _answered(order, about, "; ".join(granted.objections), action)
+    if action == "resume" and (why := _held(seen)):
+        order = _answered(order, "the guardrails paused it until somebody has looked", why, action)
     new = ramp.RAISING[action](seen, config.rollout, order, granted)
     if action in ("advance", "widen"):
         mismatch = _unbreached(config, context, seen, order, enough=action == "advance")
@@ -51,6 +53,12 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
     if config.rollout.probe.enabled and (new.share > seen.share or (action == "widen" and new.share)):
         _test(config, context, new, action)
     return store.swap(seen, new)
+
+
+def _held(state: State) -> str:
+    """Why the guardrails paused, for what ends only when a person has looked; empty for any other pause."""
+    last = state.history[-1] if state.history else None
+    return last.reason if last is not None and (last.action, last.actor) == ("pause", ramp.GUARDRAILS) else ""
 
 
 def _answered(order: ramp.Order, about: str, told: str, action: str) -> ramp.Order:

@@ -13,10 +13,12 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
 
 CANDIDATE, PRIMARY = "candidate", "primary"
 """The two arms, and the two that answer."""
@@ -24,6 +26,8 @@ CLIENT_GONE = "client_gone"
 """`error` of a request whose client did not wait for the answer."""
 SCHEMA_VERSION = 2
 _TICK_SECONDS = 0.25
+_LAST_SECONDS = 5.0
+"""For what waits for a database; the rest stays on this machine."""
 _KEPT = 20_000
 _log = logging.getLogger(__name__)
 
@@ -72,23 +76,37 @@ class Served:
         return self.arm == CANDIDATE and self.answered_by == PRIMARY
 
 
-class Sink(Protocol):
-    """Where lines go. Used by one thread."""
+def to_line(served: Served) -> bytes:
+    """One line of JSON, newline included."""
+    fields = {name: getattr(served, name) for name in _NAMES} | {"timestamp": served.timestamp.astimezone(UTC)}
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
-    def append(self, lines: Sequence[Served]) -> int:
-        """Append them, oldest first; how many of them are there now. The others are offered again."""
 
-    def close(self) -> None:
-        """Let go of files and connections."""
+def from_line(line: bytes | str) -> Served:
+    """The line's record. Raises ValueError, KeyError or TypeError where it is none."""
+    body: Mapping[str, Any] = orjson.loads(line)
+    if body["schema_version"] not in (1, SCHEMA_VERSION):
+        raise ValueError(f"schema_version {body['schema_version']} is not known")
+    known = {name: body[name] for name in _NAMES if name in body}
+    return Served(**{**known, "timestamp": datetime.fromisoformat(body["timestamp"]).astimezone(UTC)})
+
+
+_NAMES = tuple(Served.__dataclass_fields__)
+
+Append = Callable[[Sequence[Served]], tuple[int, OSError | None]]
+"""Appends lines, oldest first: how many of them are kept now, and what stopped the others, which are offered again."""
 
 
 class ServedLog:
     """Takes lines without waiting and appends them by a thread of its own; what it cannot keep is counted in `lost`."""
 
-    def __init__(self, sink: Sink, detect: Callable[[str], str]) -> None:
-        """`detect` tells the language of a text; it runs in the thread."""
+    def __init__(self, append: Append, close: Callable[[float], None], detect: Callable[[str], str]) -> None:
+        """`close` lets go of where lines go, by a deadline in seconds; `detect` tells the language of a text.
+
+        All three run in the thread.
+        """
         self.lost = 0
-        self._sink, self._detect = sink, detect
+        self._keep, self._let_go, self._detect = append, close, detect
         self._new: deque[tuple[Served, str]] = deque()
         self._waiting: list[Served] = []
         self._troubled = False
@@ -115,7 +133,7 @@ class ServedLog:
         self.lost += len(self._waiting)
         if self.lost:
             _log.warning("%d lines of the served log were lost", self.lost)
-        self._sink.close()
+        self._let_go(_LAST_SECONDS)
 
     def _append(self) -> None:
         with contextlib.suppress(IndexError):
@@ -123,14 +141,14 @@ class ServedLog:
                 self._waiting.append(self._with_language(*self._new.popleft()))
         if not self._waiting:
             return
-        why = "no room"
         try:
-            done = self._sink.append(self._waiting)
-        except Exception as error:  # whatever the disk or the database does, users go on being answered
-            done, why = 0, type(error).__name__
+            done, why = self._keep(self._waiting)
+        except Exception as error:  # whatever the disk does, users go on being answered
+            done, why = 0, OSError(0, type(error).__name__)
         del self._waiting[:done]
         if self._waiting and not self._troubled:
-            _log.warning("the served log cannot be written (%s); up to %d lines wait", why, _KEPT)
+            reason = why.strerror if why is not None else "no room"
+            _log.warning("the served log cannot be written (%s); up to %d lines wait", reason, _KEPT)
         self._troubled = bool(self._waiting)
 
     def _with_language(self, line: Served, text: str) -> Served:

@@ -19,17 +19,16 @@ _ANSWER = (
     *("latency_ms", "waited_ms", "ttft_ms", "finish_reason", "error", "detail", "cost_usd", "cost_basis"),
     *("billed_usd", "billed_basis", "billed_price_date", "billed_seconds"),
 )
-AGAIN = ("tokens_input", "tokens_output", "cost_usd", "cost_basis")
-"""What says again, in an older version's words, what is read elsewhere."""
 NAMES = (
-    *("comparison_id", "request_id", "conversation_id", "epoch", "arm", "timestamp", "messages"),
+    *("comparison_id", "request_id", "conversation_id", "candidate_id", "arm", "timestamp", "messages"),
     *("user", "query", "category", "language"),
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in _ANSWER),
-    *("attempt", "sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
+    *("attempt", "trace_id", "sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
 """The values of a line in the order they are written in, which is that of the columns."""
 _OPENING = {
     "comparison_id": f'{{"schema_version":{SCHEMA_VERSION},"record":"comparison","comparison_id":',
+    "candidate_id": ',"candidate_id":',
     f"primary_{_ANSWER[0]}": f',"primary":{{"{_ANSWER[0]}":',
     f"candidate_{_ANSWER[0]}": f'}}}},"candidate":{{"{_ANSWER[0]}":',
     **{f"{side}_usage_input": ',"usage":{"input":' for side in ("primary", "candidate")},
@@ -60,7 +59,9 @@ _MEASURED = ("_input", "_output", "_ms", "_usd", "_seconds", "_percent")
 NUMBERS = np.array(["_usage_" in name or name == "attempt" or name.endswith(_MEASURED) for name in NAMES])
 MOVABLE = NAMES.index("scope_movable")
 TEXTS = ~NUMBERS & ~np.isin(np.arange(len(NAMES)), (MESSAGES, MOVABLE))
-_NEEDED = np.array([name in ("comparison_id", "request_id", "epoch", "arm", "timestamp", "user") for name in NAMES])
+_NEEDED = np.array(
+    [name in ("comparison_id", "request_id", "candidate_id", "arm", "timestamp", "user") for name in NAMES]
+)
 _MOMENTS = (len('"2025-10-21T08:14:05Z"'), len('"2025-10-21T08:14:05.120000Z"'))
 _ESCAPED = np.frombuffer(b'"\\bfnrt', np.uint8)
 """What the writer puts behind a backslash, but for characters that hardly any text has."""

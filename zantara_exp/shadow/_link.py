@@ -2,7 +2,8 @@
 
 The thread wakes a hundred times a second instead of being woken by `observe`: waking a thread from the app's event
 loop costs more than all the rest of `observe`. A fork takes neither thread nor worker along: the child gets its own
-with its first sampled request, and begins its counts anew.
+with its first sampled request, and begins its counts anew. A program, or a child of it, that ends without `close` is
+waited for as if it had been called.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.shadow._process import WorkerProcess
 from zantara_exp.shadow.log import destination_of
-from zantara_exp.shadow.named import fit_id, known_category, known_language
+from zantara_exp.shadow.named import fit_id, known_category, known_language, trace_id_of
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
@@ -97,7 +98,8 @@ class Link:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=True)
+                # No daemon: Python waits for it at the end of a program that closes nothing.
+                self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=False)
                 self._thread.start()
 
     def forked(self) -> None:
@@ -155,6 +157,10 @@ class Link:
 
     def _run(self) -> None:
         while self._deadline is None or (self._unfinished() and time.monotonic() < self._deadline):
+            if (
+                self._deadline is None and not threading.main_thread().is_alive()
+            ):  # the program, or this child of it, ends
+                self._deadline = time.monotonic() + self._config.shadow.drain_seconds
             try:
                 self._tick()
             except Exception:  # the mirror may break, the app may not; what it holds stays bounded and counted
@@ -262,6 +268,7 @@ class Link:
             "bare": item.bare,
             "seen": item.seen,
             "attempt": request.attempt,
+            "trace_id": trace_id_of(request.traceparent),
         }
 
     def _finish(self, deadline: float) -> None:

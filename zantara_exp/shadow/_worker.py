@@ -172,6 +172,7 @@ class Worker:
             language=language,
             primary=_side(frame["primary"], frame["bare"]),
             attempt=frame["attempt"],
+            trace_id=frame["trace_id"],
             scope=Scope(not why_not, why_not or None),
         )
 

@@ -1,35 +1,48 @@
-"""Reads lines of the comparison log a block at a time, straight into columns.
+"""Comparisons as columns, a block of lines at a time: only what facts are made of.
 
-A line is taken only if it is as the writer writes it (`zantara_exp.shadow._form`), byte by byte, with values of the
-right kind. Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which says
-what it is.
+A line is taken at once where it is as the writer writes it (`zantara_exp.shadow._form`), byte by byte, with values of
+the right kind. Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which says
+what it is. (DuckDB's JSON functions were tried in its place: with the checks that a line is held to, they take two to
+three times the processor time, and without them a wrong line counts.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from zantara_exp.packed import reading
-from zantara_exp.shadow._form import AGAIN, NAMES, NUMBERS, TEXTS, Form
-from zantara_exp.shadow.record import LONGEST_MS, SCHEMA_VERSION
+from zantara_exp.io.event_log import Block, Part
+from zantara_exp.shadow._form import NAMES, NUMBERS, TEXTS, Form
+from zantara_exp.shadow.reader import HashUser, Quarantined, read_lines
+from zantara_exp.shadow.record import LONGEST_MS, Comparison, Side
+from zantara_exp.usage import Billed, Usage
 
-_BLOCK = 4 << 20
-"""Each step of the work is done for so much at once: less is more steps, more is more memory."""
 _TOO_LARGE = 2**31
 """Arrow's texts count their bytes in 32 bits."""
 
 _SIDES = ("primary", "candidate")
-_SAID_AGAIN = {f"{side}_{name}" for side in _SIDES for name in AGAIN}
+_PARTS = tuple(f"usage_{name}" for name in Usage.__dataclass_fields__ if name != "estimated")
+_ANSWER = (
+    *("response", "model", "provider", "error", "latency_ms", "waited_ms"),
+    *(*_PARTS, "billed_usd", "billed_seconds"),
+)
+COLUMNS = (
+    *("comparison_id", "epoch", "arm", "timestamp", "user", "query", "category", "language"),
+    *(f"{side}_{name}" for side in _SIDES for name in _ANSWER),
+    *("sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
+)
+"""What is read of a line."""
 _ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
-COLUMNS = ("schema_version", *NAMES[:6], "day", *(name for name in NAMES[6:] if name not in _SAID_AGAIN), *_ESTIMATED)
-"""Of the tables that are made of lines."""
+_CALLED = {"candidate_id": "epoch"}
+"""What a column is called where it has another name than the line's key."""
+_READ = np.array([_CALLED.get(name, name) in COLUMNS for name in NAMES])
 _EMPTY = ("query", "primary_response", "candidate_response")
 """Texts that are empty where there is none."""
 _NUMBER = r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
@@ -37,45 +50,87 @@ _TIMES = np.array([name.endswith("_ms") for name in NAMES])
 _COUNTS = np.array(["_usage_" in name or name == "attempt" for name in NAMES])
 
 
+class Columns:
+    """Makes tables of the lines of a day, and gathers on the way what else they say."""
+
+    def __init__(self, hash_user: HashUser) -> None:
+        self._hash_user = hash_user
+        self.drops: Counter[tuple[str, str, str]] = Counter()
+        """What the lines say was lost: day, epoch, reason."""
+        self.bad: list[Quarantined] = []
+        """The lines that could not be read."""
+
+    def of(self, part: Part) -> Iterator[Any]:
+        """The comparisons of a part in the order of its lines: COLUMNS, `day`, what is estimated, and `place`."""
+        for block in part.blocks():
+            yield from self.of_block(block, part.name)
+
+    def of_block(self, block: Block, name: str) -> Iterator[Any]:
+        """The same of some lines of the part called `name`."""
+        import pyarrow as pa
+
+        taken = take(block.content)
+        rows, places = [], []
+        for line, text in taken.left:
+            for item in read_lines([text], name, block.first + line, self._hash_user):
+                if isinstance(item, Quarantined):
+                    self.bad.append(item)
+                    continue
+                day = item.timestamp.astimezone(UTC).date().isoformat()
+                self.drops.update({(day, item.epoch, reason): lost for reason, lost in item.dropped.items() if lost})
+                if isinstance(item, Comparison):
+                    rows.append(item)
+                    places.append(line)
+        tables = [_placed(taken.table, taken.lines, block, taken.ends)] if taken.table is not None else []
+        if rows:
+            tables.append(_placed(_of_items(rows), np.array(places), block, taken.ends))
+        if len(tables) > 1:
+            yield pa.concat_tables(tables).sort_by("place")
+        else:
+            yield from tables
+
+
+def _placed(table: Any, lines: Any, block: Block, ends: Any) -> Any:
+    """With where each line stands: its position in the table, or its first byte in the file. `ends`: of all lines."""
+    import pyarrow as pa
+
+    if block.positions is not None:
+        places = np.asarray(block.positions, np.int64)[lines]
+    else:
+        places = block.place + np.concatenate([[0], ends + 1])[lines]
+    return table.append_column("place", pa.array(places, pa.int64()))
+
+
 class Taken(NamedTuple):
-    """What was made of a block."""
+    """What was made of a block at once."""
 
     table: Any
-    """Comparisons, with the columns of `zantara_exp.shadow.compact`; None where there are none."""
+    """Comparisons; None where there are none."""
     lines: Any
     """Of each comparison its line in the block, counted from 0."""
     left: list[tuple[int, bytes]]
     """The other lines, with their places."""
-    size: int
-    """How many lines there are."""
-
-
-def blocks(source: Path) -> Iterator[bytes]:
-    """The file's lines, some megabytes at a time; the last may lack its newline."""
-    with reading(source) as file:
-        while content := file.read(_BLOCK):
-            if not content.endswith(b"\n"):
-                content += file.readline()
-            yield content
-            if not content.endswith(b"\n"):
-                return  # a writer may be about to go on with it
+    ends: Any
+    """Where in the block each newline is."""
 
 
 def take(content: bytes) -> Taken:
     """Make columns of the lines that are in the writer's form."""
     import pyarrow as pa
 
-    table, lines, size = None, np.array([], np.int64), -1
-    if len(content) < _TOO_LARGE:
+    table, lines = None, np.array([], np.int64)
+    if len(content) >= _TOO_LARGE:
+        ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+    else:
         form = Form(content)
-        size = form.ends.size
+        ends = form.ends
         with suppress(pa.ArrowInvalid):  # it is not all UTF-8, or a time of the right form is none
             _spans(content, np.array([[0]]), np.array([[len(content)]])).validate(full=True)
             table, lines = _table(form)
-    if lines.size == size and content.endswith(b"\n"):
-        return Taken(table, lines, [], size)
-    known, every = set(lines.tolist()), list(enumerate(BytesIO(content)))
-    return Taken(table, lines, [line for line in every if line[0] not in known], len(every))
+    if lines.size == ends.size and content.endswith(b"\n"):
+        return Taken(table, lines, [], ends)
+    known = set(lines.tolist())
+    return Taken(table, lines, [line for line in enumerate(BytesIO(content)) if line[0] not in known], ends)
 
 
 def _table(form: Form) -> tuple[Any, Any]:
@@ -86,26 +141,25 @@ def _table(form: Form) -> tuple[Any, Any]:
     if not form.lines.size:
         return None, form.lines
     numbers, right = _numbers(form)
-    columns = {"schema_version": pa.array(np.full(form.lines.size, SCHEMA_VERSION)), **_texts(form), **numbers}
-    columns |= {name: pa.array(np.zeros(form.lines.size, bool)) for name in _ESTIMATED}
+    columns = _texts(form) | numbers | {name: pa.array(np.zeros(form.lines.size, bool)) for name in _ESTIMATED}
     columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     columns["day"] = columns["timestamp"].cast(pa.date32())
     columns |= {name: pc.fill_null(columns[name], "") for name in _EMPTY}
-    columns["attempt"] = pc.fill_null(columns["attempt"], 1)
     columns["scope_movable"] = pc.equal(columns["scope_movable"], "true")
-    table = pa.table({name: columns[name] for name in COLUMNS})
+    table = pa.table({name: columns[name] for name in (*COLUMNS, "day", *_ESTIMATED)})
     if right.all():
         return table, form.lines
     return (table.filter(pa.array(right)) if right.any() else None), form.lines[right]
 
 
 def _texts(form: Form) -> dict[str, Any]:
-    which = np.flatnonzero(~NUMBERS)
+    which = np.flatnonzero(~NUMBERS & _READ)
     quote = TEXTS[which].astype(np.int64)
     begins, stops = form.begins.take(which, axis=1) + quote, form.stops.take(which, axis=1) - quote
     null = form.null.take(which, axis=1)
     texts, size = _unescaped(form, _spans(form.content, begins, stops, null), begins, stops, quote), len(begins)
-    return {NAMES[column]: texts.slice(place * size, size) for place, column in enumerate(which)}
+    names = [_CALLED.get(NAMES[column], NAMES[column]) for column in which]
+    return {name: texts.slice(place * size, size) for place, name in enumerate(names)}
 
 
 def _unescaped(form: Form, texts: Any, begins: Any, stops: Any, quote: Any) -> Any:
@@ -151,6 +205,7 @@ def _numbers(form: Form) -> tuple[dict[str, Any], Any]:
     columns = {
         NAMES[column]: pa.array(values[:, place].astype(np.int64 if whole[place] else np.float64), mask=~said[:, place])
         for place, column in enumerate(which)
+        if _READ[column]
     }
     return columns, good.all(axis=1)
 
@@ -165,3 +220,38 @@ def _spans(content: bytes, begins: Any, stops: Any, null: Any = None) -> Any:
     # every other text lies between two of ours
     places = np.arange(0, edges.size, 2).reshape(begins.shape).T.ravel()
     return between.take(pa.array(places, mask=None if null is None else null.T.ravel()))
+
+
+def no_rows() -> Any:
+    """A table without a comparison, and with all columns."""
+    return _placed(_of_items([]), np.array([], np.int64), Block(b"", 1, 0), np.array([], np.int64))
+
+
+def _of_items(rows: Sequence[Comparison]) -> Any:
+    """What the reader read, in the same columns."""
+    import pyarrow as pa
+
+    text, whole, real = pa.string(), pa.int64(), pa.float64()
+    moments = [row.timestamp.astimezone(UTC).replace(tzinfo=None) for row in rows]
+    columns: dict[str, Any] = {"timestamp": pa.array(moments, pa.timestamp("us"))}
+    columns["day"] = columns["timestamp"].cast(pa.date32())
+    for name in ("comparison_id", "epoch", "arm", "user", "query", "category", "language"):
+        columns[name] = pa.array([getattr(row, name) for row in rows], text)
+    for side in _SIDES:
+        answers = [_flat(getattr(row, side)) for row in rows]
+        for name in (*_ANSWER, "estimated"):
+            measured = name.endswith(("_ms", "_usd", "_seconds"))
+            kind = pa.bool_() if name == "estimated" else whole if name in _PARTS else real if measured else text
+            columns[f"{side}_{name}"] = pa.array([answer[name] for answer in answers], kind)
+    columns["sampling_percent"] = pa.array([row.sampling.percent for row in rows], real)
+    columns["sampling_reason"] = pa.array([row.sampling.reason for row in rows], text)
+    columns["scope_movable"] = pa.array([row.scope.movable for row in rows], pa.bool_())
+    columns["scope_why_not"] = pa.array([row.scope.why_not for row in rows], text)
+    return pa.table({name: columns[name] for name in (*COLUMNS, "day", *_ESTIMATED)})
+
+
+def _flat(side: Side) -> dict[str, Any]:
+    billed = {f"billed_{name}": getattr(side.billed, name) for name in Billed.__dataclass_fields__}
+    usage = {name: getattr(side.usage, name.removeprefix("usage_")) for name in _PARTS}
+    own = {name: getattr(side, name) for name in Side.__dataclass_fields__}
+    return {name: (own | usage | billed)[name] for name in _ANSWER} | {"estimated": side.usage.estimated}

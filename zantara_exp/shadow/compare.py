@@ -76,6 +76,7 @@ class Comparer:
             primary=primary,
             candidate=candidate,
             attempt=request.attempt,
+            trace_id=request.trace_id,
             sampling=sampling,
             scope=request.scope,
         )

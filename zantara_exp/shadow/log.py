@@ -20,8 +20,11 @@ from datetime import UTC, datetime
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.io.daily_files import DailyFiles, Destination
+from zantara_exp.io.database import LOG
+from zantara_exp.io.event_log import EventLog
+from zantara_exp.io.events import COMPARISONS
 from zantara_exp.layout import Layout
-from zantara_exp.shadow.daily_files import DailyFiles, Destination
 from zantara_exp.shadow.record import Comparison, Drops, to_line
 
 _BATCH = 256
@@ -36,12 +39,26 @@ def destination_of(config: Config) -> Destination:
     """Where `config.log` puts lines. Raises MissingRequirementError or OSError where a spool cannot be begun."""
     layout, megabyte = Layout(config), 1_000_000
     if config.log.kind == "jsonl":
-        return DailyFiles(layout.logs, config.log.rotate_mb * megabyte)
-    from zantara_exp.shadow._spool import Spool
-    from zantara_exp.shadow.table import Table
+        return DailyFiles(layout.logs, COMPARISONS, config.log.rotate_mb * megabyte)
+    from zantara_exp.io.spool import Spool
+    from zantara_exp.io.table import Table
 
-    table = Table(config.log.url_env)
+    table = Table(COMPARISONS, config.log.url_env, LOG)
     return Spool(layout.log_spool, table, config.log.flush_seconds, config.log.spool_mb * megabyte)
+
+
+def comparisons_of(config: Config, layout: Layout) -> EventLog:
+    """The log as readers see it: the files of this machine and, with log=postgres, the table of all machines.
+
+    Raises MissingRequirementError without the database's URL.
+    """
+    if config.log.kind == "jsonl":
+        return EventLog(COMPARISONS, layout.logs)
+    from zantara_exp.io.table import Table
+
+    for copy in (*layout.logs.glob("shadow_comparison_*.postgres.jsonl"), layout.logs / "postgres.json"):
+        copy.unlink(missing_ok=True)  # of the table, which earlier versions read by way of files
+    return EventLog(COMPARISONS, layout.logs, Table(COMPARISONS, config.log.url_env, LOG), layout.log_spool)
 
 
 def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog:
@@ -61,9 +78,9 @@ def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog
 def check_log(config: Config) -> None:
     """Raise ZantaraError for what would keep `destination_of` from working, without beginning anything."""
     if config.log.kind == "postgres":
-        from zantara_exp.shadow.table import checked_url
+        from zantara_exp.io.address import database_url
 
-        checked_url(config.log.url_env)
+        database_url(config.log.url_env, *LOG)
         spool = Layout(config).log_spool
         try:
             spool.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,8 @@ class ChatRequest:
     """`not_text` for a chat that holds more than text, such as an image; its words are then not looked at."""
     attempt: int = 1
     """Which attempt of the client's this is, where it asked again after a failure: a retry is no request of its own."""
+    traceparent: str | None = None
+    """The header of a W3C trace, or its trace id alone; the log names the trace."""
 
 
 @dataclass(frozen=True, slots=True)

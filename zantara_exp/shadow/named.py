@@ -14,6 +14,18 @@ _NOBODYS = re.compile(
 """UUIDs, and numbers too short for a phone: `c-1042:1`."""
 
 
+_TRACE = re.compile(r"(?:[0-9a-f]{2}-)?(?!0{32})([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?)?")
+
+
+def trace_id_of(said: str | None) -> str | None:
+    """The trace id of a W3C `traceparent`, or of a trace id alone; None for anything else.
+
+    Source: W3C Trace Context, 3.2.2.
+    """
+    found = _TRACE.fullmatch(str(said or "").strip())
+    return found[1] if found else None
+
+
 def fit_id(said: str | None, user: str, key: bytes) -> str | None:
     """An id as it may stand in a log; None where none was given.
 

@@ -7,19 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.packed import in_order, reading
+from zantara_exp.io.event_log import EventLog, lines_of
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
 from zantara_exp.usage import Billed, Usage
 
 _TEXT_KEPT = 200
-_FILE = re.compile(r"shadow_comparison_(\d{4}-\d{2}-\d{2})(?:\.part(\d+)|\.postgres)?\.jsonl")
-"""Rotated and packed ones are read as well (`zantara_exp.packed`)."""
 
 HashUser = Callable[[str], str]
 
@@ -40,37 +36,13 @@ class Quarantined:
     """The line's beginning."""
 
 
-def log_files(folder: Path) -> list[Path]:
-    """The daily files, oldest first; of a day its parts in order, then what came from the database.
-
-    Raises ZantaraError for a folder, or a link to what is gone, that has the name of one.
-    """
-    found = in_order(folder.glob("shadow_comparison_*.jsonl*"), _FILE)
-    if lost := [path for path in found if not path.is_file()]:
-        raise ZantaraError(
-            f"{lost[0]} is named like a day of the comparison log and is no file that can be read",
-            "bring the file back, or move what stands there out of paths.logs",
-        )
-    return found
-
-
-def day_of(path: Path) -> str:
-    """The UTC day of a daily file, YYYY-MM-DD."""
-    match = _FILE.match(path.name)
-    assert match is not None  # noqa: S101  it is one of `log_files`
-    return match[1]
-
-
-def read_file(path: Path, hash_user: HashUser) -> Iterator[Comparison | Drops | Quarantined]:
-    """Every line of one daily file as a record, or as quarantined with its reason. Blank lines are none."""
-    with reading(path) as lines:
-        yield from read_lines(lines, path.name, 1, hash_user)
-
-
 def read_lines(
     lines: Iterable[bytes], name: str, first: int, hash_user: HashUser
 ) -> Iterator[Comparison | Drops | Quarantined]:
-    """The same for some lines of the file called `name`, the first of which has the number `first`."""
+    """Lines of the part called `name` as records, or as quarantined with the reason; the first has the number `first`.
+
+    Blank lines are none.
+    """
     for number, line in enumerate(lines, start=first):
         if not line.strip():
             continue
@@ -81,10 +53,13 @@ def read_lines(
             yield Quarantined(name, number, str(error), beginning)
 
 
-def read_log(folder: Path, hash_user: HashUser) -> Iterator[Comparison | Drops]:
-    """Every readable record of the log, oldest day first; unreadable lines are left to `compact`, which counts them."""
-    for path in log_files(folder):
-        for item in read_file(path, hash_user):
+def read_log(log: EventLog, hash_user: HashUser) -> Iterator[Comparison | Drops]:
+    """Every readable record of the log, oldest day first; the others are left to `analysis.derive`, which counts them.
+
+    Raises ZantaraError where the log cannot be read.
+    """
+    for part in log.parts():
+        for item in read_lines(lines_of(part), part.name, 1, hash_user):
             if not isinstance(item, Quarantined):
                 yield item
 
@@ -113,7 +88,7 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         comparison_id=_needed(body, "comparison_id"),
         request_id=_needed(body, "request_id"),
         conversation_id=_text(body, "conversation_id"),
-        epoch=_needed(body, "epoch"),
+        epoch=_candidate_id(body),
         arm=_needed(body, "arm"),
         timestamp=_moment(body),
         messages=_messages(body),
@@ -124,6 +99,7 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
         primary=side(_object(body, "primary")),
         candidate=side(_object(body, "candidate")),
         attempt=_attempt(body),
+        trace_id=_text(body, "trace_id"),
         sampling=Sampling(_number(sampling, "percent"), _text(sampling, "reason")),
         scope=_scope(_object(body, "scope", optional=True)),
         dropped=_counts(body),
@@ -132,7 +108,12 @@ def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
 
 
 def _drops(body: Mapping[str, Any], version: int) -> Drops:
-    return Drops(_needed(body, "epoch"), _moment(body), _counts(body), version)
+    return Drops(_candidate_id(body), _moment(body), _counts(body), version)
+
+
+def _candidate_id(body: Mapping[str, Any]) -> str:
+    """Version 2, and early lines of version 3, say `epoch`."""
+    return _needed(body, "candidate_id" if "candidate_id" in body else "epoch")
 
 
 def _attempt(body: Mapping[str, Any]) -> int:

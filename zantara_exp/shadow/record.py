@@ -82,6 +82,8 @@ class Comparison:
     candidate: Side
     attempt: int = 1
     """Which of the client's attempts at this request was the last; those before it are no requests of their own."""
+    trace_id: str | None = None
+    """Of the W3C trace that the request was part of: 32 hexadecimal digits."""
     sampling: Sampling = Sampling()
     scope: Scope = Scope()
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -108,6 +110,7 @@ def to_line(item: Comparison | Drops) -> bytes:
     """The item as one line of JSON, newline included."""
     kind = "comparison" if isinstance(item, Comparison) else "drops"
     fields = {name: getattr(item, name) for name in item.__dataclass_fields__ if name != "schema_version"}
+    fields = {("candidate_id" if name == "epoch" else name): value for name, value in fields.items()}
     fields["timestamp"] = item.timestamp.astimezone(UTC)
     if isinstance(item, Comparison):
         fields |= {"primary": _side(item.primary), "candidate": _side(item.candidate)}

@@ -41,6 +41,7 @@ class Request:
     primary: Side
     scope: Scope = Scope()
     attempt: int = 1
+    trace_id: str | None = None
 
 
 class Replay:

@@ -10,8 +10,8 @@ import logging
 import threading
 
 from zantara_exp.errors import ZantaraError
+from zantara_exp.io.database import LOG, Database
 from zantara_exp.shadow.switch import means_on
-from zantara_exp.shadow.table import Database
 
 _LOOK_SECONDS = 0.25
 _IS_THERE = "select to_regclass('zantara_shadow_mode')"
@@ -28,7 +28,7 @@ class RowSwitch:
     def __init__(self, variable: str) -> None:
         """Raises MissingRequirementError where the variable does not hold a URL."""
         self.on = True
-        self._database, self._where = Database(variable), f"the database of {variable}"
+        self._database, self._where = Database(variable, LOG), f"the database of {variable}"
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow-mode-row", daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -24,8 +25,7 @@ from zantara_exp.hints import command
 from zantara_exp.movable import Movable
 from zantara_exp.shadow.arrivals import starts
 from zantara_exp.shadow.compare import Comparer, compare_all
-from zantara_exp.shadow.fetch import fetch
-from zantara_exp.shadow.log import ComparisonLog, log_of
+from zantara_exp.shadow.log import ComparisonLog, comparisons_of, log_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, REPLAY, Comparison, Sampling, comparison_id
 from zantara_exp.shadow.replay import Replay, Request
@@ -61,10 +61,9 @@ def shadow(config: Config, context: Context) -> StageResult:
     check(config.endpoint)
     if _asks_primary(config):
         check(option(config.primary.endpoint or ""))
-    fetch(config, layout)
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
-    tally, done = _logged(context, epoch)
+    tally, done = _logged(config, context, epoch)
 
     def missing(of: Sampled, arm: str) -> Sampled:
         return [(r, s) for r, s in of if comparison_id(r.request_id, epoch, arm) not in done]
@@ -132,15 +131,16 @@ def _divided(sampled: Sampled, config: Config) -> _Sample:
     return _Sample(compared, [(r, s) for r, s in aside if r.timestamp <= compared[-1][0].timestamp])
 
 
-def _logged(context: Context, epoch: str) -> tuple[Tally, set[str]]:
+def _logged(config: Config, context: Context, epoch: str) -> tuple[Tally, set[str]]:
     """What the log already holds of this epoch."""
     tally, done = Tally(), set[str]()
-    for item in read_log(context.layout.logs, hash_user=str):
-        if not isinstance(item, Comparison) or item.epoch != epoch or item.comparison_id in done:
-            continue
-        done.add(item.comparison_id)
-        if item.arm == CANDIDATE:
-            tally.add(item.candidate)
+    with closing(comparisons_of(config, context.layout)) as log:
+        for item in read_log(log, hash_user=str):
+            if not isinstance(item, Comparison) or item.epoch != epoch or item.comparison_id in done:
+                continue
+            done.add(item.comparison_id)
+            if item.arm == CANDIDATE:
+                tally.add(item.candidate)
     return tally, done
 
 
@@ -171,7 +171,6 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
             f"{log.lost.total()} comparisons could not be written to {context.layout.logs} ({lost})",
             hint=command("stage=shadow", note="once there is room; it asks only for what is missing"),
         )
-    fetch(config, context.layout)  # readers look at files
 
 
 async def _drive(

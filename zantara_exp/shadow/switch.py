@@ -81,10 +81,10 @@ def _turned(word: str, config: Config) -> str:
     from zantara_exp.layout import Layout
 
     if config.log.kind == "postgres":
+        from zantara_exp.io.database import LOG, Database
         from zantara_exp.shadow.row_switch import read_word, write_word
-        from zantara_exp.shadow.table import Database
 
-        database = Database(config.log.url_env)
+        database = Database(config.log.url_env, LOG)
         try:
             if word != "show":
                 write_word(database, word)

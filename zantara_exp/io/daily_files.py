@@ -1,4 +1,4 @@
-"""Where the writer of the comparison log puts its lines: daily files, which go on in a further part when large.
+"""Where lines of an event log go: daily files, which go on in a further part when large.
 
 Several processes share the files. A part is full for all of them at the same size, so that no state says which is next.
 """
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from zantara_exp.shadow.jsonl import append_lines, day_file
+from zantara_exp.io.events import Kind, day_file
+from zantara_exp.io.lines import append_lines
 from zantara_exp.whole import sync
 
 
@@ -31,10 +32,10 @@ class Destination(Protocol):
 
 
 class DailyFiles:
-    """`shadow_comparison_{day}.jsonl`, and `.part2.jsonl` and so on beyond `rotate_bytes`."""
+    """`{prefix}_{day}.jsonl`, and `.part2.jsonl` and so on beyond `rotate_bytes`."""
 
-    def __init__(self, folder: Path, rotate_bytes: int) -> None:
-        self._folder, self._rotate_bytes = folder, rotate_bytes
+    def __init__(self, folder: Path, kind: Kind, rotate_bytes: int) -> None:
+        self._folder, self._kind, self._rotate_bytes = folder, kind, rotate_bytes
         self.waiting = 0
         self._unsynced: set[Path] = set()
 
@@ -49,9 +50,9 @@ class DailyFiles:
     def _current(self, day: str) -> Path:
         part = 1
         with contextlib.suppress(OSError):  # the first that is not there
-            while day_file(self._folder, day, part).stat().st_size >= self._rotate_bytes:
+            while day_file(self._folder, self._kind, day, part).stat().st_size >= self._rotate_bytes:
                 part += 1
-        return day_file(self._folder, day, part)
+        return day_file(self._folder, self._kind, day, part)
 
     def sync(self) -> None:
         """See Destination."""

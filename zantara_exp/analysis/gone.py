@@ -24,7 +24,7 @@ class _Day(NamedTuple):
     """What is noted of one day: comparisons by epoch."""
 
     mark: str = ""
-    """Size and time of change of its Parquet file: while they stay it is not read again."""
+    """Size and time of change of its facts: while they stay they are not read again."""
     there: Mapping[str, int] = {}
     most: Mapping[str, int] = {}
     """As many as it ever held."""
@@ -33,7 +33,7 @@ class _Day(NamedTuple):
 def gone(cache: Path, days: Mapping[str, Path]) -> dict[tuple[str, str], int]:
     """How many comparisons are gone, by day and epoch; brings the note in `cache` up to date.
 
-    `days`: the Parquet file of each day that the log has now.
+    `days`: the facts of each day that the log has now.
     """
     seen = _read(cache / NOTE)
     now = {day: _look(seen.get(day, _Day()), days.get(day)) for day in sorted(seen.keys() | days.keys())}

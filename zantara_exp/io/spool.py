@@ -1,4 +1,4 @@
-"""`log=postgres`: lines go to a spool on this machine first, and a thread sends them to the database.
+"""With a log in PostgreSQL lines go to a spool on this machine first, and a thread sends them to the database.
 
 So the database may be away, slow or full: the writer never waits for it. A spool is one file of one process; each line
 is known in the table by its spool and where in it it ends, so that sending it again adds nothing. The spool of a
@@ -20,9 +20,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from zantara_exp.errors import ZantaraError
-from zantara_exp.shadow.daily_files import sync_file
-from zantara_exp.shadow.jsonl import append_lines
-from zantara_exp.shadow.table import Row, Table
+from zantara_exp.io.daily_files import sync_file
+from zantara_exp.io.lines import append_lines
+from zantara_exp.io.table import Row, Table
 
 _CHUNK_BYTES = 4_000_000
 _TORN_KEPT = 200
@@ -40,11 +40,12 @@ class Spool:
         self.waiting = 0
         """Lines of this process that are not in the database yet."""
         self._folder, self._table, self._send_seconds, self._most_bytes = folder, table, send_seconds, most_bytes
+        self._said = table.kind.said
         self._guard = threading.Lock()
         self._begin()
         self._away = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="comparison-log-sender", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{table.kind.prefix}-sender", daemon=True)
         self._thread.start()
 
     def _begin(self) -> None:
@@ -74,7 +75,7 @@ class Spool:
         self._closing.set()
         self._thread.join(deadline_seconds)
         if self.waiting:
-            _log.warning("%d lines of the comparison log wait in %s for the database", self.waiting, self._folder)
+            _log.warning("%d lines of the %s wait in %s for the database", self.waiting, self._said, self._folder)
 
     def _run(self) -> None:
         while True:
@@ -83,11 +84,11 @@ class Spool:
                 self._send()
                 send_left_behind(self._folder, self._table)
                 if self._away:
-                    _log.warning("the comparison log's database is back")
+                    _log.warning("the database of the %s is back", self._said)
                 self._away = False
             except (ZantaraError, OSError) as error:
                 if not self._away:
-                    _log.warning("the comparison log stays in %s meanwhile: %s", self._folder, error)
+                    _log.warning("the %s stays in %s meanwhile: %s", self._said, self._folder, error)
                 self._away = True
             if last_round:
                 break

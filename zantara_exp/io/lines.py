@@ -13,11 +13,6 @@ QUARANTINE = "quarantine.jsonl"
 _TEXT_KEPT = 200
 
 
-def day_file(folder: Path, day: str, part: int = 1) -> Path:
-    """The log of a UTC day, YYYY-MM-DD; it goes on in further parts when it is large."""
-    return folder / f"shadow_comparison_{day}{f'.part{part}' if part > 1 else ''}.jsonl"
-
-
 def append_lines(path: Path, lines: Sequence[bytes]) -> tuple[int, OSError | None]:
     """Append whole lines under the file's lock; how many are in the file now, and what stopped the others.
 

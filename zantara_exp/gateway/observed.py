@@ -1,0 +1,80 @@
+"""`POST /observe`: shows the mirror what a product in another language asked and got, without passing through here.
+
+    {"message": "Ciao", "user_id": "u-1", "history": [], "answer": {"text": "Ciao!", "model": "...", "usage": {...}}}
+
+The fields are those of `ChatRequest`, and under `answer` those of `PrimaryAnswer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer
+
+_TEXT, _NUMBER, _TURNS, _OBJECT, _COUNT, _TOKENS = (
+    "text",
+    "a number",
+    "a list of turns",
+    "an object",
+    "a count",
+    "an object of tokens",
+)
+_ASKED = {
+    "message": _TEXT, "user_id": _TEXT, "history": _TURNS, "memory_context": _TEXT, "category": _TEXT,
+    "language": _TEXT, "conversation_id": _TEXT, "request_id": _TEXT, "system_prompt": _TEXT, "options": _OBJECT,
+    "unshowable": _TEXT, "attempt": _COUNT, "traceparent": _TEXT,
+}  # fmt: skip
+_ANSWERED = {
+    "text": _TEXT, "model": _TEXT, "provider": _TEXT, "usage": _TOKENS, "latency_ms": _NUMBER, "error": _TEXT,
+    "ttft_ms": _NUMBER, "finish_reason": _TEXT,
+}  # fmt: skip
+
+
+class UnobservableError(ValueError):
+    """The body is none of `POST /observe`; the message names the key and what is valid."""
+
+
+def read_observed(body: bytes) -> tuple[ChatRequest, PrimaryAnswer]:
+    """What was asked and answered. Raises UnobservableError."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise UnobservableError("the body is no JSON") from None
+    if not isinstance(found, dict):
+        raise UnobservableError("the body is no JSON object")
+    asked = dict(found)
+    answer = asked.pop("answer", None)
+    if not isinstance(answer, dict):
+        raise UnobservableError("answer is to be an object with the text that the user got, or with an error")
+    request = _fields(asked, _ASKED, "", ("message", "user_id"))
+    answered = _fields(answer, _ANSWERED, "answer.", () if answer.get("error") else ("text",))
+    return ChatRequest(**request), PrimaryAnswer(**{"text": "", **answered})
+
+
+def _fields(given: Mapping[str, Any], known: Mapping[str, str], where: str, needed: tuple[str, ...]) -> dict[str, Any]:
+    for name in needed:
+        if given.get(name) in (None, ""):
+            raise UnobservableError(f"{where}{name} is missing")
+    for name, value in given.items():
+        if name not in known:
+            raise UnobservableError(f"{where}{name[:40]} is no key; valid are {', '.join(known)}")
+        if value is not None and not _is(value, known[name]):
+            raise UnobservableError(f"{where}{name} is to be {known[name]}")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _is(value: object, kind: str) -> bool:
+    if kind == _TURNS:
+        return isinstance(value, list) and all(_is_turn(turn) for turn in value)
+    if kind == _NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == _COUNT:
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, dict) if kind in (_OBJECT, _TOKENS) else isinstance(value, str)
+
+
+def _is_turn(turn: object) -> bool:
+    return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("role", "content"))

@@ -1,0 +1,1 @@
+"""What is written and read again: the event log, in files by day or in PostgreSQL."""
