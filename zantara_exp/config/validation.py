@@ -160,7 +160,8 @@ def _probe(node: type) -> DictConfig:
 
 def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
     """Yield out-of-range values and broken rules of a composed config and everything below it."""
-    hints, nested = _hints(type(instance)), False
+    node: type = type(instance)
+    hints, nested = _hints(node), False
     for declared in fields(instance):
         value = getattr(instance, declared.name)
         key = f"{prefix}{declared.name}"
