@@ -22,7 +22,7 @@ from zantara_exp.config.decision import Cost, Price
 from zantara_exp.config.traffic import Endpoint
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.build import build
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, read_answer
+from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, Dialect
 from zantara_exp.prices import charge_by_tokens
 from zantara_exp.usage import completed, usage_of
 
@@ -104,7 +104,7 @@ class Case:
     micro_dollars: float
     """Prices a million tokens times tokens: millionths of a dollar, written out."""
     model: str
-    path: str
+    dialect: Dialect
     streamed: bool = False
     estimated: bool = False
 
@@ -187,7 +187,7 @@ def asked_of(endpoint: Endpoint, body: bytes, streamed: bool = False) -> Answer:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_primarys_bill(case: Case) -> None:
-    said = read_answer(case.path, case.body, case.streamed)
+    said = case.dialect.read_answer(case.body, case.streamed)
     usage = completed(said.usage, [ASKED], said.text) if case.streamed else said.usage
     assert usage.estimated == case.estimated
     bill = charge_by_tokens(said.model, usage, COST, DAY)
@@ -197,7 +197,7 @@ def test_the_primarys_bill(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_candidates_bill(case: Case) -> None:
-    kind = "anthropic" if case.path == MESSAGES else "huggingface" if case.model == OURS else "openai"
+    kind = "anthropic" if case.dialect == MESSAGES else "huggingface" if case.model == OURS else "openai"
     endpoint = Endpoint(kind=kind, model=case.model, stream=case.streamed, billing="tokens")
     answer = asked_of(endpoint, case.body, case.streamed)
     assert (answer.text, answer.error) == ("Ciao! Bene, e tu?", None)

@@ -172,6 +172,31 @@ def _unreachable(url: str) -> str:
     return ""
 
 
+def _sample(config: Config, context: Context) -> Iterator[Finding]:
+    """What keeps the mirror's sample empty, and what the gateways of this machine have seen."""
+    from zantara_exp.shadow.switch import Switch
+    from zantara_exp.unmirrored import noted
+
+    if not Switch(context.layout.state).is_on():
+        off = f"SHADOW_MODE_ENABLED or {Switch(context.layout.state).file} switches it off: nothing is mirrored"
+        yield Finding("shadow mode", False, off)
+    if config.shadow.traffic_percent == 0:
+        yield Finding("shadow.traffic_percent", False, "0: nobody's requests are mirrored")
+    moved = set(config.rollout.categories)
+    if config.shadow.categories and not moved & set(config.shadow.categories):
+        said = f"{', '.join(config.shadow.categories)}: none of rollout.categories, so that nothing is compared"
+        yield Finding("shadow.categories", False, said)
+    try:
+        found = noted(context.layout.gateway)
+    except ZantaraError as error:
+        yield Finding("gateway", False, str(error))
+        return
+    for port, seen in found.items():
+        detail = f"{seen.sampled} of {seen.requests} requests sampled until {seen.at:%Y-%m-%d %H:%M} UTC"
+        good = seen.sampled > 0 or seen.requests == 0
+        yield Finding(f"gateway.port={port}", good, f"{detail}; {seen.why}" if seen.why else detail)
+
+
 def _engine(config: Config, _: Context) -> Iterator[Finding]:
     if config.engine.name == "spark":
         needed = {"pyspark": find_spec("pyspark"), "Java": shutil.which("java")}
@@ -196,6 +221,7 @@ _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _users,
     _training,
     _endpoints,
+    _sample,
     _models,
     _engine,
     _tracking,

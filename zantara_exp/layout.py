@@ -41,6 +41,8 @@ class Layout:
         self.log_spool = self.state / "log_spool"
         self.served_spool = self.state / "served_spool"
         self.comparisons = [self.logs] if config.log.kind == "jsonl" else []
+        # serve: what each gateway of this machine has seen
+        self.gateway = self.state / "gateway"
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"

@@ -14,20 +14,24 @@ from typing import Any
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 
-NOT_TEXT, UNREADABLE = "not_text", "unreadable"
-UNSHOWABLE = (NOT_TEXT, UNREADABLE)
-"""A chat that no candidate could be shown, not even for looking at."""
+NOT_TEXT, UNREADABLE, STORED_CHAT = "not_text", "unreadable", "stored_chat"
+UNSHOWABLE = (NOT_TEXT, UNREADABLE, STORED_CHAT)
+"""A chat that no candidate could be shown, not even for looking at: `stored_chat` lies in part with the provider."""
 CLIENT_GONE, TOOL_USE = "client_gone", "tool_use"
 WITHOUT_ANSWER = (CLIENT_GONE, TOOL_USE, NOT_TEXT)
 """What came of a movable request, in the place of the primary's error: nothing that an answer could be held against."""
 
 _PLAIN = frozenset((
-    "model", "messages", "system", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
-    "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "user", "safety_identifier", "metadata", "store",
-    "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache_control", "parallel_tool_calls", "tool_choice",
-    "function_call",
+    "model", "messages", "system", "input", "instructions", "stream", "stream_options", "max_tokens",
+    "max_completion_tokens", "max_output_tokens", "temperature", "top_p", "top_k", "seed", "presence_penalty",
+    "frequency_penalty", "verbosity", "user", "safety_identifier", "metadata", "store", "service_tier",
+    "prompt_cache_key", "prompt_cache_retention", "cache_control", "truncation", "parallel_tool_calls",
+    "max_tool_calls", "tool_choice", "function_call", "anthropic_version", "anthropic_beta",
 ))  # fmt: skip
 """What a request may hold that any chat model can answer, or that asks for nothing without what it belongs to."""
+_ASKED_EMPTY = ("web_search_options",)
+"""What is asked for by an empty object as well."""
+_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Movable:
     @classmethod
     def of(cls, config: Config) -> Movable:
         """That of the config's rollout and candidate."""
-        return cls(config.rollout, config.endpoint.max_tokens)
+        return cls(config.rollout, config.endpoint.longest_answer)
 
     def request(self, asked: Asked) -> str:
         """Why a request stays with the primary whatever it is about; empty where it need not.
@@ -64,7 +68,8 @@ class Movable:
             return asked.unshowable
         if more := _more_than_text(asked.options):
             return more
-        longest = _count(asked.options.get("max_completion_tokens")) or _count(asked.options.get("max_tokens"))
+        limits = (_count(asked.options.get(name)) for name in _LIMITS)
+        longest = next(filter(None, limits), None)
         if longest is not None and longest < self._max_tokens:
             return "shorter_answer"
         return "long" if asked.characters > self._longest else ""
@@ -90,10 +95,11 @@ class Movable:
 def _more_than_text(options: Mapping[str, Any]) -> str:
     """The first thing asked for that is no text, or no single one; what is null, empty or off asks for nothing."""
     for name, value in options.items():
-        if not value or name in _PLAIN:
+        if name in _PLAIN or not (value or (value == {} and name in _ASKED_EMPTY)):
             continue
         why, asks = _MORE.get(name, ("other_option", bool))
-        if asks(value) and not (why == "tools" and _is("none", options.get("tool_choice"))):
+        off = why == "tools" and any(_is("none", options.get(choice)) for choice in ("tool_choice", "function_call"))
+        if (asks(value) or value == {}) and not off:
             return why
     return ""
 
@@ -108,7 +114,15 @@ def _several(value: object) -> bool:
 
 
 def _format(value: object) -> bool:
+    """A format of its own (`response_format`), or one in a setting that says more (`text`, `output_config`)."""
+    if isinstance(value, Mapping) and "type" not in value:
+        return bool(value.get("format")) and not _is("text", value["format"])
     return not _is("text", value)
+
+
+def _logprobs(value: object) -> bool:
+    """What `include` adds to a text by itself; the rest of it belongs to tools and thoughts."""
+    return isinstance(value, list) and any("logprobs" in str(each) for each in value)
 
 
 def _thinks(value: object) -> bool:
@@ -124,10 +138,12 @@ def _beyond_text(value: object) -> bool:
 
 _MORE: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("tools", "functions", "mcp_servers", "container", "web_search_options"), ("tools", bool)),
-    **dict.fromkeys(("response_format", "output_format"), ("format", _format)),
+    **dict.fromkeys(("response_format", "output_format", "output_config", "text"), ("format", _format)),
     **dict.fromkeys(("stop", "stop_sequences"), ("stop", bool)),
     **dict.fromkeys(("thinking", "reasoning", "reasoning_effort"), ("thinking", _thinks)),
     **dict.fromkeys(("logprobs", "top_logprobs"), ("logprobs", bool)),
+    "include": ("logprobs", _logprobs),
+    **dict.fromkeys(("previous_response_id", "conversation", "prompt"), (STORED_CHAT, bool)),
     "n": ("several_answers", _several),
     "modalities": (NOT_TEXT, _beyond_text),
     "audio": (NOT_TEXT, bool),

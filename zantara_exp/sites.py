@@ -6,7 +6,7 @@ header, or from a site of its own, which shows in Origin.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from zantara_exp.config.gateway import is_loopback
@@ -20,11 +20,15 @@ def host_of(authority: str) -> str:
         return ""
 
 
-def from_elsewhere(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a request that reached a loopback address was sent under a foreign name, or by a foreign site."""
+def from_elsewhere(headers: Iterable[tuple[bytes, bytes]], own: Collection[str] = ()) -> bool:
+    """Whether a request that reached a loopback address was sent under a foreign name, or by a foreign site.
+
+    `own`: names that are this server's as well, such as host.docker.internal.
+    """
     for name, value in headers:
-        if name == b"host" and not is_loopback(host_of(value.decode("latin-1"))):
-            return True
-        if name == b"origin" and not is_loopback(host_of(value.decode("latin-1").partition("://")[2])):
+        if name not in (b"host", b"origin"):
+            continue
+        host = host_of(value.decode("latin-1").rpartition("://")[2])
+        if not is_loopback(host) and host not in own:
             return True
     return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +23,22 @@ from zantara_exp.stage import Progress, Table
 _PLAIN_LINE_SECONDS = 10.0
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output is gone: the work goes on, and what it says goes nowhere."""
+        forget_stdout()
+
+
+def forget_stdout() -> None:
+    """Let everything that is still said go nowhere, where nobody reads it any more (`| head`, a dead collector)."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def console() -> Console:
     """A console on today's stdout; made anew because tests and Hydra swap it."""
-    made = Console(highlight=False, soft_wrap=False, quiet=ranks.helping())
+    made = _Console(highlight=False, soft_wrap=False, quiet=ranks.helping())
     if not made.is_terminal:
         made.width = 140
     return made

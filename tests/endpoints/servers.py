@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,9 @@ def address_of(bound: socket.socket) -> str:
 
 
 @contextmanager
-def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[str]:
+def raw_server(
+    handler: Handler, at: socket.socket | None = None, encrypted: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Answer each connection's first request with `handler`, at a port of its own or `at` one; yields the base URL."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
@@ -60,7 +63,7 @@ def raw_server(handler: Handler, at: socket.socket | None = None) -> Iterator[st
 
     async def main() -> None:
         listener = at or socket.create_server(("127.0.0.1", 0))
-        server = await asyncio.start_server(serve, sock=listener)
+        server = await asyncio.start_server(serve, sock=listener, ssl=encrypted)
         address.append(listener.getsockname()[1])
         started.set()
         await stop.wait()

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zantara_exp.config import compose
+from zantara_exp.config.traffic import ABOUT_REQUESTS, FAILURES
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.breaker import LONGEST_RETRY_AFTER_SECONDS, Breaker, Guarded, State
+from zantara_exp.errors import ConfigError
 
 
 class Clock:
@@ -24,6 +27,7 @@ class Scripted:
 
     def __init__(self) -> None:
         self.working = True
+        self.error = Reason.OVERLOADED
         self.calls = 0
         self.retry_after_s: float | None = None
         self.gate: asyncio.Event | None = None
@@ -35,7 +39,7 @@ class Scripted:
             await self.gate.wait()
         if working:
             return Answer("ok", "m", "scripted", 1.0)
-        return Answer("", "m", "scripted", 1.0, error=Reason.OVERLOADED, retry_after_s=self.retry_after_s)
+        return Answer("", "m", "scripted", 1.0, error=self.error, retry_after_s=self.retry_after_s)
 
     async def close(self) -> None:
         pass
@@ -44,6 +48,60 @@ class Scripted:
 def guarded() -> tuple[Guarded, Scripted, Clock]:
     clock, endpoint = Clock(), Scripted()
     return Guarded(endpoint, Breaker(BreakerConfig(failures=5, cooldown_seconds=5.0), clock)), endpoint, clock
+
+
+def test_what_may_be_one_users_request_neither_opens_nor_closes_it() -> None:
+    guard, endpoint, clock = guarded()
+    endpoint.working = False
+    for reason in ABOUT_REQUESTS:
+        endpoint.error = Reason(reason)
+        assert errors_of(guard, 6) == [reason] * 6
+    assert guard.breaker.state is State.CLOSED
+    endpoint.error = Reason.OVERLOADED
+    errors_of(guard, 4)
+    endpoint.error = Reason.BAD_REQUEST
+    errors_of(guard, 1)
+    endpoint.error = Reason.OVERLOADED
+    errors_of(guard, 1)  # the fifth in a row of those that count
+    assert guard.breaker.state is State.OPEN
+    clock.now, endpoint.error = 5.0, Reason.BAD_REQUEST
+    assert errors_of(guard, 2) == [Reason.BAD_REQUEST] * 2  # a probe that says nothing; the next call probes as well
+    endpoint.working = True
+    assert errors_of(guard, 2) == [None, None]
+    assert guard.breaker.state is State.CLOSED
+
+
+def test_config_says_what_counts() -> None:
+    assert (*FAILURES, "breaker_open") == tuple(
+        each.value for each in sorted(Reason, key=[*FAILURES, "breaker_open"].index)
+    )
+    counted = compose(["endpoint.breaker.counts=[bad_request]", "endpoint.breaker.failures=2"]).endpoint.breaker
+    endpoint = Scripted()
+    endpoint.working = False
+    guard = Guarded(endpoint, Breaker(counted))
+    assert errors_of(guard, 3) == [Reason.OVERLOADED] * 3
+    endpoint.error = Reason.BAD_REQUEST
+    assert errors_of(guard, 3) == [Reason.BAD_REQUEST] * 2 + [Reason.BREAKER_OPEN]
+    for wrong in ("[bad_requests]", "[]"):
+        with pytest.raises(ConfigError, match=r"endpoint\.breaker\.counts.*timeout, refused"):
+            compose([f"endpoint.breaker.counts={wrong}"])
+
+
+@pytest.mark.parametrize("late", [0.0, 1000.0])
+def test_a_call_that_is_given_up_when_it_is_late_has_failed(late: float) -> None:
+    endpoint = Scripted()
+    guard = Guarded(endpoint, Breaker(BreakerConfig(failures=2)), late)
+
+    async def give_up() -> None:
+        endpoint.gate = asyncio.Event()
+        call = asyncio.create_task(guard.chat([]))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+    for _ in range(2):
+        asyncio.run(give_up())
+    assert guard.breaker.state is (State.CLOSED if late else State.OPEN)
 
 
 def errors_of(guard: Guarded, times: int) -> list[Reason | None]:

@@ -62,6 +62,6 @@ def test_without_prices_nothing_is_said() -> None:
 @pytest.mark.parametrize("path", sorted((CONF / "endpoint").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_endpoint_of_conf_is_billed(path: Path) -> None:
     billed = compose([f"endpoint={path.stem}"]).endpoint.billing
-    assert billed == ("tokens" if path.stem in ("anthropic", "huggingface") else "flat")
+    assert billed == ("flat" if path.stem in ("local", "openai", "runpod") else "tokens")
     if path.stem != "local":
         assert option(path.stem).billing == billed

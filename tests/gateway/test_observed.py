@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import httpx
 import pytest
 
+from tests.endpoints.servers import raw_server
+from tests.gateway.support import gateway_at
+from tests.shadow.examples import read_folder
+from tests.shadow.primary import Primary, primary_at
+from tests.shadow.recorded import Candidate
+from tests.shadow.waiting import wait_for
 from zantara_exp.gateway.observed import UnobservableError, read_observed
+from zantara_exp.shadow.record import Comparison
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 WHOLE = b"""{"message": "Ciao", "user_id": "u-1", "category": "greeting",
  "history": [{"role": "user", "content": "Hi"}],
  "options": {"tools": []}, "attempt": 2, "traceparent": null,
@@ -47,3 +58,35 @@ def test_all_that_the_library_takes_is_taken() -> None:
 def test_what_is_wrong_is_named(body: bytes, why: str) -> None:
     with pytest.raises(UnobservableError, match=why):
         read_observed(body)
+
+
+def compared() -> list[Comparison]:
+    return [item for item in read_folder(Path("logs/shadow_mode")) if isinstance(item, Comparison)]
+
+
+@pytest.mark.usefixtures("workdir")
+def test_what_is_shown_is_compared_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_TOKEN", "s3same")
+    settings = ["gateway.token_env=GATEWAY_TOKEN", "gateway.mirrored_bytes=5000"]
+    shown = WHOLE.replace(b"null", f'"00-{TRACE}-00f067aa0ba902b7-01"'.encode()).replace(b'{"tools": []}', b"{}")
+
+    with (
+        raw_server(Candidate("Salve!")) as answers,
+        primary_at(Primary()) as url,
+        gateway_at(url, answers, *settings) as (at, _),
+    ):
+
+        def post(body: bytes, **headers: str) -> httpx.Response:
+            return httpx.post(f"{at}/observe", content=body, headers=headers)
+
+        own = {"x-zantara-token": "s3same"}
+        assert post(WHOLE).status_code == 401
+        assert post(b"x" * 6000, **own).status_code == 413
+        wrong = post(b"{}", **own)
+        assert (wrong.status_code, wrong.text.startswith("answer is to be an object")) == (400, True)
+        assert post(shown, **own).status_code == 202
+        wait_for(lambda: len(compared()) == 1)
+        assert "zantara_gateway_observed_total 1.0" in httpx.get(f"{at}/metrics").text
+    (row,) = compared()
+    assert (row.primary.response, row.candidate.response, row.attempt) == ("Ciao!", "Salve!", 2)
+    assert row.trace_id == TRACE

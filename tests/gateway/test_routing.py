@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -139,6 +140,44 @@ def test_openais_client_gets_the_candidates_answer(
     assert plain[-1].choices[0].finish_reason == "stop"
     assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens == 9
     assert primary.bodies == []
+
+
+def test_openais_client_gets_the_candidates_answer_by_responses(
+    served: tuple[str, Gateway], primary: Primary, candidate: Candidate
+) -> None:
+    import openai
+
+    asked: dict[str, Any] = {"model": "gpt-5-mini", "input": CHAT["content"], "instructions": "Be short."}
+    with openai.OpenAI(base_url=f"{served[0]}/v1", api_key=SECRET) as client:
+        raw = client.responses.with_raw_response.create(**asked, safety_identifier="user-1")
+        whole = raw.parse()
+        events = list(client.responses.create(**asked, user="user-1", stream=True))
+        with client.responses.stream(**asked, metadata={"user_id": "user-1"}) as stream:
+            final = stream.get_final_response()
+    assert raw.headers[ANSWERED] == "candidate"
+    assert whole.output_text == final.output_text == "Ciao dal candidato!"
+    assert (whole.model, whole.status, whole.store, whole.instructions) == ("m", "completed", False, "Be short.")
+    assert whole.usage is not None
+    assert (whole.usage.input_tokens, whole.usage.output_tokens_details.reasoning_tokens) == (9, 0)
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == final.output_text
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert (candidate.calls, primary.bodies) == (3, [])
+    assert {(line.arm, line.answered_by, line.model) for line in lines(3)} == {(CANDIDATE, CANDIDATE, "m")}
+
+
+def test_an_app_that_goes_on_from_stored_answers_keeps_the_primary_that_stores_them(
+    served: tuple[str, Gateway], primary: Primary
+) -> None:
+    def by_responses(**fields: Any) -> httpx.Response:
+        body = {"model": "gpt-5-mini", "input": CHAT["content"], **fields}
+        return httpx.post(f"{served[0]}/v1/responses", json=body, headers={"x-zantara-user": "user-1"}, timeout=20)
+
+    assert ANSWERED in by_responses().headers
+    assert ANSWERED not in by_responses(previous_response_id="resp_1").headers
+    assert ANSWERED not in by_responses().headers  # its answer may be gone on from
+    assert ANSWERED in by_responses(store=False).headers
+    assert served[1].metrics.unrouted == {"stored_chat": 2}
+    assert len(primary.bodies) == 2
 
 
 class Changing:
@@ -348,6 +387,10 @@ def test_a_fallback_of_the_candidate_is_asked_before_the_primary(
         ({"x-stainless-read-timeout": "NOT_GIVEN"}, None),
         ({"x-zantara-budget": "-1"}, None),
         ({"x-zantara-budget": "nan"}, None),
+        ({"x-stainless-timeout": "NOT_GIVEN", "x-stainless-read-timeout": "8.0"}, 4),  # the official Python client
+        ({"x-stainless-timeout": "600"}, 300),  # the official TypeScript clients: whole seconds
+        ({"x-stainless-timeout": "0"}, 0.25),  # less than one
+        ({"x-stainless-timeout": "4", "x-zantara-budget": "2"}, 1),
     ],
 )
 def test_how_long_a_client_waits(headers: dict[str, str], seconds: float | None) -> None:
@@ -365,6 +408,67 @@ def test_the_official_clients_say_how_long_they_wait(primary: Primary) -> None:
         with openai.OpenAI(base_url=f"{url}/v1", api_key=SECRET) as other:
             other.chat.completions.create(model="m", messages=[CHAT], timeout=6)  # type: ignore[list-item]
     assert [float(sent["x-stainless-read-timeout"]) for sent in primary.headers] == [8, 6]
+
+
+HANGS_UP = "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-zantara-user: u\r\n"
+
+
+def hang_up(gate: str, after_seconds: float, hanging: Candidate) -> None:
+    body = json.dumps({"model": "m", "max_tokens": 500, "messages": [CHAT]})
+    before = hanging.calls
+    with socket.create_connection(("127.0.0.1", int(gate.rsplit(":", 1)[1]))) as client:
+        client.sendall(f"{HANGS_UP}content-length: {len(body)}\r\n\r\n{body}".encode())
+        wait_for(lambda: hanging.calls > before)
+        time.sleep(after_seconds)
+
+
+def test_a_client_that_hangs_up_because_the_candidate_is_late_is_its_failure(primary: Primary) -> None:
+    hanging = Candidate(seconds=60)
+    late = ("gateway.candidate_seconds=60", "gateway.late_seconds=0.3", "endpoint.breaker.cooldown_seconds=600")
+    with rolled_out(primary, hanging, *late) as (gate, gateway):
+        for number in range(5):
+            hang_up(gate, 0.4, hanging)
+            lines(number + 1)
+        for line in lines(5):
+            assert (line.arm, line.answered_by) == (CANDIDATE, PRIMARY)
+            assert (line.candidate_error, line.error) == ("timeout", "client_gone")
+            assert line.candidate_ms is not None
+            assert line.candidate_ms >= 300
+        assert gateway.routing.breaker == "open"
+        assert ANSWERED not in ask(gate).headers  # the next user does not wait
+        assert hanging.calls == 5
+
+
+def test_a_client_that_hangs_up_at_once_says_nothing_of_the_candidate(primary: Primary) -> None:
+    hanging = Candidate(seconds=60)
+    patient = ("gateway.candidate_seconds=60", "gateway.late_seconds=60", "endpoint.breaker.failures=1")
+    with rolled_out(primary, hanging, *patient) as (gate, gateway):
+        hang_up(gate, 0, hanging)
+        [line] = lines(1)
+        assert (line.candidate_error, line.error) == (None, "client_gone")
+        assert gateway.routing.breaker == "closed"
+
+
+def test_a_candidate_that_outlasts_what_clients_wait_is_left_alone(primary: Primary) -> None:
+    hanging = Candidate(seconds=60)
+    late = ("gateway.candidate_seconds=60", "gateway.late_seconds=0.2", "endpoint.breaker.cooldown_seconds=600")
+    with rolled_out(primary, hanging, *late) as (gate, gateway):
+        found = [ask(gate, headers={"x-zantara-budget": "0.6"}).status_code for _ in range(7)]
+        assert found == [200] * 7
+        assert gateway.routing.breaker == "open"
+        assert hanging.calls == 5
+        assert [line.candidate_error for line in lines(7)] == ["timeout"] * 5 + ["breaker_open"] * 2
+
+
+def test_requests_that_one_user_made_too_long_shut_nobody_else_out(primary: Primary) -> None:
+    changing = Changing()
+    with rolled_out(primary, changing) as (gate, gateway):
+        changing.now = Candidate(status="400 Bad Request")
+        assert not any(ANSWERED in ask(gate, "long").headers for _ in range(6))
+        assert gateway.routing.breaker == "closed"
+        changing.now = Candidate()
+        assert ANSWERED in ask(gate, "another").headers
+        assert [line.candidate_error for line in lines(7)] == ["bad_request"] * 6 + [None]
 
 
 def test_a_client_that_goes_away_ends_the_candidates_work_and_is_noted(primary: Primary) -> None:

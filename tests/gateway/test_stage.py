@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def test_it_takes_requests_once_it_says_where_and_drains_when_it_is_told_to_end(
     with (
         primary_at(primary) as url,
         raw_server(Candidate()) as candidate,
-        serving(url, candidate) as (gateway, address),
+        serving(url, candidate, "gateway.lame_duck_seconds=0") as (gateway, address),
     ):
         assert httpx.get(f"{address}/readyz").status_code == 200
         asking = threading.Thread(target=lambda: asked.append(post(address)))
@@ -81,6 +82,42 @@ def test_it_takes_requests_once_it_says_where_and_drains_when_it_is_told_to_end(
     assert "next: python -m zantara_exp stage=report" in said
     assert "warning: ZANTARA_HASH_KEY is not set: users are hashed with the key in" in said
     assert len(logged()) == 1
+
+
+def test_clients_are_kept_and_balancers_told_before_it_ends() -> None:
+    with (
+        primary_at(Primary()) as url,
+        raw_server(Candidate()) as candidate,
+        serving(url, candidate, "gateway.lame_duck_seconds=3") as (gateway, address),
+        httpx.Client(timeout=60, limits=httpx.Limits(keepalive_expiry=60)) as client,
+    ):
+        assert client.get(f"{address}/readyz").status_code == 200
+        (connection,) = client._transport._pool.connections  # type: ignore[attr-defined]
+        time.sleep(6)  # uvicorn's own default is 5
+        assert client.get(f"{address}/healthz").status_code == 200
+        assert client._transport._pool.connections == [connection]  # type: ignore[attr-defined]
+        gateway.send_signal(signal.SIGTERM)
+        wait_for(lambda: client.get(f"{address}/readyz").status_code == 503)
+        assert post(address).status_code == 200
+        assert gateway.wait(60) == 0
+    assert len(logged()) == 1
+
+
+def test_a_dead_reader_of_its_output_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with (
+        primary_at(Primary()) as url,
+        raw_server(Candidate()) as candidate,
+        serving(url, candidate, "gateway.lame_duck_seconds=0") as (gateway, address),
+    ):
+        assert gateway.stdout is not None
+        gateway.stdout.close()
+        for _ in range(3):
+            assert post(address).status_code == 200
+            time.sleep(0.4)
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(60) == 0
+    assert len(logged()) == 3
+    assert "Error" not in capfd.readouterr().err
 
 
 @pytest.mark.slow

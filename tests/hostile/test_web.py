@@ -23,7 +23,7 @@ from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
 from zantara_exp.errors import ConfigError
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, NotText, read_answer, read_chat
+from zantara_exp.gateway.dialects import DIALECTS, Dialect, NotText
 from zantara_exp.review.app import app
 from zantara_exp.review.sample import Item, Sample
 
@@ -159,6 +159,14 @@ def test_other_machines_need_the_token(tmp_path: Path) -> None:
     assert compose([]).review.host == compose([]).gateway.host == "127.0.0.1"
 
 
+def test_a_name_that_config_gives_the_gateway_is_its_own(workdir: Path) -> None:
+    named = "gateway.hosts=[host.docker.internal]"
+    with primary_at(Primary()) as url, gateway_at(url, "http://127.0.0.1:1/v1", named) as (address, running):
+        for host, status in (("Host.docker.internal:8800", 200), ("evil.example", 403), ("localhost", 200)):
+            assert httpx.post(f"{address}/v1/messages", json={}, headers={"Host": host}).status_code == status
+        assert running.metrics.refused == {"foreign_site": 1}
+
+
 @pytest.fixture
 def gateway(workdir: Path) -> Iterator[str]:
     with raw_server(Candidate()) as answers, primary_at(Primary()) as url, gateway_at(url, answers) as (address, _):
@@ -205,7 +213,8 @@ json_like = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 ["role", "content", "messages", "type", "text", "system", "usage", "choices", "message", "delta",
-                 "error", "metadata", "user_id", "tool_calls", "content_block", "stream_options", "max_tokens", "n"]
+                 "error", "metadata", "user_id", "tool_calls", "content_block", "stream_options", "max_tokens", "n",
+                 "input", "output", "response", "status", "incomplete_details", "instructions", "conversation"]
             ),
             inner,
             max_size=4,
@@ -216,14 +225,14 @@ json_like = st.recursive(
 
 
 @settings(max_examples=150)
-@given(st.sampled_from([MESSAGES, COMPLETIONS]), st.one_of(st.binary(max_size=60), json_like), st.booleans())
-def test_no_body_makes_the_gateways_readers_fail(path: str, sent: Any, streamed: bool) -> None:
+@given(st.sampled_from(DIALECTS), st.one_of(st.binary(max_size=60), json_like), st.booleans())
+def test_no_body_makes_the_gateways_readers_fail(api: Dialect, sent: Any, streamed: bool) -> None:
     body = sent
     if not isinstance(sent, bytes):
         try:
             body = orjson.dumps(sent)
         except (TypeError, orjson.JSONEncodeError):
             return
-    for read in (lambda: read_chat(path, body), lambda: read_answer(path, b"data: " * streamed + body, streamed)):
+    for read in (lambda: api.read_chat(body), lambda: api.read_answer(b"data: " * streamed + body, streamed)):
         with contextlib.suppress(NotText):
             read()

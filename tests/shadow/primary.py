@@ -24,6 +24,7 @@ class Primary:
     """What it saw, and how it answers."""
 
     status: int = 200
+    paths: list[str] = field(default_factory=list)
     pause: float = 0.0
     tool: bool = False
     zipped: bool = False
@@ -36,18 +37,23 @@ class Primary:
 
     async def answer(self, request: Request) -> Response:
         self.headers.append(dict(request.headers))
+        self.paths.append(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
         self.bodies.append(await request.body())
         asked = json.loads(self.bodies[-1] or b"{}")
-        anthropic = request.url.path.startswith("/v1/messages")
+        path = request.url.path
+        anthropic = "messages" in path or "Predict" in path or "/model/" in path
         extra = {"request-id": "req_1", "x-ratelimit-remaining": "7"}
         if self.status != 200:
             body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
             return JSONResponse(body, self.status, {**extra, "retry-after": "3", "x-should-retry": "false"})
+        responses = path.endswith("/responses")
         if asked.get("stream"):
             frames = anthropic_frames(self.tool) if anthropic else openai_frames(self.tool)
+            frames = responses_frames(self.tool) if responses else frames
             return StreamingResponse(self._frames(frames), 200, extra, "text/event-stream; charset=utf-8")
         await asyncio.sleep(self.pause)
-        body = json.dumps(anthropic_whole(self.tool) if anthropic else openai_whole(self.tool)).encode()
+        whole = anthropic_whole(self.tool) if anthropic else openai_whole(self.tool)
+        body = json.dumps(responses_whole(self.tool) if responses else whole).encode()
         if self.zipped:
             body, extra = gzip.compress(body), {**extra, "content-encoding": "gzip"}
         self.sent.append(body)
@@ -123,6 +129,38 @@ def openai_frames(tool: bool) -> list[bytes]:
     usage = {"prompt_tokens": 21, "completion_tokens": 5, "total_tokens": 26}
     chunks.append({**base, "choices": [], "usage": usage})
     return [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks] + [b"data: [DONE]\n\n"]
+
+
+def responses_whole(tool: bool) -> dict[str, Any]:
+    part = {"type": "output_text", "text": "".join(TOKENS), "annotations": [], "logprobs": []}
+    said = {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    call = {"id": "fc_1", "type": "function_call", "status": "completed", "call_id": "call_1", "name": "visa",
+            "arguments": '{"country": "it"}'}  # fmt: skip
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "error": None,
+        "incomplete_details": None, "model": "gpt-5-mini", "parallel_tool_calls": True, "tool_choice": "auto",
+        "tools": [], "output": [{"id": "rs_1", "type": "reasoning", "summary": []}, call if tool else said],
+        "usage": {"input_tokens": 2000, "input_tokens_details": {"cached_tokens": 1900}, "output_tokens": 69,
+                  "output_tokens_details": {"reasoning_tokens": 64}, "total_tokens": 2069},
+    }  # fmt: skip
+
+
+def responses_frames(tool: bool) -> list[bytes]:
+    whole = responses_whole(tool)
+    item = whole["output"][1]
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**whole, "status": "in_progress", "output": [], "usage": None}},
+        {"type": "response.output_item.added", "output_index": 1, "item": {**item, "content": []}},
+    ]
+    if not tool:
+        at = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+        part = item["content"][0]
+        events.append({"type": "response.content_part.added", **at, "part": {**part, "text": ""}})
+        events += [{"type": "response.output_text.delta", **at, "delta": token, "logprobs": []} for token in TOKENS]
+        events.append({"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []})
+    events.append({"type": "response.output_item.done", "output_index": 1, "item": item})
+    events.append({"type": "response.completed", "response": whole})
+    return [_event({**event, "sequence_number": number}) for number, event in enumerate(events)]
 
 
 @contextmanager

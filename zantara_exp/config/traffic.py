@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from zantara_exp.config.fields import ADDRESS, is_address, setting
 
-KINDS = ("local", "openai", "huggingface", "anthropic", "runpod")
+KINDS = ("local", "openai", "huggingface", "azure", "anthropic", "bedrock", "runpod")
+"""Each but `local` has its client in `zantara_exp.endpoints.build.CLIENTS`."""
+
+_EFFORT, _THINKING = ("openai", "huggingface", "azure"), ("anthropic", "bedrock")
+FAILURES = (
+    "timeout", "refused", "overloaded", "rate_limited", "unauthorized", "bad_request", "server_error", "bad_answer",
+    "cut", "empty_answer", "too_large", "other",
+)  # fmt: skip
+"""Why a call can fail; `zantara_exp.endpoints.base.Reason`, but for what the breaker itself refuses."""
+ABOUT_REQUESTS = ("bad_request", "cut", "too_large")
+"""Failures that may be of one request alone: too long for the model, filtered, or answered without an end."""
 
 
 @dataclass
@@ -56,6 +67,17 @@ class Breaker:
 
     failures: int = setting(5, "Consecutive failures that open the breaker.", ge=1, le=1000)
     cooldown_seconds: float = setting(5.0, "How long it stays open before one call probes the endpoint.", gt=0, le=3600)
+    counts: list[str] = setting(
+        [each for each in FAILURES if each not in ABOUT_REQUESTS],
+        "Failures that say something of the endpoint's health; the others, which one user's requests may cause, "
+        "neither open nor close the breaker.",
+    )
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Only failures that there are can count."""
+        unknown = [each for each in self.counts if each not in FAILURES]
+        if unknown or not self.counts:
+            yield "counts", f"must be some of {', '.join(FAILURES)}, not {', '.join(unknown) or 'none'}"
 
 
 @dataclass
@@ -82,8 +104,22 @@ class Endpoint:
     base_url_env: str | None = setting(None, "Environment variable with the address (runpod: or the endpoint's id).")
     api_key_env: str | None = setting(None, "Environment variable that holds the key; null: no key is sent.")
     timeout_seconds: float = setting(10.0, "A call that takes longer has failed.", gt=0, le=600)
-    max_tokens: int = setting(256, "Tokens an answer may have.", ge=1, le=32768)
-    temperature: float = setting(0.0, "0 answers the same each time.", ge=0, le=2)
+    api_version: str | None = setting(None, "azure: such as 2024-10-21; null: its /openai/v1, which has none.")
+    max_tokens: int | None = setting(256, "Tokens an answer may have; null: it is not sent.", ge=1, le=131072)
+    max_completion_tokens: int | None = setting(
+        None, "The same by its newer name, for OpenAI's reasoning models, whose thoughts it counts as well.",
+        ge=1, le=131072,
+    )  # fmt: skip
+    temperature: float | None = setting(
+        0.0, "0 answers the same each time; null: it is not sent, as today's Claude and reasoning models want it.",
+        ge=0, le=2,
+    )  # fmt: skip
+    reasoning_effort: str | None = setting(
+        None, "openai, azure, huggingface: none, minimal, low ... as the model has it; null: it is not sent."
+    )
+    thinking: Any = setting(
+        None, "anthropic, bedrock: such as {type: disabled}, as the model has it; null: it is not sent."
+    )
     stream: bool = setting(True, "Ask for the answer token by token, which gives the time to the first one.")
     concurrency: int = setting(8, "Calls in flight at once.", ge=1, le=1024)
     max_answer_bytes: int = setting(1_000_000, "A longer HTTP answer is cut off and has failed.", ge=1000)
@@ -101,8 +137,23 @@ class Endpoint:
     breaker: Breaker = setting(Breaker(), "When an endpoint that keeps failing is left alone.")
     server: Server = setting(Server(), "The server that kind=local starts.")
 
+    @property
+    def longest_answer(self) -> int:
+        """Tokens that an answer may have, by whichever name; 0 where nothing says so."""
+        return self.max_completion_tokens or self.max_tokens or 0
+
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A server elsewhere needs an address and a model name."""
+        """A server elsewhere needs an address and a model name; Anthropic's API wants a limit."""
+        if self.kind == "anthropic" and self.max_tokens is None:
+            yield "max_tokens", "endpoint.kind=anthropic must say it: the API refuses a request without"
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            yield "max_completion_tokens", "is max_tokens by another name, and servers refuse both: set one to null"
+        if self.kind not in _EFFORT and self.reasoning_effort is not None:
+            yield "reasoning_effort", f"is sent by endpoint.kind={', '.join(_EFFORT)}, not by {self.kind}"
+        if self.kind not in _THINKING and self.thinking is not None:
+            yield "thinking", f"is sent by endpoint.kind={', '.join(_THINKING)}, not by {self.kind}"
+        if self.thinking is not None and not isinstance(self.thinking, dict):
+            yield "thinking", "must be as the API has it, such as {type: disabled} or {type: adaptive}"
         if self.kind != "local" and not (self.base_url or self.base_url_env):
             yield "base_url", f"endpoint.kind={self.kind} needs an address, such as http://127.0.0.1:8000/v1"
         if self.kind != "local" and not self.model:

@@ -68,7 +68,7 @@ def type_name(annotation: Any) -> str:
 
 
 @cache
-def _hints(node: type) -> dict[str, Any]:
+def _hints(node: Any) -> dict[str, Any]:
     """The types of a dataclass's fields; they take as long to find out as all that is checked with them."""
     return get_type_hints(node)
 
@@ -160,8 +160,8 @@ def _probe(node: type) -> DictConfig:
 
 def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
     """Yield out-of-range values and broken rules of a composed config and everything below it."""
-    node: type = type(instance)
-    hints, nested = _hints(node), False
+    kind: Any = type(instance)
+    hints, nested = _hints(kind), False
     for declared in fields(instance):
         value = getattr(instance, declared.name)
         key = f"{prefix}{declared.name}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from yarl import URL
+
+from zantara_exp.connections import Connections
 
 _OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers that aiohttp would add; httpx has said what is to be sent."""
@@ -23,43 +24,30 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, connections: int, trust_env: bool) -> None:
         """`trust_env`: take proxies and certificates from the environment."""
-        self._connections, self._trust_env = connections, trust_env
-        self._session: aiohttp.ClientSession | None = None
-        self._proxy: str | None = None
+        self._limit, self._trust_env = connections, trust_env
+        self._connections: Connections | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it; raises httpx's errors."""
-        if self._session is None:
-            self._session = self._pool(request.url.scheme == "https")
-            self._proxy = _proxy_of(request.url) if self._trust_env else None
+        if self._connections is None:  # they belong to the event loop that runs now
+            encrypted = request.url.scheme == "https"
+            ssl = httpx.create_ssl_context(trust_env=self._trust_env) if encrypted else True
+            self._connections = Connections(self._limit, ssl, self._trust_env, skip_auto_headers=_OURS)
         limits = request.extensions.get("timeout", {})
         with _as_httpx(request):
-            response = await self._session.request(
+            response = await self._connections.ask(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
                 data=await request.aread() or None,
-                allow_redirects=False,
-                proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             )
         return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Body(request, response))
 
-    def _pool(self, encrypted: bool) -> aiohttp.ClientSession:
-        """The connections, which belong to the event loop that runs now."""
-        ssl = httpx.create_ssl_context(trust_env=self._trust_env) if encrypted else True
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=ssl),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_OURS,
-            trust_env=False,  # it would read ~/.netrc for each request, and refuse one that has a key of its own
-        )
-
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connections is not None:
+            await self._connections.close()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -73,14 +61,6 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._response.release()  # keeps the connection where the body was read to its end, and closes it otherwise
-
-
-def _proxy_of(url: httpx.URL) -> str | None:
-    """What HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names for an address, unless NO_PROXY does."""
-    if proxy_bypass(url.host):
-        return None
-    named = getproxies()
-    return named.get(url.scheme) or named.get("all")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, text_of
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
 from zantara_exp.usage import Usage, completed, merged, usage_of
 
 _VERSION = "2023-06-01"
@@ -37,11 +37,13 @@ class Anthropic(HttpEndpoint):
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages if message["role"] != "system"],
-            "max_tokens": self._config.max_tokens,
-            "temperature": self._config.temperature,
+            **set_fields(
+                max_tokens=self._config.max_tokens,
+                temperature=self._config.temperature,
+                thinking=self._config.thinking,
+                system=system or None,
+            ),
         }
-        if system:
-            body["system"] = system
         if self._config.stream:
             return await self._streamed(messages, body | {"stream": True})
         return _whole(await self._json("messages", body))

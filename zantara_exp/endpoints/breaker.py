@@ -2,11 +2,15 @@
 
 closed --failures in a row--> open --cooldown--> half open (one call) --good--> closed
                                 ^------------------------------------bad--'
+
+Only failures that say something of the endpoint's health count (`endpoint.breaker.counts`): a request that one user's
+chat made too long for the model is his alone, and shuts nobody else out.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -49,6 +53,9 @@ class Breaker:
         """Learn how an admitted call ended. A call admitted before the breaker opened no longer moves it."""
         if self.state is not State.CLOSED and not probe:
             return
+        if answer.error is not None and answer.error not in self._config.counts:
+            self.abandon(probe)
+            return
         if answer.error is None:
             self._failures = 0
             self.state = State.CLOSED
@@ -58,7 +65,7 @@ class Breaker:
             self._open(answer.retry_after_s)
 
     def abandon(self, probe: bool) -> None:
-        """A call was cancelled: its outcome is unknown, and the next one probes instead."""
+        """A call was cancelled, or says nothing of the endpoint's health: the next one probes instead."""
         if probe and self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
@@ -73,11 +80,12 @@ class Breaker:
 class Guarded:
     """An endpoint behind its breaker: a refused call is a failed answer, never a silent gap."""
 
-    def __init__(self, endpoint: Endpoint, breaker: Breaker) -> None:
+    def __init__(self, endpoint: Endpoint, breaker: Breaker, late_seconds: float = math.inf) -> None:
+        """A call that is cancelled after `late_seconds` was given up because it was late: that is its failure."""
         self.provider = endpoint.provider
         self.model = endpoint.model
         self.breaker = breaker
-        self._endpoint = endpoint
+        self._endpoint, self._late_seconds = endpoint, late_seconds
 
     @property
     def breakers(self) -> dict[str, str]:
@@ -89,16 +97,24 @@ class Guarded:
         if not self.breaker.admits():
             detail = f"the breaker is {self.breaker.state.value}"
             return Answer("", self.model, self.provider, 0.0, error=Reason.BREAKER_OPEN, detail=detail)
-        probe = self.breaker.state is State.HALF_OPEN
+        probe, began = self.breaker.state is State.HALF_OPEN, time.perf_counter()
         try:
             answer = await self._endpoint.chat(messages)
         except BaseException:
-            self.breaker.abandon(probe)
+            took = time.perf_counter() - began
+            if took >= self._late_seconds:
+                late = Answer("", self.model, self.provider, took * 1000, error=Reason.TIMEOUT, detail="given up")
+                self._learn(late, probe)
+            else:
+                self.breaker.abandon(probe)
             raise
+        self._learn(answer, probe)
+        return answer
+
+    def _learn(self, answer: Answer, probe: bool) -> None:
         was = self.breaker.state
         self.breaker.record(answer, probe)
         self._announce(was, answer)
-        return answer
 
     def _announce(self, was: State, answer: Answer) -> None:
         now = self.breaker.state

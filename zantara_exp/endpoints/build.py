@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.anthropic import Anthropic
+from zantara_exp.endpoints.azure import Azure
 from zantara_exp.endpoints.base import Endpoint
+from zantara_exp.endpoints.bedrock import Bedrock, check_signing
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.endpoints.http import key_from_environment
@@ -19,6 +21,16 @@ from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
 from zantara_exp.errors import ConfigError, MissingRequirementError
+
+CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], Endpoint]] = {
+    "openai": OpenAICompatible,
+    "huggingface": OpenAICompatible,
+    "azure": Azure,
+    "anthropic": Anthropic,
+    "bedrock": Bedrock,
+    "runpod": RunPod,
+}
+"""By `endpoint.kind`. Another one is a file with its class, a row here, and its name in KINDS of `config.traffic`."""
 
 
 def build(
@@ -44,12 +56,7 @@ def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | 
                 "endpoint=openai endpoint.base_url=... for a server that runs already",
             )
         return OpenAICompatible(config, server.base_url, server.model, shown_as)
-    base_url, model = base_url_of(config), config.model or ""
-    if config.kind == "anthropic":
-        return Anthropic(config, base_url, model)
-    if config.kind == "runpod":
-        return RunPod(config, base_url, model)
-    return OpenAICompatible(config, base_url, model)
+    return CLIENTS[config.kind](config, base_url_of(config), config.model or "")
 
 
 def guarded(
@@ -70,8 +77,9 @@ def check(config: EndpointConfig) -> None:
     """Raise ConfigError or MissingRequirementError for what would keep `guarded` from building, without building."""
     for each in (config, *map(option, config.fallback)):
         if each.kind != "local":
-            base_url_of(each)
-            key_from_environment(each.api_key_env)
+            url = base_url_of(each)
+            if key_from_environment(each.api_key_env) is None and each.kind == "bedrock":
+                check_signing(url)
 
 
 def option(name: str) -> EndpointConfig:

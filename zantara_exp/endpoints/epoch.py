@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -40,8 +41,17 @@ def epoch_of(config: EndpointConfig, system_prompt: str, model: Path) -> str:
         if config.kind == "local"
         else f"{config.base_url or _named(config)}#{config.model}"
     )
-    facts = [config.kind, served, config.max_tokens, config.temperature, config.timeout_seconds, system_prompt]
+    facts: list[Any] = [
+        config.kind,
+        served,
+        config.max_tokens,
+        config.temperature,
+        config.timeout_seconds,
+        system_prompt,
+    ]
     facts += config.fallback
+    more = (config.max_completion_tokens, config.reasoning_effort, config.thinking, config.api_version)
+    facts += [more] if any(each is not None for each in more) else []  # as it was for who sets none of them
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()[:16]
 
 

@@ -98,6 +98,11 @@ def text_of(part: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
+def set_fields(**fields: Any) -> dict[str, Any]:
+    """Those that are set: a model that does not know a setting refuses the whole request."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 class HttpEndpoint(ABC):
     """One chat endpoint over HTTP; a subclass says what to send and how to read the answer."""
 

@@ -27,7 +27,8 @@ from zantara_exp.hints import command
 _TETHER = Path(__file__).with_name("_tether.py")
 _SECRETS = (
     *("DATABASE_URL", "LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"),
-    *("ANTHROPIC_API_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY"),
+    *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", "AWS_SESSION_TOKEN"),
+    *("AWS_SECRET_ACCESS_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY"),
 )
 """Of the environment; the server has no use for them."""
 _STOP_SECONDS = 3.0

@@ -9,28 +9,37 @@ from typing import Any
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields
 from zantara_exp.usage import Usage, completed, merged, usage_of
 
 
 class OpenAICompatible(HttpEndpoint):
     """Asks `POST {base_url}/chat/completions`, token by token where the config says so."""
 
+    path = "chat/completions"
+    key_header, key_prefix = "authorization", "Bearer "
+
     def __init__(self, config: EndpointConfig, base_url: str, model: str, shown_as: str | None = None) -> None:
         key = key_from_environment(config.api_key_env)
-        super().__init__(config, base_url, shown_as or model, {"authorization": f"Bearer {key}"} if key else {})
+        super().__init__(
+            config, base_url, shown_as or model, {self.key_header: f"{self.key_prefix}{key}"} if key else {}
+        )
         self._model_sent = model
 
     async def _ask(self, messages: Sequence[Message]) -> Reply:
         body: dict[str, Any] = {
             "model": self._model_sent,
             "messages": without_control_tokens(messages),
-            "max_tokens": self._config.max_tokens,  # some servers ignore max_completion_tokens
-            "temperature": self._config.temperature,
             "stream": self._config.stream,
+            **set_fields(
+                max_tokens=self._config.max_tokens,
+                max_completion_tokens=self._config.max_completion_tokens,  # which some servers ignore
+                temperature=self._config.temperature,
+                reasoning_effort=self._config.reasoning_effort,
+            ),
         }
         if not self._config.stream:
-            return _whole(await self._json("chat/completions", body))
+            return _whole(await self._json(self.path, body))
         if self._config.kind != "local":  # `transformers serve` sends usage unasked and refuses the option
             body["stream_options"] = {"include_usage": True}
         return await self._streamed(messages, body)
@@ -40,7 +49,7 @@ class OpenAICompatible(HttpEndpoint):
         first_token_at: float | None = None
         finish: str | None = None
         usage: dict[str, Any] = {}
-        async for event in self._events("chat/completions", body):
+        async for event in self._events(self.path, body):
             _raise_error_in(event)
             usage = merged(usage, record(event, "usage"))
             for choice in parts(event, "choices"):

@@ -112,7 +112,15 @@ def _both_orders(judge: Judge, pair: Pair) -> list[_Question]:
     endpoint, found = judge.endpoint, []
     for candidate_first in (True, False):
         messages = rubric.question(pair, judge.criteria, candidate_first)
-        asked = [endpoint.kind, endpoint.base_url, endpoint.model, endpoint.max_tokens, endpoint.temperature]
+        asked: list[object] = [
+            endpoint.kind,
+            endpoint.base_url,
+            endpoint.model,
+            endpoint.max_tokens,
+            endpoint.temperature,
+        ]
+        more = [endpoint.max_completion_tokens, endpoint.reasoning_effort, endpoint.thinking]
+        asked += [more] if any(more) else []  # answers that were paid for are found again
         # The order is a part of the key: the primary against itself reads the same in both.
         content = orjson.dumps([*asked, candidate_first, messages])
         found.append(_Question(pair, candidate_first, messages, hashlib.sha256(content).hexdigest()))
@@ -122,7 +130,7 @@ def _both_orders(judge: Judge, pair: Pair) -> list[_Question]:
 def estimated_tokens(config: Config, questions: Sequence[Sequence[Message]]) -> tuple[int, int]:
     """Tokens that the judge will read, and may write at most, if each is asked once."""
     read = sum(len(m["content"]) for messages in questions for m in messages) / config.dataset.chars_per_token
-    return round(read), len(questions) * config.judge.endpoint.max_tokens
+    return round(read), len(questions) * config.judge.endpoint.longest_answer
 
 
 def usd(config: Config, tokens_input: int, tokens_output: int) -> float | None:

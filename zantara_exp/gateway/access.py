@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from zantara_exp.terminal import forget_stdout
+
 _FLUSH_SECONDS = 0.25
 _LINES_KEPT = 10_000
 
@@ -46,5 +48,8 @@ class AccessLog:
             lines.append(orjson.dumps({"lost_lines": self._lost}, option=orjson.OPT_APPEND_NEWLINE))
             self._lost = 0
         if lines:
-            sys.stdout.write(b"".join(lines).decode())
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(b"".join(lines).decode())
+                sys.stdout.flush()
+            except BrokenPipeError:  # users go on being answered, and the mirror goes on
+                forget_stdout()

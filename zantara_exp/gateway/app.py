@@ -1,8 +1,9 @@
 """The gateway's ASGI application.
 
-What comes in below /v1/ is forwarded to the primary and its answer returned as it comes; the sample is shown to the
-mirror. While a rollout runs, the candidate answers the users who are moved to it, and the primary where it fails.
-Beside it: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus), /complaints.
+What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
+sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
+primary where it fails. Its own pages: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus),
+/complaints, and /observe for a product that does not pass through here.
 """
 
 from __future__ import annotations
@@ -22,8 +23,14 @@ from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import Metrics, Page
+from zantara_exp.gateway.observed import UnobservableError, read_observed
+from zantara_exp.layout import Layout
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
+from zantara_exp.unmirrored import Seen, note
+
+_NOTE_SECONDS = 5.0
+_STRANGER = "send the gateway's own token as X-Zantara-Token\n"
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -45,12 +52,15 @@ class Gateway:
         self._token = token = _token(config.gateway)
         # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
         self._guarded = token is None and is_loopback(config.gateway.host)
+        self._own = frozenset(host.lower() for host in config.gateway.hosts)
         self.routing = Routing(config, self.metrics)
         try:
             self.mirror = ShadowMirror(config)
         except BaseException:
             self.routing.stop()
             raise
+        self._seen_at = Layout(config).gateway / f"seen_{config.gateway.port}.json"
+        self._mirrored_bytes = config.gateway.mirrored_bytes
         self._access = AccessLog(config.gateway.access_log)
         self._page = Page(self.metrics, self.mirror, self.routing).registry()
         self._sight = sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
@@ -58,11 +68,13 @@ class Gateway:
         self._pages = self._application()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Forward what is below /v1/ without a detour; everything else is the application's."""
-        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"]):
+        """Forward without a detour what is no page of its own."""
+        if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"], self._own):
+            self.metrics.refused["foreign_site"] += 1
+            self._access.note({"method": scope["method"], "status": 403, "refused": "foreign_site"})
             await _plain("zantara gateway: called by a foreign name or from another site\n", 403)(scope, receive, send)
             return
-        forwarded = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        forwarded = scope["type"] == "http" and scope["path"] not in self._at
         await (self._forwarder if forwarded else self._pages)(scope, receive, send)
 
     def _application(self) -> Starlette:
@@ -74,14 +86,16 @@ class Gateway:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics_text),
             Route("/complaints", self._complaint, methods=["POST"]),
+            Route("/observe", self._observe, methods=["POST"]),
         ]
+        self._at = {"/", *(route.path for route in routes)}
         return Starlette(routes=routes, lifespan=self._lifespan)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self._forwarder.open()
         await self.routing.open()
-        noting = asyncio.create_task(self._access.run())
+        noting = [asyncio.create_task(each) for each in (self._access.run(), self._note_seen())]
         self.ready = True
         try:
             yield
@@ -91,9 +105,30 @@ class Gateway:
             self._sight.close()
             await self.routing.close()
             await self.mirror.close()
-            noting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await noting
+            for task in noting:
+                task.cancel()
+            await asyncio.gather(*noting, return_exceptions=True)
+
+    async def _note_seen(self) -> None:
+        """Write down now and then what came and what was not sampled, which doctor reads; a last time at the end."""
+        seen = self.seen
+        try:
+            while True:
+                await asyncio.sleep(_NOTE_SECONDS)
+                before, seen = seen, self.seen
+                if before.requests != seen.requests:
+                    await asyncio.to_thread(self._write, seen)
+        finally:
+            self._write(self.seen)
+
+    @property
+    def seen(self) -> Seen:
+        """What came, and why it is not in the sample."""
+        return self.metrics.seen(self.mirror.stats)
+
+    def _write(self, seen: Seen) -> None:
+        with contextlib.suppress(OSError):  # /metrics says the same
+            note(seen, self._seen_at)
 
     async def _healthz(self, _: Request) -> Response:
         return _plain("ok\n")
@@ -101,11 +136,30 @@ class Gateway:
     async def _readyz(self, _: Request) -> Response:
         return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
 
+    def _is_stranger(self, request: Request) -> bool:
+        given = request.headers.get("x-zantara-token", "")
+        return self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode())
+
+    async def _observe(self, request: Request) -> Response:
+        """A product that does not pass through here shows what it asked and got."""
+        if self._is_stranger(request):
+            return _plain(_STRANGER, 401)
+        body, most = b"", self._mirrored_bytes
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                return _plain(f"more than gateway.mirrored_bytes={most}\n", 413)
+        try:
+            self.mirror.observe(*read_observed(body))
+        except UnobservableError as why:
+            return _plain(f"{why}\n", 400)
+        self.metrics.observed += 1
+        return _plain("observed\n", 202)
+
     async def _complaint(self, request: Request) -> Response:
         """A user complained: the guardrails of the rollout hear of it."""
-        given = request.headers.get("x-zantara-token", "")
-        if self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode()):
-            return _plain("send the gateway's own token as X-Zantara-Token\n", 401)
+        if self._is_stranger(request):
+            return _plain(_STRANGER, 401)
         user = header_text(request.headers.get("x-zantara-user", "").encode("latin-1"))
         if not user:
             return _plain("name the user in X-Zantara-User\n", 400)

@@ -70,7 +70,7 @@ class Attempts:
 def _identity(exchange: Exchange, key: str | None, body: bytes) -> bytes:
     """The same for all attempts at one request, and of no other user's."""
     asked = hashlib.sha256(exchange.path.encode())
-    for name in (b"x-zantara-user", b"authorization", b"x-api-key"):
+    for name in (b"x-zantara-user", b"authorization", b"x-api-key", b"api-key"):
         asked.update(b"\n" + (exchange.header(name) or "").encode(errors="surrogatepass"))
     asked.update(b"\n" + (body if key is None else key.encode(errors="surrogatepass")))
     return asked.digest()

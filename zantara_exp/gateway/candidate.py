@@ -79,6 +79,11 @@ class Candidate:
             return self._failed(Reason.OTHER, began)
         return replace(answer, latency_ms=_milliseconds(began))
 
+    def left(self, began: float) -> Answer | None:
+        """Its failure, where a client hung up while it was asked and it was late by then; None where it was not."""
+        late = _milliseconds(began) >= self._config.gateway.late_seconds * 1000
+        return self._failed(Reason.TIMEOUT, began) if late else None
+
     def _failed(self, reason: Reason, began: float) -> Answer:
         endpoint = self._config.endpoint
         return Answer("", endpoint.model or "", endpoint.name, _milliseconds(began), error=reason)
@@ -88,8 +93,12 @@ class Candidate:
         chain = [ours, *map(option, ours.fallback)]
         seconds = self._config.gateway.candidate_seconds / len(chain)
         shown_as = self._config.model.name if server else None
+        late = self._config.gateway.late_seconds
         return Fallback(
-            [_guarded(each, seconds, server if each is ours else None, shown_as, self._config.cost) for each in chain]
+            [
+                _guarded(each, seconds, late, server if each is ours else None, shown_as, self._config.cost)
+                for each in chain
+            ]
         )
 
     async def _start_server(self) -> None:
@@ -99,7 +108,7 @@ class Candidate:
                 await asyncio.wait_for(self._closing.wait(), _LOOK_SECONDS)
                 return
         layout = Layout(self._config)
-        serve = serving(self._config.endpoint, layout.model, layout.state / "gateway")
+        serve = serving(self._config.endpoint, layout.model, layout.gateway)
         try:
             self._endpoint = self._chain(await asyncio.to_thread(self._server.enter_context, serve))
         except ZantaraError as error:
@@ -107,10 +116,10 @@ class Candidate:
 
 
 def _guarded(
-    config: EndpointConfig, seconds: float, server: LocalServer | None, shown_as: str | None, cost: Cost
+    config: EndpointConfig, seconds: float, late: float, server: LocalServer | None, shown_as: str | None, cost: Cost
 ) -> Guarded:
     quick = replace(config, timeout_seconds=min(config.timeout_seconds, seconds))
-    return Guarded(build(quick, server, shown_as, cost), Breaker(config.breaker))
+    return Guarded(build(quick, server, shown_as, cost), Breaker(config.breaker), late)
 
 
 def _milliseconds(began: float) -> float:

@@ -15,6 +15,8 @@ from zantara_exp.gateway.dialects import NotText
 from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
+    from zantara_exp.gateway.dialects import Dialect
+    from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
 
 Event = MutableMapping[str, Any]
@@ -27,16 +29,26 @@ CONNECTION = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
 }  # fmt: skip
+_WHOLE_SECONDS = b"x-stainless-timeout"
+_WAITS = (b"x-zantara-budget", b"x-stainless-read-timeout", _WHOLE_SECONDS)
+"""How long a client says that it waits, in seconds: by our own header, or as the official clients for Python and for
+TypeScript say it. The latter cut their milliseconds down to whole seconds."""
+_LESS_THAN_A_SECOND = 0.5
 _NOT_SENT = CONNECTION | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_KINDS = {
+    401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
+    504: "timeout_error",
+}  # fmt: skip
 _READABLE = ("gzip", "deflate", "identity")
 
 
 class Refused(Exception):
     """A request that is answered here, with a status and a reason."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, why: str = "") -> None:
+        """`why`: as it is counted, where the request was sent nowhere."""
         super().__init__(reason)
-        self.status, self.reason = status, reason
+        self.status, self.reason, self.why = status, reason, why
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +58,10 @@ class Exchange:
     path: str
     headers: list[tuple[bytes, bytes]]
     began: float = field(default_factory=time.perf_counter)
+    route: Route | None = None
+    """Whom it is for; None until that is known, or where it is for nobody."""
+    refused: str = ""
+    """Why it was sent nowhere, as that is counted."""
     came: float = 0.0
     """When the first attempt at this request began; 0 where this is the first."""
     attempt: int = 1
@@ -57,8 +73,6 @@ class Exchange:
     """When the primary was asked; 0 where it was not."""
     listening_since: float = 0.0
     """Since when the primary is waited for; 0 while it is not."""
-    kept: bool = False
-    """Whether the primary was asked over a connection that an earlier request left open."""
     silent: bool = False
     """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None
@@ -84,18 +98,27 @@ class Exchange:
         return next((header_text(value) for found, value in self.headers if found == name), None)
 
     @property
+    def dialect(self) -> Dialect | None:
+        """The API it speaks; None where it asks no chat."""
+        return None if self.route is None else self.route.dialect
+
+    @property
     def waited_since(self) -> float:
         """Since when the user waits."""
         return self.came or self.began
 
     def patience(self) -> float | None:
         """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""
-        said = self.header(b"x-zantara-budget") or self.header(b"x-stainless-read-timeout")
-        try:
-            seconds = float(said or "nan")
-        except ValueError:
-            return None
-        return seconds / 2 if seconds > 0 else None
+        for name in _WAITS:
+            try:
+                seconds = float(self.header(name) or "nan")
+            except ValueError:
+                continue
+            if name == _WHOLE_SECONDS and seconds == 0:
+                seconds = _LESS_THAN_A_SECOND
+            if seconds > 0:
+                return seconds / 2
+        return None
 
 
 def header_text(value: bytes) -> str:
@@ -108,10 +131,10 @@ def header_text(value: bytes) -> str:
 
 async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
     """Answer here, in a shape that both APIs' clients read as an error."""
-    exchange.status, exchange.finished = refused.status, True
+    exchange.status, exchange.finished, exchange.refused = refused.status, True, refused.why
     if refused.status == CLIENT_GONE:
         return
-    kind = "authentication_error" if refused.status == 401 else "api_error"
+    kind = _KINDS.get(refused.status, "api_error" if refused.status >= 500 else "invalid_request_error")
     body = orjson.dumps({"type": "error", "error": {"type": kind, "message": f"zantara gateway: {refused.reason}"}})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

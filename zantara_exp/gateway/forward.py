@@ -2,13 +2,15 @@
 
 What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, and codings in
 accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried, that is the app's to decide,
-but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile.
+but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile. A body
+that is too large to be held goes on as it comes, and is shown to nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from typing import Any
 
@@ -16,9 +18,10 @@ import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import Gateway
+from zantara_exp.connections import Connections, certificates
 from zantara_exp.gateway.access import AccessLog
-from zantara_exp.gateway.answers import body_of, headers_of
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
+from zantara_exp.gateway.bodies import Body, at_once, next_event, rest_of
+from zantara_exp.gateway.dialects import DIALECTS
 from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
     CONNECTION,
@@ -31,16 +34,21 @@ from zantara_exp.gateway.exchange import (
     request_headers,
 )
 from zantara_exp.gateway.metrics import Metrics
+from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
 from zantara_exp.rollout.served import CANDIDATE
+from zantara_exp.unmirrored import TOO_LARGE
 
 _HEADER_BYTES = 64 * 1024
 """Of one header of the primary's; a longer one is no answer that could be passed on."""
 
+_WORD = re.compile(r"[A-Za-z_]{0,20}|v\d[a-z0-9]{0,8}")
+_STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
+
 
 class Forwarder:
-    """The ASGI application below /v1/."""
+    """The ASGI application of all that is no page of the gateway's own."""
 
     def __init__(
         self,
@@ -53,40 +61,31 @@ class Forwarder:
     ) -> None:
         self._config, self._sight, self._routing = config, sight, routing
         self._metrics, self._access = metrics, access
+        self._routes = Routes(config)
         self._token = None if token is None else token.encode()
-        self._session: aiohttp.ClientSession | None = None
-        self._anew: aiohttp.ClientSession | None = None
-        """Opens a connection for each request."""
+        self._connections: Connections | None = None
         self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
         self._patience: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Make the connections' pool, inside the event loop."""
         self._patience = asyncio.create_task(self._end_silences())
-        self._session = self._pool(aiohttp.TCPConnector(limit=0))
-        self._anew = self._pool(aiohttp.TCPConnector(limit=0, force_close=True))
-
-    def _pool(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_kept)
-        return aiohttp.ClientSession(
-            connector=connector,
+        self._connections = Connections(
+            0,
+            certificates(self._config.ca_file),
+            proxies=True,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds),
-            auto_decompress=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
-            cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=["User-Agent", "Content-Type", "Accept", "Accept-Encoding"],
-            trace_configs=[trace],
         )
 
     async def close(self) -> None:
         """Close the connections."""
         if self._patience is not None:
             self._patience.cancel()
-        for session in (self._session, self._anew):
-            if session is not None:
-                await session.close()
+        if self._connections is not None:
+            await self._connections.close()
 
     async def _end_silences(self) -> None:
         """Give up on primaries that are silent for too long: a look at all of them now and then.
@@ -109,11 +108,17 @@ class Forwarder:
         watching: asyncio.Task[None] | None = None
         try:
             self._check_token(exchange)
-            body = await self._body(receive)
+            exchange.route = self._routes.find(exchange.path, exchange.headers)
+            body, more = await self._body(receive)
+            if len(body) > self._config.max_body_bytes:
+                self._metrics.unmirrored[TOO_LARGE] += 1
+                large = rest_of(body, receive) if more else body
+                await self._forward(exchange, exchange.route, scope, large, send)
+                return
             self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
             if not await self._answered_by_candidate(exchange, send):
-                await self._forward(exchange, scope, body, send)
+                await self._forward(exchange, exchange.route, scope, body, send)
         except Refused as refused:
             await refuse(exchange, refused, send)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -136,65 +141,52 @@ class Forwarder:
         if not hmac.compare_digest(given, self._token):
             raise Refused(401, "the gateway's own token is missing or wrong: send it as X-Zantara-Token")
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive) -> tuple[bytes, bool]:
+        """The request's body, and whether there is more of it than may be held."""
         chunks, size, more = [], 0, True
-        while more:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise Refused(CLIENT_GONE, "the client went away")
+        while more and size <= self._config.max_body_bytes:
+            event = await next_event(receive)
             chunks.append(event.get("body", b""))
             size += len(chunks[-1])
-            if size > self._config.max_body_bytes:
-                raise Refused(413, f"the request is larger than gateway.max_body_bytes={self._config.max_body_bytes}")
             more = event.get("more_body", False)
-        return b"".join(chunks)
+        return b"".join(chunks), more
 
     async def _answered_by_candidate(self, exchange: Exchange, send: Send) -> bool:
         """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
-        turn = exchange.turn
-        if turn is None or turn.arm != CANDIDATE:
+        turn, dialect = exchange.turn, exchange.dialect
+        if turn is None or dialect is None or turn.arm != CANDIDATE:
             return False
         answer = await self._routing.ask(exchange, turn)
         if answer is None:
             return False
-        body = body_of(exchange.path, turn.chat, answer)
+        body = dialect.written(turn.chat, answer)
         exchange.status, exchange.streamed = 200, turn.chat.stream
-        headers = headers_of(exchange.path, turn.chat, body)
+        headers = dialect.headers(turn.chat, body)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         exchange.first_byte_at = time.perf_counter()
         exchange.bytes_out, exchange.finished = len(body), True
         await send({"type": "http.response.body", "body": body, "more_body": False})
         return True
 
-    async def _forward(self, exchange: Exchange, scope: Event, body: bytes, send: Send) -> None:
-        assert self._session is not None and self._anew is not None  # noqa: S101, PT018  opened at start-up
+    async def _forward(self, exchange: Exchange, route: Route, scope: Event, body: Body, send: Send) -> None:
+        assert self._connections is not None  # noqa: S101  opened at start-up
         exchange.asked = exchange.listening_since = time.perf_counter()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  uvicorn runs each request in one
         self._under_way[exchange] = task
-        try:
-            await self._pass(self._session, exchange, scope, body, send)
-        except aiohttp.ClientConnectionError:
-            if not exchange.kept or exchange.status:
-                raise
-            await self._pass(self._anew, exchange, scope, body, send)
-
-    async def _pass(
-        self, session: aiohttp.ClientSession, exchange: Exchange, scope: Event, body: bytes, send: Send
-    ) -> None:
-        url, headers = self._address(exchange, scope), request_headers(exchange.headers)
-        asking = session.request(
-            scope["method"],
-            url,
-            headers=headers,
-            data=body or None,
-            allow_redirects=False,
-            trace_request_ctx=exchange,
+        whole = isinstance(body, bytes)
+        headers = request_headers(exchange.headers)
+        if not whole and (length := exchange.header(b"content-length")):
+            headers["content-length"] = length
+        response = await self._connections.ask(
+            scope["method"], self._address(route, scope), again=whole, headers=headers, data=body or None
         )
-        async with asking as response:
+        if scope["http_version"] == "1.0":
+            send = at_once(send)
+        async with response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
-            exchange.streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+            exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
             exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
@@ -213,13 +205,10 @@ class Forwarder:
             exchange.finished = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _address(self, exchange: Exchange, scope: Event) -> URL:
-        anthropic = exchange.path.startswith(MESSAGES) or exchange.header(b"anthropic-version") is not None
-        base = self._config.anthropic_url if anthropic else self._config.openai_url
-        query = scope["query_string"].decode("latin-1")
+    def _address(self, route: Route, scope: Event) -> URL:
         raw = scope.get("raw_path") or scope["path"].encode()
-        path = raw.partition(b"?")[0].decode("latin-1")
-        return URL(base.rstrip("/") + path + (f"?{query}" if query else ""), encoded=True)
+        path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
+        return URL(self._routes.address(route, path, query), encoded=True)
 
     def _count_added(self, exchange: Exchange, after_seconds: float) -> None:
         """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
@@ -238,21 +227,27 @@ class Forwarder:
         exchange.ended = time.perf_counter()
         took_ms = (exchange.ended - exchange.began) * 1000
         self._metrics.in_flight -= 1
-        known = exchange.path if exchange.path in (MESSAGES, COMPLETIONS) else "other"
+        known = "other" if exchange.dialect is None else exchange.dialect.path
         self._metrics.requests[known, exchange.status] += 1
+        if exchange.refused:
+            self._metrics.refused[exchange.refused] += 1
         self._sight.over(exchange)
         self._access.note(
             {
-                "method": method, "path": known, "status": exchange.status, "ms": round(took_ms, 2),
+                "method": method, "path": known, "to": exchange.route and exchange.route.upstream,
+                "status": exchange.status, "ms": round(took_ms, 2),
                 "bytes_out": exchange.bytes_out, "streamed": exchange.streamed,
                 "sampled": exchange.chat is not None, "arm": exchange.turn and exchange.turn.arm,
                 "primary_asked": exchange.asked > 0, "whole": exchange.finished,
+                **({"refused": exchange.refused, "at": _begins(exchange.path)} if exchange.refused else {}),
             }
         )  # fmt: skip
 
 
-async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:
-    context.trace_request_ctx.kept = True
+def _begins(path: str) -> str:
+    """The first word of a path that belongs nowhere; what follows, or is no word, may name somebody or be a key."""
+    first = path.split("/")[1] if "/" in path else ""
+    return f"/{first}" if _WORD.fullmatch(first) else "..."
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:

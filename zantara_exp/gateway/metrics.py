@@ -10,24 +10,33 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from zantara_exp import clock
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
-from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES
+from zantara_exp.gateway.dialects import DIALECTS
+from zantara_exp.gateway.routes import NOWHERE
 from zantara_exp.movable import REASONS, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
+from zantara_exp.unmirrored import OUTSIDE, Seen
+from zantara_exp.unmirrored import REASONS as UNMIRRORED
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.routing import Routing
     from zantara_exp.shadow.mirror import ShadowMirror
+    from zantara_exp.shadow.stats import Stats
 
 _BUCKETS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 # What is known before it happens stands at zero from the start: Prometheus' `increase` does not see the event that a
 # series begins with. What only the primary knows, such as a rare status, begins when it comes.
 _REQUESTS = tuple(
-    product((MESSAGES, COMPLETIONS, "other"), (200, 400, 401, 403, 404, 413, 429, 499, 500, 502, 503, 504, 529))
+    product(
+        (*(each.path for each in DIALECTS), "other"),
+        (200, 400, 401, 403, 404, 413, 421, 429, 499, 500, 502, 503, 504, 529),
+    )
 )
-_UNMIRRORED = ("attempt", "moved", "no_user", "refused")
+_REFUSED = (*NOWHERE, "foreign_site")
+_UNMIRRORED = tuple(reason for reason in UNMIRRORED if reason != OUTSIDE)  # that one is observed less sampled
 _SET_ASIDE = tuple(dict.fromkeys((*REASONS, *WITHOUT_ANSWER)))
 _DROPPED = (
     "answered", "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable", "unwritable",
@@ -47,8 +56,12 @@ class Metrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, int]] = Counter()
         """By path and status; 499 is a client that went away."""
+        self.observed = 0
+        """Requests that did not pass through here, and were shown by `POST /observe`."""
         self.unmirrored: Counter[str] = Counter()
-        """Requests that could not be sampled, such as those that name no user."""
+        """Requests that could not be sampled, by reason."""
+        self.refused: Counter[str] = Counter()
+        """Requests that were sent nowhere, by reason."""
         self.unrouted: Counter[str] = Counter()
         """Requests in no arm while a rollout serves, which no candidate can or may answer, by reason."""
         self.served: Counter[tuple[str, str, str, str]] = Counter()
@@ -57,6 +70,12 @@ class Metrics:
         self.added = _seconds("zantara_gateway_added_seconds", "Time until the first byte, less the primary's.")
         self.candidate = _seconds("zantara_rollout_candidate_seconds", "The candidate's time, asked for users.")
         """Answers and failures."""
+
+    def seen(self, mirror: Stats) -> Seen:
+        """What came, and why it is not in the mirror's sample."""
+        outside = mirror.observed - mirror.sampled
+        unmirrored = {**self.unmirrored, **({OUTSIDE: outside} if outside > 0 else {})}
+        return Seen(clock.now(), self.requests.total() + self.observed, mirror.sampled, unmirrored, dict(self.refused))
 
 
 class Page:
@@ -86,6 +105,10 @@ class Page:
         yield from own.added.collect()
         what = "Requests that no sample can hold, and attempts that others followed, by reason."
         yield _by_reason("zantara_gateway_unmirrored", what, _UNMIRRORED, own.unmirrored)
+
+        yield CounterMetricFamily("zantara_gateway_observed", "Requests shown by POST /observe.", own.observed)
+        what = "Requests that were sent to no provider, by reason."
+        yield _by_reason("zantara_gateway_refused", what, _REFUSED, own.refused)
 
     def _of_rollout(self) -> Iterator[Metric]:
         own, rollout = self._metrics, self._routing

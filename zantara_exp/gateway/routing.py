@@ -7,6 +7,7 @@ routed at all. Everything else is the primary's, and in no arm.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,7 +25,7 @@ from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.layout import Layout
-from zantara_exp.movable import Movable
+from zantara_exp.movable import STORED_CHAT, Movable
 from zantara_exp.prices import charge_by_tokens, load
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
@@ -66,6 +67,8 @@ class Routing:
         """Of the candidate that this process serves; a rollout of another moves nobody here."""
         self._key = hash_key(config)
         self._users: dict[str, str] = {}
+        self._goes_on = False
+        """Whether some app here goes on from answers that its provider keeps, where a candidate's would be missing."""
         self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch)
         self._candidate = Candidate(config, lambda: self.share > 0)
         sink = open_sink(config, layout)
@@ -102,14 +105,19 @@ class Routing:
         """Lines of the served log that could not be kept."""
         return self._served.lost
 
+    def learn(self, chat: Chat) -> None:
+        """Look at a request for what it says of those to come."""
+        self._goes_on = self._goes_on or chat.unshowable == STORED_CHAT
+
     def turn(self, exchange: Exchange, chat: Chat) -> Turn | None:
         """The arm that a request is in; None where it is the primary's whatever the rollout does."""
         share = self.share
         user = exchange.header(b"x-zantara-user") or chat.user
         if not share or user is None:
             return None
-        if why := self._movable.request(chat.asked):
-            self._metrics.unrouted[why] += 1
+        why = self._movable.request(chat.asked)
+        if why or (chat.stored and self._goes_on):
+            self._metrics.unrouted[why or STORED_CHAT] += 1
             return None
         category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
         if category not in self._movable.categories:
@@ -131,7 +139,13 @@ class Routing:
         messages: list[Message] = [{"role": "system", "content": system}]
         messages += [{"role": each["role"], "content": each["content"]} for each in chat.history]
         messages.append({"role": "user", "content": chat.message})
-        turn.answer = await self._candidate.answer(messages, exchange.patience())
+        began = time.perf_counter()
+        try:
+            turn.answer = await self._candidate.answer(messages, exchange.patience())
+        except asyncio.CancelledError:
+            if exchange.status == CLIENT_GONE_STATUS:
+                turn.answer = self._candidate.left(began)
+            raise
         return turn.answer if turn.answer.error is None else None
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
@@ -142,7 +156,7 @@ class Routing:
         failure = None if own is None or own.error is None else own.error.value
         if exchange.status == CLIENT_GONE_STATUS:
             error = CLIENT_GONE
-            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY else CANDIDATE
+            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY or failure else CANDIDATE
         self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
         if own is not None:
             self._metrics.candidate.observe(own.latency_ms / 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from typing import NamedTuple
 from zantara_exp.answers import broken_off
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.gateway.attempts import Attempts
-from zantara_exp.gateway.dialects import COMPLETIONS, CUT, MESSAGES, Chat, NotText, Said, read_answer, read_chat
+from zantara_exp.gateway.dialects import CUT, Chat, NotText, Said
 from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
@@ -20,7 +19,6 @@ from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.usage import Usage, completed
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
-_FIRST_TEXT = {MESSAGES: re.compile(rb'"content_block_delta"'), COMPLETIONS: re.compile(rb'"content":\s*"(?!")')}
 
 
 class Outcome(NamedTuple):
@@ -44,16 +42,20 @@ class Sight:
 
     def request(self, exchange: Exchange, method: str, body: bytes) -> None:
         """Decide what becomes of a request: its turn in the rollout, its place in the sample, or neither."""
-        if method != "POST" or exchange.path not in (MESSAGES, COMPLETIONS):
+        if method != "POST" or exchange.dialect is None:
+            self._metrics.unmirrored["other_api"] += 1
             return
         mirrored, routed = self._mirror.enabled, self._routing.share > 0
+        if not mirrored:
+            self._metrics.unmirrored["off"] += 1
         if not mirrored and not routed:
             return
         user, category = exchange.header(b"x-zantara-user"), exchange.header(b"x-zantara-category")
         if not routed and user is not None and not self._mirror.chooses(user, category):
             self._mirror.pass_by()
             return
-        chat = read_chat(exchange.path, body)
+        chat = exchange.dialect.read_chat(body)
+        self._routing.learn(chat)
         if routed:
             exchange.turn = self._routing.turn(exchange, chat)
         if mirrored:
@@ -81,7 +83,8 @@ class Sight:
         """Keep a piece of an answer that is read along."""
         if exchange.answer is None:
             return
-        if exchange.streamed and exchange.first_token_ms is None and _FIRST_TEXT[exchange.path].search(chunk):
+        awaited = exchange.dialect if exchange.streamed and exchange.first_token_ms is None else None
+        if awaited is not None and awaited.begins_text(chunk):
             exchange.first_token_ms = (came - exchange.asked) * 1000
         exchange.answer += chunk
         if len(exchange.answer) > self._config.mirrored_bytes:
@@ -117,11 +120,11 @@ class Sight:
             return Outcome(error=CUT)
         if exchange.status != 200:
             return Outcome(refused=True)
-        if exchange.answer is None:
+        if exchange.answer is None or exchange.dialect is None:
             return Outcome(lost="too_large")
         try:
             body = decoded(exchange, self._config.mirrored_bytes)
-            said = read_answer(exchange.path, body, exchange.streamed)
+            said = exchange.dialect.read_answer(body, exchange.streamed)
             if broken_off(said.finish_reason):
                 return Outcome(error=CUT)
             if exchange.streamed:  # not every app asks for a stream's usage
@@ -139,7 +142,7 @@ class Sight:
             failed = PrimaryAnswer("", None, "gateway", latency_ms=latency_ms, error=outcome.error)
             self._mirror.observe(chat, failed)
         elif said is not None:
-            provider = "anthropic" if exchange.path == MESSAGES else "openai"
+            provider = None if exchange.route is None else exchange.route.upstream
             first = exchange.first_token_ms if exchange.streamed else None
             if first is not None:
                 first += (exchange.asked - since) * 1000  # nought, but for a client that had tried before

@@ -6,6 +6,7 @@ ANTHROPIC_BASE_URL=http://127.0.0.1:8800  or  OPENAI_BASE_URL=http://127.0.0.1:8
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import signal
@@ -20,11 +21,13 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.hints import command
-from zantara_exp.rollout.served import CANDIDATE, PRIMARY
+from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.shadow.identity import only_here
 from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import uvicorn
 
 
@@ -38,19 +41,19 @@ def serve(config: Config, context: Context) -> StageResult:
         gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
         server.run(sockets=[listening])
         gc.unfreeze()
-    stats = gateway.mirror.stats
-    served = gateway.metrics.requests.total()
+    stats, seen = gateway.mirror.stats, gateway.seen
     return StageResult(
         {
-            "requests": str(served),
+            "requests": str(seen.requests),
             "sampled": str(stats.sampled),
+            **({"not sampled": seen.why} if seen.why else {}),
             "compared": str(stats.compared),
             "out of scope": ", ".join(f"{reason}: {count}" for reason, count in stats.set_aside.items()) or "none",
             "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
             **_of_rollout(gateway),
             "log": str(context.layout.logs),
         },
-        metrics={"serve/requests": float(served), "shadow/comparisons": float(stats.compared)},
+        metrics={"serve/requests": float(seen.requests), "shadow/comparisons": float(stats.compared)},
         next_command=command("stage=report"),
     )
 
@@ -60,12 +63,13 @@ def _of_rollout(gateway: Gateway) -> dict[str, str]:
     unrouted = ", ".join(f"{reason}: {count}" for reason, count in sorted(gateway.metrics.unrouted.items()))
     stays = {"stayed with the primary": unrouted} if unrouted else {}
     by: Counter[tuple[str, str]] = Counter()
-    for (arm, answered_by, _, _), amount in gateway.metrics.served.items():
-        by[arm, answered_by] += amount
+    for (arm, answered_by, _, error), amount in gateway.metrics.served.items():
+        by[arm, CLIENT_GONE if error == CLIENT_GONE else answered_by] += amount
     if not by:
         return stays
     lost = f"; {gateway.routing.lost_lines} lines of the served log lost" if gateway.routing.lost_lines else ""
     moved = f"{by[CANDIDATE, CANDIDATE]} answered by the candidate, {by[CANDIDATE, PRIMARY]} fell back to the primary"
+    moved += f", {by[CANDIDATE, CLIENT_GONE]} hung up" if by[CANDIDATE, CLIENT_GONE] else ""
     return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary", **stays}
 
 
@@ -107,6 +111,14 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
             if self.started:
                 listens()
 
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """Take requests for a while after SIGTERM, and say meanwhile that no more should come."""
+            if sig != signal.SIGTERM or not gateway.ready or not config.lame_duck_seconds:
+                super().handle_exit(sig, frame)
+                return
+            gateway.ready = False
+            asyncio.get_running_loop().call_later(config.lame_duck_seconds, super().handle_exit, sig, frame)
+
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             caught = (signal.SIGINT, signal.SIGTERM)
@@ -124,6 +136,7 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=math.ceil(config.drain_seconds),
+        timeout_keep_alive=config.keep_alive_seconds,
         ws="none",
         http="httptools",  # the other parser takes paths that name another host
     )

@@ -26,7 +26,7 @@ def hindrance_of(rule: Rule, measured: Measured, there: Compared) -> str:
     """In one sentence, the first that stands in the way; empty where nothing does."""
     if not there.lost_share <= rule.max_lost:  # written so that what is no number is held against it
         lost, most = 100 * there.lost_share, 100 * rule.max_lost
-        return f"{lost:.1f} % of the requests were lost, more than the {most:g} % allowed"
+        return f"{lost:.1f} % of the requests were lost, or not measured, more than the {most:g} % allowed"
     if there.users < rule.min_users:
         return f"{there.users} user{'s' * (there.users != 1)}, at least {rule.min_users} are needed"
     if there.smaller < rule.min_users:

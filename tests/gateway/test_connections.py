@@ -1,0 +1,197 @@
+"""What lies between clients, the gateway and the primary: kept connections, proxies, certificates, old clients."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.composing import composed
+from tests.endpoints.servers import raw_server
+from tests.gateway.support import gateway_at, series
+from tests.gateway.test_app import post
+from tests.shadow.primary import Primary, primary_at
+from tests.shadow.recorded import Candidate
+from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+
+pytestmark = pytest.mark.usefixtures("workdir")
+
+ANSWER = json.dumps({"choices": [{"message": {"content": "Ciao!"}, "finish_reason": "stop"}]}).encode()
+
+
+class Keeping:
+    """A server that keeps connections, and ends each as `ends` says when its second request has come."""
+
+    def __init__(self, works_seconds: float) -> None:
+        self.works_seconds, self.came = works_seconds, 0
+        self._loop = asyncio.new_event_loop()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for turn in (1, 2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                told = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(told.split(b":")[1]))
+                self.came += 1
+                if turn == 2:
+                    await asyncio.sleep(self.works_seconds)
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+                writer.write(b"content-length: %d\r\n\r\n" % len(ANSWER) + ANSWER)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        bound = socket.create_server(("127.0.0.1", 0))
+        started = threading.Event()
+
+        async def main() -> None:
+            self._stop = asyncio.Event()
+            server = await asyncio.start_server(self._serve, sock=bound)
+            started.set()
+            await self._stop.wait()
+            server.close()
+
+        thread = threading.Thread(target=self._loop.run_until_complete, args=(main(),))
+        thread.start()
+        started.wait()
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+            self._loop.close()
+
+
+@pytest.mark.parametrize(("works_seconds", "statuses", "came"), [(0.0, [200, 200], 3), (1.0, [200, 502], 2)])
+def test_a_request_is_sent_again_only_where_nobody_read_it(
+    works_seconds: float, statuses: list[int], came: int
+) -> None:
+    server = Keeping(works_seconds)
+    with server.running() as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
+        assert [post(gate).status_code for _ in statuses] == statuses
+    assert server.came == came
+
+
+def test_a_candidates_stale_connection_is_no_failure_of_the_model() -> None:
+    server = Keeping(0.0)
+
+    async def ask(url: str) -> list[str | None]:
+        config = composed("endpoint=openai", "endpoint.base_url=http://x", "endpoint.model=m", "endpoint.stream=false")
+        config.endpoint.base_url = f"{url}/v1"
+        endpoint = OpenAICompatible(config.endpoint, config.endpoint.base_url, "m")
+        try:
+            return [(await endpoint.chat([{"role": "user", "content": "Ciao"}])).detail for _ in range(4)]
+        finally:
+            await endpoint.close()
+
+    with server.running() as url:
+        assert asyncio.run(ask(url)) == [None] * 4
+
+
+def test_the_primary_is_reached_through_the_companys_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    async def proxy(request: bytes, writer: asyncio.StreamWriter) -> None:
+        seen.append(request.split(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    with raw_server(proxy) as at, primary_at(Primary()) as beside:
+        monkeypatch.setenv("HTTP_PROXY", at.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with gateway_at("http://primary.invalid", "http://127.0.0.1:1/v1") as (gate, _):
+            assert post(gate).text == "ok"
+        with gateway_at(beside, "http://127.0.0.1:1/v1") as (gate, _):
+            assert post(gate).status_code == 200
+    assert seen == [b"POST http://primary.invalid/v1/messages HTTP/1.1"]
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "primary")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "ca.pem"
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_a_primary_is_trusted_by_a_certificate_of_the_company(tmp_path: Path) -> None:
+    path = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with raw_server(Candidate(), encrypted=context) as at:
+        url = at.removesuffix("/v1").replace("http:", "https:")
+        with gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
+            assert post(gate).status_code == 502
+        with gateway_at(url, "http://127.0.0.1:1/v1", f"gateway.ca_file={path}") as (gate, _):
+            assert post(gate).status_code == 200
+
+
+def test_a_client_of_http_1_0_gets_no_chunks() -> None:
+    with primary_at(Primary()) as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
+        body = json.dumps({"model": "m", "max_tokens": 9, "stream": True, "messages": []}).encode()
+        host, port = gate.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as client:
+            head = b"POST /v1/messages HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            client.sendall(head % len(body) + body)
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+    head, _, said = answer.partition(b"\r\n\r\n")
+    assert b"chunked" not in head.lower()
+    assert b"content-length: %d" % len(said) in head.lower()
+    assert said.startswith(b"event:")
+
+
+def test_a_body_too_large_to_hold_goes_on_unseen() -> None:
+    primary, nobody = Primary(), "http://127.0.0.1:1/v1"
+    with primary_at(primary) as url, gateway_at(url, nobody, "gateway.max_body_bytes=2000") as (gate, _):
+        assert post(gate, messages=[{"role": "user", "content": "x" * 300_000}]).status_code == 200
+
+        async def chunked() -> AsyncIterator[bytes]:
+            yield b'{"max_tokens": 9, "messages": ['
+            for _ in range(10):
+                yield b" " * 1000
+            yield b"]}"
+
+        async def sent() -> int:
+            async with httpx.AsyncClient() as client:
+                return (await client.post(f"{gate}/v1/messages", content=chunked())).status_code
+
+        assert asyncio.run(sent()) == 200
+        page = series(httpx.get(f"{gate}/metrics"))
+    assert [len(body) > 9_999 for body in primary.bodies] == [True, True]
+    assert page["zantara_gateway_unmirrored_total", "too_large"] == 2
+    assert page["zantara_mirror_observed_total",] == 0

@@ -1,0 +1,14 @@
+"""The APIs whose requests a gateway reads. Another one is a file with its class, and a row here."""
+
+from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said
+from zantara_exp.gateway.dialects.bedrock import BedrockStream
+from zantara_exp.gateway.dialects.completions import Completions
+from zantara_exp.gateway.dialects.messages import Messages
+from zantara_exp.gateway.dialects.responses import Responses
+
+MESSAGES, COMPLETIONS, RESPONSES, BEDROCK_STREAM = Messages(), Completions(), Responses(), BedrockStream()
+DIALECTS: tuple[Dialect, ...] = (MESSAGES, COMPLETIONS, RESPONSES, BEDROCK_STREAM)
+
+__all__ = [
+    "BEDROCK_STREAM", "COMPLETIONS", "CUT", "DIALECTS", "MESSAGES", "RESPONSES", "Chat", "Dialect", "NotText", "Said",
+]  # fmt: skip

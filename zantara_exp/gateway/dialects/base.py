@@ -1,0 +1,216 @@
+"""What a dialect is: one API, whose requests and answers a gateway reads, and in whose shape it answers a moved user.
+
+A stream is written once the answer is whole: half an answer could not be taken back, and the primary could no longer
+answer in the candidate's place.
+
+A subclass says where in its API things lie; reading whatever bytes come, without raising, is written once, here.
+Nothing here changes a byte of what passes. A chat that is not text alone (images, results of tools) is read as far as
+its options: no candidate could be shown the same.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+from uuid import uuid4
+
+import orjson
+
+from zantara_exp.endpoints.base import Answer
+from zantara_exp.endpoints.http import parts, text_of
+from zantara_exp.movable import NOT_TEXT, STORED_CHAT, UNREADABLE, Asked
+from zantara_exp.usage import Usage
+
+ANSWERED_BY = b"x-zantara-answered-by"
+"""Response header that says `candidate`; the primary's answers pass as they are."""
+CUT = "cut"
+"""What NotText says of an answer that the primary did not end."""
+REFUSAL = "refusal"
+"""How an answer ended that its model declined to give."""
+_TEXT_PARTS = ("text", "input_text", "output_text")
+_THOUGHTS = ("thinking", "redacted_thinking")
+"""Blocks that only the model which wrote them can read; providers drop those of earlier turns as well."""
+
+
+class NotText(Exception):
+    """A chat or an answer that is not text as it should be; the message is the reason, as it is counted."""
+
+
+class Spoken(NamedTuple):
+    """A request's chat."""
+
+    system: str
+    turns: list[dict[str, str]]
+    """Of `user` and `assistant`, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A request as the mirror takes it."""
+
+    message: str
+    history: Sequence[Mapping[str, str]]
+    system: str
+    user: str | None
+    """As the API's own field names it."""
+    stream: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The request's fields but for the chat itself, which may hold images of any size."""
+    unshowable: str = ""
+    """Why message and history are not read: one of `zantara_exp.movable.UNSHOWABLE`."""
+    stored: bool = False
+    """Whether its provider keeps the answer, so that a later request may go on from there."""
+
+    @property
+    def asked(self) -> Asked:
+        """What it asks for, for the predicate."""
+        characters = len(self.message) + sum(len(turn["content"]) for turn in self.history)
+        return Asked(self.options, characters, self.unshowable)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A primary's answer."""
+
+    text: str
+    model: str | None
+    usage: Usage
+    finish_reason: str | None
+    made: str | None = None
+    """What the primary made of the request in the place of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
+
+
+class Dialect(ABC):
+    """One API."""
+
+    path: ClassVar[str]
+    """Where its provider has it; its name in metrics and in the access log."""
+    chat_fields: ClassVar[tuple[str, ...]]
+    """The fields of a request that are the chat itself."""
+    first_text: ClassVar[re.Pattern[bytes]]
+    """What the first piece of text in a stream is known by, which thinking is not."""
+    stream_type: ClassVar[bytes] = b"text/event-stream"
+    id_header: ClassVar[bytes]
+    """The header that its provider numbers answers in."""
+
+    def read_chat(self, body: bytes) -> Chat:
+        """The chat of a request, whatever the body is."""
+        try:
+            asked = json_object(body)
+        except NotText:
+            return Chat("", (), "", None, unshowable=UNREADABLE)
+        stream = self._streams(asked)
+        options = {name: value for name, value in asked.items() if name not in self.chat_fields}
+        try:
+            system, turns = self._spoken(asked)
+            if not turns or turns[-1]["role"] != "user" or any(t["role"] not in ("user", "assistant") for t in turns):
+                raise NotText(NOT_TEXT)
+        except NotText as why:
+            unshowable = STORED_CHAT if str(why) == STORED_CHAT else NOT_TEXT
+            return Chat("", (), "", self._user(asked), stream, options, unshowable)
+        user, stored = self._user(asked), self._stores(asked)
+        return Chat(turns[-1]["content"], turns[:-1], system, user, stream, options, stored=stored)
+
+    def read_answer(self, body: bytes, streamed: bool) -> Said:
+        """The answer to a request, whole or as the bytes of its stream. Raises NotText."""
+        return self._streamed(self._events_of(body)) if streamed else self._whole(json_object(body))
+
+    def written(self, chat: Chat, answer: Answer) -> bytes:
+        """The candidate's answer as this API gives it. What the candidate did not count is 0: clients read numbers."""
+        return b"".join(self._pieces(chat, answer)) if chat.stream else orjson.dumps(self._body(chat, answer))
+
+    def headers(self, chat: Chat, body: bytes) -> list[tuple[bytes, bytes]]:
+        """Those of the candidate's answer, with an id where the API has it."""
+        text = b"; charset=utf-8" if self.stream_type.startswith(b"text/") else b""
+        kind = self.stream_type + text if chat.stream else b"application/json"
+        return [
+            (b"content-type", kind),
+            (b"content-length", str(len(body)).encode()),
+            (self.id_header, b"req_" + uuid4().hex[:24].encode()),
+            (ANSWERED_BY, b"candidate"),
+        ]
+
+    def begins_text(self, chunk: bytes) -> bool:
+        """Whether a piece of the stream holds text, and not only thoughts."""
+        return self.first_text.search(chunk) is not None
+
+    def _streams(self, asked: Mapping[str, Any]) -> bool:
+        """Whether the answer is to be a stream."""
+        return bool(asked.get("stream"))
+
+    def _events_of(self, body: bytes) -> Iterator[dict[str, Any]]:
+        """The events of a stream. Raises NotText."""
+        return server_sent(body)
+
+    @abstractmethod
+    def _spoken(self, asked: dict[str, Any]) -> Spoken:
+        """The chat. Raises NotText where it is not text alone."""
+
+    @abstractmethod
+    def _user(self, asked: Mapping[str, Any]) -> str | None:
+        """Whom the request names."""
+
+    def _stores(self, asked: Mapping[str, Any]) -> bool:
+        """Whether its provider keeps the answer for later requests to go on from."""
+        return False
+
+    @abstractmethod
+    def _whole(self, said: dict[str, Any]) -> Said:
+        """An answer that came whole. Raises NotText."""
+
+    @abstractmethod
+    def _streamed(self, events: Iterator[dict[str, Any]]) -> Said:
+        """An answer from its stream. Raises NotText."""
+
+    @abstractmethod
+    def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
+        """The candidate's answer, whole."""
+
+    @abstractmethod
+    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
+        """The candidate's answer as a stream's events."""
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """A JSON object. Raises NotText."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise NotText(UNREADABLE) from error
+    if not isinstance(found, dict):
+        raise NotText(UNREADABLE)
+    return found
+
+
+def server_sent(body: bytes) -> Iterator[dict[str, Any]]:
+    """The JSON objects of server-sent events; all these APIs write each on one line."""
+    for line in body.splitlines():
+        data = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
+        if data and data != b"[DONE]":
+            yield json_object(data)
+
+
+def plain(content: object) -> str:
+    """Text given as a string, or as a list of blocks that are all text; thoughts are left out. Raises NotText."""
+    if isinstance(content, str):
+        return content
+    blocks = parts({"content": content}, "content")
+    if not isinstance(content, list) or len(blocks) != len(content):
+        raise NotText(NOT_TEXT)
+    shown = [block for block in blocks if block.get("type") not in _THOUGHTS]
+    if any(block.get("type") not in _TEXT_PARTS for block in shown):
+        raise NotText(NOT_TEXT)
+    return "\n\n".join(text_of(block) for block in shown)
+
+
+def name(found: object) -> str | None:
+    """A name, where there is one."""
+    return found if isinstance(found, str) and found else None
+
+
+def named_event(event: Mapping[str, Any]) -> bytes:
+    """One event of a stream whose events have names."""
+    return b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), orjson.dumps(event))

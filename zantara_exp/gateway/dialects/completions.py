@@ -1,0 +1,129 @@
+"""OpenAI's chat completions, which most other servers speak as well."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from zantara_exp.endpoints.base import Answer
+from zantara_exp.endpoints.http import parts, record
+from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
+from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE
+from zantara_exp.usage import merged, usage_of
+
+
+class Completions(Dialect):
+    """`POST /v1/chat/completions`."""
+
+    path = "/v1/chat/completions"
+    chat_fields = ("messages",)
+    first_text = re.compile(rb'"content":\s*"(?!")')
+    id_header = b"x-request-id"
+
+    def _spoken(self, asked: dict[str, Any]) -> Spoken:
+        turns = [{"role": str(turn.get("role")), "content": _text(turn)} for turn in parts(asked, "messages")]
+        return split_system(turns)
+
+    def _user(self, asked: Mapping[str, Any]) -> str | None:
+        return openai_user(asked)
+
+    def _whole(self, said: dict[str, Any]) -> Said:
+        choices = parts(said, "choices")
+        if not choices:
+            raise NotText(UNREADABLE)
+        message = record(choices[0], "message")
+        text, made = _said_of(message)
+        finish = REFUSAL if message.get("refusal") else name(choices[0].get("finish_reason"))
+        return Said(text, name(said.get("model")), usage_of(record(said, "usage")), finish, made)
+
+    def _streamed(self, events: Iterator[dict[str, Any]]) -> Said:
+        pieces: list[str] = []
+        model = finish = made = None
+        refused = False
+        usage: dict[str, Any] = {}
+        for event in events:
+            if event.get("error"):
+                raise NotText(CUT)
+            model = model or event.get("model")
+            usage = merged(usage, record(event, "usage"))
+            for choice in parts(event, "choices"):
+                if choice.get("index", 0) == 0:
+                    delta = record(choice, "delta")
+                    text, other = _said_of(delta)
+                    pieces.append(text)
+                    made = made or other
+                    refused = refused or bool(delta.get("refusal"))
+                    finish = choice.get("finish_reason") or finish
+        if finish is None:
+            raise NotText(CUT)
+        return Said("".join(pieces), name(model), usage_of(usage), REFUSAL if refused else name(finish), made)
+
+    def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
+        message = {"role": "assistant", "content": answer.text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
+        return {**_head(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}
+
+    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
+        for chunk in _chunks(answer, bool(record(chat.options, "stream_options").get("include_usage"))):
+            yield b"data: %b\n\n" % orjson.dumps(chunk)
+        yield b"data: [DONE]\n\n"
+
+
+def openai_user(asked: Mapping[str, Any]) -> str | None:
+    """Whom OpenAI's APIs have named, today and before, and what apps name in their own metadata."""
+    found = asked.get("safety_identifier") or asked.get("user") or record(asked, "metadata").get("user_id")
+    return name(found)
+
+
+def split_system(turns: list[dict[str, str]], first: str = "") -> Spoken:
+    """The turns, and what was said as the system among them, after what was said `first`."""
+    system = [first, *(turn["content"] for turn in turns if turn["role"] in ("system", "developer"))]
+    spoken = [turn for turn in turns if turn["role"] not in ("system", "developer")]
+    return Spoken("\n\n".join(filter(None, system)), spoken)
+
+
+def _text(turn: Mapping[str, Any]) -> str:
+    if turn.get("tool_calls") or turn.get("function_call"):
+        raise NotText(NOT_TEXT)
+    return plain(turn.get("content"))
+
+
+def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text of a message, or of a piece of one, and what it is beside text."""
+    if message.get("tool_calls") or message.get("function_call"):
+        return "", TOOL_USE
+    try:
+        return plain(message.get("content") or ""), None
+    except NotText:
+        return "", NOT_TEXT
+
+
+def _chunks(answer: Answer, usage: bool) -> Iterator[Mapping[str, Any]]:
+    head = _head(answer, "chat.completion.chunk")
+    if usage:
+        head["usage"] = None
+    deltas: list[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant", "content": ""}, None), ({"content": answer.text}, None), ({}, _finish(answer)),
+    ]  # fmt: skip
+    for delta, finish in deltas:
+        yield {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+    if usage:
+        yield {**head, "choices": [], "usage": _usage(answer)}
+
+
+def _head(answer: Answer, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": answer.model}
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    read, written = answer.usage.read or 0, answer.usage.output or 0
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def _finish(answer: Answer) -> str:
+    return "length" if answer.finish_reason == "length" else "stop"

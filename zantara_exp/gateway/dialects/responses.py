@@ -1,0 +1,165 @@
+"""OpenAI's Responses API, the default of the Vercel AI SDK, of agents' frameworks and of OpenAI's own guides.
+
+What is said is a list of items, in the request (`input`) as in the answer (`output`): messages, thoughts, calls of
+tools. A request may leave its earlier turns with the provider (`previous_response_id`, `conversation`, `prompt`): no
+candidate can be shown those.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+from zantara_exp.endpoints.base import Answer
+from zantara_exp.endpoints.http import parts, record, text_of
+from zantara_exp.gateway.dialects.base import (
+    CUT,
+    REFUSAL,
+    Chat,
+    Dialect,
+    NotText,
+    Said,
+    Spoken,
+    name,
+    named_event,
+    plain,
+)
+from zantara_exp.gateway.dialects.completions import openai_user, split_system
+from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
+from zantara_exp.usage import usage_of
+
+STORED = ("previous_response_id", "conversation", "prompt")
+"""Fields that name a part of the chat which lies with the provider."""
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+_CUT_AT = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_ECHOED: Mapping[str, Any] = {
+    "instructions": None, "max_output_tokens": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0,
+    "tool_choice": "auto", "tools": [], "top_p": 1.0, "truncation": "disabled", "user": None,
+    "safety_identifier": None, "text": {"format": {"type": "text"}}, "reasoning": {"effort": None, "summary": None},
+}  # fmt: skip
+"""What an answer repeats of its request, with what stands there where the request says nothing."""
+
+
+class Responses(Dialect):
+    """`POST /v1/responses`."""
+
+    path = "/v1/responses"
+    chat_fields = ("input",)
+    first_text = re.compile(rb'"response\.output_text\.delta"')
+    id_header = b"x-request-id"
+
+    def _spoken(self, asked: dict[str, Any]) -> Spoken:
+        if any(asked.get(field) for field in STORED):
+            raise NotText(STORED_CHAT)
+        said = asked.get("input")
+        items = [{"role": "user", "content": said}] if isinstance(said, str) else parts(asked, "input")
+        if isinstance(said, list) and len(items) != len(said):
+            raise NotText(NOT_TEXT)
+        turns = [_turn(item) for item in items if item.get("type") != "reasoning"]
+        return split_system(turns, plain(asked.get("instructions") or ""))
+
+    def _user(self, asked: Mapping[str, Any]) -> str | None:
+        return openai_user(asked)
+
+    def _stores(self, asked: Mapping[str, Any]) -> bool:
+        return asked.get("store") is not False
+
+    def _whole(self, said: dict[str, Any]) -> Said:
+        return _answer(said, "")
+
+    def _streamed(self, events: Iterator[dict[str, Any]]) -> Said:
+        pieces: list[str] = []
+        for event in events:
+            kind = event.get("type")
+            if kind == "error":
+                raise NotText(CUT)
+            if kind == "response.output_text.delta":
+                pieces.append(name(event.get("delta")) or "")
+            elif kind in _ENDS:
+                return _answer(record(event, "response"), "".join(pieces))
+        raise NotText(CUT)
+
+    def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
+        cut = answer.finish_reason == "length"
+        status = "incomplete" if cut else "completed"
+        return {
+            "id": f"resp_{uuid4().hex}",
+            "object": "response",
+            "created_at": int(time.time()),
+            "status": status,
+            "background": False,
+            "error": None,
+            "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+            "model": answer.model,
+            "output": [_message(answer.text, status)],
+            "previous_response_id": None,
+            "store": False,
+            **{field: chat.options.get(field) or value for field, value in _ECHOED.items()},
+            "usage": _usage(answer),
+        }
+
+    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
+        for number, event in enumerate(self._events(chat, answer)):
+            yield named_event({**event, "sequence_number": number})
+
+    def _events(self, chat: Chat, answer: Answer) -> Iterator[Mapping[str, Any]]:
+        whole = self._body(chat, answer)
+        item = whole["output"][0]
+        part, status = item["content"][0], whole["status"]
+        begun = {**whole, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
+        at: dict[str, Any] = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+        opened = {**item, "status": "in_progress", "content": []}
+        yield {"type": "response.created", "response": begun}
+        yield {"type": "response.in_progress", "response": begun}
+        yield {"type": "response.output_item.added", "output_index": 0, "item": opened}
+        yield {"type": "response.content_part.added", **at, "part": {**part, "text": ""}}
+        yield {"type": "response.output_text.delta", **at, "delta": answer.text, "logprobs": []}
+        yield {"type": "response.output_text.done", **at, "text": answer.text, "logprobs": []}
+        yield {"type": "response.content_part.done", **at, "part": part}
+        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
+        yield {"type": f"response.{status}", "response": whole}
+
+
+def _turn(item: Mapping[str, Any]) -> dict[str, str]:
+    if item.get("type", "message") != "message":  # a call, its result, or a reference to what the provider keeps
+        raise NotText(STORED_CHAT if item.get("type") == "item_reference" else NOT_TEXT)
+    return {"role": str(item.get("role")), "content": plain(item.get("content"))}
+
+
+def _answer(said: Mapping[str, Any], streamed: str) -> Said:
+    """What a whole response says; `streamed` is the text that came before it, for servers that do not repeat it."""
+    if "output" not in said or said.get("status") == "failed" or said.get("error"):
+        raise NotText(CUT if said.get("status") == "failed" or said.get("error") else UNREADABLE)
+    items = [item for item in parts(said, "output") if item.get("type") != "reasoning"]
+    blocks = [block for item in items if item.get("type") == "message" for block in parts(item, "content")]
+    made = TOOL_USE if any(item.get("type") != "message" for item in items) else None
+    text = "".join(text_of(block) for block in blocks if block.get("type") == "output_text") or streamed
+    finish = REFUSAL if any(block.get("type") == REFUSAL for block in blocks) else _finish(said)
+    return Said(text, name(said.get("model")), usage_of(record(said, "usage")), finish, made)
+
+
+def _finish(said: Mapping[str, Any]) -> str:
+    """In the words of the other API; what is neither whole nor at its limit was `cancelled`, or goes on elsewhere."""
+    status = name(said.get("status")) or "completed"
+    if status == "completed":
+        return "stop"
+    return _CUT_AT.get(str(record(said, "incomplete_details").get("reason")), "cancelled")
+
+
+def _message(text: str, status: str) -> dict[str, Any]:
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"id": f"msg_{uuid4().hex}", "type": "message", "status": status, "role": "assistant", "content": [part]}
+
+
+def _usage(answer: Answer) -> dict[str, Any]:
+    read, written = answer.usage.read or 0, answer.usage.output or 0
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": answer.usage.cache_read or 0},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + written,
+    }

@@ -1,0 +1,182 @@
+"""Where a request belongs: which provider it is for, by its path, and which API it speaks.
+
+One row for each base path of each provider; another one is a row of ROUTES, and a provider one of UPSTREAMS as well.
+A request that fits none, or that carries another provider's credentials, is never sent to one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from zantara_exp.config.gateway import Gateway, is_loopback
+from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
+from zantara_exp.gateway.exchange import Refused
+from zantara_exp.sites import host_of
+
+ANTHROPIC, OPENAI, AZURE, BEDROCK, VERTEX, OTHER = "anthropic", "openai", "azure", "bedrock", "vertex", "other"
+UPSTREAMS: Mapping[str, tuple[str, ...]] = {
+    ANTHROPIC: ("anthropic.com", "claude.com"),
+    OPENAI: ("openai.com",),
+    AZURE: ("azure.com",),
+    BEDROCK: ("amazonaws.com",),
+    VERTEX: ("googleapis.com",),
+}
+"""Providers, each with the domains that are its own. `gateway.<name>_url` says where it is."""
+
+
+class Route(NamedTuple):
+    """Where one request belongs."""
+
+    upstream: str
+    path: re.Pattern[str]
+    dialect: Dialect | None = None
+    """None: it is passed on, but asks no chat that could be mirrored."""
+    prefix: str = ""
+    """What its API has before this path, where clients leave it out."""
+
+
+NOWHERE = ("unknown_path", "unknown_host", "foreign_key", "signed_for_here", "not_configured")
+"""Why a request is not sent on, as it is counted."""
+_VERTEX = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/[^/:]+:(?:r|streamR)awPredict"
+
+
+def _row(upstream: str, path: str, dialect: Dialect | None = None, prefix: str = "") -> Route:
+    return Route(upstream, re.compile(path, re.DOTALL), dialect, prefix)
+
+
+ROUTES = (
+    _row(ANTHROPIC, r"/v1/messages/?", MESSAGES),
+    _row(OPENAI, r"/v1/chat/completions/?", COMPLETIONS),
+    _row(OPENAI, r"/v1/responses/?", RESPONSES),
+    _row(VERTEX, rf"/v1(?:beta1)?{_VERTEX}", MESSAGES),
+    _row(VERTEX, r"/v1(?:beta1)?/projects/.*"),
+    _row(ANTHROPIC, r"/v1/(?:messages|complete|organizations|skills)(?:/.*)?"),
+    _row(OPENAI, r"/v1/.*"),
+    # Clients whose base URL is meant to end with /v1, such as the Vercel AI SDK's, given one that does not.
+    _row(ANTHROPIC, r"/messages/?", MESSAGES, "/v1"),
+    _row(ANTHROPIC, r"/messages/.*", None, "/v1"),
+    _row(OPENAI, r"/chat/completions/?", COMPLETIONS, "/v1"),
+    _row(OPENAI, r"/responses/?", RESPONSES, "/v1"),
+    _row(OPENAI, r"/(?:responses|completions|embeddings|models|files|images|audio|moderations)(?:/.*)?", None, "/v1"),
+    _row(VERTEX, _VERTEX, MESSAGES, "/v1"),
+    _row(AZURE, r"/openai(?:/deployments/[^/]+|/v1)/chat/completions/?", COMPLETIONS),
+    _row(AZURE, r"/openai(?:/v1)?/responses/?", RESPONSES),
+    _row(AZURE, r"/anthropic/v1/messages/?", MESSAGES),
+    _row(AZURE, r"/(?:openai|anthropic)/.*"),
+    # A model of Bedrock's may be named by its ARN, which holds slashes.
+    _row(BEDROCK, r"/model/.+/invoke", MESSAGES),
+    _row(BEDROCK, r"/model/.+/invoke-with-response-stream", BEDROCK_STREAM),
+    _row(BEDROCK, r"/model/.*"),
+)
+"""The first that fits the whole path holds."""
+_UNKNOWN = Route(OTHER, re.compile(""))
+_SAYS_ANTHROPIC = b"anthropic-version"
+
+_SIGNATURE = "AWS4-HMAC-SHA256"
+_SIGNED = (
+    "AWS's signature holds for the host that it was made for, so that it cannot be passed on: use a Bedrock API key "
+    "(AWS_BEARER_TOKEN_BEDROCK)"
+)
+_KEYS = (
+    (ANTHROPIC, "sk-ant-"), (OPENAI, "sk-proj-"), (OPENAI, "sk-svcacct-"), (OPENAI, "sk-admin-"), (VERTEX, "ya29."),
+    (VERTEX, "AIza"), (BEDROCK, "bedrock-api-key-"), (BEDROCK, "ABSK"),
+)  # fmt: skip
+"""Keys that say themselves whose they are, by how they begin."""
+_KEY_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"}
+
+
+class Routes:
+    """The routes of one config."""
+
+    def __init__(self, config: Gateway) -> None:
+        self._urls = {
+            ANTHROPIC: config.anthropic_url,
+            OPENAI: config.openai_url,
+            AZURE: config.azure_url,
+            BEDROCK: config.bedrock_url,
+            VERTEX: config.vertex_url,
+            OTHER: config.other_url,
+        }
+        self._hosts = {name: _host(url) for name, url in self._urls.items() if url}
+        self._own = frozenset(each.lower() for each in config.hosts)
+        self._foreign_keys = config.foreign_keys
+
+    def find(self, path: str, headers: list[tuple[bytes, bytes]]) -> Route:
+        """Where a request belongs. Raises Refused where it belongs nowhere."""
+        route = next((each for each in ROUTES if each.path.fullmatch(path)), _UNKNOWN)
+        said = dict(headers)
+        if route.upstream == OPENAI and route.dialect is None and _SAYS_ANTHROPIC in said:
+            route = route._replace(upstream=ANTHROPIC)
+        self._check_address(route)
+        self._check_host(route, said.get(b"host", b"").decode("latin-1"))
+        if route.upstream != OTHER:
+            self._check_key(route, headers)
+        return route
+
+    def address(self, route: Route, raw_path: str, query: str) -> str:
+        """The upstream's address for a path as it came, still encoded."""
+        url = self._urls[route.upstream] or ""
+        return f"{url.rstrip('/')}{route.prefix}{raw_path}" + (f"?{query}" if query else "")
+
+    def _check_address(self, route: Route) -> None:
+        if self._urls[route.upstream]:
+            return
+        if route.upstream == OTHER:
+            known = (
+                "its APIs' paths begin with /v1/, /openai/, /anthropic/ or /model/; gateway.other_url takes the rest"
+            )
+            raise Refused(404, f"no provider is known for this path: {known}", "unknown_path")
+        unset = f"gateway.{route.upstream}_url is not set: set it to that provider's address"
+        raise Refused(404, f"this path is {route.upstream}'s, and {unset}", "not_configured")
+
+    def _check_host(self, route: Route, authority: str) -> None:
+        """Refuse what was meant for another host, which some name resolution or proxy has sent here."""
+        host = _host_of(authority)
+        if not host or is_loopback(host) or host in self._own or host == self._hosts[route.upstream]:
+            return
+        if self._own:
+            raise Refused(421, f"it was called as {host}, which is not in gateway.hosts", "unknown_host")
+        meant = _provider_of(host)
+        if meant is not None and meant != route.upstream:
+            raise Refused(421, f"it was called as {host}, and this path is {route.upstream}'s", "unknown_host")
+
+    def _check_key(self, route: Route, headers: list[tuple[bytes, bytes]]) -> None:
+        """Refuse a key that says itself that it is another provider's, and one that cannot be passed on."""
+        for name, value in headers:
+            if name not in _KEY_HEADERS:
+                continue
+            key = value.decode("latin-1").removeprefix("Bearer ").strip()
+            if key.startswith(_SIGNATURE) and _provider_of(self._hosts[route.upstream]) == BEDROCK:
+                raise Refused(400, _SIGNED, "signed_for_here")
+            owner = VERTEX if name == b"x-goog-api-key" else _owner_of(key)
+            if owner is None or owner == route.upstream or self._foreign_keys:
+                continue
+            host = self._hosts[route.upstream]
+            if host != self._hosts.get(owner) and _provider_of(host) != owner:
+                whose = f"this path is {route.upstream}'s and the key is {owner}'s, so it was sent nowhere"
+                raise Refused(403, f"{whose}; gateway.foreign_keys=true passes it on", "foreign_key")
+
+
+def _owner_of(key: str) -> str | None:
+    return next((owner for owner, beginning in _KEYS if key.startswith(beginning)), None)
+
+
+@lru_cache(maxsize=1024)
+def _host_of(authority: str) -> str:
+    return host_of(authority)
+
+
+def _host(url: str) -> str:
+    return host_of(url.partition("://")[2].partition("/")[0])
+
+
+@lru_cache(maxsize=1024)
+def _provider_of(host: str) -> str | None:
+    """Whose domain a host is in."""
+    for provider, domains in UPSTREAMS.items():
+        if any(host == domain or host.endswith(f".{domain}") for domain in domains):
+            return provider
+    return None
