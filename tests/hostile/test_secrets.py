@@ -140,7 +140,13 @@ def test_no_stage_leaves_a_secret_anywhere(workdir: Path, environment: dict[str,
     watched, said = Watched(), []
     with raw_server(echo) as url:
         endpoint = ("endpoint=openai", f"endpoint.base_url={url}", "endpoint.model=m")
-        shadow = (*source, "shadow.traffic_percent=100", "primary.held_out_only=false", "primary.limit=5")
+        shadow = (
+            *source,
+            "shadow.out_of_scope=true",
+            "shadow.traffic_percent=100",
+            "primary.held_out_only=false",
+            "primary.limit=5",
+        )
         commands = (
             ("stage=extract", *source),
             ("stage=prepare", *source),
