@@ -84,6 +84,7 @@ class Exchange:
     streamed: bool = False
     coding: str = ""
     finished: bool = False
+    """Whether it was ended towards the client."""
     ended: float = 0.0
     """When the answer, or the attempt at one, was over."""
     chat: ChatRequest | None = None
@@ -101,6 +102,11 @@ class Exchange:
     def dialect(self) -> Dialect | None:
         """The API it speaks; None where it asks no chat."""
         return None if self.route is None else self.route.dialect
+
+    @property
+    def broken(self) -> bool:
+        """Whether the candidate broke off an answer of which the user had seen some."""
+        return self.turn is not None and self.turn.broken
 
     @property
     def waited_since(self) -> float:

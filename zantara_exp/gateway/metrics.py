@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from zantara_exp import clock
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
-from zantara_exp.gateway.dialects import DIALECTS
+from zantara_exp.gateway.dialects import CUT, DIALECTS
 from zantara_exp.gateway.routes import NOWHERE
 from zantara_exp.movable import REASONS, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
@@ -45,7 +45,8 @@ _DROPPED = (
 _ERRORS = ("", "cut", "overloaded", "rate_limited", "refused", "server_error", "timeout", CLIENT_GONE)
 _SERVED = (
     *product((PRIMARY,), (PRIMARY,), ("",), _ERRORS),
-    *product((CANDIDATE,), (CANDIDATE,), ("",), ("", CLIENT_GONE)),
+    *product((CANDIDATE,), (CANDIDATE,), ("",), ("", CUT, CLIENT_GONE)),
+    *product((CANDIDATE,), (CANDIDATE,), Reason, (CUT, CLIENT_GONE)),  # broken off
     *product((CANDIDATE,), (PRIMARY,), Reason, _ERRORS),
 )
 
