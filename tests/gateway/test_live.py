@@ -24,7 +24,7 @@ from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, CUT, MESSAGES, RESPONSES, Dialect, NotText
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY
 
-pytestmark = pytest.mark.usefixtures("workdir")
+pytestmark = pytest.mark.usefixtures("workdir", "unmirrored")
 
 PATIENT = ("gateway.candidate_seconds=30", "endpoint.timeout_seconds=60", "gateway.late_seconds=60")
 CALLS: list[tuple[Dialect, str, dict[str, Any]]] = [
@@ -37,6 +37,12 @@ CALLS: list[tuple[Dialect, str, dict[str, Any]]] = [
     (RESPONSES, "/v1/responses", {"input": CHAT["content"], "stream": True}),
     (BEDROCK_STREAM, "/model/anthropic.claude/invoke-with-response-stream", {"messages": [CHAT], "max_tokens": 500}),
 ]
+
+
+@pytest.fixture
+def unmirrored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a rollout serves is not mirrored anyway; a gateway without its mirror starts and ends faster."""
+    monkeypatch.setenv("SHADOW_MODE_ENABLED", "false")
 
 
 @contextmanager
