@@ -98,6 +98,10 @@ def test_a_stream_goes_out_as_it_comes_in_each_api() -> None:
             assert line.candidate_ms is not None
             assert line.candidate_ms - line.ttft_ms >= 300
         assert gateway.routing.breaker == "closed"
+        counted = series(httpx.get(f"{gate}/metrics"))
+        assert counted["zantara_gateway_first_token_seconds_count", CANDIDATE] == len(CALLS)
+        assert counted["zantara_gateway_first_token_seconds_count", PRIMARY] == 0
+        assert counted["zantara_rollout_candidate_seconds_sum",] >= 0.3 * len(CALLS)
     assert primary.bodies == []
 
 
@@ -113,6 +117,10 @@ def test_what_breaks_off_before_its_first_words_is_the_primarys() -> None:
                 assert got == b"".join(primary.sent)
                 assert ANSWERED not in found.headers
         noted = lines(2 * len(CALLS))
+        counted = series(httpx.get(f"{gate}/metrics"))
+        streams = sum("stream" in body for _, _, body in CALLS)  # the stub answers Bedrock whole
+        assert counted["zantara_gateway_first_token_seconds_count", PRIMARY] == 2 * streams
+        assert counted["zantara_gateway_primary_seconds_count",] == 2 * len(CALLS)
     assert {(line.answered_by, line.error, line.fallback) for line in noted} == {(PRIMARY, None, True)}
     assert [line.candidate_error for line in noted] == ["bad_answer", "server_error"] * len(CALLS)
 

@@ -16,6 +16,7 @@ from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.dialects import Dialect
+    from zantara_exp.gateway.first_text import FirstText
     from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
 
@@ -77,8 +78,10 @@ class Exchange:
     """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None
     """When the first byte of an answer's body was sent on."""
+    first_text: FirstText | None = None
+    """What looks for the first text of the primary's stream; None where there is none to come."""
     first_token_ms: float | None = None
-    """From asking the primary to the first text in its stream, where the answer is read along."""
+    """From asking the primary to the first text in its stream."""
     status: int = 0
     bytes_out: int = 0
     streamed: bool = False

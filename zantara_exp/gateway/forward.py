@@ -33,6 +33,7 @@ from zantara_exp.gateway.exchange import (
     refuse,
     request_headers,
 )
+from zantara_exp.gateway.first_text import FirstText
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.reply import Reply
 from zantara_exp.gateway.routes import Route, Routes
@@ -182,6 +183,8 @@ class Forwarder:
             exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
             exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
+            if exchange.streamed and exchange.dialect is not None:
+                exchange.first_text = FirstText(exchange.dialect, exchange.coding)
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
             head_seconds = time.perf_counter() - answered
@@ -220,6 +223,8 @@ class Forwarder:
         exchange.ended = time.perf_counter()
         took_ms = (exchange.ended - exchange.began) * 1000
         self._metrics.in_flight -= 1
+        if exchange.asked and exchange.status != CLIENT_GONE:
+            self._metrics.primary.observe(exchange.ended - exchange.asked)
         known = "other" if exchange.dialect is None else exchange.dialect.path
         self._metrics.requests[known, exchange.status] += 1
         if exchange.refused:

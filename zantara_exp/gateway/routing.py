@@ -172,6 +172,8 @@ class Routing:
         self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
         if own is not None:
             self._metrics.candidate.observe(own.latency_ms / 1000)
+            if own.ttft_ms is not None:
+                self._metrics.first_token[CANDIDATE].observe(own.ttft_ms / 1000)
         answer = own if answered_by == CANDIDATE else said
         line = Served(
             timestamp=turn.at,

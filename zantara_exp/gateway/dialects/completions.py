@@ -33,7 +33,7 @@ class Completions(Dialect):
 
     path = "/v1/chat/completions"
     chat_fields = ("messages",)
-    first_text = re.compile(rb'"content":\s*"(?!")')
+    first_text = re.compile(rb'"content":\s*"[^"]')
     id_header = b"x-request-id"
 
     def _spoken(self, asked: dict[str, Any]) -> Spoken:
