@@ -10,6 +10,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from tests import recomposed
+
 # With torch and mlflow in memory each full collection walks through millions of objects that stay.
 gc.set_threshold(100_000, 50, 100)
 
@@ -30,3 +32,4 @@ def _parsed_once(file: Any) -> Any:
 
 
 OmegaConf.load = staticmethod(_parsed_once)  # type: ignore[method-assign]
+recomposed.apply()

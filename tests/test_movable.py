@@ -78,3 +78,9 @@ def test_categories_and_languages_that_are_not_moved() -> None:
     assert MOVABLE.segment("casual", "en", only) == ""
     assert MOVABLE.segment("casual", "it", only) == "not_covered_language_it"
     assert MOVABLE.segment("casual", None, only) == "not_covered_language_unknown"
+
+
+def test_what_is_asked_for_by_an_empty_object_is_asked_for() -> None:
+    plain = Movable(Rollout())
+    assert plain.request(Asked({"web_search_options": {}})) == "tools"
+    assert plain.request(Asked({"functions": [{"name": "f"}], "function_call": "none"})) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -99,3 +100,48 @@ def test_read_is_all_that_the_model_read() -> None:
     assert Usage(20, 1900, 30, 50, 100).read == 2000
     assert Usage(output=5).read is None
     assert MESSAGES.read_answer(b'{"content":[],"usage":{"input_tokens":7}}', streamed=False).usage == Usage(7)
+
+
+@dataclass(slots=True)
+class Slotted:
+    input_tokens: int
+    output_tokens: int
+
+
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        # Gemini's OpenAI form: thoughts are in the total alone
+        ({"prompt_tokens": 50, "completion_tokens": 500, "total_tokens": 1550}, Usage(50, output=1500)),
+        ({"prompt_tokens": 200, "completion_tokens": 10, "prompt_cache_hit_tokens": 120}, Usage(80, 120, output=10)),
+        (
+            {
+                "input_tokens": 4720, "output_tokens": 100, "total_tokens": 4820,
+                "input_token_details": {"cache_read": 1000, "cache_creation": 280},
+            },
+            Usage(3440, 1000, 280, None, 100),
+        ),
+        (
+            {
+                "prompt_token_count": 90, "candidates_token_count": 7, "cached_content_token_count": 40,
+                "thoughts_token_count": 3,
+            },
+            Usage(50, 40, output=10),
+        ),
+        ({"promptTokenCount": 90, "candidatesTokenCount": 7}, Usage(90, output=7)),
+        (
+            {"inputTokens": 30, "outputTokens": 8, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 2},
+            Usage(30, 5, 2, None, 8),
+        ),
+        (
+            {
+                "input_tokens": 540, "output_tokens": 0, "cache_creation_input_tokens": 80,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            },
+            Usage(540, None, 80, 0, 0),
+        ),
+        (Slotted(9, 4), Usage(9, output=4)),
+    ],
+)  # fmt: skip
+def test_forms_of_other_clients_are_read(said: object, usage: Usage) -> None:
+    assert usage_of(said) == usage

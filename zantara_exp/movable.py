@@ -29,6 +29,8 @@ _PLAIN = frozenset((
     "max_tool_calls", "tool_choice", "function_call", "anthropic_version", "anthropic_beta",
 ))  # fmt: skip
 """What a request may hold that any chat model can answer, or that asks for nothing without what it belongs to."""
+_ASKED_EMPTY = ("web_search_options",)
+"""What is asked for by an empty object as well."""
 _LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
@@ -93,10 +95,11 @@ class Movable:
 def _more_than_text(options: Mapping[str, Any]) -> str:
     """The first thing asked for that is no text, or no single one; what is null, empty or off asks for nothing."""
     for name, value in options.items():
-        if not value or name in _PLAIN:
+        if name in _PLAIN or not (value or (value == {} and name in _ASKED_EMPTY)):
             continue
         why, asks = _MORE.get(name, ("other_option", bool))
-        if asks(value) and not (why == "tools" and _is("none", options.get("tool_choice"))):
+        off = why == "tools" and any(_is("none", options.get(choice)) for choice in ("tool_choice", "function_call"))
+        if (asks(value) or value == {}) and not off:
             return why
     return ""
 

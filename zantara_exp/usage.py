@@ -7,7 +7,7 @@ become the same five numbers, none of which holds another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -66,8 +66,16 @@ def usage_of(said: object) -> Usage:
         return _with_cache_inside(found, "prompt", "completion")
     if isinstance(found.get("input_tokens_details"), Mapping):  # OpenAI's Responses
         return _with_cache_inside(found, "input", "output")
+    if isinstance(found.get("input_token_details"), Mapping):  # LangChain's
+        return _langchain(found)
     if "input_tokens" in found or "output_tokens" in found:
         return _anthropic(found)
+    if "inputTokens" in found or "outputTokens" in found:  # Bedrock's Converse
+        fresh, read, stored, written = (count(found.get(name)) for name in _CONVERSE)
+        return Usage(fresh, read, stored, None, written)
+    gemini = {_GEMINI[name]: value for name, value in found.items() if name in _GEMINI}
+    if gemini:
+        return _gemini(gemini)
     return Usage(count(found.get("input")), output=count(found.get("output")))  # RunPod's vLLM worker
 
 
@@ -102,15 +110,47 @@ def _fields(said: object) -> Mapping[str, Any]:
     if isinstance(said, Mapping):
         return said
     dump = getattr(said, "model_dump", None)  # pydantic's, which SDKs are made of
-    found = dump() if callable(dump) else getattr(said, "__dict__", {})
+    if callable(dump):
+        found = dump()
+    elif is_dataclass(said) and not isinstance(said, type):
+        found = {each.name: getattr(said, each.name) for each in fields(said)}
+    else:
+        found = getattr(said, "__dict__", {})
     return found if isinstance(found, Mapping) else {}
+
+
+_CONVERSE = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "outputTokens")
+_GEMINI = {
+    **{f"{name}_token_count": name for name in ("prompt", "candidates", "cached_content", "thoughts")},
+    "promptTokenCount": "prompt",
+    "candidatesTokenCount": "candidates",
+    "cachedContentTokenCount": "cached_content",
+    "thoughtsTokenCount": "thoughts",
+}
+
+
+def _gemini(found: Mapping[str, Any]) -> Usage:
+    """What the cache had is within the prompt's count, thoughts are beside the answer's."""
+    prompt, cached = count(found.get("prompt")), count(found.get("cached_content"))
+    said, thought = count(found.get("candidates")), count(found.get("thoughts"))
+    fresh = None if prompt is None else max(0, prompt - (cached or 0))
+    written = None if said is None and thought is None else (said or 0) + (thought or 0)
+    return Usage(fresh, cached, output=written)
+
+
+def _langchain(found: Mapping[str, Any]) -> Usage:
+    """What caches read and wrote is within `input_tokens`, whoever answered."""
+    inside, whole = _fields(found.get("input_token_details")), count(found.get("input_tokens"))
+    cached, stored = count(inside.get("cache_read")), count(inside.get("cache_creation"))
+    fresh = None if whole is None else max(0, whole - (cached or 0) - (stored or 0))
+    return Usage(fresh, cached, stored, None, count(found.get("output_tokens")))
 
 
 def _anthropic(found: Mapping[str, Any]) -> Usage:
     written = count(found.get("cache_creation_input_tokens"))
     parts = _fields(found.get("cache_creation"))
     hour, five = count(parts.get("ephemeral_1h_input_tokens")), count(parts.get("ephemeral_5m_input_tokens"))
-    if five is None and written is not None:
+    if written is not None and (five is None or five + (hour or 0) < written):
         five = max(0, written - (hour or 0))
     read = count(found.get("cache_read_input_tokens"))
     return Usage(count(found.get("input_tokens")), read, five, hour, count(found.get("output_tokens")))
@@ -121,9 +161,10 @@ def _with_cache_inside(found: Mapping[str, Any], asked: str, answered: str) -> U
     inside = _fields(found.get(f"{asked}_tokens_details"))
     whole, written = count(found.get(f"{asked}_tokens")), count(found.get(f"{answered}_tokens"))
     cached, stored = count(inside.get("cached_tokens")), count(inside.get("cache_write_tokens"))
-    thought = count(_fields(found.get(f"{answered}_tokens_details")).get("reasoning_tokens")) or 0
-    if whole is not None and written is not None and found.get("total_tokens") == whole + written + thought:
-        written += thought  # some servers count reasoning beside the answer: their total tells
+    cached = count(found.get("prompt_cache_hit_tokens")) if cached is None else cached  # DeepSeek's
+    total = count(found.get("total_tokens"))
+    if whole is not None and written is not None and total is not None and total > whole + written:
+        written = total - whole  # some servers count reasoning beside the answer: their total tells
     fresh = None if whole is None else max(0, whole - (cached or 0) - (stored or 0))
     return Usage(fresh, cached, stored, None, written)
 

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_what_the_writer_set_aside_stays_in_the_quarantine(tmp_path: Path) -> No
 
 
 def test_a_log_of_nothing(tmp_path: Path) -> None:
-    assert found_in(tmp_path) == Derived([], 0, {}, [], 0, 0, {})
+    assert found_in(tmp_path) == Derived([], 0, {}, [], 0, [], 0, {})
     write(tmp_path / "logs", b"{nonsense")
     assert (found_in(tmp_path).rows, len(found_in(tmp_path).bad)) == (0, 1)
 
@@ -137,3 +137,29 @@ def test_other_files_are_no_logs(tmp_path: Path, name: str) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / name).write_bytes(to_line(comparison(1)))
     assert found_in(tmp_path).facts == []
+
+
+def test_a_comparison_in_another_days_log_counts_once(tmp_path: Path) -> None:
+    lines = [to_line(comparison(number)) for number in range(3)]
+    write(tmp_path / "logs", *lines[:2])
+    write(tmp_path / "logs", *lines, to_line(comparison(9, timestamp=START + timedelta(days=1))), day="2025-10-22")
+    write(tmp_path / "logs", lines[2], day="2025-10-23")
+    found = found_in(tmp_path)
+    assert (found.rows, found.doubles) == (7, 3)
+    assert [place.partition(":")[0][-16:] for place in found.again] == ["2025-10-22.jsonl"] * 2 + ["2025-10-23.jsonl"]
+
+
+def test_a_file_of_no_day_is_no_log(tmp_path: Path) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)), day="2025-13-45")
+    assert found_in(tmp_path).facts == []
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "logs", to_line(comparison(1)))
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if tmp_path / "logs" in path.parents:
+            raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert found_in(tmp_path).rows == 1

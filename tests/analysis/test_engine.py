@@ -6,13 +6,16 @@ import copy
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.analysis import logs
 from zantara_exp.analysis import engine
-from zantara_exp.analysis.engine import spark_lacks
+from zantara_exp.analysis.engine import DuckDB, fetched, first_value, spark_lacks
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.summary import summary
@@ -42,6 +45,24 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
             assert other[path] == pytest.approx(value, rel=1e-9, abs=1e-12), path
         else:
             assert other[path] == value, path  # counts, histograms, names: identical
+
+
+def test_what_is_written_once_is_asked_of_each_log_anew(tmp_path: Path) -> None:
+    """SQL is kept, and no answer; a value, a type or a column that differs is another expression."""
+    logs_of = {"a": [1, 2, 3], "b": [10, 20, 30], "c": [0.5, 2.0, 3.0]}
+    found = {}
+    engine._sql.cache_clear()
+    for name, values in logs_of.items():
+        pq.write_table(pa.table({"x": values}), tmp_path / f"{name}.parquet")
+        duckdb = DuckDB()
+        view = duckdb.view("facts", duckdb.read([tmp_path / f"{name}.parquet"]))
+        above = [first_value(view.filter(view.x > least).x.sum()) for least in (1, 1.5, 2, 20)]
+        found[name] = [*above, fetched(view.mutate(y=view.x * 2))["y"].to_pylist()]
+        duckdb.close()
+    assert found["a"] == [5, 5, 3, None, [2, 4, 6]]
+    assert found["b"] == [60, 60, 60, 30, [20, 40, 60]]
+    assert found["c"] == [5, 5, 3, None, [1, 4, 6]]
+    assert engine._sql.cache_info().hits == 6  # all of b: a's types, and other rows
 
 
 @needs_spark

@@ -28,6 +28,11 @@ SECRETS = {
     name: f"{CANARY}-{name.lower()}-0123456789abcdef"
     for name in (
         "ANTHROPIC_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_BEARER_TOKEN_BEDROCK",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AZURE_OPENAI_API_KEY",
         "OPENAI_API_KEY",
         "RUNPOD_API_KEY",
         "HF_TOKEN",
@@ -84,6 +89,7 @@ def environment(workdir: Path) -> Iterator[dict[str, str]]:
             "LOG_DATABASE_URL": f"postgresql://{address}/log",
             "ROLLOUT_DATABASE_URL": f"postgresql://{address}/rollout",
             "RUNPOD_ENDPOINT": f"https://{address}/v2/{CANARY}-endpoint",
+            "AZURE_OPENAI_ENDPOINT": f"https://{address}",
             "MLFLOW_TRACKING_URI": f"http://{address}",
             "WEBHOOK_URL": f"https://127.0.0.1/{CANARY}-hook",
         }
@@ -134,13 +140,22 @@ def test_no_stage_leaves_a_secret_anywhere(workdir: Path, environment: dict[str,
     watched, said = Watched(), []
     with raw_server(echo) as url:
         endpoint = ("endpoint=openai", f"endpoint.base_url={url}", "endpoint.model=m")
-        shadow = ("shadow.traffic_percent=100", "primary.held_out_only=false", "primary.limit=5")
+        shadow = (
+            *source,
+            "shadow.out_of_scope=true",
+            "shadow.traffic_percent=100",
+            "primary.held_out_only=false",
+            "primary.limit=5",
+        )
         commands = (
             ("stage=extract", *source),
             ("stage=prepare", *source),
             ("stage=doctor", "source=postgres", *endpoint),
             ("stage=shadow", *endpoint, *shadow),
             ("stage=shadow", "endpoint=anthropic", f"endpoint.base_url={url[:-3]}", *shadow),
+            ("stage=shadow", "endpoint=bedrock", f"endpoint.base_url={url[:-3]}", *shadow),
+            ("stage=shadow", "endpoint=bedrock", "endpoint.api_key_env=null", f"endpoint.base_url={url[:-3]}", *shadow),
+            ("stage=doctor", "endpoint=azure"),
             ("stage=shadow", "endpoint=runpod", f"endpoint.base_url={url}", *shadow),
             ("stage=report", "report.pairs=6"),
             ("stage=report", "log=postgres"),

@@ -215,6 +215,7 @@ def test_a_line_that_is_edited_is_seen_by_every_reader(database: str) -> None:
         assert table.edit(lambda line: None if '"c-3:0"' in line else line, dry=False) == 0
     with open_log(config, Layout(config)) as found:
         assert found.facts.count().to_pyarrow().as_py() == 4
+        assert not found.drops  # what was forgotten is not lost
 
 
 def test_copies_that_an_earlier_version_made_go(database: str) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
+_NO_WORK = ("bad_request", "breaker_open", "overloaded", "rate_limited", "refused", "too_large", "unauthorized")
+"""Failures of calls that no worker began on. Any other, such as one that we gave up, was worked on for a time: where
+nobody says how long, its cost is not known."""
+
+
 def priced(facts: ir.Table, config: Config) -> ir.Table:
     """The facts with `primary_usd` and `candidate_usd`, null where they are not known.
 
@@ -58,7 +63,7 @@ def _candidate_usd(facts: ir.Table, config: Config, share: float) -> ir.Value:
         second = billing.usd_per_hour(endpoint, cost) / 3600
         seconds = facts.candidate_billed_seconds  # the greatest of a null and a number is the number, to DuckDB
         own = ibis.cases((seconds.notnull(), ibis.greatest(seconds * second, each)), else_=ibis.null("float64"))
-        own = ibis.cases((~facts.candidate_ok, own.fill_null(each)), else_=own)
+        own = ibis.cases((facts.candidate_fault.isin(_NO_WORK), own.fill_null(each)), else_=own)
     else:
         own = each
     if not endpoint.fallback:

@@ -31,7 +31,7 @@ from zantara_exp.shadow.columns import Columns
 from zantara_exp.shadow.reader import HashUser
 from zantara_exp.whole import unfinished, write_whole
 
-_FORMAT = 11
+_FORMAT = 12
 """Raise it when a definition in `facts` changes, so that older files are derived anew."""
 _THREADS = 2
 """Days read at once: Arrow computes without the interpreter's lock."""
@@ -50,7 +50,9 @@ class Derived:
     bad: list[Mapping[str, Any]]
     """What stands in `quarantine.jsonl` under `paths.logs`: file, line, reason, the beginning of the text."""
     doubles: int
-    """Comparisons that stand in a day's log a second time."""
+    """Comparisons that stand in the log a second time."""
+    again: list[str]
+    """Of these, those that stand in another day's log than their own: `part:place`."""
     set_back: int
     """Comparisons dated well before one that was logged before them."""
     gone: Mapping[tuple[str, str], int]
@@ -74,6 +76,7 @@ def derive(
     for stale in {*cache.glob("*.parquet"), *cache.glob("*.jsonl")} - known:
         stale.unlink(missing_ok=True)
     noted = [_noted(day.facts) for day in days]
+    again = _again({day.day: day.facts for day in days}, [int(note[b"misplaced"]) for note in noted])
     drops: Counter[tuple[date, str, str]] = Counter()
     for note in noted:
         for day, epoch, reason, count in orjson.loads(note[b"drops"]):
@@ -83,9 +86,14 @@ def derive(
         rows=sum(int(note[b"rows"]) for note in noted),
         drops=drops,
         bad=_quarantine(logs, [day.bad for day in days]),
-        doubles=sum(int(note[b"doubles"]) for note in noted),
+        doubles=sum(int(note[b"doubles"]) for note in noted) + len(again),
+        again=again,
         set_back=sum(int(note[b"set_back"]) for note in noted),
-        gone=gone(cache, {day.day: day.facts for day in days}),
+        gone=gone(
+            cache,
+            {day.day: day.facts for day in days},
+            {day.day: int(note[b"removed"]) for day, note in zip(days, noted, strict=True)},
+        ),
     )
 
 
@@ -116,6 +124,8 @@ class _Day:
             "rows": table.num_rows,
             "doubles": found.doubles,
             "set_back": found.set_back,
+            "misplaced": _misplaced(table, self.day).num_rows,
+            "removed": columns.removed,
             "bad": _short_hash(bad),
         }
         metadata = {name.encode(): str(value).encode() for name, value in note.items()}
@@ -154,6 +164,35 @@ class _Found:
         empty = no_rows().append_column("part", pa.array([], pa.string()))
         tables = self._tables or [derived(empty, self._speech).append_column("first", pa.array([], pa.bool_()))]
         return pa.concat_tables(tables)
+
+
+def _misplaced(table: Any, day: str) -> Any:
+    """The comparisons of a day's log that are dated on another day."""
+    import pyarrow.compute as pc
+
+    return table.filter(pc.and_(table["first"], pc.not_equal(table["day"], date.fromisoformat(day))))
+
+
+def _again(facts: Mapping[str, Path], misplaced: Sequence[int]) -> list[str]:
+    """Comparisons in another day's log that stand in their own as well, or in that of an earlier day."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found: list[str] = []
+    seen: set[str] = set()
+    for day, count in zip(facts, misplaced, strict=True):
+        if not count:
+            continue
+        table = _misplaced(pq.read_table(facts[day], columns=["comparison_id", "day", "first", "part", "place"]), day)
+        for own in pc.unique(table["day"]).to_pylist():
+            here = table.filter(pc.equal(table["day"], own))
+            path = facts.get(own.isoformat())
+            there = set() if path is None else set(pq.read_table(path, columns=["comparison_id"])[0].to_pylist())
+            for row in here.select(["comparison_id", "part", "place"]).to_pylist():
+                if row["comparison_id"] in there or row["comparison_id"] in seen:
+                    found.append(f"{row['part']}:{row['place']}")
+                seen.add(row["comparison_id"])
+    return found
 
 
 def _scored(table: Any, scored: int, known: Mapping[str, float], parts: Sequence[Part]) -> Any:
@@ -200,7 +239,8 @@ def _quarantine(logs: Path, bad: Sequence[Path]) -> list[Mapping[str, Any]]:
     entries = kept + [line for path in bad for line in _lines(path)]
     content = b"".join(line + b"\n" for line in entries)
     if not entries:
-        target.unlink(missing_ok=True)
+        if target.is_file():
+            target.unlink()
     elif not target.is_file() or target.read_bytes() != content:
         write_whole(target, content)
     return [orjson.loads(line) for line in entries]

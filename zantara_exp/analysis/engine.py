@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from zantara_exp.errors import MissingRequirementError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+    from ibis.expr.operations import Node
 
 _LOGGING = Path(__file__).with_name("spark.properties")
 
@@ -32,14 +34,18 @@ class DuckDB:
 
         self._ibis = ibis.duckdb.connect()
         self._ibis.raw_sql("set enable_progress_bar = false")  # a long query would draw one over our own lines
+        self._tables = 0
 
     def read(self, paths: Sequence[Path]) -> ir.Table:
         """Parquet files as one table; a column that a file lacks is null in its rows."""
-        return self._ibis.read_parquet([str(path) for path in paths], union_by_name=True)
+        self._tables += 1
+        files = [str(path) for path in paths]
+        return self._ibis.read_parquet(files, table_name=f"zantara_{self._tables}", union_by_name=True)
 
     def view(self, name: str, table: ir.Table) -> ir.Table:
         """A name for an expression: ibis takes longer to compile a long one again than DuckDB to run it."""
-        return self._ibis.create_view(name, table, overwrite=True)
+        self._ibis.raw_sql(f'create or replace view "{name}" as {_sql(table.op())}')
+        return self._ibis.table(name)
 
     def close(self) -> None:
         """Let go of memory."""
@@ -94,7 +100,19 @@ def fetched(table: ir.Table) -> pa.Table:
     backend = table.get_backend()
     if backend.name != "duckdb":
         return table.to_pyarrow()
-    return backend.con.sql(backend.compile(table)).to_arrow_table().cast(table.schema().to_pyarrow())
+    return backend.con.sql(_sql(table.op())).to_arrow_table().cast(table.schema().to_pyarrow())
+
+
+@lru_cache(512)
+def _sql(asked: Node) -> str:
+    """An expression in DuckDB's words, written once: ibis takes longer to write them than DuckDB to answer.
+
+    A report opens the log for each gate and asks much of it again. Expressions are equal where tables have the same
+    names and columns, whichever connection they belong to.
+    """
+    expression = asked.to_expr()
+    found: str = expression.get_backend().compile(expression)
+    return found
 
 
 def first_value(value: ir.Scalar) -> Any:

@@ -129,6 +129,7 @@ def derived(rows: Any, speech: Speech) -> Any:
         facts |= _latency(side, _until_answered(rows, side), answered)
         if side == "candidate":
             facts |= {"candidate_fault": fault, "candidate_timeout": pc.equal(fault, "timeout")}
+            facts |= {"candidate_seconds": _seconds_of_work(rows, answered)}
     facts |= {name: rows[name].cast("float64") for name in _TOKENS}
     return pa.table(facts | {name: rows[name] for name in (*_ESTIMATED, *_BILLED)})
 
@@ -138,6 +139,16 @@ def _until_answered(rows: Any, side: str) -> Any:
     import pyarrow.compute as pc
 
     return pc.add(rows[f"{side}_latency_ms"], pc.fill_null(rows[f"{side}_waited_ms"], 0.0))
+
+
+def _seconds_of_work(rows: Any, answered: Any) -> Any:
+    """As the job reports it; else what an answer took once its call could begin, the way there and back included."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    taken = rows["candidate_latency_ms"]
+    measured = pc.if_else(pc.and_(answered, pc.greater_equal(taken, 0.0)), taken, pa.scalar(None, pa.float64()))
+    return pc.coalesce(rows["candidate_billed_seconds"], pc.divide(measured, 1000.0))
 
 
 def _why_aside(rows: Any) -> Any:

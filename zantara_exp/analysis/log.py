@@ -149,6 +149,8 @@ def _opened(
         raise MissingInputError(f"{layout.logs} holds no comparison dated up to today", command("stage=shadow"))
     last = min(until, last) if until else last
     once = everything.filter((everything.day <= last) & everything.first)
+    if found.again:
+        once = once.filter(~(once.part + ":" + once.place.cast("string")).isin(found.again))
     aside = (once.arm == ONLY_PRIMARY) | ((once.arm != AA) & ~once.movable)
     return ComparisonLog(
         facts=engine.view("facts", once.filter((once.arm != AA) & ~aside).drop("first")),

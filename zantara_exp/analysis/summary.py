@@ -243,7 +243,5 @@ def _spending(found: Sequence[Cell], facts: ir.Table, days: int, by_volume: Volu
 
 
 def _seconds_each(moved: Counts) -> float | None:
-    """As the jobs report them; else the time an answer took, which holds the way there and back."""
-    if moved.timed:
-        return moved.seconds / moved.timed
-    return None if moved.latency.mean is None else moved.latency.mean / 1000
+    """Of a worker: as the jobs report them, or as the answers took, without what they waited for a free place."""
+    return moved.seconds / moved.timed if moved.timed else None

@@ -92,8 +92,8 @@ def _sums(table: ir.Table, similar_chrf: float) -> dict[str, ir.Value]:
         "primary_usd": table.primary_usd.sum(),
         "billed": table.candidate_usd.count(),
         "candidate_usd": table.candidate_usd.sum(),
-        "timed": table.candidate_billed_seconds.count(),
-        "seconds": table.candidate_billed_seconds.sum(),
+        "timed": table.candidate_seconds.count(),
+        "seconds": table.candidate_seconds.sum(),
     }
 
 

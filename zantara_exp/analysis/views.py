@@ -77,7 +77,7 @@ def similar_note(found: Summary, config: Config) -> str:
     if not noise.scored:
         return said + (
             "There is no A/A comparison in these days, so it is not known how often the primary itself would reach it: "
-            "set shadow.aa_percent."
+            "set primary.aa_percent."
         )
     return said + (
         f"The primary against itself reaches it in {percent(noise.similar_share)} of {noise.scored:,} comparisons, "

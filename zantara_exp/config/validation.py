@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
@@ -67,9 +67,15 @@ def type_name(annotation: Any) -> str:
     return "a group of keys"
 
 
+@cache
+def _hints(node: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields; they take as long to find out as all that is checked with them."""
+    return get_type_hints(node)
+
+
 def problems_in(node: type, values: Mapping[str, Any], prefix: str = "", where: str = "") -> Iterator[Problem]:
     """Yield what is wrong with `values` as an instance of the schema dataclass `node`."""
-    hints = get_type_hints(node)
+    hints = _hints(node)
     declared = {field.name: field for field in fields(node)}
     for name, value in values.items():
         key = f"{prefix}{name}"
@@ -112,7 +118,7 @@ def _value_problems(node: type, name: str, annotation: Any, value: Any, key: str
 
 def strangers(node: type, values: Mapping[str, Any], prefix: str = "") -> Iterator[Problem]:
     """Yield keys of a composed config that the schema does not have; `+key=value` can smuggle them past Hydra."""
-    hints = get_type_hints(node)
+    hints = _hints(node)
     for name, value in values.items():
         key, plain = f"{prefix}{name}", unwrapped(hints.get(name))
         if name not in hints:
@@ -154,7 +160,8 @@ def _probe(node: type) -> DictConfig:
 
 def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
     """Yield out-of-range values and broken rules of a composed config and everything below it."""
-    hints, nested = get_type_hints(type(instance)), False
+    kind: Any = type(instance)
+    hints, nested = _hints(kind), False
     for declared in fields(instance):
         value = getattr(instance, declared.name)
         key = f"{prefix}{declared.name}"

@@ -77,7 +77,7 @@ def constrained(first: Counts, second: Counts, gap: float) -> Floats:
 def lower_bound(first: Counts, second: Counts, alpha: float) -> float:
     """The gap up to which one look's counts are evidence of 1/alpha that it is exceeded; -1 where they never are."""
 
-    def shown(gap: float) -> bool:
-        return float(log_evidence(first, second, gap).max()) >= -math.log(alpha)
+    def surplus(gap: float) -> float:
+        return float(log_evidence(first, second, gap).max()) + math.log(alpha)
 
-    return last(shown, _HALVINGS, -WIDEST, WIDEST) if shown(-WIDEST) else -1.0
+    return last(surplus, _HALVINGS, -WIDEST, WIDEST) if surplus(-WIDEST) >= 0 else -1.0

@@ -166,7 +166,7 @@ def strict_lower_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not (values * counts > 0).any():
         return 0.0
-    return last(lambda p0: strict_evidence_go(values, p0, counts) >= -np.log(alpha), _HALVINGS)
+    return last(lambda p0: strict_evidence_go(values, p0, counts) + np.log(alpha), _HALVINGS)
 
 
 def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float = 1.0) -> float:
@@ -174,4 +174,4 @@ def strict_upper_bound(shares: ArrayLike, alpha: float, counts: Floats | float =
     values = np.asarray(shares, dtype=np.float64)
     if not ((1.0 - values) * counts > 0).any():
         return 1.0
-    return 1.0 - last(lambda q0: strict_evidence_no_go(values, 1.0 - q0, counts) >= -np.log(alpha), _HALVINGS)
+    return 1.0 - last(lambda q0: strict_evidence_no_go(values, 1.0 - q0, counts) + np.log(alpha), _HALVINGS)

@@ -141,13 +141,13 @@ class Bounded(MeanMethod):
         return sums.blocks.smaller(found, upwards == self._good_is_large, p0, outlook.growth, worse)
 
     def bound(self, sums: MeanSums, upwards: bool, alpha: float) -> Floats:
-        """By halving."""
+        """Where the evidence is 1/alpha."""
 
-        def shown(share: float) -> bool:
+        def surplus(share: float) -> float:
             threshold = share if upwards else 1.0 - share
-            return float(self.log_evidence(sums, threshold * self._most, upwards, alpha).max()) >= -math.log(alpha)
+            return float(self.log_evidence(sums, threshold * self._most, upwards, alpha).max()) + math.log(alpha)
 
-        found = last(shown, _HALVINGS)
+        found = last(surplus, _HALVINGS)
         return np.array([[self._most * (found if upwards else 1.0 - found)]])
 
     @property

@@ -87,7 +87,7 @@ class Strict(Once):
         return sums.blocks.smaller(found, side is GO_SIDE, p0, outlook.growth, outlook.shift)
 
     def bound(self, side: Side, sums: Voices, p0: float, alpha: float) -> Floats:
-        """By halving, at one look at one rollout; the farther one, where blocks of time have one too."""
+        """At one look at one rollout; the farther one, where blocks of time have one too."""
         values, counts = np.unique(sums.shares, return_counts=True)
         shares, counts = np.append(values, side.lost_as), np.append(counts, sums.lost)
         found = np.array([[side.strict_bound(shares, alpha, counts)]])

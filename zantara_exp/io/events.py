@@ -9,6 +9,7 @@ Rotated and packed files are read as well (`zantara_exp.io.packed`).
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +42,8 @@ def event_files(folder: Path, kind: Kind) -> list[Path]:
 
     Raises ZantaraError for a folder, or a link to what is gone, that has the name of one.
     """
-    found = in_order(folder.glob(f"{kind.prefix}_*.jsonl*"), _name(kind))
+    named = (path for path in folder.glob(f"{kind.prefix}_*.jsonl*") if _is_day(day_of(path, kind)))
+    found = in_order(named, _name(kind))
     if lost := [path for path in found if not path.is_file()]:
         raise ZantaraError(
             f"{lost[0]} is named like a day of the {kind.said} and is no file that can be read",
@@ -53,6 +55,13 @@ def event_files(folder: Path, kind: Kind) -> list[Path]:
 def day_of(path: Path, kind: Kind) -> str:
     """The UTC day of one of `event_files`, YYYY-MM-DD."""
     return path.name.removeprefix(f"{kind.prefix}_")[:10]
+
+
+def _is_day(said: str) -> bool:
+    try:
+        return date.fromisoformat(said).isoformat() == said
+    except ValueError:
+        return False
 
 
 def _name(kind: Kind) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from zantara_exp.errors import ZantaraError
 
-ROTATED = r"(?:\.(?P<turn>\d{1,4})|-(?P<date>\d{8}))?(?:\.(?:gz|bz2|xz))?"
+ROTATED = r"(?:\.(?P<turn>\d{1,4})|[-.](?P<date>\d{8}|\d{4}-\d{2}-\d{2}))?(?:\.(?:gz|bz2|xz))?"
 """What may stand behind a file's name."""
 _OTHER = re.compile(r".*\.jsonl(\.\d+|-\d{8})?\.(zst|lz4|lzo|Z|zip|7z|rar)$")
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

@@ -57,6 +57,8 @@ class Columns:
         self._hash_user = hash_user
         self.drops: Counter[tuple[str, str, str]] = Counter()
         """What the lines say was lost: day, epoch, reason."""
+        self.removed = 0
+        """Rows of a table whose line is empty: `stage=forget` took it."""
         self.bad: list[Quarantined] = []
         """The lines that could not be read."""
 
@@ -72,6 +74,7 @@ class Columns:
         taken = take(block.content)
         rows, places = [], []
         for line, text in taken.left:
+            self.removed += block.positions is not None and not text.strip()
             for item in read_lines([text], name, block.first + line, self._hash_user):
                 if isinstance(item, Quarantined):
                     self.bad.append(item)

@@ -109,14 +109,14 @@ def _pushed_together(length: Floats, weight: Floats, bad: Floats, p0: float) -> 
 
 def lower_bound(weight: Floats, bad: Floats, alpha: float) -> float:
     """The `p0` up to which the blocks of one log, shape (blocks,), are evidence of 1/alpha; 0 where they never are."""
-    ends = np.array([weight.size])
-    return last(lambda p0: log_evidence_go(weight[None], bad[None], p0, ends)[0, 0] >= -math.log(alpha), _HALVINGS)
+    ends, needed = np.array([weight.size]), -math.log(alpha)
+    return last(lambda p0: log_evidence_go(weight[None], bad[None], p0, ends)[0, 0] - needed, _HALVINGS)
 
 
 def upper_bound(weight: Floats, bad: Floats, alpha: float) -> float:
     """The `p0` down to which the blocks of one log are evidence of 1/alpha for NO-GO; 1 where they never are."""
     ends, needed = np.array([weight.size]), -math.log(alpha)
-    return 1.0 - last(lambda q0: log_evidence_no_go(weight[None], bad[None], 1.0 - q0, ends)[0, 0] >= needed, _HALVINGS)
+    return 1.0 - last(lambda q0: log_evidence_no_go(weight[None], bad[None], 1.0 - q0, ends)[0, 0] - needed, _HALVINGS)
 
 
 def day_shown(weight: Floats, bad: Floats, p0: float, needed: float, days: int) -> int | None:
@@ -127,12 +127,12 @@ def day_shown(weight: Floats, bad: Floats, p0: float, needed: float, days: int) 
     ends = np.array([weight.size])
     wealth = wealth_go(weight[None], bad[None], p0, ends)[:, 0, 0]
 
-    def short(growth: float) -> bool:
-        return float(mix(growth * wealth, BLOCK_LOG_PRIOR)) < needed
+    def lacking(growth: float) -> float:
+        return needed - float(mix(growth * wealth, BLOCK_LOG_PRIOR))
 
-    if short(_MOST_GROWTH):
+    if lacking(_MOST_GROWTH) > 0:
         return None
-    enough = _MOST_GROWTH * last(lambda part: short(part * _MOST_GROWTH), _HALVINGS)
+    enough = _MOST_GROWTH * last(lambda part: lacking(part * _MOST_GROWTH), _HALVINGS)
     return math.ceil(days * enough - 1e-6)
 
 
