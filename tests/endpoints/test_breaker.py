@@ -10,6 +10,7 @@ from zantara_exp.config.traffic import ABOUT_REQUESTS, FAILURES
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.breaker import LONGEST_RETRY_AFTER_SECONDS, Breaker, Guarded, State
+from zantara_exp.endpoints.hearing import Hearer
 from zantara_exp.errors import ConfigError
 
 
@@ -32,7 +33,7 @@ class Scripted:
         self.retry_after_s: float | None = None
         self.gate: asyncio.Event | None = None
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
         self.calls += 1
         working = self.working
         if self.gate is not None:

@@ -378,6 +378,8 @@ def test_health_readiness_and_metrics(served: tuple[str, Gateway]) -> None:
     found = series(httpx.get(f"{served[0]}/metrics"))
     assert found["zantara_gateway_requests_total", "/v1/messages", "200"] == 1
     assert found["zantara_gateway_added_seconds_count",] == found["zantara_gateway_added_seconds_bucket", "+Inf"] == 1
+    assert found["zantara_gateway_primary_seconds_count",] == 1
+    assert found["zantara_gateway_first_token_seconds_count", "primary"] == 0  # it did not stream
     assert found["zantara_mirror_compared_total",] == 1
     assert found["zantara_mirror_breaker", "closed"] == 1
     assert found["zantara_mirror_lag_seconds",] > 0
@@ -391,8 +393,13 @@ def test_what_can_be_counted_is_there_before_it_happens(served: tuple[str, Gatew
     assert len(counted) > 150
     assert not any(counted.values())
     assert [key[1] for key in before if key[0] == "zantara_gateway_added_seconds_bucket"] == [
-        "0.00025", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "1.0", "+Inf"
+        "0.00025", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "1.0", "2.5", "5.0",
+        "10.0", "60.0", "600.0", "+Inf"
     ]  # fmt: skip
+    for name in ("zantara_gateway_primary_seconds_bucket", "zantara_rollout_candidate_seconds_bucket"):
+        assert {"1.0", "1.25", "1.5", "2.5", "3.0", "600.0", "+Inf"} <= {key[1] for key in before if key[0] == name}
+    first = {key[1] for key in before if key[0] == "zantara_gateway_first_token_seconds_count"}
+    assert first == {"candidate", "primary"}
     assert post(address).status_code == 200
     assert post(address, messages="no chat").status_code == 200
     primary.status = 529
@@ -415,7 +422,7 @@ def test_metrics_come_in_the_format_that_the_scraper_asks_for(served: tuple[str,
         found = httpx.get(page, headers={"accept": accept})
         assert found.headers["content-type"].startswith(kind)
         kinds = {family.name.removesuffix("_total"): family.type for family in parse(found.text)}
-        assert len(kinds) == 23
+        assert len(kinds) == 25
         assert kinds["zantara_gateway_requests"] == "counter"
         assert kinds["zantara_rollout_candidate_seconds"] == "histogram"
         assert kinds["zantara_mirror_breaker"] == "gauge"

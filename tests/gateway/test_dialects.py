@@ -207,6 +207,16 @@ def test_bedrocks_frames() -> None:
             BEDROCK_STREAM.read_answer(wrong, streamed=True)
 
 
+def test_bedrocks_frame_of_an_answer_that_broke_off() -> None:
+    """An exception, by which AWS's clients know that no event follows."""
+    frame = BEDROCK_STREAM.stream(read(BEDROCK_STREAM, messages=[USER])).broken()
+    length, headers = struct.unpack_from(">II", frame)
+    assert (length, struct.unpack_from(">I", frame, length - 4)[0]) == (len(frame), zlib.crc32(frame[: length - 4]))
+    assert frame[12 : 12 + headers].startswith(b"\x0f:exception-type\x07\x00\x19modelStreamErrorException")
+    assert frame[12 : 12 + headers].endswith(b"\x0d:message-type\x07\x00\x09exception")
+    assert json.loads(frame[12 + headers : -4]) == {"message": "the answer broke off", "originalStatusCode": 500}
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_written_is_read_again(dialect: Dialect, stream: bool) -> None:
@@ -218,4 +228,4 @@ def test_what_is_written_is_read_again(dialect: Dialect, stream: bool) -> None:
         assert (said.text, said.model, said.usage, said.finish_reason in read_as) == (
             "Ciao \n\n data: è", "m", Usage(9, said.usage.cache_read, output=4), True
         )  # fmt: skip
-        assert dict(dialect.headers(chat, body))[b"content-length"] == str(len(body)).encode()
+        assert dict(dialect.headers(chat, len(body)))[b"content-length"] == str(len(body)).encode()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import ADDRESS, is_address, setting
 
+LIVE = "live"
+
 
 @dataclass
 class Gateway:
@@ -47,10 +49,16 @@ class Gateway:
         "asked. A client that says how long it waits gives it half of that at most.",
         gt=0, le=60,
     )  # fmt: skip
+    stream: str = setting(
+        "whole",
+        "A moved user's stream: whole, it goes out when the candidate's answer is whole, and the primary answers where "
+        "that fails; live, it goes out as it comes, and only until its first words can the primary take over.",
+        choices=["whole", LIVE],
+    )  # fmt: skip
     late_seconds: float = setting(
         0.5,
-        "A candidate that is given up after so long, by us or by a client that hangs up, has failed: for its breaker, "
-        "the guardrails and the log. Sooner says nothing of it.",
+        "A candidate that is given up after so long a silence, by us or by a client that hangs up, has failed: for its "
+        "breaker, the guardrails and the log. Sooner says nothing of it.",
         gt=0, le=60,
     )  # fmt: skip
     connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)

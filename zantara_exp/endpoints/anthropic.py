@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
 from zantara_exp.usage import Usage, completed, merged, usage_of
 
@@ -32,7 +32,7 @@ class Anthropic(HttpEndpoint):
         headers = {"anthropic-version": _VERSION} | ({"x-api-key": key} if key else {})
         super().__init__(config, base_url, model, headers)
 
-    async def _ask(self, messages: Sequence[Message]) -> Reply:
+    async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
         body: dict[str, Any] = {
             "model": self.model,
@@ -45,12 +45,10 @@ class Anthropic(HttpEndpoint):
             ),
         }
         if self._config.stream:
-            return await self._streamed(messages, body | {"stream": True})
+            return await self._streamed(messages, body | {"stream": True}, pieces)
         return _whole(await self._json("messages", body))
 
-    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any]) -> Reply:
-        pieces: list[str] = []
-        first_token_at: float | None = None
+    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any], pieces: Pieces) -> Reply:
         usage: dict[str, Any] = {}
         stop, ended = None, False
         async for event in self._events("messages", body):
@@ -59,19 +57,15 @@ class Anthropic(HttpEndpoint):
             if kind == "message_start":
                 usage = merged(usage, record(record(event, "message"), "usage"))
             elif kind == "content_block_delta":
-                piece = text_of(record(event, "delta"))
-                if piece:
-                    first_token_at = first_token_at or time.perf_counter()
-                    pieces.append(piece)
+                await pieces.add(text_of(record(event, "delta")))
             elif kind == "message_delta":
                 usage = merged(usage, record(event, "usage"))
                 stop = record(event, "delta").get("stop_reason") or stop
             ended = ended or kind == "message_stop"
         if not ended:
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        text = "".join(pieces)
-        counted = completed(usage_of(usage), (message["content"] for message in messages), text)
-        return _reply(text, counted, stop, first_token_at)
+        counted = completed(usage_of(usage), (message["content"] for message in messages), pieces.text)
+        return _reply(pieces.text, counted, stop, pieces.first_at)
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypedDict
 
+from zantara_exp.endpoints.hearing import Hearer
 from zantara_exp.usage import Billed, Usage
 
 
@@ -95,8 +96,8 @@ class Endpoint(Protocol):
     provider: str
     model: str
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
-        """Answer the chat, or say why not, within the endpoint's timeout."""
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
+        """Answer the chat, or say why not, within the endpoint's timeout; a stream is handed out as it comes."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -17,6 +17,7 @@ from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._sigv4 import Credentials, SigV4
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
+from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.usage import Usage, count
@@ -37,7 +38,7 @@ class Bedrock(HttpEndpoint):
         if key is None:
             self._client.auth = _signing(base_url)
 
-    async def _ask(self, messages: Sequence[Message]) -> Reply:
+    async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         shown = without_control_tokens(messages)
         config = self._config
         inference = set_fields(maxTokens=config.longest_answer or None, temperature=config.temperature)

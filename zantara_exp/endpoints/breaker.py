@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
+from zantara_exp.endpoints.hearing import Hearer, Listening
 
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is probed all the same: its Retry-After may be wrong, and a probe costs one call."""
@@ -81,7 +82,7 @@ class Guarded:
     """An endpoint behind its breaker: a refused call is a failed answer, never a silent gap."""
 
     def __init__(self, endpoint: Endpoint, breaker: Breaker, late_seconds: float = math.inf) -> None:
-        """A call that is cancelled after `late_seconds` was given up because it was late: that is its failure."""
+        """A call that is cancelled after `late_seconds` of silence was given up because it was late: its failure."""
         self.provider = endpoint.provider
         self.model = endpoint.model
         self.breaker = breaker
@@ -92,16 +93,16 @@ class Guarded:
         """The breaker's state under the endpoint's name."""
         return {self.provider: self.breaker.state.value}
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
         """Ask the endpoint unless the breaker is open."""
         if not self.breaker.admits():
             detail = f"the breaker is {self.breaker.state.value}"
             return Answer("", self.model, self.provider, 0.0, error=Reason.BREAKER_OPEN, detail=detail)
-        probe, began = self.breaker.state is State.HALF_OPEN, time.perf_counter()
+        probe, listening = self.breaker.state is State.HALF_OPEN, Listening(hearer)
         try:
-            answer = await self._endpoint.chat(messages)
+            answer = await self._endpoint.chat(messages, listening.hearer)
         except BaseException:
-            took = time.perf_counter() - began
+            took = listening.silent_seconds
             if took >= self._late_seconds:
                 late = Answer("", self.model, self.provider, took * 1000, error=Reason.TIMEOUT, detail="given up")
                 self._learn(late, probe)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from zantara_exp.billing import together
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.breaker import Breaker, Guarded
+from zantara_exp.endpoints.hearing import Hearer, Listening
 
 
 class Fallback:
@@ -32,16 +33,16 @@ class Fallback:
         """State by endpoint."""
         return {name: state for endpoint in self._endpoints for name, state in endpoint.breakers.items()}
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
-        """The first answer, or the first failure."""
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
+        """The first answer, or the first failure; or that of an endpoint which broke off what was heard already."""
         first: Answer | None = None
-        spent_ms, bills = 0.0, []
+        spent_ms, bills, listening = 0.0, [], Listening(hearer)
         for endpoint in self._endpoints:
-            answer = await endpoint.chat(messages)
+            answer = await endpoint.chat(messages, listening.hearer)
             ttft = None if answer.ttft_ms is None else answer.ttft_ms + spent_ms
             spent_ms += answer.latency_ms
             bills.append(answer.billed)
-            if answer.error is None:
+            if answer.error is None or listening.begun:
                 return replace(answer, latency_ms=spent_ms, ttft_ms=ttft, billed=together(bills))
             first = first or answer
         if first is None:

@@ -20,6 +20,7 @@ from zantara_exp.answers import broken_off
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.hearing import Hearer, Pieces
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.usage import Billed
 
@@ -114,22 +115,22 @@ class HttpEndpoint(ABC):
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers=dict(headers),
-            timeout=httpx.Timeout(config.timeout_seconds),
+            timeout=httpx.Timeout(config.timeout_seconds, read=None),  # `chat` knows when it is too late
             follow_redirects=False,
             trust_env=elsewhere,
             transport=AiohttpTransport(config.concurrency, elsewhere),
         )
 
     @abstractmethod
-    async def _ask(self, messages: Sequence[Message]) -> Reply:
-        """Call the server. Raises EndpointError or httpx.HTTPError."""
+    async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
+        """Call the server; `pieces` takes what comes piece by piece. Raises EndpointError or httpx.HTTPError."""
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
-        """Answer the chat, or say why not, within the endpoint's timeout."""
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
+        """Answer the chat, or say why not, within the endpoint's timeout; a stream is handed out as it comes."""
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._config.timeout_seconds):
-                reply = await self._ask(messages)
+            async with asyncio.timeout(self._config.timeout_seconds) as deadline:
+                reply = await self._ask(messages, Pieces(self.model, hearer, deadline))
             if broken_off(reply.finish_reason):
                 raise EndpointError(Reason.CUT, f"finish_reason {reply.finish_reason}", seconds=reply.seconds)
             if not reply.text.strip():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
+from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields
 from zantara_exp.usage import Usage, completed, merged, usage_of
 
@@ -26,7 +26,7 @@ class OpenAICompatible(HttpEndpoint):
         )
         self._model_sent = model
 
-    async def _ask(self, messages: Sequence[Message]) -> Reply:
+    async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         body: dict[str, Any] = {
             "model": self._model_sent,
             "messages": without_control_tokens(messages),
@@ -42,11 +42,9 @@ class OpenAICompatible(HttpEndpoint):
             return _whole(await self._json(self.path, body))
         if self._config.kind != "local":  # `transformers serve` sends usage unasked and refuses the option
             body["stream_options"] = {"include_usage": True}
-        return await self._streamed(messages, body)
+        return await self._streamed(messages, body, pieces)
 
-    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any]) -> Reply:
-        pieces: list[str] = []
-        first_token_at: float | None = None
+    async def _streamed(self, messages: Sequence[Message], body: dict[str, Any], pieces: Pieces) -> Reply:
         finish: str | None = None
         usage: dict[str, Any] = {}
         async for event in self._events(self.path, body):
@@ -54,16 +52,13 @@ class OpenAICompatible(HttpEndpoint):
             usage = merged(usage, record(event, "usage"))
             for choice in parts(event, "choices"):
                 piece = record(choice, "delta").get("content")
-                if isinstance(piece, str) and piece:
-                    first_token_at = first_token_at or time.perf_counter()
-                    pieces.append(piece)
+                await pieces.add(piece if isinstance(piece, str) else "")
                 finish = choice.get("finish_reason") or finish
         if finish is None:
             # The only mark of a whole stream: not every server sends [DONE].
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        text = "".join(pieces)
-        counted = completed(usage_of(usage), (message["content"] for message in messages), text)
-        return _reply(text, counted, finish, first_token_at)
+        counted = completed(usage_of(usage), (message["content"] for message in messages), pieces.text)
+        return _reply(pieces.text, counted, finish, pieces.first_at)
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from zantara_exp.billing import SECONDS, bill, usd_per_hour
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
+from zantara_exp.endpoints.hearing import Hearer
 
 
 class Priced:
@@ -23,9 +24,9 @@ class Priced:
         self.model = endpoint.model
         self._endpoint, self._config, self._cost = endpoint, config, cost
 
-    async def chat(self, messages: Sequence[Message]) -> Answer:
+    async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
         """The endpoint's answer, with its cost."""
-        answer = await self._endpoint.chat(messages)
+        answer = await self._endpoint.chat(messages, hearer)
         charge = bill(
             self._config, self._cost, answer.model, answer.usage, answer.billed.seconds, clock.now().date(),
             answer.error is None,

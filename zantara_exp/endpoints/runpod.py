@@ -19,6 +19,7 @@ import httpx
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
+from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parsed, parts, record, set_fields
 from zantara_exp.usage import merged, usage_of
 
@@ -42,7 +43,7 @@ class RunPod(HttpEndpoint):
         super().__init__(config, address(base_url), model, {"authorization": f"Bearer {key}"} if key else {})
         self._cancelling: set[asyncio.Task[None]] = set()
 
-    async def _ask(self, messages: Sequence[Message]) -> Reply:
+    async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         sampling = set_fields(max_tokens=self._config.longest_answer or None, temperature=self._config.temperature)
         asked = {"messages": without_control_tokens(messages), "sampling_params": sampling}
         body = {"input": {**asked, **sampling}}

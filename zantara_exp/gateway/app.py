@@ -47,7 +47,7 @@ class Gateway:
         from zantara_exp.gateway.routing import Routing
         from zantara_exp.gateway.sight import Sight
 
-        self.metrics = Metrics()
+        self.metrics = Metrics(config.gateway.timeout_seconds)
         self.ready = False
         self._token = token = _token(config.gateway)
         # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.

@@ -19,6 +19,7 @@ from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.build import build, option, serving
 from zantara_exp.endpoints.fallback import Fallback
+from zantara_exp.endpoints.hearing import Hearer, Listening, Piece
 from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
@@ -62,16 +63,20 @@ class Candidate:
         """The state of the first endpoint's breaker."""
         return "closed" if self._endpoint is None else self._endpoint.breaker.state.value
 
-    async def answer(self, messages: Sequence[Message], patience_seconds: float | None) -> Answer:
-        """Its answer or its failure, within `gateway.candidate_seconds` or the caller's patience, if that is less."""
+    async def answer(self, messages: Sequence[Message], patience_seconds: float | None, listening: Listening) -> Answer:
+        """Its answer or its failure, within `gateway.candidate_seconds` or the caller's patience, if that is less.
+
+        An answer that is heard as it comes has to begin by then, and to be whole within the endpoint's own limit.
+        """
         began = time.perf_counter()
         seconds = self._config.gateway.candidate_seconds + _GRACE_SECONDS
+        seconds = seconds if patience_seconds is None else min(seconds, patience_seconds)
         try:
-            async with asyncio.timeout(seconds if patience_seconds is None else min(seconds, patience_seconds)):
+            async with asyncio.timeout(seconds) as deadline:
                 async with self._slots:
                     if self._endpoint is None:
                         return self._failed(Reason.REFUSED, began)
-                    answer = await self._endpoint.chat(messages)
+                    answer = await self._endpoint.chat(messages, _without(deadline, listening.hearer))
         except TimeoutError:
             return self._failed(Reason.TIMEOUT, began)
         except Exception as error:  # whatever it is, the primary can still answer
@@ -79,9 +84,9 @@ class Candidate:
             return self._failed(Reason.OTHER, began)
         return replace(answer, latency_ms=_milliseconds(began))
 
-    def left(self, began: float) -> Answer | None:
+    def left(self, began: float, silent_seconds: float) -> Answer | None:
         """Its failure, where a client hung up while it was asked and it was late by then; None where it was not."""
-        late = _milliseconds(began) >= self._config.gateway.late_seconds * 1000
+        late = silent_seconds >= self._config.gateway.late_seconds
         return self._failed(Reason.TIMEOUT, began) if late else None
 
     def _failed(self, reason: Reason, began: float) -> Answer:
@@ -120,6 +125,18 @@ def _guarded(
 ) -> Guarded:
     quick = replace(config, timeout_seconds=min(config.timeout_seconds, seconds))
     return Guarded(build(quick, server, shown_as, cost), Breaker(config.breaker), late)
+
+
+def _without(deadline: asyncio.Timeout, hearer: Hearer | None) -> Hearer | None:
+    """The hearer of an answer for which the deadline falls once it has begun."""
+    if hearer is None:
+        return None
+
+    async def take(piece: Piece) -> None:
+        deadline.reschedule(None)
+        await hearer.take(piece)
+
+    return hearer._replace(take=take)
 
 
 def _milliseconds(began: float) -> float:

@@ -16,6 +16,7 @@ from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.dialects import Dialect
+    from zantara_exp.gateway.first_text import FirstText
     from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
 
@@ -77,13 +78,16 @@ class Exchange:
     """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None
     """When the first byte of an answer's body was sent on."""
+    first_text: FirstText | None = None
+    """What looks for the first text of the primary's stream; None where there is none to come."""
     first_token_ms: float | None = None
-    """From asking the primary to the first text in its stream, where the answer is read along."""
+    """From asking the primary to the first text in its stream."""
     status: int = 0
     bytes_out: int = 0
     streamed: bool = False
     coding: str = ""
     finished: bool = False
+    """Whether it was ended towards the client."""
     ended: float = 0.0
     """When the answer, or the attempt at one, was over."""
     chat: ChatRequest | None = None
@@ -101,6 +105,11 @@ class Exchange:
     def dialect(self) -> Dialect | None:
         """The API it speaks; None where it asks no chat."""
         return None if self.route is None else self.route.dialect
+
+    @property
+    def broken(self) -> bool:
+        """Whether the candidate broke off an answer of which the user had seen some."""
+        return self.turn is not None and self.turn.broken
 
     @property
     def waited_since(self) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from zantara_exp.config.gateway import Gateway
+from zantara_exp.config.gateway import LIVE, Gateway
 from zantara_exp.connections import Connections, certificates
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.bodies import Body, at_once, next_event, rest_of
@@ -33,7 +33,9 @@ from zantara_exp.gateway.exchange import (
     refuse,
     request_headers,
 )
+from zantara_exp.gateway.first_text import FirstText
 from zantara_exp.gateway.metrics import Metrics
+from zantara_exp.gateway.reply import Reply
 from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
@@ -117,7 +119,7 @@ class Forwarder:
                 return
             self._sight.request(exchange, scope["method"], body)
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
-            if not await self._answered_by_candidate(exchange, send):
+            if not await self._answered_by_candidate(exchange, scope, send):
                 await self._forward(exchange, exchange.route, scope, body, send)
         except Refused as refused:
             await refuse(exchange, refused, send)
@@ -151,22 +153,14 @@ class Forwarder:
             more = event.get("more_body", False)
         return b"".join(chunks), more
 
-    async def _answered_by_candidate(self, exchange: Exchange, send: Send) -> bool:
+    async def _answered_by_candidate(self, exchange: Exchange, scope: Event, send: Send) -> bool:
         """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
         turn, dialect = exchange.turn, exchange.dialect
         if turn is None or dialect is None or turn.arm != CANDIDATE:
             return False
-        answer = await self._routing.ask(exchange, turn)
-        if answer is None:
-            return False
-        body = dialect.written(turn.chat, answer)
-        exchange.status, exchange.streamed = 200, turn.chat.stream
-        headers = dialect.headers(turn.chat, body)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        exchange.first_byte_at = time.perf_counter()
-        exchange.bytes_out, exchange.finished = len(body), True
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-        return True
+        reply = Reply(exchange, turn, dialect, send)
+        live = self._config.stream == LIVE and turn.chat.stream and scope["http_version"] != "1.0"
+        return await reply.end(await self._routing.ask(exchange, turn, reply.take if live else None))
 
     async def _forward(self, exchange: Exchange, route: Route, scope: Event, body: Body, send: Send) -> None:
         assert self._connections is not None  # noqa: S101  opened at start-up
@@ -189,6 +183,8 @@ class Forwarder:
             exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
             exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
+            if exchange.streamed and exchange.dialect is not None:
+                exchange.first_text = FirstText(exchange.dialect, exchange.coding)
             passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
             head_seconds = time.perf_counter() - answered
@@ -227,6 +223,8 @@ class Forwarder:
         exchange.ended = time.perf_counter()
         took_ms = (exchange.ended - exchange.began) * 1000
         self._metrics.in_flight -= 1
+        if exchange.asked and exchange.status != CLIENT_GONE:
+            self._metrics.primary.observe(exchange.ended - exchange.asked)
         known = "other" if exchange.dialect is None else exchange.dialect.path
         self._metrics.requests[known, exchange.status] += 1
         if exchange.refused:
@@ -238,7 +236,7 @@ class Forwarder:
                 "status": exchange.status, "ms": round(took_ms, 2),
                 "bytes_out": exchange.bytes_out, "streamed": exchange.streamed,
                 "sampled": exchange.chat is not None, "arm": exchange.turn and exchange.turn.arm,
-                "primary_asked": exchange.asked > 0, "whole": exchange.finished,
+                "primary_asked": exchange.asked > 0, "whole": exchange.finished and not exchange.broken,
                 **({"refused": exchange.refused, "at": _begins(exchange.path)} if exchange.refused else {}),
             }
         )  # fmt: skip

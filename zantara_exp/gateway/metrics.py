@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from zantara_exp import clock
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
-from zantara_exp.gateway.dialects import DIALECTS
+from zantara_exp.gateway.dialects import CUT, DIALECTS
 from zantara_exp.gateway.routes import NOWHERE
 from zantara_exp.movable import REASONS, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from zantara_exp.shadow.mirror import ShadowMirror
     from zantara_exp.shadow.stats import Stats
 
-_BUCKETS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+_OF_MODELS = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300)
+"""Seconds; close together where the limits of gates, guardrails and `gateway.candidate_seconds` are."""
+_OF_OURS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 5, 10, 60)
 
 # What is known before it happens stands at zero from the start: Prometheus' `increase` does not see the event that a
 # series begins with. What only the primary knows, such as a rare status, begins when it comes.
@@ -45,7 +47,8 @@ _DROPPED = (
 _ERRORS = ("", "cut", "overloaded", "rate_limited", "refused", "server_error", "timeout", CLIENT_GONE)
 _SERVED = (
     *product((PRIMARY,), (PRIMARY,), ("",), _ERRORS),
-    *product((CANDIDATE,), (CANDIDATE,), ("",), ("", CLIENT_GONE)),
+    *product((CANDIDATE,), (CANDIDATE,), ("",), ("", CUT, CLIENT_GONE)),
+    *product((CANDIDATE,), (CANDIDATE,), Reason, (CUT, CLIENT_GONE)),  # broken off
     *product((CANDIDATE,), (PRIMARY,), Reason, _ERRORS),
 )
 
@@ -53,7 +56,8 @@ _SERVED = (
 class Metrics:
     """Of one gateway process. Plain counts: those of the library, with labels, would cost a request thrice as much."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_seconds: float) -> None:
+        """`timeout_seconds`: the longest that a primary may take; what is slower than that is not told apart."""
         self.requests: Counter[tuple[str, int]] = Counter()
         """By path and status; 499 is a client that went away."""
         self.observed = 0
@@ -67,9 +71,22 @@ class Metrics:
         self.served: Counter[tuple[str, str, str, str]] = Counter()
         """Requests in an arm of the rollout: arm, who answered, the candidate's failure, the user's error."""
         self.in_flight = 0
-        self.added = _seconds("zantara_gateway_added_seconds", "Time until the first byte, less the primary's.")
-        self.candidate = _seconds("zantara_rollout_candidate_seconds", "The candidate's time, asked for users.")
+        what = "Time until the first byte, less the primary's."
+        self.added = _seconds("zantara_gateway_added_seconds", what, _OF_OURS, timeout_seconds)
+        what = "The primary's time until its answer was over."
+        self.primary = _seconds("zantara_gateway_primary_seconds", what, _OF_MODELS, timeout_seconds)
+        """Answers and failures, but for clients that did not wait."""
+        what = "The candidate's time, asked for users."
+        self.candidate = _seconds("zantara_rollout_candidate_seconds", what, _OF_MODELS, timeout_seconds)
         """Answers and failures."""
+        what = "Time of a model until the first text of its stream; thoughts are none."
+        self._first = _seconds("zantara_gateway_first_token_seconds", what, _OF_MODELS, timeout_seconds, "answered_by")
+        self.first_token = {each: self._first.labels(each) for each in (PRIMARY, CANDIDATE)}
+
+    def times(self) -> Iterator[Metric]:
+        """The histograms."""
+        for each in (self.added, self.primary, self.candidate, self._first):
+            yield from each.collect()
 
     def seen(self, mirror: Stats) -> Seen:
         """What came, and why it is not in the mirror's sample."""
@@ -102,7 +119,7 @@ class Page:
         what = "Requests by path and status; 499: client gone."
         yield _counts("zantara_gateway_requests", what, ("path", "status"), _REQUESTS, own.requests)
         yield GaugeMetricFamily("zantara_gateway_in_flight", "Requests under way.", own.in_flight)
-        yield from own.added.collect()
+        yield from own.times()
         what = "Requests that no sample can hold, and attempts that others followed, by reason."
         yield _by_reason("zantara_gateway_unmirrored", what, _UNMIRRORED, own.unmirrored)
 
@@ -119,7 +136,6 @@ class Page:
         yield _counts("zantara_rollout_served", what, labels, _SERVED, own.served)
         what = "Requests that stay with the primary, in no arm."
         yield _by_reason("zantara_rollout_unrouted", what, REASONS, own.unrouted)
-        yield from own.candidate.collect()
         yield _breaker("zantara_rollout_breaker", rollout.breaker)
         what = "Lines of the served log that were lost."
         yield CounterMetricFamily("zantara_rollout_lost_lines", what, rollout.lost_lines)
@@ -143,8 +159,10 @@ class Page:
         yield _breaker("zantara_mirror_breaker", stats.breaker)
 
 
-def _seconds(name: str, what: str) -> Histogram:
-    return Histogram(name, what, buckets=_BUCKETS, registry=None)
+def _seconds(name: str, what: str, buckets: tuple[float, ...], longest: float, *labels: str) -> Histogram:
+    """Of times up to the longest there may be."""
+    shorter = [each for each in buckets if each < longest]
+    return Histogram(name, what, labels, buckets=[*shorter, longest], registry=None)
 
 
 def _counts(

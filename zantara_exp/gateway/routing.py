@@ -19,8 +19,9 @@ from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.endpoints.hearing import Hearer, Listening, Take
 from zantara_exp.gateway.candidate import Candidate
-from zantara_exp.gateway.dialects import Chat, Said
+from zantara_exp.gateway.dialects import CUT, Chat, Said
 from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
@@ -52,6 +53,13 @@ class Turn:
     share: float
     answer: Answer | None = None
     """The candidate's, or its failure; None until it was asked."""
+    begun: bool = False
+    """Whether the user has seen some of the candidate's answer."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the candidate broke off an answer of which the user had seen some."""
+        return self.begun and self.answer is not None and self.answer.error is not None
 
 
 class Routing:
@@ -132,34 +140,40 @@ class Routing:
         arm = CANDIDATE if self._router.decide(hashed, category, language).candidate else PRIMARY
         return Turn(arm, chat, clock.now(), hashed, category, language, share)
 
-    async def ask(self, exchange: Exchange, turn: Turn) -> Answer | None:
-        """The candidate's answer; None where it has none in time, and the primary is to be asked."""
+    async def ask(self, exchange: Exchange, turn: Turn, take: Take | None = None) -> Answer:
+        """The candidate's answer, or its failure; `take` gets a stream as it comes."""
         chat = turn.chat
         system = chat.system or self._config.dataset.system_prompt
         messages: list[Message] = [{"role": "system", "content": system}]
         messages += [{"role": each["role"], "content": each["content"]} for each in chat.history]
         messages.append({"role": "user", "content": chat.message})
-        began = time.perf_counter()
+        hearer = None if take is None else Hearer(take, self._config.endpoint.timeout_seconds)
+        began, listening = time.perf_counter(), Listening(hearer)
         try:
-            turn.answer = await self._candidate.answer(messages, exchange.patience())
+            turn.answer = await self._candidate.answer(messages, exchange.patience(), listening)
         except asyncio.CancelledError:
             if exchange.status == CLIENT_GONE_STATUS:
-                turn.answer = self._candidate.left(began)
+                turn.answer = self._candidate.left(began, listening.silent_seconds)
             raise
-        return turn.answer if turn.answer.error is None else None
+        return turn.answer
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
         """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
         since, first = exchange.waited_since, exchange.first_byte_at
         own = turn.answer if turn.arm == CANDIDATE else None
-        answered_by = CANDIDATE if own is not None and own.error is None else PRIMARY
+        answered_by = CANDIDATE if turn.begun else PRIMARY
         failure = None if own is None or own.error is None else own.error.value
         if exchange.status == CLIENT_GONE_STATUS:
             error = CLIENT_GONE
-            answered_by = PRIMARY if exchange.asked or turn.arm == PRIMARY or failure else CANDIDATE
+            if turn.arm == CANDIDATE and not exchange.asked and not failure:  # he left before anybody could answer
+                answered_by = CANDIDATE
+        elif turn.begun and (failure or not exchange.finished):
+            error = CUT
         self._metrics.served[turn.arm, answered_by, failure or "", error or ""] += 1
         if own is not None:
             self._metrics.candidate.observe(own.latency_ms / 1000)
+            if own.ttft_ms is not None:
+                self._metrics.first_token[CANDIDATE].observe(own.ttft_ms / 1000)
         answer = own if answered_by == CANDIDATE else said
         line = Served(
             timestamp=turn.at,
@@ -187,10 +201,10 @@ class Routing:
     def _usd(self, turn: Turn, own: Answer | None, said: Said | None) -> float | None:
         """What both calls took, where both are known; a failure that is billed nothing took nothing."""
         candidate = 0.0 if own is None else own.billed.usd
-        if own is not None and own.error is not None:
+        if own is not None and own.error is not None and not turn.broken:
             candidate = candidate or 0.0
         if said is None:
-            return candidate if own is not None and own.error is None else None
+            return candidate if own is not None and turn.begun else None
         charge = charge_by_tokens(said.model, said.usage, self._config.cost, turn.at.date())
         return None if charge is None or candidate is None else candidate + (charge.usd or 0.0)
 

@@ -14,7 +14,7 @@ from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.movable import CLIENT_GONE as GONE
-from zantara_exp.rollout.served import CANDIDATE
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.usage import Usage, completed
 
@@ -80,12 +80,13 @@ class Sight:
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
-        """Keep a piece of an answer that is read along."""
+        """Look for the first text, and keep a piece of an answer that is read along."""
+        if exchange.first_text is not None and exchange.first_text.comes_with(chunk):
+            exchange.first_text = None
+            exchange.first_token_ms = (came - exchange.asked) * 1000
+            self._metrics.first_token[PRIMARY].observe(came - exchange.asked)
         if exchange.answer is None:
             return
-        awaited = exchange.dialect if exchange.streamed and exchange.first_token_ms is None else None
-        if awaited is not None and awaited.begins_text(chunk):
-            exchange.first_token_ms = (came - exchange.asked) * 1000
         exchange.answer += chunk
         if len(exchange.answer) > self._config.mirrored_bytes:
             exchange.answer = None

@@ -20,6 +20,7 @@ from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gateway.app import Gateway
+from zantara_exp.gateway.dialects import CUT
 from zantara_exp.hints import command
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.shadow.identity import only_here
@@ -64,11 +65,13 @@ def _of_rollout(gateway: Gateway) -> dict[str, str]:
     stays = {"stayed with the primary": unrouted} if unrouted else {}
     by: Counter[tuple[str, str]] = Counter()
     for (arm, answered_by, _, error), amount in gateway.metrics.served.items():
-        by[arm, CLIENT_GONE if error == CLIENT_GONE else answered_by] += amount
+        broken_off = answered_by == CANDIDATE and error == CUT
+        by[arm, error if error == CLIENT_GONE or broken_off else answered_by] += amount
     if not by:
         return stays
     lost = f"; {gateway.routing.lost_lines} lines of the served log lost" if gateway.routing.lost_lines else ""
     moved = f"{by[CANDIDATE, CANDIDATE]} answered by the candidate, {by[CANDIDATE, PRIMARY]} fell back to the primary"
+    moved += f", {by[CANDIDATE, CUT]} broken off by it" if by[CANDIDATE, CUT] else ""
     moved += f", {by[CANDIDATE, CLIENT_GONE]} hung up" if by[CANDIDATE, CLIENT_GONE] else ""
     return {"moved users": moved + lost, "control": f"{by[PRIMARY, PRIMARY]} answered by the primary", **stays}
 

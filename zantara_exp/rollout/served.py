@@ -52,9 +52,9 @@ class Served:
     answered_by: str
     """In the candidate's arm, `primary` is a fallback."""
     candidate_error: str | None
-    """Why the candidate did not answer, as in the comparison log; None where it did, and in the control."""
+    """Why the candidate did not answer, or not to the end, as in the comparison log; None: it did, or the control."""
     error: str | None
-    """Why the user got no answer at all; None where he got one."""
+    """Why the user got no answer, or half of one (`cut`); None where he got one."""
     latency_ms: float
     """What the user waited until the answer was whole, or failed; with the candidate's time where that fell back."""
     ttft_ms: float | None

@@ -5,10 +5,12 @@ from zantara_exp.gateway.dialects.bedrock import BedrockStream
 from zantara_exp.gateway.dialects.completions import Completions
 from zantara_exp.gateway.dialects.messages import Messages
 from zantara_exp.gateway.dialects.responses import Responses
+from zantara_exp.gateway.dialects.stream import Stream
 
 MESSAGES, COMPLETIONS, RESPONSES, BEDROCK_STREAM = Messages(), Completions(), Responses(), BedrockStream()
 DIALECTS: tuple[Dialect, ...] = (MESSAGES, COMPLETIONS, RESPONSES, BEDROCK_STREAM)
 
 __all__ = [
     "BEDROCK_STREAM", "COMPLETIONS", "CUT", "DIALECTS", "MESSAGES", "RESPONSES", "Chat", "Dialect", "NotText", "Said",
+    "Stream",
 ]  # fmt: skip

@@ -1,8 +1,5 @@
 """What a dialect is: one API, whose requests and answers a gateway reads, and in whose shape it answers a moved user.
 
-A stream is written once the answer is whole: half an answer could not be taken back, and the primary could no longer
-answer in the candidate's place.
-
 A subclass says where in its API things lie; reading whatever bytes come, without raising, is written once, here.
 Nothing here changes a byte of what passes. A chat that is not text alone (images, results of tools) is read as far as
 its options: no candidate could be shown the same.
@@ -21,6 +18,7 @@ import orjson
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, text_of
+from zantara_exp.gateway.dialects.stream import Stream
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, UNREADABLE, Asked
 from zantara_exp.usage import Usage
 
@@ -120,15 +118,22 @@ class Dialect(ABC):
 
     def written(self, chat: Chat, answer: Answer) -> bytes:
         """The candidate's answer as this API gives it. What the candidate did not count is 0: clients read numbers."""
-        return b"".join(self._pieces(chat, answer)) if chat.stream else orjson.dumps(self._body(chat, answer))
+        if not chat.stream:
+            return orjson.dumps(self._body(chat, answer))
+        stream = self.stream(chat)
+        return stream.start(answer.model, answer.usage) + stream.piece(answer.text) + stream.end(answer)
 
-    def headers(self, chat: Chat, body: bytes) -> list[tuple[bytes, bytes]]:
-        """Those of the candidate's answer, with an id where the API has it."""
+    @abstractmethod
+    def stream(self, chat: Chat) -> Stream:
+        """What writes the candidate's answer to a chat as a stream."""
+
+    def headers(self, chat: Chat, length: int | None) -> list[tuple[bytes, bytes]]:
+        """Those of the candidate's answer, with an id where the API has it; its length, where it is known."""
         text = b"; charset=utf-8" if self.stream_type.startswith(b"text/") else b""
         kind = self.stream_type + text if chat.stream else b"application/json"
         return [
             (b"content-type", kind),
-            (b"content-length", str(len(body)).encode()),
+            *([] if length is None else [(b"content-length", str(length).encode())]),
             (self.id_header, b"req_" + uuid4().hex[:24].encode()),
             (ANSWERED_BY, b"candidate"),
         ]
@@ -169,10 +174,6 @@ class Dialect(ABC):
     def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
         """The candidate's answer, whole."""
 
-    @abstractmethod
-    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
-        """The candidate's answer as a stream's events."""
-
 
 def json_object(body: bytes) -> dict[str, Any]:
     """A JSON object. Raises NotText."""
@@ -209,8 +210,3 @@ def plain(content: object) -> str:
 def name(found: object) -> str | None:
     """A name, where there is one."""
     return found if isinstance(found, str) and found else None
-
-
-def named_event(event: Mapping[str, Any]) -> bytes:
-    """One event of a stream whose events have names."""
-    return b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), orjson.dumps(event))

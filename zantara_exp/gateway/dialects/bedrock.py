@@ -16,15 +16,20 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.endpoints.base import Answer
 from zantara_exp.gateway.dialects.base import CUT, Chat, NotText, json_object
-from zantara_exp.gateway.dialects.messages import Messages
+from zantara_exp.gateway.dialects.messages import Messages, MessagesStream
+from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
 from zantara_exp.movable import UNREADABLE
 
 _PRELUDE, _CRC = struct.Struct(">II"), struct.Struct(">I")
 _AROUND = 16
 """Bytes of a frame beside its headers and its payload."""
-_HEADERS = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+_EVENT = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+_EXCEPTION = {
+    ":exception-type": "modelStreamErrorException",
+    ":content-type": "application/json",
+    ":message-type": "exception",
+}
 _STRING = 7
 _PAYLOAD = re.compile(rb'"bytes":\s*"([A-Za-z0-9+/=]*)"')
 
@@ -50,9 +55,19 @@ class BedrockStream(Messages):
                 raise NotText(CUT)
             yield json_object(_decoded(event["bytes"].encode()))
 
-    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
-        for event in self._events(chat, answer):
-            yield _frame(orjson.dumps({"bytes": base64.b64encode(orjson.dumps(event)).decode()}))
+    def stream(self, chat: Chat) -> Stream:
+        """What writes the candidate's answer to a chat as a stream."""
+        return _InFrames(chat)
+
+
+class _InFrames(MessagesStream):
+    def _framed(self, events: Iterator[Mapping[str, Any]]) -> bytes:
+        inside = [base64.b64encode(orjson.dumps(event)).decode() for event in events]
+        return b"".join(_frame(_EVENT, {"bytes": each}) for each in inside)
+
+    def broken(self) -> bytes:
+        """The end of an answer that broke off: an exception in the place of an event."""
+        return _frame(_EXCEPTION, {"message": BROKEN_OFF, "originalStatusCode": 500})
 
 
 def _frames(body: bytes) -> Iterator[bytes]:
@@ -70,10 +85,11 @@ def _frames(body: bytes) -> Iterator[bytes]:
         at += length
 
 
-def _frame(payload: bytes) -> bytes:
+def _frame(named: Mapping[str, str], content: Mapping[str, Any]) -> bytes:
+    payload = orjson.dumps(content)
     headers = b"".join(
         bytes([len(name)]) + name.encode() + bytes([_STRING]) + struct.pack(">H", len(value)) + value.encode()
-        for name, value in _HEADERS.items()
+        for name, value in named.items()
     )
     prelude = _PRELUDE.pack(_AROUND + len(headers) + len(payload), len(headers))
     head = prelude + _CRC.pack(zlib.crc32(prelude)) + headers + payload

@@ -12,9 +12,20 @@ import orjson
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record
-from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
+from zantara_exp.gateway.dialects.base import (
+    CUT,
+    REFUSAL,
+    Chat,
+    Dialect,
+    NotText,
+    Said,
+    Spoken,
+    name,
+    plain,
+)
+from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
 from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE
-from zantara_exp.usage import merged, usage_of
+from zantara_exp.usage import Usage, merged, usage_of
 
 
 class Completions(Dialect):
@@ -22,7 +33,7 @@ class Completions(Dialect):
 
     path = "/v1/chat/completions"
     chat_fields = ("messages",)
-    first_text = re.compile(rb'"content":\s*"(?!")')
+    first_text = re.compile(rb'"content":\s*"[^"]')
     id_header = b"x-request-id"
 
     def _spoken(self, asked: dict[str, Any]) -> Spoken:
@@ -66,12 +77,41 @@ class Completions(Dialect):
     def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
         message = {"role": "assistant", "content": answer.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
-        return {**_head(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}
+        return {**_head(answer.model, "chat.completion"), "choices": [choice], "usage": _usage(answer)}
 
-    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
-        for chunk in _chunks(answer, bool(record(chat.options, "stream_options").get("include_usage"))):
-            yield b"data: %b\n\n" % orjson.dumps(chunk)
-        yield b"data: [DONE]\n\n"
+    def stream(self, chat: Chat) -> Stream:
+        """What writes the candidate's answer to a chat as a stream."""
+        return _Chunks(chat)
+
+
+class _Chunks(Stream):
+    def _start(self, model: str, usage: Usage) -> Iterator[Mapping[str, Any]]:
+        self._head = _head(model, "chat.completion.chunk")
+        self._counts = bool(record(self._chat.options, "stream_options").get("include_usage"))
+        if self._counts:
+            self._head["usage"] = None
+        yield self._chunk({"role": "assistant", "content": ""})
+
+    def _piece(self, text: str) -> Iterator[Mapping[str, Any]]:
+        yield self._chunk({"content": text})
+
+    def _end(self, answer: Answer) -> Iterator[Mapping[str, Any]]:
+        yield self._chunk({}, _finish(answer))
+        if self._counts:
+            yield {**self._head, "choices": [], "usage": _usage(answer)}
+
+    def _broken(self) -> Iterator[Mapping[str, Any]]:
+        yield {"error": {"message": BROKEN_OFF, "type": "server_error", "param": None, "code": None}}
+
+    def end(self, answer: Answer) -> bytes:
+        """What comes after the last piece."""
+        return super().end(answer) + b"data: [DONE]\n\n"
+
+    def _framed(self, events: Iterator[Mapping[str, Any]]) -> bytes:
+        return b"".join(b"data: %b\n\n" % orjson.dumps(event) for event in events)
+
+    def _chunk(self, delta: Mapping[str, str], finish: str | None = None) -> Mapping[str, Any]:
+        return {**self._head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
 
 def openai_user(asked: Mapping[str, Any]) -> str | None:
@@ -103,21 +143,8 @@ def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
         return "", NOT_TEXT
 
 
-def _chunks(answer: Answer, usage: bool) -> Iterator[Mapping[str, Any]]:
-    head = _head(answer, "chat.completion.chunk")
-    if usage:
-        head["usage"] = None
-    deltas: list[tuple[dict[str, str], str | None]] = [
-        ({"role": "assistant", "content": ""}, None), ({"content": answer.text}, None), ({}, _finish(answer)),
-    ]  # fmt: skip
-    for delta, finish in deltas:
-        yield {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
-    if usage:
-        yield {**head, "choices": [], "usage": _usage(answer)}
-
-
-def _head(answer: Answer, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": answer.model}
+def _head(model: str, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
-from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said, Spoken, name, named_event, plain
+from zantara_exp.gateway.dialects.base import (
+    CUT,
+    Chat,
+    Dialect,
+    NotText,
+    Said,
+    Spoken,
+    name,
+    plain,
+)
+from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
 from zantara_exp.movable import TOOL_USE
-from zantara_exp.usage import merged, usage_of
+from zantara_exp.usage import Usage, merged, usage_of
 
 
 class Messages(Dialect):
@@ -63,27 +74,50 @@ class Messages(Dialect):
         return Said("".join(pieces), name(message.get("model")), usage_of(usage), name(stop), made)
 
     def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
-        return {
-            "id": f"msg_{uuid4().hex[:24]}",
-            "type": "message",
-            "role": "assistant",
-            "model": answer.model,
-            "content": [{"type": "text", "text": answer.text}],
-            "stop_reason": "max_tokens" if answer.finish_reason == "length" else "end_turn",
-            "stop_sequence": None,
-            "usage": {"input_tokens": answer.usage.read or 0, "output_tokens": answer.usage.output or 0},
-        }
+        message = _message(answer.model, answer.usage)
+        return {**message, **_stop(answer), "content": [{"type": "text", "text": answer.text}]}
 
-    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
-        return map(named_event, self._events(chat, answer))
+    def stream(self, chat: Chat) -> Stream:
+        """What writes the candidate's answer to a chat as a stream."""
+        return MessagesStream(chat)
 
-    def _events(self, chat: Chat, answer: Answer) -> Iterator[Mapping[str, Any]]:
-        whole = self._body(chat, answer)
-        usage = {**whole["usage"], "output_tokens": 0}
-        yield {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None, "usage": usage}}
+
+class MessagesStream(Stream):
+    """A message of one block."""
+
+    def _start(self, model: str, usage: Usage) -> Iterator[Mapping[str, Any]]:
+        message = _message(model, replace(usage, output=0))
+        yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
         yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": answer.text}}
+
+    def _piece(self, text: str) -> Iterator[Mapping[str, Any]]:
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+
+    def _end(self, answer: Answer) -> Iterator[Mapping[str, Any]]:
         yield {"type": "content_block_stop", "index": 0}
-        stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-        yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": whole["usage"]["output_tokens"]}}
+        stop = {**_stop(answer), "stop_sequence": None}
+        yield {"type": "message_delta", "delta": stop, "usage": _usage(answer.usage)}
         yield {"type": "message_stop"}
+
+    def _broken(self) -> Iterator[Mapping[str, Any]]:
+        yield {"type": "error", "error": {"type": "api_error", "message": BROKEN_OFF}}
+
+
+def _message(model: str, usage: Usage) -> dict[str, Any]:
+    """All of a message but what it says and how it ended."""
+    return {
+        "id": f"msg_{uuid4().hex[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "stop_sequence": None,
+        "usage": _usage(usage),
+    }
+
+
+def _stop(answer: Answer) -> dict[str, str]:
+    return {"stop_reason": "max_tokens" if answer.finish_reason == "length" else "end_turn"}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {"input_tokens": usage.read or 0, "output_tokens": usage.output or 0}

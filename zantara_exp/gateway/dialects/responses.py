@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -24,12 +25,12 @@ from zantara_exp.gateway.dialects.base import (
     Said,
     Spoken,
     name,
-    named_event,
     plain,
 )
 from zantara_exp.gateway.dialects.completions import openai_user, split_system
+from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream, named_event
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
-from zantara_exp.usage import usage_of
+from zantara_exp.usage import Usage, usage_of
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Fields that name a part of the chat which lies with the provider."""
@@ -83,44 +84,79 @@ class Responses(Dialect):
         raise NotText(CUT)
 
     def _body(self, chat: Chat, answer: Answer) -> dict[str, Any]:
-        cut = answer.finish_reason == "length"
-        status = "incomplete" if cut else "completed"
-        return {
-            "id": f"resp_{uuid4().hex}",
-            "object": "response",
-            "created_at": int(time.time()),
-            "status": status,
-            "background": False,
-            "error": None,
-            "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-            "model": answer.model,
-            "output": [_message(answer.text, status)],
-            "previous_response_id": None,
-            "store": False,
-            **{field: chat.options.get(field) or value for field, value in _ECHOED.items()},
-            "usage": _usage(answer),
-        }
+        return _ended(_begun(chat, answer.model), answer, _message_id())
 
-    def _pieces(self, chat: Chat, answer: Answer) -> Iterator[bytes]:
-        for number, event in enumerate(self._events(chat, answer)):
-            yield named_event({**event, "sequence_number": number})
+    def stream(self, chat: Chat) -> Stream:
+        """What writes the candidate's answer to a chat as a stream."""
+        return _Events(chat)
 
-    def _events(self, chat: Chat, answer: Answer) -> Iterator[Mapping[str, Any]]:
-        whole = self._body(chat, answer)
-        item = whole["output"][0]
-        part, status = item["content"][0], whole["status"]
-        begun = {**whole, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
-        at: dict[str, Any] = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        opened = {**item, "status": "in_progress", "content": []}
-        yield {"type": "response.created", "response": begun}
-        yield {"type": "response.in_progress", "response": begun}
+
+class _Events(Stream):
+    """A response of one item, which has one part."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__(chat)
+        self._numbers = count()
+        self._item = _message_id()
+        self._at: dict[str, Any] = {"item_id": self._item, "output_index": 0, "content_index": 0}
+        self._response: dict[str, Any] = {}
+
+    def _framed(self, events: Iterator[Mapping[str, Any]]) -> bytes:
+        return b"".join(named_event({**event, "sequence_number": next(self._numbers)}) for event in events)
+
+    def _start(self, model: str, usage: Usage) -> Iterator[Mapping[str, Any]]:
+        self._response = _begun(self._chat, model)
+        opened = {**_message(self._item, "", "in_progress"), "content": []}
+        yield {"type": "response.created", "response": self._response}
+        yield {"type": "response.in_progress", "response": self._response}
         yield {"type": "response.output_item.added", "output_index": 0, "item": opened}
-        yield {"type": "response.content_part.added", **at, "part": {**part, "text": ""}}
-        yield {"type": "response.output_text.delta", **at, "delta": answer.text, "logprobs": []}
-        yield {"type": "response.output_text.done", **at, "text": answer.text, "logprobs": []}
-        yield {"type": "response.content_part.done", **at, "part": part}
-        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
-        yield {"type": f"response.{status}", "response": whole}
+        yield {"type": "response.content_part.added", **self._at, "part": _part("")}
+
+    def _piece(self, text: str) -> Iterator[Mapping[str, Any]]:
+        yield {"type": "response.output_text.delta", **self._at, "delta": text, "logprobs": []}
+
+    def _end(self, answer: Answer) -> Iterator[Mapping[str, Any]]:
+        whole = _ended(self._response, answer, self._item)
+        yield {"type": "response.output_text.done", **self._at, "text": answer.text, "logprobs": []}
+        yield {"type": "response.content_part.done", **self._at, "part": _part(answer.text)}
+        yield {"type": "response.output_item.done", "output_index": 0, "item": whole["output"][0]}
+        yield {"type": f"response.{whole['status']}", "response": whole}
+
+    def _broken(self) -> Iterator[Mapping[str, Any]]:
+        error = {"code": "server_error", "message": BROKEN_OFF}
+        yield {"type": "response.failed", "response": {**self._response, "status": "failed", "error": error}}
+
+
+def _begun(chat: Chat, model: str) -> dict[str, Any]:
+    """A response that has said nothing yet."""
+    return {
+        "id": f"resp_{uuid4().hex}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "in_progress",
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "model": model,
+        "output": [],
+        "previous_response_id": None,
+        "store": False,
+        **{field: chat.options.get(field) or value for field, value in _ECHOED.items()},
+        "usage": None,
+    }
+
+
+def _ended(begun: Mapping[str, Any], answer: Answer, item: str) -> dict[str, Any]:
+    """The same response with its answer."""
+    cut = answer.finish_reason == "length"
+    status = "incomplete" if cut else "completed"
+    return {
+        **begun,
+        "status": status,
+        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "output": [_message(item, answer.text, status)],
+        "usage": _usage(answer),
+    }
 
 
 def _turn(item: Mapping[str, Any]) -> dict[str, str]:
@@ -149,9 +185,16 @@ def _finish(said: Mapping[str, Any]) -> str:
     return _CUT_AT.get(str(record(said, "incomplete_details").get("reason")), "cancelled")
 
 
-def _message(text: str, status: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    return {"id": f"msg_{uuid4().hex}", "type": "message", "status": status, "role": "assistant", "content": [part]}
+def _message_id() -> str:
+    return f"msg_{uuid4().hex}"
+
+
+def _message(item: str, text: str, status: str) -> dict[str, Any]:
+    return {"id": item, "type": "message", "status": status, "role": "assistant", "content": [_part(text)]}
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def _usage(answer: Answer) -> dict[str, Any]:
