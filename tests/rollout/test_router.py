@@ -180,6 +180,7 @@ def test_a_rollback_is_seen_within_a_second(tmp_path: Path):
             replica.close()
 
 
+@pytest.mark.slow  # it depends on the machine; `scripts/bench rollout` measures it as well
 def test_a_decision_takes_microseconds(router):
     asked = router(Held(replace(RUN, percent=25.0)))
     best = []

@@ -264,7 +264,7 @@ SENTENCES = (
     ),
     # why a criterion is where it is
     (
-        r"([\d.]+ %) of the requests were lost, or not measured, more than the ([\d.]+ %) allowed",
+        r"([\d.]+ %) of the requests were lost, more than the ([\d.]+ %) allowed",
         "perso il {} delle richieste: più del {} ammesso",
     ),
     (r"(\d+) users in the last (\d+) days, (\d+) are needed", "{} utenti negli ultimi {} giorni, ne servono {}"),
