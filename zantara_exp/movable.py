@@ -95,11 +95,12 @@ class Movable:
 def _more_than_text(options: Mapping[str, Any]) -> str:
     """The first thing asked for that is no text, or no single one; what is null, empty or off asks for nothing."""
     for name, value in options.items():
-        if name in _PLAIN or not (value or (value == {} and name in _ASKED_EMPTY)):
+        empty = value == {} and name in _ASKED_EMPTY
+        if name in _PLAIN or not (value or empty):
             continue
         why, asks = _MORE.get(name, ("other_option", bool))
         off = why == "tools" and any(_is("none", options.get(choice)) for choice in ("tool_choice", "function_call"))
-        if (asks(value) or value == {}) and not off:
+        if (empty or asks(value)) and not off:
             return why
     return ""
 

@@ -26,7 +26,10 @@ from tests.gateway.support import gateway_at, series
 from tests.gateway.test_app import post
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
+from tests.shadow.waiting import wait_for
+from zantara_exp.endpoints.connections import certificates
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+from zantara_exp.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -159,6 +162,15 @@ def test_a_primary_is_trusted_by_a_certificate_of_the_company(tmp_path: Path) ->
             assert post(gate).status_code == 200
 
 
+@pytest.mark.parametrize(("content", "why"), [(None, "no such file"), ("nothing", "holds no certificate in pem")])
+def test_a_file_that_holds_no_certificate_is_named_at_the_start(tmp_path: Path, content: str | None, why: str) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match=f"gateway.ca_file=.*{why}"):
+        certificates(str(path))
+
+
 def test_a_client_of_http_1_0_gets_no_chunks() -> None:
     with primary_at(Primary()) as url, gateway_at(url, "http://127.0.0.1:1/v1") as (gate, _):
         body = json.dumps({"model": "m", "max_tokens": 9, "stream": True, "messages": []}).encode()
@@ -195,3 +207,21 @@ def test_a_body_too_large_to_hold_goes_on_unseen() -> None:
     assert [len(body) > 9_999 for body in primary.bodies] == [True, True]
     assert page["zantara_gateway_unmirrored_total", "too_large"] == 2
     assert page["zantara_mirror_observed_total",] == 0
+
+
+def test_a_client_that_goes_away_while_its_large_body_goes_on_is_no_failure_of_the_primary() -> None:
+    nobody = "http://127.0.0.1:1/v1"
+    with primary_at(Primary()) as url, gateway_at(url, nobody, "gateway.max_body_bytes=2000") as (gate, _):
+        host, port = gate.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 90000\r\n\r\n" + b" " * 40_000
+            )
+        wait_for(lambda: ended(gate))
+        assert ended(gate) == {"499": 1}
+
+
+def ended(gate: str) -> dict[str, float]:
+    """Requests that are over, by status."""
+    page = series(httpx.get(f"{gate}/metrics"))
+    return {key[-1]: count for key, count in page.items() if key[0] == "zantara_gateway_requests_total" and count}

@@ -13,7 +13,9 @@ from tests.shadow.examples import read_folder
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
+from zantara_exp.gateway import observed
 from zantara_exp.gateway.observed import UnobservableError, read_observed
+from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer
 from zantara_exp.shadow.record import Comparison
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -58,6 +60,11 @@ def test_all_that_the_library_takes_is_taken() -> None:
 def test_what_is_wrong_is_named(body: bytes, why: str) -> None:
     with pytest.raises(UnobservableError, match=why):
         read_observed(body)
+
+
+def test_no_field_of_the_library_is_forgotten() -> None:
+    assert set(observed._ASKED) == set(ChatRequest.__dataclass_fields__)
+    assert set(observed._ANSWERED) == set(PrimaryAnswer.__dataclass_fields__)
 
 
 def compared() -> list[Comparison]:

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.shadow.waiting import wait_for
 from zantara_exp.dataset import embedded
 from zantara_exp.io.database import LOG
-from zantara_exp.io.events import COMPARISONS, SERVED
+from zantara_exp.io.events import COMPARISONS
 from zantara_exp.io.spool import Spool
 from zantara_exp.io.table import Table
 from zantara_exp.rollout.postgres import PostgresStore
@@ -91,18 +91,6 @@ def test_two_writers_and_a_reader_share_the_log(tmp_path: Path) -> None:
         lines = [line for rows in table.of_day(day.day) for _, line in rows]
         assert len(set(lines)) == 40
         assert table.edit(lambda line: None if '"n":7}' in line else line, dry=False) == 1
-
-
-def test_a_table_of_an_earlier_version_is_brought_up_to_date(url: str) -> None:
-    with psycopg.connect(url.partition("?")[0], autocommit=True, prepare_threshold=None) as older:
-        older.execute("create table zantara_served (at timestamptz not null, line text not null)")
-        older.execute("insert into zantara_served values ('2025-10-20T23:30:00Z', 'first'), ('2025-10-21', 'then')")
-        with closing(Table(SERVED, "LOG_DATABASE_URL", LOG)) as table:
-            assert [(day.day, day.lines) for day in table.days()] == [("2025-10-20", 1), ("2025-10-21", 1)]
-            assert [line for rows in table.of_day("2025-10-20") for _, line in rows] == ["first"]
-        older.execute("insert into zantara_served (at, line) values (now(), 'of a gateway of that version')")
-    with closing(Table(SERVED, "LOG_DATABASE_URL", LOG)) as table:
-        assert sum(day.lines for day in table.days()) == 3
 
 
 def test_the_state_of_the_rollout_is_kept() -> None:

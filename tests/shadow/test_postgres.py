@@ -16,7 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.endpoints.servers import raw_server
-from tests.shadow.examples import START, comparison
+from tests.shadow.examples import START, comparison, read_folder
 from tests.shadow.recorded import Candidate, against, conversation, record
 from tests.shadow.test_mirror import observe, opened
 from tests.shadow.waiting import wait_for
@@ -138,7 +138,7 @@ def test_a_database_that_comes_back_gets_everything_once(
 
 _WRITER = """
 import sys, time
-from tests.shadow.examples import START, comparison
+from tests.shadow.examples import START, comparison, read_folder
 from tests.shadow.test_postgres import machine
 from zantara_exp.shadow.log import log_of
 log = log_of(machine(sys.argv[1], *sys.argv[2:]), "e1")
@@ -223,6 +223,7 @@ def test_copies_that_an_earlier_version_made_go(database: str) -> None:
     copies = [Path("reader/logs/shadow_comparison_2025-10-21.postgres.jsonl"), Path("reader/logs/postgres.json")]
     for copy in copies:
         copy.write_bytes(to_line(comparison(1)))
+    assert len(read_folder(Path("reader/logs"))) == 1  # whoever has gone back to files still has what he had
     assert rows_at("reader") == []
     assert not any(copy.exists() for copy in copies)
 

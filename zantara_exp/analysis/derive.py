@@ -9,6 +9,7 @@ A kill leaves the old files or the new ones.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from zantara_exp.analysis.texts import pairs_at
 from zantara_exp.config.schema import Config
 from zantara_exp.io.event_log import Part
 from zantara_exp.io.lines import QUARANTINE
-from zantara_exp.shadow.columns import Columns
+from zantara_exp.shadow.columns import Columns, no_rows
 from zantara_exp.shadow.reader import HashUser
 from zantara_exp.whole import unfinished, write_whole
 
@@ -72,6 +73,7 @@ def derive(
     with ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(lambda day: day.refresh(config, hash_user), days):
             pass
+    shutil.rmtree(state / "comparisons", ignore_errors=True)  # of earlier versions, which kept the texts twice
     known = {path for day in days for path in (day.facts, day.bad)}
     for stale in {*cache.glob("*.parquet"), *cache.glob("*.jsonl")} - known:
         stale.unlink(missing_ok=True)
@@ -159,11 +161,9 @@ class _Found:
         """All of them; a day without any has the columns as well."""
         import pyarrow as pa
 
-        from zantara_exp.shadow.columns import no_rows
-
-        empty = no_rows().append_column("part", pa.array([], pa.string()))
-        tables = self._tables or [derived(empty, self._speech).append_column("first", pa.array([], pa.bool_()))]
-        return pa.concat_tables(tables)
+        if not self._tables:
+            self.add("", [no_rows()])
+        return pa.concat_tables(self._tables)
 
 
 def _misplaced(table: Any, day: str) -> Any:
@@ -175,24 +175,22 @@ def _misplaced(table: Any, day: str) -> Any:
 
 def _again(facts: Mapping[str, Path], misplaced: Sequence[int]) -> list[str]:
     """Comparisons in another day's log that stand in their own as well, or in that of an earlier day."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    found: list[str] = []
-    seen: set[str] = set()
-    for day, count in zip(facts, misplaced, strict=True):
-        if not count:
-            continue
-        table = _misplaced(pq.read_table(facts[day], columns=["comparison_id", "day", "first", "part", "place"]), day)
-        for own in pc.unique(table["day"]).to_pylist():
-            here = table.filter(pc.equal(table["day"], own))
-            path = facts.get(own.isoformat())
-            there = set() if path is None else set(pq.read_table(path, columns=["comparison_id"])[0].to_pylist())
-            for row in here.select(["comparison_id", "part", "place"]).to_pylist():
-                if row["comparison_id"] in there or row["comparison_id"] in seen:
-                    found.append(f"{row['part']}:{row['place']}")
-                seen.add(row["comparison_id"])
-    return found
+    columns = ["comparison_id", "day", "first", "part", "place"]
+    days = [day for day, count in zip(facts, misplaced, strict=True) if count]
+    if not days:
+        return []
+    rows = pa.concat_tables([_misplaced(pq.read_table(facts[day], columns=columns), day) for day in days])
+    double = ~pa.array(first(rows["comparison_id"].to_pylist(), set())).to_numpy(zero_copy_only=False)
+    for own in pc.unique(rows["day"]).to_pylist():
+        if (path := facts.get(own.isoformat())) is not None:
+            there = pq.read_table(path, columns=["comparison_id"])["comparison_id"]
+            inside = pc.and_(pc.equal(rows["day"], own), pc.is_in(rows["comparison_id"], there.combine_chunks()))
+            double |= inside.to_numpy()
+    return [f"{row['part']}:{row['place']}" for row in rows.filter(pa.array(double)).to_pylist()]
 
 
 def _scored(table: Any, scored: int, known: Mapping[str, float], parts: Sequence[Part]) -> Any:

@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from zantara_exp.connections import Connections
+from zantara_exp.endpoints.connections import Connections
 
 _OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers that aiohttp would add; httpx has said what is to be sent."""

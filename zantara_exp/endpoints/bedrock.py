@@ -20,7 +20,7 @@ from zantara_exp.endpoints.control import without_control_tokens
 from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
 from zantara_exp.errors import MissingRequirementError
-from zantara_exp.usage import Usage, count
+from zantara_exp.usage import usage_of
 
 _REGION = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 _FINISH = {
@@ -74,14 +74,7 @@ def _reply(body: Mapping[str, Any]) -> Reply:
     stop = body.get("stopReason")
     finish = _FINISH.get(stop, stop) if isinstance(stop, str) else None
     text = "".join(text_of(part) for part in parts(message, "content"))
-    return Reply(text, _usage(record(body, "usage")), finish)
-
-
-def _usage(said: Mapping[str, Any]) -> Usage:
-    """What its caches read and wrote is beside what was read afresh, as in Anthropic's counts."""
-    written = count(said.get("cacheWriteInputTokens"))
-    fresh, cached = count(said.get("inputTokens")), count(said.get("cacheReadInputTokens"))
-    return Usage(fresh, cached, written, None, count(said.get("outputTokens")))
+    return Reply(text, usage_of(record(body, "usage")), finish)
 
 
 def _credentials() -> Credentials:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from zantara_exp.gateway.exchange import CLIENT_GONE, Event, Receive, Refused, Send
@@ -17,19 +18,19 @@ async def next_event(receive: Receive) -> Event:
     return event
 
 
-async def rest_of(begun: bytes, receive: Receive) -> AsyncIterator[bytes]:
-    """A body as it comes, of which some is there already."""
+async def rest_of(begun: bytes, more: bool, receive: Receive, read: asyncio.Event) -> AsyncIterator[bytes]:
+    """A body as it comes, of which some is there already; `read` is set at its end."""
     yield begun
-    more = True
     while more:
         event = await next_event(receive)
         more = event.get("more_body", False)
         if event.get("body"):
             yield event["body"]
+    read.set()
 
 
 def at_once(send: Send) -> Send:
-    """For HTTP/1.0, which knows no chunks: the answer goes out when it is whole, with its length."""
+    """For HTTP/1.0, which knows no chunks: an answer of unknown length goes out when it is whole, with its length."""
     start: Event = {}
     chunks: list[bytes] = []
 
@@ -41,8 +42,8 @@ def at_once(send: Send) -> Send:
         if event.get("more_body", False):
             return
         body = b"".join(chunks)
-        headers = [each for each in start["headers"] if each[0] != b"content-length"]
-        await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+        length = (b"content-length", str(len(body)).encode())
+        await send({**start, "headers": [*start["headers"], length]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     return sent

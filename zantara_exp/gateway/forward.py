@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from zantara_exp.config.gateway import LIVE, Gateway
-from zantara_exp.connections import Connections, certificates
+from zantara_exp.endpoints.connections import Connections, certificates
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.bodies import Body, at_once, next_event, rest_of
 from zantara_exp.gateway.dialects import DIALECTS
@@ -63,7 +63,7 @@ class Forwarder:
     ) -> None:
         self._config, self._sight, self._routing = config, sight, routing
         self._metrics, self._access = metrics, access
-        self._routes = Routes(config)
+        self._routes, self._certificates = Routes(config), certificates(config.ca_file)
         self._token = None if token is None else token.encode()
         self._connections: Connections | None = None
         self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
@@ -74,7 +74,7 @@ class Forwarder:
         self._patience = asyncio.create_task(self._end_silences())
         self._connections = Connections(
             0,
-            certificates(self._config.ca_file),
+            self._certificates,
             proxies=True,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_seconds),
             max_line_size=_HEADER_BYTES,
@@ -112,19 +112,23 @@ class Forwarder:
             self._check_token(exchange)
             exchange.route = self._routes.find(exchange.path, exchange.headers)
             body, more = await self._body(receive)
+            read = asyncio.Event()
+            watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task(), read))
             if len(body) > self._config.max_body_bytes:
                 self._metrics.unmirrored[TOO_LARGE] += 1
-                large = rest_of(body, receive) if more else body
-                await self._forward(exchange, exchange.route, scope, large, send)
+                await self._forward(exchange, exchange.route, scope, rest_of(body, more, receive, read), send)
                 return
+            read.set()
             self._sight.request(exchange, scope["method"], body)
-            watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task()))
             if not await self._answered_by_candidate(exchange, scope, send):
                 await self._forward(exchange, exchange.route, scope, body, send)
         except Refused as refused:
             await refuse(exchange, refused, send)
         except (aiohttp.ClientError, TimeoutError) as error:
-            await self._failed(exchange, error, send)
+            if isinstance(error.__cause__, Refused):  # the client went away while its body went on
+                await refuse(exchange, error.__cause__, send)
+            else:
+                await self._failed(exchange, error, send)
         except asyncio.CancelledError:
             if exchange.silent:
                 await self._failed(exchange, TimeoutError(), send)
@@ -175,7 +179,7 @@ class Forwarder:
         response = await self._connections.ask(
             scope["method"], self._address(route, scope), again=whole, headers=headers, data=body or None
         )
-        if scope["http_version"] == "1.0":
+        if scope["http_version"] == "1.0" and "content-length" not in response.headers and scope["method"] != "HEAD":
             send = at_once(send)
         async with response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
@@ -248,8 +252,9 @@ def _begins(path: str) -> str:
     return f"/{first}" if _WORD.fullmatch(first) else "..."
 
 
-async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None) -> None:
-    """Give the primary's answer up when the client has gone."""
+async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None, read: asyncio.Event) -> None:
+    """Give the primary's answer up when the client has gone, once the request is read."""
+    await read.wait()
     while (await receive())["type"] != "http.disconnect":
         pass
     if not exchange.finished and serving is not None:

@@ -49,7 +49,7 @@ class EventLog:
     """The log of one kind of events."""
 
     def __init__(self, kind: Kind, folder: Path, table: Table | None = None, spool: Path | None = None) -> None:
-        self.kind, self._folder, self._table, self._spool = kind, folder, table, spool
+        self._kind, self._folder, self._table, self._spool = kind, folder, table, spool
 
     @property
     def identity(self) -> str:
@@ -61,8 +61,8 @@ class EventLog:
 
         Raises ZantaraError where the table, or a spool, cannot be read: what is there must not be taken for everything.
         """
-        files = [path for path in event_files(self._folder, self.kind) if day_of(path, self.kind) >= since]
-        found: list[Part] = [_File(path, day_of(path, self.kind)) for path in files]
+        files = [path for path in event_files(self._folder, self._kind) if day_of(path, self._kind) >= since]
+        found: list[Part] = [_File(path, day_of(path, self._kind)) for path in files]
         if self._table is not None:
             if self._spool is not None:
                 _send(self._spool, self._table)

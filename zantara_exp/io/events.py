@@ -65,4 +65,5 @@ def _is_day(said: str) -> bool:
 
 
 def _name(kind: Kind) -> re.Pattern[str]:
-    return re.compile(rf"{kind.prefix}_(\d{{4}}-\d{{2}}-\d{{2}})(?:\.part(\d+))?\.jsonl")
+    """`.postgres` is what earlier versions copied from the table; where the table is read, the copies go."""
+    return re.compile(rf"{kind.prefix}_(\d{{4}}-\d{{2}}-\d{{2}})(?:\.part(\d+)|\.postgres)?\.jsonl")

@@ -1,6 +1,6 @@
 """An event log's table in PostgreSQL: one row a line, for replicas on several machines.
 
-`{table}(position, spool, ends_at, day, line, written_at)`, made by the first who uses it. Writers take turns (an
+`{table}(position, spool, ends_at, day, line, written_at)`, made by the first who writes. Writers take turns (an
 advisory lock), so that positions become visible in their order. A line that is changed gets a new position: a day whose
 count and newest position are as they were holds what it held.
 """
@@ -75,26 +75,41 @@ class Day(NamedTuple):
 
 
 class Table(Database):
-    """The table of one kind of events, made where it is not there."""
+    """The table of one kind of events; who writes makes it where it is not there, who reads finds it empty."""
 
     def __init__(self, kind: Kind, variable: str, asked_by: tuple[str, str]) -> None:
         """As Database."""
         super().__init__(variable, asked_by)
         self.kind = kind
+        self._known = False
+        """Whether the table was found as it is to be, on this connection."""
 
     def _sql(self, text: str) -> str:
         return text.format(table=self.kind.table)
 
     def _prepare(self, connection: Connection) -> None:
-        with connection.transaction():
-            connection.execute(self._sql(_TAKE_TURNS))
+        self._known = False
+
+    def _is_there(self, connection: Connection, make: bool = False) -> bool:
+        """Whether there is a table; one of an earlier version is brought up to date. `make`: where there is none."""
+        if not self._known:
             columns = {name for (name,) in connection.execute(self._sql(_COLUMNS))}
-            if not columns:
-                connection.execute(self._sql(_CREATE))
-            elif "position" not in columns:
-                connection.execute(self._sql(_OLDER))
-            if connection.execute(self._sql(_INDEX_IS_THERE)).fetchone() == (None,):
-                connection.execute(self._sql(_INDEX))
+            if not columns and not make:
+                return False
+            if make or "position" not in columns:
+                self._make(connection)
+            self._known = True
+        return True
+
+    def _make(self, connection: Connection) -> None:
+        connection.execute(self._sql(_TAKE_TURNS))
+        columns = {name for (name,) in connection.execute(self._sql(_COLUMNS))}  # another may have been first
+        if not columns:
+            connection.execute(self._sql(_CREATE))
+        elif "position" not in columns:
+            connection.execute(self._sql(_OLDER))
+        if connection.execute(self._sql(_INDEX_IS_THERE)).fetchone() == (None,):
+            connection.execute(self._sql(_INDEX))
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add lines that are not there yet. Raises ZantaraError where the database cannot be used."""
@@ -102,6 +117,7 @@ class Table(Database):
         days = [found[1] if (found := _DAY.search(row.line)) else today for row in rows]
         texts = [row.line.replace("\x00", "\\u0000") for row in rows]
         with self.used() as connection:
+            self._is_there(connection, make=True)
             connection.execute(self._sql(_TAKE_TURNS))
             values = [[row.spool for row in rows], [row.ends_at for row in rows], days, texts]
             connection.execute(self._sql(_ADD), values)
@@ -109,13 +125,16 @@ class Table(Database):
     def known_end(self, spool: str) -> int:
         """Up to where a spool has been sent: it is sent in order. Raises ZantaraError as `add` does."""
         with self.used() as connection:
+            if not self._is_there(connection):
+                return 0
             found = connection.execute(self._sql(_KNOWN_END), [spool]).fetchone()
         return int(found[0]) if found else 0
 
     def days(self, since: str = "0001-01-01") -> list[Day]:
         """The days there are from one on, oldest first. Raises ZantaraError as `add` does."""
         with self.used() as connection:
-            return [Day(*row) for row in connection.execute(self._sql(_DAYS), [since])]
+            rows = connection.execute(self._sql(_DAYS), [since]) if self._is_there(connection) else ()
+            return [Day(*row) for row in rows]
 
     def of_day(self, day: str) -> Iterator[list[tuple[int, str]]]:
         """Positions and lines of a day, some at a time, in order. Raises ZantaraError as `add` does."""
@@ -140,6 +159,8 @@ class Table(Database):
         """
         changed, position = 0, 0
         with self.used(_SLOW_MS) as connection:
+            if not self._is_there(connection):
+                return 0
             connection.execute(self._sql(_TAKE_TURNS))
             newest = connection.execute(self._sql(_NEWEST)).fetchone() or (0,)
             while rows := connection.execute(self._sql(_UP_TO), [position, newest[0], _READ_AT_ONCE]).fetchall():

@@ -155,5 +155,5 @@ def _in_table(config: Config, kind: Kind, edit: Edit, dry: bool) -> int:
 
 
 def caches(layout: Layout) -> list[Path]:
-    """What is made from the logs anew when it is not there; `comparisons` is of an earlier version."""
+    """What is made from the logs anew when it is not there; `comparisons` is of earlier versions."""
     return [path for path in (layout.state / "comparisons", layout.state / "facts") if os.path.lexists(path)]

@@ -10,16 +10,7 @@ from uuid import uuid4
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
-from zantara_exp.gateway.dialects.base import (
-    CUT,
-    Chat,
-    Dialect,
-    NotText,
-    Said,
-    Spoken,
-    name,
-    plain,
-)
+from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
 from zantara_exp.movable import TOOL_USE
 from zantara_exp.usage import Usage, merged, usage_of

@@ -16,17 +16,7 @@ from uuid import uuid4
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
-from zantara_exp.gateway.dialects.base import (
-    CUT,
-    REFUSAL,
-    Chat,
-    Dialect,
-    NotText,
-    Said,
-    Spoken,
-    name,
-    plain,
-)
+from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.completions import openai_user, split_system
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream, named_event
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE

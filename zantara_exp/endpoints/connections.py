@@ -15,6 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from zantara_exp.errors import ConfigError
+
 _AT_ONCE_SECONDS = 0.5
 """In which a server that had closed a kept connection says so: a way there and back. A server that breaks off later may
 have read the request, and worked on it."""
@@ -86,11 +88,16 @@ class Connections:
 def certificates(ca_file: str | None) -> ssl.SSLContext:
     """What an encrypted connection is checked against; `ca_file`, in PEM, beside what this machine trusts.
 
-    Raises OSError where the file cannot be read, ssl.SSLError where it holds no certificate.
+    Raises ConfigError where the file cannot be read or holds none.
     """
     context = ssl.create_default_context()
-    if ca_file is not None:
+    if ca_file is None:
+        return context
+    try:
         context.load_verify_locations(ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        why = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else (error.strerror or str(error))
+        raise ConfigError(f"gateway.ca_file={ca_file}: {why.lower()}", "name a file of certificates in PEM") from None
     return context
 
 
