@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Load exported chats (JSON lines with `messages`, plain or .gz) into a database of production's schema.
+"""Load exported chats into a database of production's schema: any file, folder or glob that source=files reads.
 
     scripts/import_conversations.py chats.jsonl.gz                                # the embedded PostgreSQL
+    scripts/import_conversations.py 'exports/*.csv'
     scripts/import_conversations.py chats.jsonl --database-url-env DATABASE_URL   # a PostgreSQL of your own
     python -m zantara_exp source=imported dataset=chats paths.dataset=data/imported   # then the pipeline on them
 
@@ -30,7 +31,7 @@ def main() -> int:
     from zantara_exp.hints import command
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="JSON lines with `messages`")
+    parser.add_argument("file", type=Path, help="exported chats: a file, a folder or a glob")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--database-url-env", metavar="NAME", help="environment variable with the database's URL")
     where.add_argument("--database", default="imported", help="database of the embedded PostgreSQL (default: imported)")

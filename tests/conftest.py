@@ -37,11 +37,17 @@ _OURS = (
     "ZANTARA_HASH_KEY",
     "ZANTARA_CONFIG_DIR",
     "ZANTARA_EXPERIMENT",
+    "COLUMNS",
+    "NO_COLOR",
+    "FORCE_COLOR",
 )
 
 _MAKE = _store._make
-_LONGEST = ("/test_pipeline.py", "/gates/test_check.py", "/gateway/test_stage.py", "/training/test_train.py")
-"""Files that take a minute or more: begun first, so that no worker is left with one while the others are done."""
+_LONGEST = (
+    "/test_pipeline.py", "/tests/test_helpdesk.py", "/gates/test_check.py", "/gateway/test_stage.py",
+    "/training/test_train.py",
+)  # fmt: skip
+"""Files that take half a minute or more: begun first, so that no worker is left with one while the others are done."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,7 +86,7 @@ def _started_where_the_interpreter_matters(request: pytest.FixtureRequest, monke
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the variables of the person who runs it; the environment of the tests is an active one."""
-    for name in _OURS:
+    for name in (*_OURS, *(name for name in os.environ if name.startswith("OTEL_"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ['PATH']}")
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import pytest
 from hydra._internal.hydra import Hydra
 
 from zantara_exp.config import CONF, Config, compose
+from zantara_exp.dispatch import swept_in
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.reuse import Fingerprint, Records, file_digest
 from zantara_exp.runner import run_overrides
-from zantara_exp.stage import Context, StageResult
+from zantara_exp.stage import SWEPT, Context, StageResult
 from zantara_exp.stages import STAGES, StageSpec
 
 
@@ -117,6 +119,22 @@ def test_two_writers_of_the_same_files(stage: Layout) -> None:
         pass
 
 
+def test_runs_of_one_sweep_wait_for_one_another(stage: Layout) -> None:
+    ended: list[str] = []
+
+    def another() -> None:
+        with Records("prepare", STAGES["prepare"], stage).only_one(wait=True):
+            ended.append("another")
+
+    waiting = threading.Thread(target=another)
+    with Records("prepare", STAGES["prepare"], stage).only_one(wait=True):
+        waiting.start()
+        waiting.join(0.1)
+        ended.append("first")
+    waiting.join()
+    assert ended == ["first", "another"]
+
+
 def test_a_stage_that_writes_nothing_has_failed(stage: Layout) -> None:
     config = compose([])
     records = Records("prepare", STAGES["prepare"], stage)
@@ -179,12 +197,31 @@ def test_help_is_quick_and_light() -> None:
         ("stage.steps=['train=week1']", "stage.steps: train=week1: no such step"),
         ("stage.steps=['gate=wek1']", "gate=wek1: no such gate in conf/ or --config-dir; did you mean week1?"),
         ("stage.steps=[]", "names no stage"),
+        ("stage.stop_at=[trainin]", "stage.stop_at: trainin: no such gate; did you mean training?"),
     ],
 )
 def test_a_step_that_is_none(override: str, words: str, workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_overrides([override]) == 2
     assert words in capsys.readouterr().err
     assert not (workdir / "mlruns").exists()  # said before anything ran
+
+
+def test_what_the_training_gate_refuses_meets_no_traffic(
+    stage: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(config: Config, context: Context) -> StageResult:
+        return StageResult({"why": "the loss"}, tags={"verdict": "NO_GO", "gate": config.gate.name}, status=3)
+
+    monkeypatch.setattr(StageSpec, "load", lambda self: refuses if self is STAGES["gate"] else copy_stage)
+    steps = "stage.steps=['gate=dataset','gate=training',prepare]"
+    assert run_overrides([steps]) == 3
+    said = capsys.readouterr().out
+    assert "stopped before prepare: gate=training says NO_GO: the loss" in said
+    assert "not run" in said
+    assert "'stage.stop_at=[]'" in said
+    assert not (stage.dataset / "ran.txt").exists()
+    assert run_overrides([steps, "stage.stop_at=[]"]) == 0
+    assert times_run(stage) == 1
 
 
 def test_a_gate_step_is_checked_like_any_gate(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,12 +276,20 @@ def test_the_config_is_composed_once(
     assert composed == ["config"]
 
 
+def test_a_sweep_names_no_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWEPT, "privacy.users seed")
+    assert swept_in(["privacy.users=[13e438ce51921d7c]", "seed=2"]) == {"seed": "2"}
+
+
 def test_a_folder_of_ones_own_may_ask_for_a_sweep(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workdir / "own" / "experiment").mkdir(parents=True)
     swept = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
     (workdir / "own" / "experiment" / "swept.yaml").write_text(swept)
     assert run_overrides(["--config-dir=own", "experiment=swept", "stage=gate", "gate=dataset"]) == 4
-    assert len(list((workdir / "outputs" / "sweeps").rglob("gate-config.yaml"))) == 2
+    sweeps = workdir / "outputs" / "sweeps"
+    found = [path.relative_to(sweeps) for path in sweeps.rglob("gate-config.yaml")]
+    assert len(found) == 2
+    assert all(re.search(r"-\d{6}$", path.parts[1]) for path in found)  # two of one second share no folder
 
 
 def test_no_shipped_file_sets_hydras_mode() -> None:

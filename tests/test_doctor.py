@@ -69,3 +69,24 @@ def test_models_by_name(workdir: Path, capsys: pytest.CaptureFixture[str], overr
 
 def test_a_wrong_option_is_said_and_the_rest_is_looked_at(workdir: Path) -> None:
     assert run_overrides(["stage=doctor", "endpoint=runpod", "endpoint.fallback=[nothing]"]) == 1
+
+
+def test_the_key_of_the_primary(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert run_overrides(["stage=doctor", "primary=anthropic"]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "stages that cannot run shadow" in printed
+    assert "the primary (primary.endpoint=anthropic) cannot be asked: endpoint.api_key_env=ANTHROPIC_API_KEY" in printed
+    assert "or take its recorded answers: python -m zantara_exp primary=replay" in printed
+    assert run_overrides(["stage=doctor", "primary=replay"]) == 0
+
+
+def test_a_language_without_a_pack_is_said(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_overrides(["init", "ours", "--languages=sv,pl"]) == 0
+    assert "Personal data: no pack for sv: identity, tax and bank numbers" in capsys.readouterr().out
+    own = ["experiment=ours", "--config-dir=ours", "source=embedded", "domain.demo=bali", "domain.countries=[DE]"]
+    run_overrides(["stage=doctor", *own])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no pack for sv; the packs of pl are off (PL in domain.countries): identity, tax" in printed

@@ -7,7 +7,7 @@ import pytest
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.movable import Asked, Movable
 
-MOVABLE = Movable(Rollout(), max_tokens=256)
+MOVABLE = Movable(Rollout(categories=["greeting", "casual"]), max_tokens=256)
 TOOL = {"name": "visa", "input_schema": {"type": "object"}}
 FUNCTION = {"type": "function", "function": {"name": "visa", "parameters": {}}}
 
@@ -67,7 +67,7 @@ def test_a_long_chat_and_one_that_no_candidate_could_be_shown() -> None:
 
 
 def test_without_a_known_candidate_no_answer_is_too_short() -> None:
-    assert Movable(Rollout()).request(Asked({"max_tokens": 1})) == ""
+    assert Movable(Rollout(categories=["greeting", "casual"])).request(Asked({"max_tokens": 1})) == ""
 
 
 def test_categories_and_languages_that_are_not_moved() -> None:
@@ -81,6 +81,6 @@ def test_categories_and_languages_that_are_not_moved() -> None:
 
 
 def test_what_is_asked_for_by_an_empty_object_is_asked_for() -> None:
-    plain = Movable(Rollout())
+    plain = Movable(Rollout(categories=["greeting", "casual"]))
     assert plain.request(Asked({"web_search_options": {}})) == "tools"
     assert plain.request(Asked({"functions": [{"name": "f"}], "function_call": "none"})) == ""

@@ -87,11 +87,12 @@ def test_a_source_is_told_without_a_secret(production: Config, workdir: Path) ->
     known = identity(production, Layout(production))
     assert known == {
         "kind": "postgres",
+        "domain": "Bali Zero",
         "host": "db.example.org",
         "port": "5433",
         "database": "app",
         "table": "conversations",
-        "columns": asdict(production.source.columns),
+        "columns": {name: path for name, path in asdict(production.source.columns).items() if path},
     }
     assert in_words(known) == "source=postgres: db.example.org:5433/app, table conversations"
 
@@ -114,6 +115,42 @@ def test_which_databases_are_one(
     lies(production, layout)
     monkeypatch.setenv("DATABASE_URL", url)
     assert bool(difference(layout.extract_summary, production, layout)) == differs
+
+
+@pytest.mark.parametrize("source", ["source=embedded", "source=postgres"])
+def test_two_products_do_not_mix_in_one_folder(source: str, production: Config, workdir: Path) -> None:
+    """The demo of one, or one's own database, read by the languages and categories of another."""
+    first, second = composed(source), composed(source, "domain=helpdesk")
+    layout = Layout(first)
+    lies(first, layout, overrides=(source,))
+    trained(first, layout, overrides=(source,))
+    given = Given(overrides=("domain=helpdesk", source), choices={"domain": "helpdesk"})
+    for stage, reads, told in (
+        ("extract", [], "holds conversations of another domain, which this would replace"),
+        ("prepare", [layout.raw_conversations], "raw_conversations.jsonl is of another domain"),
+        ("train", [layout.train], "train.jsonl is of another domain"),
+        ("train", [], "holds a model of another domain"),
+    ):
+        with of_this_command(given):
+            error = refused(lambda reads=reads, stage=stage: refuse_others(stage, reads, second, layout))  # type: ignore[misc]
+        assert told in error.message
+        assert re.search(r"written by  no experiment, .*, for Bali Zero\n", error.message)
+        assert error.message.endswith(", for Feldlicht")
+        go_on, other = (line.strip().removeprefix("or:   ") for line in error.hint.splitlines())
+        if reads or stage == "extract":
+            assert followed(go_on).domain.name == "Bali Zero"
+            assert followed(other).domain.name == "Feldlicht"
+        else:
+            assert followed(other).model.output == "zantara-tiny-helpdesk"
+    assert "is of another domain" in refusal(layout.prepare_summary, second, layout)
+
+
+def test_a_product_that_was_renamed_meanwhile_says_so(workdir: Path) -> None:
+    named = composed("domain.name=Ours")
+    layout = Layout(named)
+    lies(named, layout)
+    error = refused(lambda: refuse_others("prepare", [layout.raw_conversations], composed(), layout))
+    assert error.hint.startswith("the data are for Ours, what wrote them is now for Bali Zero: set domain.name back")
 
 
 def test_another_table_or_mapping(production: Config, workdir: Path) -> None:
@@ -217,7 +254,7 @@ def stub(config: Config, context: Context) -> StageResult:
         at.raw_conversations.write_bytes(Path(str(config.source.path)).read_bytes())
         at.extract_summary.write_text(json.dumps({"origin": context.origin}))
         return StageResult({"rows": "3"})
-    for path in (at.train, at.val, at.test, at.splits, at.rejected):
+    for path in (at.train, at.val, at.test, at.splits, at.rejected, at.rejected_turns):
         path.write_bytes(at.raw_conversations.read_bytes())
     at.prepare_summary.write_text(json.dumps({"origin": context.origin}))
     return StageResult({"rows": "3"})
@@ -249,7 +286,7 @@ def test_the_trap(workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     for forgotten in (["stage=extract"], ["stage=prepare"]):
         assert run_overrides(forgotten) == 1
         error = capsys.readouterr().err
-        assert "written by  experiment=ours (--config-dir=conf-ours), source=jsonl: ../../chats.jsonl" in error
+        assert "written by  experiment=ours (--config-dir=conf-ours), source=files: ../../chats.jsonl" in error
         assert "configured  no experiment, the demo (source=embedded)" in error
         assert layout.raw_conversations.read_bytes() == extracted
         go_on, anew = commands(error)

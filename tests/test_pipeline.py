@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ SMALL = [
     "evaluation.generate_limit=8",
     "primary.limit=50",
     "endpoint.max_tokens=24",
+    "stage.stop_at=[]",
     *(f"model.shape.{name}={value}" for name, value in SHAPE.items()),
 ]
 """The demo in half a minute. One epoch teaches so small a model nothing, and the gate must see it."""
@@ -63,8 +65,9 @@ def test_a_model_that_learnt_nothing_is_no_go(finished: tuple[Path, str]) -> Non
 
 
 @pytest.mark.slow
-def test_the_demo_ends_inconclusive_because_nobody_reviewed_it(tmp_path: Path) -> None:
-    done = run(tmp_path, timeout=1800)
+@pytest.mark.parametrize("domain", ["bali", "helpdesk"])
+def test_the_demo_ends_inconclusive_because_nobody_reviewed_it(domain: str, tmp_path: Path) -> None:
+    done = run(tmp_path, f"domain={domain}", timeout=1800)
     stop_database(tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     verdicts = {
@@ -99,8 +102,8 @@ def test_every_comparison_was_answered_over_http(finished: tuple[Path, str]) -> 
         for row in lines(path)
         if row["arm"] == "candidate"
     ]
-    assert len(logged) == 50
-    assert len({row["comparison_id"] for row in logged}) == 50
+    assert 20 <= len(logged) <= 50  # what is not surely movable was not asked
+    assert len({row["comparison_id"] for row in logged}) == len(logged)
     assert all(row["candidate"]["latency_ms"] > 0 for row in logged if not row["candidate"]["error"])  # type: ignore[index]
 
 
@@ -109,14 +112,25 @@ def test_every_step_is_in_mlflow(finished: tuple[Path, str]) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{finished[0] / 'mlruns' / 'mlflow.db'}")
-    (experiment,) = [e for e in client.search_experiments() if e.name == "zantara"]
-    runs = client.search_runs([experiment.experiment_id])
+    purposes = {e.name: e.experiment_id for e in client.search_experiments() if e.name.startswith("zantara ")}
+    assert set(purposes) == {"zantara training", "zantara verdicts", "zantara operations"}
+    runs = client.search_runs([*purposes.values()])
     (parent,) = [r for r in runs if r.info.run_name == "pipeline"]
     children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    names = ["extract", "analyze", "prepare", "gate", "train", "evaluate", "gate", "shadow", "report", "gate"]
-    assert sorted(r.info.run_name for r in children) == sorted(names)
+    stages = ["extract", "analyze", "prepare", "gate", "train", "evaluate", "gate", "shadow", "report", "gate"]
+    assert sorted(r.data.tags["stage"] for r in children) == sorted(stages)
+    names = [r.info.run_name for r in children]
+    assert "evaluate tiny" in names
+    assert [name for name in names if re.fullmatch(r"go_no_go \d{4}-\d\d-\d\d NO_GO", name)]
+    assert max(len(r.data.params) for r in children) < 30  # what is compared, not the whole config
+    assert len({name for r in runs for name in (*r.data.params, *r.data.metrics)}) < 130
     assert parent.data.tags["verdict"] == "NO_GO"
-    (train,) = [r for r in children if r.info.run_name == "train"]
+    (train,) = [r for r in children if r.data.tags["stage"] == "train"]
+    assert re.fullmatch(r"tiny lr=\S+( r\d+)?", train.info.run_name)
+    assert train.info.experiment_id == purposes["zantara training"]
+    assert "test/loss" in train.data.metrics  # by stage=evaluate
+    points = [(p.step, p.value) for p in client.get_metric_history(train.info.run_id, "eval/loss")]
+    assert len({step for step, _ in points}) == len(points)
     assert train.inputs.dataset_inputs
     assert len(client.get_metric_history(train.info.run_id, "train/loss")) > 1
     assert {f.path for f in client.list_artifacts(train.info.run_id, "config")} == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,9 @@ def installed(name: str) -> bool:
         ([*PROJECT["dependencies"], *EXTRAS["dev"]], ["dev"]),
         (EXTRAS["spark"], ["dev", "spark"]),
         (EXTRAS["runpod"], ["dev", "runpod"]),
+        (EXTRAS["clients"], ["dev", "clients"]),
+        (EXTRAS["apps"], ["dev", "apps"]),
+        (EXTRAS["otel"], ["dev"]),
         (EXTRAS["gpu"], ["unsloth"]),
     ],
 )
@@ -290,6 +294,20 @@ def test_a_wrong_python_is_said(tmp_path: Path) -> None:
     assert "next: make demo PYTHON=python3.11" in said
 
 
+def test_the_demo_of_another_product_has_folders_of_its_own(tmp_path: Path) -> None:
+    place = checkout(tmp_path)
+    told = [
+        subprocess.run(
+            ["make", "-n", "--no-print-directory", "demo", *words], cwd=place, capture_output=True, text=True
+        ).stdout.splitlines()[-1]
+        for words in ((), ("DOMAIN=helpdesk",))
+    ]
+    assert told[0].split() == [".venv/bin/python", "-m", "zantara_exp"]
+    folders = {"paths.dataset": "data", "paths.models": "models", "paths.logs": "logs", "paths.reports": "reports"}
+    own = [f"{key}={folder}/helpdesk" for key, folder in folders.items()]
+    assert told[1].split() == [*told[0].split(), "domain=helpdesk", *own]
+
+
 def test_a_python_without_venv_is_said(tmp_path: Path) -> None:
     (tmp_path / "none" / "venv").mkdir(parents=True)
     (tmp_path / "none" / "venv" / "__init__.py").write_text("raise ImportError('no module ensurepip')")
@@ -338,20 +356,34 @@ def test_the_last_line_says_what_was_skipped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extras = script("extras")
-    monkeypatch.setattr("sys.argv", ["extras"])
+    monkeypatch.setattr("sys.argv", ["extras", "--slow"])
     monkeypatch.setattr(extras, "ROOT", tmp_path)
     monkeypatch.setattr(extras, "Uv", lambda: None)
     monkeypatch.setattr(extras, "_has_java", lambda: False)
+    monkeypatch.setattr(extras, "_has_node", lambda: False)
     monkeypatch.setattr(extras, "_environment", lambda uv, name: tmp_path / name)
+    monkeypatch.setattr(extras, "_with_packages_of_node", lambda: tmp_path / "python")
     monkeypatch.setattr(extras, "_passes", lambda *_, **__: True)
     extras.main()
-    *_, skipped, following = capsys.readouterr().out.splitlines()
-    assert skipped == "extras: SKIPPED, so not tested: spark (no Java)"
-    assert following == "  next: sudo apt-get install default-jre-headless && scripts/extras spark"
+    *_, spark, java, node, after = capsys.readouterr().out.splitlines()
+    assert spark == "extras: SKIPPED, so not tested: spark (no Java)"
+    assert java == "  next: sudo apt-get install default-jre-headless && scripts/extras spark"
+    assert node == "extras: SKIPPED, so not tested: node (no Node)"
+    assert after.endswith(", then: scripts/extras node")
     monkeypatch.setattr(extras, "_passes", lambda *_, **__: False)
-    with pytest.raises(SystemExit, match="failed: runpod, unsloth\n"):
+    with pytest.raises(SystemExit, match="failed: runpod, apps, names, unsloth, llamacpp, clients\n"):
         extras.main()
     monkeypatch.setattr(extras, "_has_java", lambda: True)
+    monkeypatch.setattr(extras, "_has_node", lambda: True)
     monkeypatch.setattr(extras, "_passes", lambda *_, **__: True)
     extras.main()
     assert "SKIPPED" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_packages_of_node_have_exact_versions_and_no_lock_names_a_host() -> None:
+    folder = ROOT / "tests" / "clients" / "node"
+    named = json.loads((folder / "package.json").read_text())
+    assert named["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in named["dependencies"].values())
+    assert (folder / ".npmrc").read_text() == "package-lock=false\n"
+    assert not (folder / "package-lock.json").exists()

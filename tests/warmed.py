@@ -7,6 +7,6 @@ from zantara_exp.config import compose
 from zantara_exp.dataset.language import detector
 from zantara_exp.dataset.redact import Redactor
 
-detector(compose(["stage=shadow"]).dataset).detect("Buongiorno, vorrei sapere quanto costa il visto per un anno")
+detector(compose(["stage=shadow"])).detect("Buongiorno, vorrei sapere quanto costa il visto per un anno")
 Redactor().text("Chiamami domani al +39 333 123 4567")
 gc.freeze()  # a collection in a forked process would copy all of it

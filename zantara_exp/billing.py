@@ -57,12 +57,12 @@ def usd_per_hour(endpoint: Endpoint, cost: Cost) -> float:
 
 
 def bill(
-    endpoint: Endpoint, cost: Cost, model: str, usage: Usage, seconds: float | None, day: date, answered: bool
+    endpoint: Endpoint, cost: Cost, model: str, usage: Usage, seconds: float | None, day: date, counted: bool
 ) -> Billed:
-    """What one call costs. A failure costs its seconds; nothing is known of its tokens."""
+    """What one call costs. `counted`: it answered, or began to; of another failure only the seconds are known."""
     if endpoint.billing == SECONDS:
         return _by_seconds(endpoint, cost, seconds)
-    if not answered:
+    if not counted:
         return Billed(seconds=seconds)
     if endpoint.billing == TOKENS:
         return charge_by_tokens(model, usage, cost, day) or Billed()

@@ -4,29 +4,53 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
 from zantara_exp import ranks, terminal
-from zantara_exp.config import Config
+from zantara_exp.config import Config, options
 from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.hints import command, given, remember
+from zantara_exp.hints import command, given, key_of, remember
 from zantara_exp.layout import Layout
 from zantara_exp.origin import to_note
 from zantara_exp.others import refuse_others
 from zantara_exp.provenance import provenance
 from zantara_exp.reuse import Fingerprint, Records, relative
-from zantara_exp.stage import OK, Context, StageResult, Table
+from zantara_exp.stage import NO_GO, OK, SWEPT, Context, RunRecord, StageResult, Table
 from zantara_exp.stages import STAGES, StageSpec
-from zantara_exp.tracking import JournaledRun, open_run, send_waiting
+from zantara_exp.tracking import (
+    AFTERWARDS,
+    BEHIND,
+    MEANWHILE,
+    NOTE,
+    About,
+    JournaledRun,
+    Sweep,
+    of_run,
+    open_run,
+    send_waiting,
+)
+from zantara_exp.unnamed import unnamed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+_TOLD = {
+    "train": ("model", "trainer.learning_rate", "trainer.lora.rank"),
+    "evaluate": ("model",),
+    "publish": ("model",),
+    "gate": ("gate",),
+}
+"""What a run's name says already."""
+_ALSO_COLUMNS = ("/estimate", "cost/eur", "cost/gpu_hours")
+"""Ends of metrics that are columns though they have several parts; all others are in the run's `metrics.json`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +60,8 @@ class _Job:
     config: Config
     composed: DictConfig
     folder: Path
+    sweep: Sweep | None = None
+    """That it is a run of."""
 
     @property
     def as_written(self) -> dict[str, Any]:
@@ -74,7 +100,10 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
             overrides.append(f"paths.reports={relative(folder / 'reports')}")
     remember(replace(given(), overrides=tuple(overrides), choices=_choices(hydra)))
     _check_paths(config)
-    job = _Job(config, composed, folder)
+    sweep = None
+    if hydra.mode == RunMode.MULTIRUN:
+        sweep = of_run(folder, config.stage.name, swept_in(hydra.overrides.task))
+    job = _Job(config, unnamed(composed, config.privacy.users, folder), folder, sweep)
     if ranks.processes() > 1 and config.stage.name != "train":
         raise ConfigError(
             f"stage.name={config.stage.name}: several processes (accelerate launch) run stage=train only",
@@ -87,8 +116,27 @@ def run_stage(config: Config, composed: DictConfig, hydra: Any, overrides: Seque
             f"stage.name={config.stage.name}: no such stage; {suggestion(config.stage.name, [*STAGES])}",
             command("--help", alone=True),
         )
-    outcome = _helped(job, config.stage.name) if ranks.helping() else _one(job, config.stage.name, None)
-    return outcome.result.status
+    if ranks.helping():
+        return _helped(job, config.stage.name).result.status
+    if STAGES[config.stage.name].at_once(config):
+        return _at_once(job, config.stage.name)
+    return _one(job, config.stage.name, None).result.status
+
+
+def swept_in(overrides: Sequence[str]) -> dict[str, str]:
+    """Of the overrides of one run those whose keys the sweep changes; whom `stage=forget` is asked for stays out."""
+    keys = [key for key in os.environ.get(SWEPT, "").split() if not key.startswith("privacy.")]
+    parts = (text.split("=", 1) for text in overrides if "=" in text)
+    return {key_of(key): value for key, value in parts if key_of(key) in keys}
+
+
+def looked_at(composed: DictConfig) -> Sequence[str] | None:
+    """The nodes whose ranges and rules are looked at before the stage runs; None: all of them.
+
+    A mistake in a domain's patterns is no reason to refuse a rollback.
+    """
+    spec = STAGES.get(composed.stage.name)
+    return [*spec.groups, "paths", "tracking"] if spec is not None and spec.at_once(cast(Config, composed)) else None
 
 
 def _choices(hydra: Any) -> dict[str, str]:
@@ -107,30 +155,57 @@ def _check_paths(config: Config) -> None:
 
 
 def _pipeline(job: _Job) -> int:
-    """Run the steps in order; the last one is a gate, whose verdict the summary repeats."""
+    """Run the steps in order; the last one is a gate, whose verdict the summary repeats.
+
+    A gate of `stage.stop_at` that says NO_GO ends it before the next step: status NO_GO.
+    """
+    _check_stops(job.config)
     steps = [(step, _for_step(job, step)) for step in job.config.stage.steps]  # wrong ones are refused before the first
     if not steps:
         raise ConfigError("stage.steps=[]: names no stage", "'stage.steps=[extract,prepare]', or leave the key out")
     began = time.monotonic()
     rows: list[list[str]] = []
+    stopped = ""
     layout = Layout(job.config)
-    with open_run(job.config.tracking, layout, "pipeline", _tags("pipeline"), None) as parent:
-        parent.params(_flat(job.as_written))
+    about = About("pipeline", _tags("pipeline"), sweep=job.sweep)
+    with open_run(job.config.tracking, layout, about) as parent:
+        parent.params(_given(job))
         for number, (step, its_job) in enumerate(steps, 1):
             terminal.say(f"\n[{number}/{len(steps)}] {step}")
             outcome = _one(its_job, _stage_of(step), parent)
             how = "reused" if outcome.reused else f"{outcome.seconds:.1f} s"
             rows.append([step, how, outcome.run_id[:8], _in_short(outcome.result, step)])
-            parent.metrics({**outcome.result.metrics, f"seconds/{step.replace('=', '-')}": outcome.seconds})
+            parent.metrics({**_columns(outcome.result.metrics), f"seconds/{step.replace('=', '-')}": outcome.seconds})
             if outcome.reused:
                 parent.tags({f"reused.{step}": outcome.run_id})
             if "verdict" in outcome.result.tags:
                 verdict = outcome.result.tags["verdict"]
                 parent.tags({f"verdict.{step.replace('=', '.')}": verdict, "verdict": verdict})
+                stops = verdict == "NO_GO" and outcome.result.tags["gate"] in job.config.stage.stop_at
+                left = [name for name, _ in steps[number:]]
+                if stops and left:
+                    stopped = f"stopped before {left[0]}: gate={outcome.result.tags['gate']} says NO_GO"
+                    parent.tags({"stopped": stopped})
+                    rows += [[name, "", "", "not run"] for name in left]
+                    break
     terminal.show(Table("pipeline", ["step", "time", "run", "result"], rows))
     terminal.say(f"in all {time.monotonic() - began:.1f} s; run {parent.run_id[:8]}")
+    if stopped:
+        terminal.say(f"{stopped}: {outcome.result.summary['why']}")
+        _say_next(command("stage=pipeline", "stage.stop_at=[]", note="goes on all the same"))
+        return NO_GO
     _say_next(outcome.result.next_command)
     return OK
+
+
+def _check_stops(config: Config) -> None:
+    """Raises ConfigError for a name in `stage.stop_at` that no gate has: it would stop nothing, without a word."""
+    known = options("gate")
+    for name in config.stage.stop_at:
+        if name not in known:
+            raise ConfigError(
+                f"stage.stop_at: {name}: no such gate; {suggestion(name, [*known])}", command("stage=pipeline")
+            )
 
 
 def _tags(stage: str) -> dict[str, str]:
@@ -177,26 +252,60 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
         terminal.say(line)
     fingerprint = Fingerprint.of(spec, job.config, layout)
     records = Records(name, spec, layout)
-    with records.only_one():
+    with records.only_one(wait=job.sweep is not None):
         record = None if job.config.force else records.matching(fingerprint)
         if record is not None:
             send_waiting(job.config.tracking, layout)
             return _reused(name, fingerprint, record)
         records.forget()
-        began = time.monotonic()
-        with open_run(job.config.tracking, layout, name, _tags(name), parent, later=spec.shown_first) as run:
+        began, sent = time.monotonic(), AFTERWARDS if spec.shown_first else MEANWHILE
+        with _record(job, name, spec, parent, sent) as run:
             _record_origin(job, name, spec, fingerprint, run)
             origin = to_note(name, job.config, layout)
             result = spec.load()(job.config, Context(job.config, run, job.folder, origin))
             if spec.shown_first:
                 _print(f"{name} ({time.monotonic() - began:.1f} s)", result, parent)
-            _record_result(result, run)
+            _record_result(job, name, result, run)
         if not result.not_reusable:
             records.write(fingerprint, run.run_id, result)
     seconds = time.monotonic() - began
     if not spec.shown_first:
-        _print(f"{name} ({seconds:.1f} s, run {run.run_id[:8]})", result, parent)
+        recorded = "" if run.run_id == ranks.UNRECORDED else f", run {run.run_id[:8]}"
+        _print(f"{name} ({seconds:.1f} s{recorded})", result, parent)
     return _Outcome(result, seconds, False, run.run_id)
+
+
+@contextmanager
+def _record(job: _Job, name: str, spec: StageSpec, parent: JournaledRun | None, sent: str) -> Iterator[RunRecord]:
+    """The run's record; one that keeps nothing for a stage that only looks, unless config asks for it."""
+    if spec.only_looks and not job.config.tracking.every_stage:
+        yield ranks.unrecorded()
+        return
+    called = _called(job, name, spec.run_name(job.config) if spec.run_name else name)
+    about = About(called, _tags(name), spec.purpose, job.sweep if parent is None else None)
+    with open_run(job.config.tracking, Layout(job.config), about, parent, sent=sent) as run:
+        yield run
+
+
+def _called(job: _Job, name: str, words: str) -> str:
+    """A run's name, with what the sweep changes where that is not said yet."""
+    swept = {} if job.sweep is None else job.sweep["swept"]
+    more = [f"{key.rpartition('.')[2]}={value}" for key, value in swept.items() if key not in _TOLD.get(name, ())]
+    return " ".join([words, *more])
+
+
+def _at_once(job: _Job, name: str) -> int:
+    """Act, show it, and only then record it: what makes users safe waits for no disk and no server."""
+    spec, began = STAGES[name], time.monotonic()
+    result = spec.load()(job.config, Context(job.config, ranks.unrecorded(), job.folder))
+    _print(f"{name} ({time.monotonic() - began:.1f} s)", result, None)
+    try:
+        with _record(job, name, spec, None, BEHIND) as run:
+            _record_config(job, name, spec, run)
+            _record_result(job, name, result, run)
+    except OSError as error:
+        terminal.say(f"this is not recorded in MLflow ({error.strerror or error}); what was done stands")
+    return result.status
 
 
 def _helped(job: _Job, name: str) -> _Outcome:
@@ -216,28 +325,52 @@ def _reused(name: str, fingerprint: Fingerprint, record: Mapping[str, Any]) -> _
     return _Outcome(StageResult(summary=record["summary"], metrics=record["metrics"]), 0.0, True, run_id)
 
 
-def _record_origin(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, run: JournaledRun) -> None:
+def _record_origin(job: _Job, name: str, spec: StageSpec, fingerprint: Fingerprint, run: RunRecord) -> None:
     """Write down and record what the stage is run with."""
+    _record_config(job, name, spec, run)
+    made_by = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
+    origin_file = job.folder / f"{name}-provenance.json"
+    origin_file.write_bytes(orjson.dumps(made_by, option=orjson.OPT_INDENT_2))
+    run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
+    run.artifact(origin_file, "config")
+
+
+def _record_config(job: _Job, name: str, spec: StageSpec, run: RunRecord) -> None:
     from omegaconf import OmegaConf
 
     job.folder.mkdir(parents=True, exist_ok=True)
     config_file = job.folder / f"{name}-config.yaml"
     # Unresolved, so that what comes from the environment stays there.
     config_file.write_text(OmegaConf.to_yaml(job.composed, resolve=False), encoding="utf-8")
-    made_by = provenance(fingerprint.config, fingerprint.inputs, fingerprint.code, job.config.seed)
-    origin_file = job.folder / f"{name}-provenance.json"
-    origin_file.write_bytes(orjson.dumps(made_by, option=orjson.OPT_INDENT_2))
-    run.params(_flat({group: job.as_written[group] for group in spec.groups}))
-    run.tags({"data": fingerprint.data, "config": fingerprint.config, "code": fingerprint.code})
+    flat = _flat(job.as_written)
+    given_here = {key: value for key, value in _given(job).items() if key.partition(".")[0] in spec.groups}
+    run.params({key: flat[key] for key in spec.compared if key in flat} | given_here)
     run.artifact(config_file, "config")
-    run.artifact(origin_file, "config")
 
 
-def _record_result(result: StageResult, run: JournaledRun) -> None:
-    run.metrics(result.metrics)
-    run.tags(result.tags)
+def _given(job: _Job) -> dict[str, object]:
+    """What the command line changed: groups, and keys as they are recorded, without what comes from the environment."""
+    known, choices = _flat(job.as_written), given().choices
+    keys = [key_of(text) for text in given().overrides]
+    return {key: known.get(key, choices.get(key)) for key in keys if key in known or key in choices}
+
+
+def _record_result(job: _Job, name: str, result: StageResult, run: RunRecord) -> None:
+    run.metrics(_columns(result.metrics))
+    if len(result.metrics) > len(_columns(result.metrics)):
+        every = job.folder / f"{name}-metrics.json"
+        every.write_bytes(orjson.dumps(dict(result.metrics), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        run.artifact(every)
+    run.tags({**result.tags, **({NOTE: result.note} if result.note else {})})
+    if result.run_name:
+        run.name(_called(job, name, result.run_name))
     for path in result.artifacts:
         run.artifact(path)
+
+
+def _columns(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The numbers that are compared: `test/loss`, not that of a language; of a criterion its estimate."""
+    return {name: value for name, value in metrics.items() if name.count("/") < 2 or name.endswith(_ALSO_COLUMNS)}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

@@ -23,6 +23,8 @@ from zantara_exp.stage import FAILED, OK, Context, StageResult, Table
 
 _LEAST_FREE_GB = 2.0
 _PATIENCE_SECONDS = 3.0
+_ON_SPARK = ("extract", "prepare", "report", "review", "gate")
+"""Stages that `engine=spark` is for."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,14 @@ def _users(config: Config, _: Context) -> Iterator[Finding]:
     yield Finding("users of mirror and gateway", not trouble, trouble or "hashed with ZANTARA_HASH_KEY")
 
 
+def _spans(_: Config, __: Context) -> Iterator[Finding]:
+    from zantara_exp import spans
+
+    off = "off; OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318 turns them on"
+    trouble = spans.trouble()
+    yield Finding("spans", not trouble, trouble or (f"sent to {spans.collector()}" if spans.wanted() else off))
+
+
 def _training(config: Config, _: Context) -> Iterator[Finding]:
     from zantara_exp.training.requirements import check_requirements, gpu_present
 
@@ -111,11 +121,14 @@ def _training(config: Config, _: Context) -> Iterator[Finding]:
 
 def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
     from zantara_exp.endpoints.build import base_url_of, check
+    from zantara_exp.endpoints.serving import program
 
     what = f"endpoint={config.endpoint.name}"
     if config.endpoint.kind == "local":
-        there = find_spec("openai") is not None
-        yield Finding(what, there, "served on loopback" if there else "pip install openai", "shadow")
+        there, lacks = find_spec("openai") is not None, "pip install openai"
+        if command := config.endpoint.server.command:
+            there, lacks = program(command[0]) is not None, f"{command[0]} is not installed here"
+        yield Finding(what, there, "served on loopback" if there else lacks, "shadow")
         return
     try:
         check(config.endpoint)
@@ -124,6 +137,32 @@ def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
         return
     trouble = _unreachable(base_url_of(config.endpoint))
     yield Finding(what, not trouble, trouble or "its key is set, and its address answers", "shadow")
+
+
+def _primary(config: Config, _: Context) -> Iterator[Finding]:
+    """The model that answers today, where it is asked anew or a second time."""
+    from zantara_exp.endpoints.build import base_url_of, check_primary, option
+
+    primary, asked = config.primary, config.primary.endpoint
+    what = f"primary={primary.name}"
+    if primary.name != "live" and primary.aa_percent == 0:
+        yield Finding(what, True, "its recorded answers are taken: nobody is asked")
+        return
+    try:
+        check_primary(asked or "")
+    except ZantaraError as error:
+        yield Finding(what, False, str(error), "shadow")
+        return
+    trouble = _unreachable(base_url_of(option(asked or "")))
+    yield Finding(what, not trouble, trouble or f"{asked}: its key is set, and its address answers", "shadow")
+
+
+def _personal(config: Config, _: Context) -> Iterator[Finding]:
+    from zantara_exp.dataset.personal.spoken_in import left_in
+
+    left = left_in(config.dataset)
+    packs = ", ".join(config.dataset.countries) or "no country"
+    yield Finding("personal data", not left, left or f"packs of {packs}, and what is no country's own")
 
 
 def _models(config: Config, _: Context) -> Iterator[Finding]:
@@ -202,7 +241,8 @@ def _engine(config: Config, _: Context) -> Iterator[Finding]:
         needed = {"pyspark": find_spec("pyspark"), "Java": shutil.which("java")}
         lacks = " and ".join(what for what, there in needed.items() if not there)
         detail = f"lacks {lacks}; pip install pyspark, and Java 17" if lacks else "pyspark and Java are there"
-        yield Finding("engine=spark", not lacks, detail, "report")
+        asking = next((step for step in config.stage.steps if step in _ON_SPARK), "report")
+        yield Finding("engine=spark", not lacks, detail, asking)
 
 
 def _tracking(config: Config, context: Context) -> Iterator[Finding]:
@@ -219,8 +259,11 @@ _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _experiment,
     _source,
     _users,
+    _spans,
     _training,
     _endpoints,
+    _primary,
+    _personal,
     _sample,
     _models,
     _engine,

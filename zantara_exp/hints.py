@@ -22,6 +22,7 @@ PROGRAM = "python -m zantara_exp"
 _ONCE = frozenset(
     ["stage", "stage.name", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve"]
     + ["review.labels", "review.reviewer", "report.stats_only", "source.stats_only"]
+    + ["label.host", "label.port", "label.token_env"]
     + ["publish", "publish.dry_run", "publish.even_without_go"]
     + ["privacy.users", "privacy.users_file", "privacy.retention_days", "privacy.reason", "privacy.dry_run"]
 )

@@ -23,13 +23,16 @@ class Layout:
         self.raw_conversations = self.dataset / "raw_conversations.jsonl"
         self.quarantine = self.dataset / "quarantine.jsonl"
         self.extract_summary = self.dataset / "extract.json"
+        self.labelled = self.dataset / "labelled.jsonl"
         # analyze
         self.analysis = self.dataset / "analysis.json"
+        self.to_label = self.dataset / "to_label.jsonl"
         # prepare
         self.train = self.dataset / "train.jsonl"
         self.val = self.dataset / "val.jsonl"
         self.test = self.dataset / "test.jsonl"
         self.rejected = self.dataset / "rejected.jsonl"
+        self.rejected_turns = self.dataset / "rejected_turns.jsonl"
         self.splits = self.dataset / "splits.json"
         self.prepare_summary = self.dataset / "prepare.json"
         # train: a merged model that transformers loads, with train.json beside its weights
@@ -46,6 +49,12 @@ class Layout:
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"
+        # judge: what it says of comparisons of the log
+        self.judged = self.reports / "judged.jsonl"
+        # judge, review: what was found worse, to learn from
+        self.preferences = self.dataset / "preferences.jsonl"
+        # and whose chats were looked at: they stay out of the test split
+        self.reviewed = self.dataset / "reviewed.jsonl"
         # review
         self.review_labels = self.reports / "review.jsonl"
         self.review_sheet = self.reports / "review_sheet.csv"

@@ -18,6 +18,8 @@ NOT_TEXT, UNREADABLE, STORED_CHAT = "not_text", "unreadable", "stored_chat"
 UNSHOWABLE = (NOT_TEXT, UNREADABLE, STORED_CHAT)
 """A chat that no candidate could be shown, not even for looking at: `stored_chat` lies in part with the provider."""
 CLIENT_GONE, TOOL_USE = "client_gone", "tool_use"
+IMPATIENT = "impatient"
+"""Of a rollout's requests: the client waits for less than a candidate could be called late after."""
 WITHOUT_ANSWER = (CLIENT_GONE, TOOL_USE, NOT_TEXT)
 """What came of a movable request, in the place of the primary's error: nothing that an answer could be held against."""
 
@@ -75,14 +77,21 @@ class Movable:
         return "long" if asked.characters > self._longest else ""
 
     def segment(
-        self, category: str | None, language: str | None, covers: Mapping[str, Collection[str]] | None = None
+        self,
+        category: str | None,
+        language: str | None,
+        covers: Mapping[str, Collection[str]] | None = None,
+        sure: bool = True,
     ) -> str:
         """Why a request about this, in this language, stays with the primary; empty where it need not.
 
-        `covers`: the values by dimension that a running rollout's GO covers; none given: nothing is excluded.
+        `sure`: whether the category is, as somebody said or `dataset.category` found. `covers`: the values by dimension
+        that a running rollout's GO covers; none given: nothing is excluded.
         """
         if category not in self.categories:
             return f"category_{category or 'unknown'}"
+        if not sure:
+            return f"category_{category}_unsure"
         of = {"category": category, "language": language}
         parts = (
             f"not_covered_{name}_{of.get(name) or 'unknown'}"

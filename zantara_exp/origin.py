@@ -21,7 +21,7 @@ from zantara_exp.dataset.identity import identity, in_words
 from zantara_exp.hints import given, holds_secret, key_of
 from zantara_exp.layout import Layout
 
-DATA = ("source", "demo", "dataset", "as_of", "seed")
+DATA = ("domain", "source", "demo", "dataset", "as_of", "seed")
 """Config nodes that extracted and prepared data depend on."""
 MAPPING = "source (another mapping: source.columns)"
 """The difference between two mappings of one table."""
@@ -45,7 +45,8 @@ class Origin:
     def __str__(self) -> str:
         names = {None: "an experiment that was not noted", "": "no experiment"}
         folder = f" (--config-dir={os.path.relpath(self.config_dir)})" if self.config_dir else ""
-        return f"{names.get(self.experiment, f'experiment={self.experiment}')}{folder}, {in_words(self.source)}"
+        domain = f", for {self.source['domain']}" if "domain" in self.source else ""
+        return f"{names.get(self.experiment, f'experiment={self.experiment}')}{folder}, {in_words(self.source)}{domain}"
 
 
 def configured(config: Config, layout: Layout) -> Origin:
@@ -100,12 +101,12 @@ def to_note(stage: str, config: Config, layout: Layout) -> dict[str, Any]:
 
 
 def difference(summary: Path, config: Config, layout: Layout) -> str:
-    """In what the data are another's that `summary` is of: `source` or `experiment`, with details; or nothing."""
+    """In what the data of `summary` are another's: `domain`, `source` or `experiment`, with details; or nothing."""
     there, mine = noted(summary), configured(config, layout)
     if there is None:
         return ""
     if differs := unlike(there.source, mine.source):
-        return MAPPING if differs == ["columns"] else "source"
+        return MAPPING if differs == ["columns"] else "domain" if "domain" in differs else "source"
     if there.experiment is None or (there.experiment, there.config_dir) == (mine.experiment, mine.config_dir):
         return ""
     nodes = unlike(there.settings, mine.settings)
@@ -114,5 +115,5 @@ def difference(summary: Path, config: Config, layout: Layout) -> str:
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Names whose values differ, of those that both have; of two kinds of source, that alone."""
-    names = ["kind"] if one.get("kind") != other.get("kind") else [name for name in one if name in other]
+    names = ["kind", "domain"] if one.get("kind") != other.get("kind") else list(one)
     return [name for name in names if name in one and name in other and one[name] != other[name]]

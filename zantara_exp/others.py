@@ -16,7 +16,7 @@ from zantara_exp.config import CONF, compose
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.identity import ADDRESS, address_in_words, in_words
 from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import Given, command, kept, key_of, of_this_command, quoted
+from zantara_exp.hints import Given, command, given, kept, key_of, of_this_command, quoted
 from zantara_exp.layout import Layout
 from zantara_exp.origin import DATA, MAPPING, Origin, configured, difference, noted, unlike
 
@@ -105,10 +105,11 @@ def _keep_data(config: Config, layout: Layout) -> None:
         )
     mine = configured(config, layout)
     # Another mapping of the same table reads the same conversations better.
-    if set(unlike(there.source, mine.source)) - {"columns"}:
+    if differs := set(unlike(there.source, mine.source)) - {"columns"}:
+        other = "domain" if "domain" in differs else "source"
         raise OtherDataError(
-            f"{_shown(raw)} holds conversations of another source, which this would replace{_both(there, mine)}",
-            f"{_go_on('extract', layout.extract_summary, 'go on with that source')}\n"
+            f"{_shown(raw)} holds conversations of another {other}, which this would replace{_both(there, mine)}",
+            f"{_go_on('extract', layout.extract_summary, f'go on with that {other}')}\n"
             f"  or:   {command('stage=extract', 'force=true', note='replace them')}",
         )
 
@@ -119,7 +120,8 @@ def _keep_model(config: Config, layout: Layout) -> None:
     if there is None or not why or why == MAPPING:
         return
     mine = configured(config, layout)
-    beside = f"model.output={config.model.output}-{mine.experiment or mine.source['kind']}"
+    suffix = mine.experiment or (given().choices.get("domain") if why == "domain" else "") or mine.source["kind"]
+    beside = f"model.output={config.model.output}-{suffix}"
     raise OtherDataError(
         f"{_shown(layout.model)} holds a model of another {why}, which this would replace{_both(there, mine)}",
         f"{command('stage=train', 'force=true', note='replace it')}\n"
@@ -163,6 +165,9 @@ def _set_back(there: Origin, today: Origin, config: Config) -> str:
     if there.source.get("kind") == "postgres" and set(differs) & set(ADDRESS):
         was, now = address_in_words(there.source), address_in_words(today.source)
         return f"{config.source.url_env} points to {now}, the data came from {was}: set it back"
+    if "domain" in differs:
+        was, now = there.source["domain"], today.source["domain"]
+        return f"the data are for {was}, what wrote them is now for {now}: set domain.name back"
     keys = ", ".join(_KEYS.get(name, f"source.{name}") for name in differs)
     was, now = in_words(there.source), in_words(today.source)
     return f"the data came from {was}, what wrote them now names {now}: set {keys} back"

@@ -40,15 +40,19 @@ def wait_for_all() -> None:
         torch.distributed.barrier()
 
 
+UNRECORDED = "none"
+"""The id of a run that is kept nowhere."""
+
+
 class _Unrecorded:
     """Takes every call of a RunRecord and keeps nothing."""
 
-    run_id = "helping"
+    run_id = UNRECORDED
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None
 
 
 def unrecorded() -> RunRecord:
-    """The run record of a helping process."""
+    """The run record of a helping process, or of a stage that leaves none."""
     return cast(RunRecord, _Unrecorded())

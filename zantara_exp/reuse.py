@@ -134,8 +134,8 @@ class Records:
         self._file.unlink(missing_ok=True)
 
     @contextmanager
-    def only_one(self) -> Iterator[None]:
-        """Refuse to run while another process writes the same outputs."""
+    def only_one(self, *, wait: bool = False) -> Iterator[None]:
+        """Refuse to run while another process writes the same outputs, or `wait` for it: runs of one sweep do."""
         import fcntl
 
         if not self._outputs:
@@ -144,7 +144,7 @@ class Records:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.with_suffix(".lock").open("w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise ZantaraError(
                     f"another run is writing {', '.join(relative(path) for path in self._outputs)}",

@@ -21,7 +21,7 @@ from zantara_exp import hints, ranks, terminal, umask
 from zantara_exp.config import OWN_FOLDER, folders, register, with_experiment
 from zantara_exp.config.secrets import refuse_secrets
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.stage import OK
+from zantara_exp.stage import OK, SWEPT
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,10 +53,10 @@ def run_overrides(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> int:
     if "--version" in arguments:
         return _version()
-    if "--help" in arguments or "-h" in arguments:
-        return _help(arguments)
     if arguments[:1] == ["init"]:
         return _init(arguments[1:])
+    if "--help" in arguments or "-h" in arguments:
+        return _help(arguments)
     import hydra
 
     register()
@@ -72,6 +72,7 @@ def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> in
         first, *more = folders(own)
         if more:
             os.environ[OWN_FOLDER] = str(first)  # for processes that are started, and what is looked up by name
+        _note_sweep(others)
         sys.argv = ["zantara-exp", *others, *(f"--config-dir={folder}" for folder in more)]
         with umask.private(), _logging_as_before(), _composed_once(others, shipped_alone=not more):
             hydra.main(config_path=str(first), config_name="config", version_base="1.3")(partial(_job, endings))()
@@ -94,6 +95,21 @@ def _run(arguments: Sequence[str], own: str | None, others: Sequence[str]) -> in
         os.environ.pop(OWN_FOLDER, None)
         os.environ.update({OWN_FOLDER: variable} if variable else {})
     return OK
+
+
+def _note_sweep(arguments: Sequence[str]) -> None:
+    """Tell the processes of a sweep which keys it changes: Hydra tells each run its own values only."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    os.environ.pop(SWEPT, None)
+    if not {"-m", "--multirun"} & set(arguments):
+        return
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(_overrides(arguments)))
+    except HydraException:
+        return  # Hydra says what is wrong with them
+    os.environ[SWEPT] = " ".join(each.key_or_group for each in parsed if each.is_sweep_override())
 
 
 @contextmanager
@@ -254,13 +270,13 @@ def _stage(composed: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from zantara_exp.config.diagnostics import typed
-    from zantara_exp.dispatch import run_stage
+    from zantara_exp.dispatch import looked_at, run_stage
 
     hydra = HydraConfig.get()
     # As they were typed: what an override takes from the environment stays there.
     overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     assert isinstance(overrides, list)  # noqa: S101  for the type checker
-    config = typed(composed, overrides)
+    config = typed(composed, overrides, only=looked_at(composed))
     status = run_stage(config, composed, hydra, overrides)
     if status != OK:
         raise _Status(status)

@@ -18,12 +18,26 @@ from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 
 OK, FAILED, NO_GO, INCONCLUSIVE = 0, 1, 3, 4  # 2 is ConfigError
+SWEPT = "ZANTARA_SWEPT"
+"""Environment: the keys that a sweep changes, for its processes."""
+
+
+@dataclass(frozen=True)
+class ModelNotes:
+    """What a registered model's version says of itself."""
+
+    description: str = ""
+    """Markdown."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class RunRecord(Protocol):
     """The record of a run. Nothing here raises when the tracking server is away: the record is kept and sent later."""
 
     run_id: str
+
+    def name(self, name: str) -> None:
+        """Call the run otherwise."""
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record chosen parameters."""
@@ -43,14 +57,21 @@ class RunRecord(Protocol):
     def model(self, path: Path, name: str, metrics: Mapping[str, float], step: int = 0) -> None:
         """Record a trained model by reference to its folder, with its metrics; `step` where their curves end."""
 
-    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
+    def elsewhere(self, run: str, values: Mapping[str, float]) -> None:
+        """Record numbers on another run as well; `run` is its id."""
+
+    def evaluated(self, epoch: str, about: ModelNotes) -> None:
+        """Record what a model, known by its epoch, was measured to be, and its card, on versions registered before."""
+
+    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str], about: ModelNotes) -> None:
         """Record a new version of the registered model `name` and let `alias` point at it."""
 
     def traces(self, group: str, items: Sequence[Mapping[str, object]]) -> None:
         """Record traces with assessments, each a mapping of `key`, `inputs`, `outputs`, `tags` and `assessments`.
 
         An assessment has `name`, `value`, `rationale`, `source` and `source_type` (HUMAN or CODE). The items of a
-        group that MLflow knows already are brought up to date.
+        group that MLflow knows already are brought up to date. Items that also have `asked`, names, and `done_by`, a
+        name or none, are put into MLflow's review queue of the group, where there are queues.
         """
 
 
@@ -81,6 +102,10 @@ class StageResult:
     """Numbers for MLflow."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Labels for MLflow."""
+    run_name: str = ""
+    """What MLflow calls the run from then on; empty: what it was called when it began."""
+    note: str = ""
+    """What MLflow shows on the run's page, in Markdown."""
     tables: Sequence[Table] = ()
     """Further tables to print after the summary."""
     artifacts: Sequence[Path] = ()

@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from zantara_exp.config.rollout import SAFE
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
+from zantara_exp.tracking import OPERATIONS, TRAINING, VERDICTS
 
 Files = Callable[[Layout], Sequence[Path]]
 
 
 def _nothing(_: Layout) -> Sequence[Path]:
     return ()
+
+
+def _never(_: Config) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,17 @@ class StageSpec:
     """`module:function` from a Config to a text that changes with what the stage reads outside of files."""
     headline: tuple[str, ...] = ()
     """Lines of the stage's summary that the pipeline's table repeats."""
+    purpose: str = OPERATIONS
+    """Which of MLflow's experiments has its runs."""
+    run_name: Callable[[Config], str] | None = None
+    """What MLflow calls a run of it, beside what the sweep it is in changes; None: as the stage."""
+    compared: tuple[str, ...] = ()
+    """Keys that are columns of MLflow's tables beside those of the command line; all are in the run's config file."""
+    only_looks: bool = False
+    """Whether it leaves a run only where `tracking.every_stage` asks for it."""
+    at_once: Callable[[Config], bool] = _never
+    """Whether it acts before anything else: no key is looked at that it does not read, and its record is sent by a
+    process of its own."""
     shown_first: bool = False
     """What it found is shown before MLflow is even imported, and recorded then; it shows no curve meanwhile."""
 
@@ -61,6 +78,27 @@ def _imported(path: str) -> Callable[..., StageResult]:
     return found
 
 
+_TRAINING = (
+    "model.name",
+    "trainer.name",
+    "trainer.method",
+    "trainer.learning_rate",
+    "trainer.epochs",
+    "trainer.batch_size",
+    "trainer.gradient_accumulation",
+    "trainer.max_length",
+    "trainer.lora.rank",
+    "trainer.lora.alpha",
+    "seed",
+)
+
+
+def _training(config: Config) -> str:
+    """`llama8b lr=0.0002 r16`."""
+    rank = f" r{config.trainer.lora.rank}" if config.trainer.method != "full" else ""
+    return f"{config.model.name} lr={config.trainer.learning_rate:g}{rank}"
+
+
 def _splits(at: Layout) -> list[Path]:
     return [at.train, at.val, at.test]
 
@@ -73,29 +111,37 @@ STAGES: dict[str, StageSpec] = {
     "extract": StageSpec(
         "dataset.extract:extract",
         headline=("written",),
-        groups=("source", "demo", "dataset", "log", "review", "as_of", "seed"),
+        groups=("source", "demo", "domain", "dataset", "log", "review", "as_of", "seed"),
         outputs=lambda at: [at.raw_conversations, at.extract_summary],
         fingerprint="dataset.sources:fingerprint",
     ),
     "analyze": StageSpec(
         "dataset.analyze:analyze",
         headline=("quality",),
-        groups=("dataset",),
+        groups=("domain", "dataset", "seed"),
         inputs=lambda at: [at.raw_conversations],
         outputs=lambda at: [at.analysis],
         fingerprint="dataset.labels:fingerprint",
     ),
+    "label": StageSpec(
+        "dataset.labelling.stage:label",
+        groups=("label", "domain", "dataset", "seed"),
+        inputs=lambda at: [at.raw_conversations],
+    ),
     "prepare": StageSpec(
         "dataset.prepare:prepare",
         headline=("examples out", "mix"),
-        groups=("dataset", "seed"),
+        groups=("domain", "dataset", "seed"),
         inputs=lambda at: [at.raw_conversations],
-        outputs=lambda at: [*_splits(at), at.rejected, at.splits],
+        outputs=lambda at: [*_splits(at), at.rejected, at.rejected_turns, at.splits],
     ),
     "train": StageSpec(
         "training.stage:train",
         headline=("validation loss", "train loss"),
         groups=("model", "trainer", "seed"),
+        purpose=TRAINING,
+        run_name=_training,
+        compared=_TRAINING,
         inputs=lambda at: [at.train, at.val],
         outputs=lambda at: [*_model_files(at), *sorted(at.model.glob("*.safetensors"))],
         fingerprint="training.checkpoints:outside",
@@ -103,54 +149,93 @@ STAGES: dict[str, StageSpec] = {
     "evaluate": StageSpec(
         "evaluation.stage:evaluate",
         headline=("test loss", "language"),
-        groups=("dataset", "model", "trainer", "evaluation", "judge", "seed"),
+        groups=("domain", "dataset", "model", "trainer", "evaluation", "judge", "seed"),
+        purpose=TRAINING,
+        run_name=lambda config: f"evaluate {config.model.name}",
+        compared=("model.name", "judge.name", "evaluation.generate_limit"),
         inputs=lambda at: [at.train_summary, at.train, at.test, at.val],
         outputs=lambda at: [at.evaluation, at.evaluation_rows],
     ),
     "publish": StageSpec(
         "training.publish:publish",
         groups=("model", "publish"),
+        compared=("model.name", "publish.name"),
+        purpose=TRAINING,
+        run_name=lambda config: f"publish {config.model.name}",
         inputs=lambda at: [at.train_summary],
     ),
     "shadow": StageSpec(
         "shadow.stage:shadow",
         headline=("comparisons", "success rate", "candidate latency"),
-        groups=("dataset", "model", "primary", "endpoint", "shadow", "rollout", "log", "cost", "seed"),
+        groups=("domain", "dataset", "model", "primary", "endpoint", "shadow", "rollout", "log", "cost", "seed"),
+        compared=("model.name", "endpoint.name", "endpoint.model", "primary.name"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
     ),
     "serve": StageSpec(
         "gateway.stage:serve",
-        groups=("dataset", "endpoint", "shadow", "log", "cost", "gateway"),
+        groups=("domain", "dataset", "endpoint", "shadow", "log", "cost", "gateway"),
+        shown_first=True,
     ),
     "report": StageSpec(
         "analysis.report:report",
         headline=("page",),
-        groups=("log", "report", "engine", "evaluation", "cost", "gate", "as_of"),
+        groups=("log", "report", "review", "engine", "evaluation", "cost", "gate", "as_of"),
+        purpose=VERDICTS,
         inputs=lambda at: at.comparisons,
     ),
-    "doctor": StageSpec("doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking")),
+    "watch": StageSpec(
+        "watch.stage:watch",
+        groups=("log", "watch", "report", "engine", "evaluation", "cost", "gate", "rollout"),
+        shown_first=True,
+        only_looks=True,
+    ),
+    "doctor": StageSpec(
+        "doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking"), only_looks=True
+    ),
+    "judge": StageSpec(
+        "evaluation.of_log:judge",
+        groups=("domain", "dataset", "log", "review", "judge", "engine", "as_of", "seed"),
+        purpose=VERDICTS,
+        inputs=lambda at: at.comparisons,
+    ),
     "review": StageSpec(
         "review.stage:review",
         groups=("log", "review", "engine", "as_of", "seed"),
+        purpose=VERDICTS,
+        inputs=lambda at: at.comparisons,
+    ),
+    "next": StageSpec(
+        "review.next_candidate:following",
+        groups=("domain", "dataset", "log", "review", "model", "trainer", "gate", "engine", "as_of", "seed"),
+        only_looks=True,
         inputs=lambda at: at.comparisons,
     ),
     "gate": StageSpec(
         "gates.stage:gate",
         groups=("log", "gate", "engine", "cost", "review", "as_of"),
+        purpose=VERDICTS,
+        run_name=lambda config: config.gate.name,
+        compared=("gate.name",),
         shown_first=True,
     ),
     "power": StageSpec(
         "gates.power:power",
         groups=("gate", "engine", "review", "shadow", "seed"),
         shown_first=True,
+        only_looks=True,
     ),
-    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed"), shown_first=True),
-    "rollout": StageSpec("rollout.stage:rollout", groups=("rollout", "gate", "endpoint")),
+    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed"), shown_first=True, only_looks=True),
+    "rollout": StageSpec(
+        "rollout.stage:rollout",
+        groups=("rollout", "gate", "endpoint"),
+        at_once=lambda config: config.rollout.action in SAFE and not config.rollout.watch,
+    ),
     "rehearsal": StageSpec(
         "rehearsal.stage:rehearsal",
         groups=(
             "rehearsal",
+            "domain",
             "dataset",
             "endpoint",
             "shadow",

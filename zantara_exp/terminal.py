@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
@@ -20,7 +20,17 @@ from rich.table import Table as RichTable
 from zantara_exp import ranks
 from zantara_exp.stage import Progress, Table
 
-_PLAIN_LINE_SECONDS = 10.0
+_PLAIN_LINE_SECONDS = 5.0
+_PIPE_COLUMNS = 140
+"""Where nothing says how wide the output is, as in a file: COLUMNS does."""
+_CARDS_BELOW = 110
+"""Columns. A table that does not fit into fewer is shown row by row."""
+_COLOURS = {
+    **dict.fromkeys(("GO", "PASS", "ok"), "green"),
+    **dict.fromkeys(("NO_GO", "FAIL", "MISMATCH"), "bold red"),
+    **dict.fromkeys(("INCONCLUSIVE", "UNDECIDED", "MISSING"), "yellow"),
+}
+"""Words that stand alone in a cell."""
 
 
 class _Console(Console):
@@ -39,8 +49,9 @@ def forget_stdout() -> None:
 def console() -> Console:
     """A console on today's stdout; made anew because tests and Hydra swap it."""
     made = _Console(highlight=False, soft_wrap=False, quiet=ranks.helping())
-    if not made.is_terminal:
-        made.width = 140
+    if not sys.stdout.isatty():
+        told = os.environ.get("COLUMNS", "")
+        made.width = int(told) if told.isdecimal() and int(told) else _PIPE_COLUMNS
     return made
 
 
@@ -64,16 +75,43 @@ def complain(message: str) -> None:
 
 
 def show(table: Table) -> None:
-    """Print a small table."""
+    """Print a small table; on a narrow terminal one that does not fit row by row."""
+    out = console()
+    out.print()
+    out.print(plain(table.title), style="bold")
+    drawn = _drawn(table)
+    if len(table.columns) > 2 and out.width < _CARDS_BELOW and out.measure(drawn).maximum + 2 > out.width:
+        for row in table.rows:
+            out.print(Padding(_card(table.columns, row), (0, 0, 0, 2), expand=False))
+        return
+    out.print(Padding(drawn, (0, 0, 0, 2), expand=False))
+
+
+def _drawn(table: Table) -> RichTable:
     drawn = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=bool(table.columns))
     for column in table.columns:
         drawn.add_column(plain(column), overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(plain(cell) for cell in row))
-    out = console()
-    out.print()
-    out.print(plain(table.title), style="bold")
-    out.print(Padding(drawn, (0, 0, 0, 2), expand=False))
+        drawn.add_row(*map(_coloured, row))
+    return drawn
+
+
+def _card(columns: Sequence[str], row: Sequence[str]) -> RichTable:
+    """One row: its first cell, and below it what the others say."""
+    drawn = RichTable(box=None, show_header=False, pad_edge=False, title=plain(row[0]), title_justify="left")
+    drawn.title_style = "bold"
+    drawn.add_column(min_width=min(12, max(map(len, columns))))
+    drawn.add_column(overflow="fold")
+    for column, cell in zip(columns[1:], row[1:], strict=False):
+        if cell:
+            drawn.add_row(f"  {plain(column)}", _coloured(cell))
+    return drawn
+
+
+def _coloured(cell: str) -> str:
+    """A verdict or a decision in its colour; `NO_COLOR` is rich's to respect."""
+    colour = _COLOURS.get(cell)
+    return f"[{colour}]{plain(cell)}[/]" if colour else plain(cell)
 
 
 class _BarProgress:

@@ -100,6 +100,12 @@ def completed(usage: Usage, asked: Iterable[str], answer: str) -> Usage:
     return replace(usage, input=read, output=written, estimated=True)
 
 
+def so_far(usage: Usage, asked: Iterable[str], answer: str) -> Usage:
+    """What an answer that broke off took by then, an estimate: the text that came, and what its stream had counted."""
+    known = completed(usage, asked, answer)
+    return replace(known, output=max(known.output or 0, _tokens(len(answer))), estimated=True)
+
+
 def count(value: object) -> int | None:
     """A token count, or None where the server sent none or nonsense."""
     counted = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _NONSENSE

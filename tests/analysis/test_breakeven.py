@@ -20,5 +20,7 @@ def test_what_an_answer_takes_of_its_own_is_paid_at_any_volume() -> None:
     more = Curve(0.001, 30.0, ((0.0, 0.0005), (0.001, 0.0015)))
     assert more.break_even == pytest.approx(60_000)
     assert Curve(0.001, 30.0, ((0.0, 0.001), (0.001, 0.002))).break_even is None
+    # every request failed, and the primary is paid all the same: sums differ in their last digit, none breaks even
+    assert Curve(0.001, 30.0, ((0.0, 0.001 - 2e-19), (0.001, 0.002))).break_even is None
     tokens = Curve(0.001, 0.0, ((0.0, 0.0004),))
     assert (tokens.cheaper_always, tokens.break_even, tokens.saved(5)) == (True, None, pytest.approx(0.6))

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.analysis import logs
+from zantara_exp import spark
 from zantara_exp.analysis import engine
-from zantara_exp.analysis.engine import DuckDB, fetched, first_value, spark_lacks
+from zantara_exp.analysis.engine import DuckDB, fetched, first_value
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.summary import summary
@@ -23,6 +24,7 @@ from zantara_exp.config import Config, compose
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.gates.evidence import EvidenceRequest, UserDays
 from zantara_exp.layout import Layout
+from zantara_exp.spark import spark_lacks
 
 needs_spark = pytest.mark.skipif(
     bool(spark_lacks()), reason=f"Spark cannot run here: it needs {spark_lacks()}; next: scripts/extras spark"
@@ -110,8 +112,8 @@ def test_what_spark_lacks_is_said(
     monkeypatch: pytest.MonkeyPatch, config: Config, layout: Layout, found: object, java: str | None, lacking: str
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(engine, "find_spec", lambda _: found)
-    monkeypatch.setattr(engine.shutil, "which", lambda _: java)
+    monkeypatch.setattr(spark, "find_spec", lambda _: found)
+    monkeypatch.setattr(spark.shutil, "which", lambda _: java)
     logs.write(layout.logs, replace(logs.Plan(), days=1, per_day=3))
     config.engine.name = "spark"
     with pytest.raises(MissingRequirementError, match=r"engine=spark needs") as raised:

@@ -13,6 +13,7 @@ from tests.test_embedding import folder
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config
+from zantara_exp.dataset.redact import Redactor
 from zantara_exp.embedding import likeness
 from zantara_exp.errors import MissingRequirementError
 from zantara_exp.layout import Layout
@@ -30,7 +31,7 @@ def test_what_has_a_chrf_has_a_cosine_and_a_failure_none_alike(config: Config, l
         shown = log.facts.select("part", "place", "chrf", "embedding", "candidate_ok")
         rows = shown.to_pyarrow().to_pylist()
         answered = [row for row in rows if row["chrf"] is not None and row["candidate_ok"]]
-        said = texts(log, answered)
+        said = texts(log, answered, Redactor())
     assert [row["embedding"] is None for row in rows] == [row["chrf"] is None for row in rows]
     assert {row["embedding"] for row in rows if row["chrf"] is not None and not row["candidate_ok"]} == {0.0}
     cosines = likeness(str(folder), [r["candidate_response"] for r in said], [r["primary_response"] for r in said])

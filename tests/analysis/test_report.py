@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from tests.analysis import logs
 from tests.analysis.test_volume import TRAFFIC
+from tests.browsing import browser_page, hard_to_read
 from zantara_exp.analysis import italian
 from zantara_exp.analysis.report import report
 from zantara_exp.config import Config, compose
@@ -53,12 +56,54 @@ def test_the_page_stands_alone(layout: Layout, config: Config) -> None:
     page = layout.report.read_text()
     assert result.artifacts == [layout.report]
     tags = Tags(page).found
-    assert not {"script", "link", "iframe", "img"} & {tag for tag, _ in tags}
+    assert not {"link", "iframe", "img"} & {tag for tag, _ in tags}
+    assert [attrs for tag, attrs in tags if tag == "script"] == [{"type": "application/json", "id": "plots"}, {}]
+    assert not [attrs for _, attrs in tags if "style" in attrs]  # the page's policy would refuse them
     assert not [attrs for _, attrs in tags if {"src", "href"} & set(attrs)]
     assert not re.search(r"https?://|@import|url\(", page)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
-    assert page.count("<svg") == 5
+    assert "Copyright (c) 2022 Leon Sorokin" in page
+    drawn = json.loads(page.partition('id="plots">')[2].partition("</script>")[0])
+    kinds = Counter(plot["kind"] for plot in drawn)
+    assert kinds == {"interval": 4, "evidence": 1, "days": 3, "spread": 1}
+    assert [attrs["data-plot"] for _, attrs in tags if "data-plot" in attrs] == [str(n) for n in range(len(drawn))]
+
+
+def test_plots_answer_in_a_browser(layout: Layout, config: Config) -> None:
+    logs.both_versions(layout.logs)
+    config.report.language = "it"
+    run(config)
+    with browser_page(layout.report.as_uri()) as page:
+        refused: list[str] = []
+        page.on("console", lambda said: refused.append(said.text))
+        page.reload()
+        day = page.locator(".plots figure").first
+        day.scroll_into_view_if_needed()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert day.locator(".u-value").all_text_contents() == ["–", "–"]
+        day.locator(".u-over").hover()
+        label, value = day.locator(".u-value").all_text_contents()
+        assert re.fullmatch(r"\d\d ott", label)
+        assert re.fullmatch(r"[\d,]+\s% \([\d,]+\s% – [\d,]+\s%\)", value)
+        series = page.locator("figure.alone .u-series").nth(1)
+        series.locator("th").click()
+        assert "u-off" in str(series.get_attribute("class"))
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")  # drawn anew, for paper
+        assert day.locator("canvas").count() == 1
+        assert hard_to_read(page) == []
+        assert refused == []
+
+
+def test_what_a_pass_lacks_and_the_last_candidate_are_on_it(layout: Layout, config: Config) -> None:
+    logs.write(layout.logs, replace(SMALL, epoch="e1"))
+    logs.write(layout.logs, replace(SMALL, start=2, seed=5))
+    run(config)
+    page = layout.report.read_text().replace("\xa0", " ")
+    assert re.search(r"\d+ of 149 users seen", page)
+    beside = page[page.index("This candidate beside the last one") :]
+    assert beside.index("<td>e2</td>") < beside.index("<td>e1</td>")
+    assert page.count('class="of">all sampled requests') == 3
 
 
 def test_verdict_numbers_and_reasons_are_on_it(layout: Layout, config: Config) -> None:
@@ -96,7 +141,8 @@ def test_markup_in_a_chat_changes_nothing(layout: Layout, config: Config) -> Non
     for text in shown.values():
         assert page.replace("\xa0", " ").count(text) >= 2 * 20, text  # language and question; answers are marked
     tags = [tag for tag, _ in Tags(page).found]
-    assert not {"script", "img"} & set(tags)
+    assert "img" not in tags
+    assert tags.count("script") == 2
     assert tags.count("style") == 1
     assert tags.count("body") == 1
     assert page.rstrip().endswith("</html>")
@@ -107,7 +153,7 @@ def test_a_megabyte_of_answer_is_not_a_megabyte_of_page(layout: Layout, config: 
     side = {"response": "bla " * 250_000, "model": "m", "tokens_input": 1, "tokens_output": 1, "latency_ms": 5.0}
     logs.write(layout.logs, logs.Plan(days=1, per_day=3, extra={"candidate": side | {"error": None}}))
     run(config)
-    assert layout.report.stat().st_size < 100_000
+    assert layout.report.stat().st_size < 250_000
     assert "more characters" in layout.report.read_text()
 
 
@@ -166,7 +212,7 @@ def test_the_page_is_italian_where_asked(layout: Layout, config: Config) -> None
     assert '<html lang="it">' in page
     for said in ("NON CONCLUSIVO", "Giorno per giorno", "Per lingua", "nessuna revisione", "22 ott", "98,", "coppie"):
         assert said in page
-    shown = re.sub(r"<style>.*?</style>|<article.*?</article>", "", page, flags=re.DOTALL)
+    shown = re.sub(r"<(style|script|article).*?</\1>", "", page, flags=re.DOTALL)
     text = re.sub(r"<[^>]*>", " ", shown).replace("\xa0", " ")
     left = [phrase for phrase in italian.PHRASES if " " in phrase and phrase in text]
     assert left == []

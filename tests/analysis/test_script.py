@@ -57,6 +57,6 @@ def test_it_runs(script: Any, config: Config, capsys: pytest.CaptureFixture[str]
     flags = ["--log-dir", "elsewhere", "--date", "2025-10-21", "--export-report", "out/day.html"]
     assert run_overrides(script.overrides(flags)) == 0
     assert "20 of" in capsys.readouterr().out
-    assert "<svg" in Path("out/day.html").read_text()
+    assert "data-plot" in Path("out/day.html").read_text()
     assert run_overrides(script.overrides(["--log-dir", "nowhere"])) == 1
     assert "stage=shadow" in capsys.readouterr().err

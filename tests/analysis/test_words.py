@@ -36,13 +36,38 @@ IT = Words("it")
         (
             "not decided: success; sample ratio mismatch: 1 of 401 users lie outside of the sampled 10 %; 400 users do "
             "not fill the sampled 10 % evenly: 0 to 71 in a tenth of it, where 40.0 are expected (p < 1e-12)",
-            "da decidere: success; il campione non è quello dichiarato: 1 utenti su 401 fuori dal 10 % campionato; 400 "
+            "da decidere: success; il campione non è quello dichiarato: 1 utente su 401 fuori dal 10 % campionato; 400 "
             "utenti non riempiono in modo uniforme il 10 % campionato: da 0 a 71 in un suo decimo, attesi 40,0 (p < 1e",
         ),
         ("not refuted: nothing shows it above 5 %", "non smentito: nulla mostra che sia sopra 5 %"),
         (
             "in language=id shown to be below 95 %: measured 91.0 %",
             "in language=id dimostrato sotto 95 %: misurato 91,0 %",
+        ),
+        ("98.00 % (1 failure)", "98,00 % (1 errore)"),
+        ("98.00 % (21 failures)", "98,00 % (21 errori)"),
+        ("1 user in the last 1 day, 30 are needed", "1 utente negli ultimi 1 giorno"),
+        ("10 of 12 are good; 1 pair is not labelled yet and counts against", "10 of 12 are good; 1 coppia non ancora "),
+        ("1 request has no known cost: tokens or price are missing.", "1 richiesta non ha un costo noto"),
+        (
+            "12 of the first 50 pairs are not labelled yet (`cannot judge` is a label); the labels of ayu do not "
+            "count: 2 of 3 hidden checks wrong, at most 20 % may be; 2 pairs are disputed, for boss to settle; "
+            "a NO_GO is certain: 30 of the first 50 pairs are worse, whatever the 12 open ones are",
+            "12 delle prime 50 coppie non ancora giudicate (`cannot judge` is a label); i giudizi di ayu non contano: "
+            "2 verifiche nascoste sbagliate su 3, al massimo 20 %; coppie contese: 2, da decidere a cura di boss; "
+            "un NO_GO è certo: 30 delle prime 50 coppie sono peggiori, comunque siano le 12 aperte",
+        ),
+        (
+            "shown to be above 80 %: measured 90.1 %, at least 80.4 %; with the judge 50 labels tell as much as 79, 29 "
+            "saved; without it: 44 of 50 are equivalent or better; 46 would show it; the next look is at 75",
+            "dimostrato sopra 80 %: misurato 90,1 %, almeno 80,4 %; con il giudice 50 etichette dicono quanto 79, 29 "
+            "risparmiate; senza: 44 su 50 equivalenti o migliori; basterebbero 46; prossimo sguardo a 75",
+        ),
+        (
+            "160 of 200 are equivalent or better; 172 would show it, and no look is left; the judge counts for "
+            "nothing: it has not seen 10 of the first 50 pairs",
+            "160 su 200 equivalenti o migliori; basterebbero 172, e non restano sguardi; il giudice non conta: non ha "
+            "visto 10 delle prime 50 coppie",
         ),
         (
             "every criterion passes; without evidence on complaints",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from zantara_exp.config import CONF, Config, compose
 from zantara_exp.config.fields import doc_of
+from zantara_exp.errors import ConfigError
 
 GROUP_FILES = sorted(path for path in CONF.glob("*/*.yaml"))
 
@@ -48,7 +52,8 @@ def test_every_key_is_read_by_code() -> None:
     code = "\n".join(p.read_text() for p in package.rglob("*.py") if p.parent.name != "config")
     rules = "\n".join("\n".join(re.findall(r"self\.\w+", p.read_text())) for p in (package / "config").glob("*.py"))
     # A threshold's bounds are read all at once, by `Threshold.given`; so are a table's columns, by `find_table`.
-    rules += " .above .below .at_least .at_most .rating"
+    # The language of a report is read by conf/report.
+    rules += " .above .below .at_least .at_most .rating .report_language"
     unread = [
         f"{node.__name__}.{f.name}"
         for node in _nodes(Config)
@@ -56,3 +61,14 @@ def test_every_key_is_read_by_code() -> None:
         if not re.search(rf"\.{f.name}\b", code) and not re.search(rf"\.{f.name}\b", rules)
     ]
     assert unread == []
+
+
+def test_threads_compose_at_once_and_an_apps_own_hydra_is_left_as_it_is() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"), ThreadPoolExecutor(4) as threads:
+        before = GlobalHydra.instance().hydra
+        found = list(threads.map(lambda seed: compose([f"seed={seed}"]).seed, range(8)))
+        assert GlobalHydra.instance().hydra is before
+        with pytest.raises(ConfigError):
+            compose(["seed=none"])
+        assert GlobalHydra.instance().hydra is before
+    assert found == list(range(8))

@@ -40,6 +40,9 @@ def test_wrong_option_lists_the_valid_ones() -> None:
         ("trainer=3", "trainer=3: no such option"),
         ("paths=data", "paths=data: is a group of keys"),
         ("dataset.languages=it", "dataset.languages=it: is not a list"),
+        ("dataset.countries=[IT,UK]", "no pack of personal data for UK; did you mean GB? (valid: DE Germany, ES Spain"),
+        ("dataset.countries=[Italia]", "no pack of personal data for Italia; did you mean IT?"),
+        ("dataset.countries=[XX]", "no pack of personal data for XX; (valid: DE Germany"),
         ("tracking.name=cloud", "tracking.name=cloud: must be one of local, server"),
         ("+trainer._target_=os.system", "trainer._target_=os.system: a config names no code here"),
         ("trainer", "is not written as key=value"),
@@ -106,6 +109,19 @@ def test_the_users_own_file_is_named(tmp_path: Path) -> None:
         ("source/postgres.yaml", "kind: postgres\ndais: 3\n", "source.dais: no such key; did you mean days?"),
         ("source/postgres.yaml", "kind: postgres\ndays: 0\n", "source.days=0: must be at least 1"),
         ("dataset/base.yaml", "dais: 3\n", "dataset.dais: no such key"),
+        ("domain/bali.yaml", "languages: {no: {name: Norsk}}\n", "domain.languages.False: YAML reads this key as bool"),
+        ("domain/bali.yaml", "categories: {Small-Talk: {}}\n", "domain.categories.Small-Talk: no name of a category"),
+        (
+            "domain/bali.yaml",
+            "languages: {pt-BR: {}}\n",
+            "domain.languages.pt-BR: no such language: pt-BR; did you mean pt?",
+        ),
+        ("domain/bali.yaml", "languages: {NL: {}}\n", "domain.languages.NL: no such language: NL; did you mean nl?"),
+        (
+            "domain/bali.yaml",
+            "categories: {yes: {}}\n",
+            'domain.categories.True: YAML reads this key as bool, no text; quote it: "yes":',
+        ),
         ("experiment/ours.yaml", "seed: 3\ncost: {monthly_requests: -1}\n", "cost.monthly_requests=-1: must be"),
         ("experiment/ours.yaml", "defaults: [{override /source: postgrs}]\n", "source=postgrs: no such option"),
     ],
@@ -220,10 +236,39 @@ def test_ones_own_folder_is_searched_for_what_is_named_later(tmp_path: Path, mon
 
 @pytest.mark.parametrize(
     "override",
-    ["dataset.languages=[[1,1]]", "dataset.filters=[{a:1}]", "dataset.language_words={it:[[1]]}", "stage.steps=[[1]]"],
+    ["source.models=[[1,1]]", "dataset.filters=[{a:1}]", "domain.languages.it.words=[[1]]", "stage.steps=[[1]]"],
 )
 def test_a_list_within_a_list_of_names_is_named(override: str) -> None:
     with pytest.raises(ConfigError) as refused:
         compose([override])
     assert f"{override.split('=')[0]}=" in refused.value.message
     assert "holds a list or a group of keys where" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("+dataset.patterns={casual: [a]}", "dataset.patterns: is domain.categories.NAME.patterns now"),
+        ("+dataset.leak_patterns=[a]", "dataset.leak_patterns: is domain.leak_patterns now"),
+        ("domain.moves=[busines]", "domain.moves=['busines']: no such category: busines (valid: greeting, casual, "),
+        ("shadow.categories=[greting]", "not among domain.categories: greting; did you mean greeting?"),
+        ("domain.categories.casual.patterns=['(']", "domain.categories.casual.patterns="),
+        ("domain.categories.casual.patterns=['hoi|']", "'hoi|' matches where nothing stands"),
+        ("domain.moves=[]", "domain.moves=[]: is empty: name what a rollout may move"),
+        ("domain.neighbours=[zh-TW]", "no such language: zh-TW; did you mean zh?"),
+    ],
+)
+def test_what_names_a_domains_words_is_held_against_it(override: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose([override])
+    assert says in refused.value.message
+
+
+def test_a_mistake_in_an_option_of_ones_own_is_its_files(workdir: Path) -> None:
+    assert run_overrides(["init", "conf-x"]) == 0
+    domain = Path("conf-x/domain/ours.yaml")
+    domain.write_text(domain.read_text().replace("otherwise: other", "otherwise: smalltalk"))
+    for chosen in (["domain=ours"], ["experiment=ours"]):
+        message = refused(*chosen, config_dir="conf-x")
+        assert "domain/ours.yaml: domain.otherwise" in message
+    assert "command line: domain.otherwise" in refused("domain=ours", "domain.otherwise=smalltalk", config_dir="conf-x")

@@ -1,6 +1,8 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import product
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -8,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dataset.support import config_of, context_of, record
-from zantara_exp.config.data import Splits, Targets
+from zantara_exp.config.data import Splits
 from zantara_exp.dataset.balance import deviation, missing, quotas
-from zantara_exp.dataset.duplicates import Index, surplus, words_of
+from zantara_exp.dataset.duplicates import Index, Marks, Sketch, surplus, words_of
 from zantara_exp.dataset.splits import NAMES, held_out_users, known_users, place, save
 from zantara_exp.dataset.users import hash_user
 from zantara_exp.errors import MissingInputError, ZantaraError
 
+TARGETS = config_of().dataset.targets
+CALLED = {"it": "Italian", "en": "English", "id": "Indonesian"}
 CELLS = list(product(("it", "en", "id"), ("greeting", "casual", "business")))
 
 
@@ -28,7 +32,7 @@ def share(counts: dict[tuple[str, str], int], side: int) -> dict[str, float]:
 @settings(max_examples=40)
 @given(st.lists(st.integers(50, 3000), min_size=9, max_size=9), st.integers(100, 5000))
 def test_quotas_are_available_and_on_target(have: list[int], most: int) -> None:
-    targets, available = Targets(), dict(zip(CELLS, have, strict=True))
+    targets, available = TARGETS, dict(zip(CELLS, have, strict=True))
     made = quotas(available, targets, most)
     assert all(made[cell] <= available[cell] for cell in CELLS)
     assert sum(made.values()) <= most
@@ -40,18 +44,18 @@ def test_quotas_are_available_and_on_target(have: list[int], most: int) -> None:
 def test_the_largest_part_by_hand() -> None:
     """With a tolerance of nothing the scarcest cell decides: 30 of a 12 % cell allow 250 in all."""
     available = dict.fromkeys(CELLS, 1000) | {("it", "greeting"): 30}
-    made = quotas(available, Targets(tolerance=0.0), 10_000)
+    made = quotas(available, replace(TARGETS, tolerance=0.0), 10_000)
     assert sum(made.values()) == pytest.approx(250, abs=9)
 
 
 def test_a_missing_cell_leaves_nothing() -> None:
-    assert sum(quotas(dict.fromkeys(CELLS, 100) | {("id", "business"): 0}, Targets(), 1000).values()) == 0
+    assert sum(quotas(dict.fromkeys(CELLS, 100) | {("id", "business"): 0}, TARGETS, 1000).values()) == 0
 
 
 def test_what_is_missing_is_said() -> None:
     there = dict.fromkeys(CELLS, 100) | {("id", "business"): 30, ("it", "business"): 0}
     came = {("id", "business"): 126, ("en", "business"): 560}
-    lines = missing(there, Targets(), came, 14)
+    lines = missing(there, TARGETS, came, 14, CALLED)
     assert lines[:2] == [
         "146 more Italian business conversations, none came in the last 14 days: too few to tell how long that takes",
         "80 more Indonesian business conversations, at today's rate 9 days (8 to 11)",
@@ -69,13 +73,15 @@ def test_what_is_missing_is_said() -> None:
 )
 def test_a_wait_is_a_range_or_not_told(came: int, said: str) -> None:
     there = dict.fromkeys(CELLS, 100) | {("id", "business"): 30}
-    line = next(line for line in missing(there, Targets(), {("id", "business"): came}, 14) if "Indonesian bus" in line)
+    line = next(
+        line for line in missing(there, TARGETS, {("id", "business"): came}, 14, CALLED) if "Indonesian bus" in line
+    )
     assert said in line
 
 
 def test_a_wait_of_years_is_not_counted_in_days() -> None:
     there = {("en", "casual"): 100_000, ("it", "business"): 5}
-    assert "more than 365 days" in missing(there, Targets(), {("it", "business"): 5}, 14)[0]
+    assert "more than 365 days" in missing(there, TARGETS, {("it", "business"): 5}, 14, CALLED)[0]
 
 
 def examples(users: dict[str, int], prefix: str = "") -> list[dict[str, object]]:
@@ -136,25 +142,56 @@ def test_near_duplicates() -> None:
     first = record(words, "risposta", name="a")
     near = record(words + " inoltre", "Risposta!", name="b")
     far = record(words.replace("parola1", "altro1"), "risposta diversa", name="c")
-    assert surplus([first, near, far], 0.9, 1) == {"b": "a"}
-    assert surplus([first, near, far], 0.9, 2) == {}
-    assert surplus([first, near, record(words, "risposta", name="d")], 1.0, 1) == {"d": "a"}
+    said = [(each["conversation_id"], words_of(each)) for each in (first, near, far)]
+    assert surplus(said, 0.9, 1) == {"b": "a"}
+    assert surplus(said, 0.9, 2) == {}
+    assert surplus([*said[:2], ("d", said[0][1])], 1.0, 1) == {"d": "a"}
     assert words_of(record("...", "!!!")) != words_of(record("???", "!!!"))
 
 
+def index_of(sets: list[frozenset[str]], threshold: float, names: str = "abcdefghijklmnopqrstuvwxyz") -> Index:
+    return Index(threshold, Sketch(threshold).of(sets), sets.__getitem__, names.__getitem__)
+
+
 def test_of_equal_dialogues_all_are_near():
-    index = Index(0.8)
-    for name in "ab":
-        index.add(name, frozenset("01234"))
-    assert index.near(frozenset("0123")) == ["a", "b"]
+    index = index_of([frozenset("01234"), frozenset("01234"), frozenset("0123")], 0.8)
+    for item in range(2):
+        index.add(item)
+    assert index.near(2) == [0, 1]
 
 
 @settings(max_examples=25)
-@given(st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=20))
-def test_the_index_finds_what_a_plain_loop_finds(sets: list[set[int]]) -> None:
-    index, words = Index(0.8), [frozenset(map(str, each)) for each in sets]
+@given(
+    st.lists(st.sets(st.integers(0, 60), min_size=1, max_size=40), min_size=2, max_size=20),
+    st.sampled_from([0.35, 0.8, 1.0]),
+)
+def test_the_index_finds_what_a_plain_loop_finds(sets: list[set[int]], threshold: float) -> None:
+    words = [frozenset(map(str, each)) for each in sets]
+    index = index_of(words, threshold)
     for number, each in enumerate(words):
-        found = index.near(each)
-        wanted = {str(n) for n, other in enumerate(words[:number]) if len(each & other) / len(each | other) >= 0.8}
-        assert set(found) == wanted
-        index.add(str(number), each)
+        others = [(len(each & other) / len(each | other), n) for n, other in enumerate(words[:number])]
+        wanted = sorted((-score, n) for score, n in others if score >= threshold)
+        assert index.near(number) == [n for _, n in wanted]
+        index.add(number)
+
+
+def test_marks_do_not_depend_on_what_else_is_marked() -> None:
+    sets = [frozenset(f"{n} {n % 7} {n // 2}".split()) for n in range(900)] + [frozenset[str]()]
+    together, sketch = Sketch(0.9).of(sets), Sketch(0.9)
+    for number in (0, 1, 450, 899, 900):
+        alone = sketch.of([sets[number]])
+        assert all((one[0] == all_[number]).all() for one, all_ in zip(alone, together, strict=True))
+    assert Marks.joined([sketch.of(sets[:300]), sketch.of(sets[300:])]).bands.tolist() == together.bands.tolist()
+
+
+@pytest.mark.parametrize("threshold", [0.35, 0.5, 0.7, 0.9, 0.99])
+def test_hardly_a_pair_at_the_threshold_is_missed(threshold: float) -> None:
+    shared, size = ceil(200 * threshold / (1 + threshold)), 100  # of two sets of a hundred words
+    sets = [
+        frozenset(f"{pair} {word if word < shared else (word, side)}" for word in range(size))
+        for pair in range(150)
+        for side in range(2)
+    ]
+    bands = Sketch(threshold).of(sets).bands
+    assert (bands[::2] == bands[1::2]).any(axis=1).all()
+    assert bands.shape[1] <= 128

@@ -35,7 +35,7 @@ def test_the_demo_is_extracted(configured: Callable[..., Config]) -> None:
     assert facts["rows_read"] == len(raw) + len(quarantined) == facts["conversations"]
     assert result.metrics["extract/written"] == len(raw) > 300
     assert set(raw[0]) == {"conversation_id", "user", "session", "timestamp", "messages", "metadata"}
-    assert {"language", "category", "model", "rating", "tokens_input", "tokens_output", "latency_ms"} == set(
+    assert {"language", "category", "sure", "model", "rating", "tokens_input", "tokens_output", "latency_ms"} == set(
         raw[0]["metadata"]
     )
     assert all(record["timestamp"].endswith("Z") and len(record["user"]) == 16 for record in raw)
@@ -44,6 +44,22 @@ def test_the_demo_is_extracted(configured: Callable[..., Config]) -> None:
     assert "@example." not in written
     assert "[EMAIL_1]" in written
     assert not {"messages"} & set(quarantined[0])
+
+
+@pytest.mark.interpreter
+def test_all_cores_write_what_one_writes(configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    for many, cores in ((10**9, 1), (0, 2)):
+        monkeypatch.setattr("zantara_exp.dataset.batches._MANY", many)
+        monkeypatch.setattr("zantara_exp.dataset.batches._ROWS", 40)
+        monkeypatch.setattr("zantara_exp.cores.available", lambda cores=cores: cores)
+        config = configured()
+        context = context_of(config)
+        extract(config, context)
+        files = context.layout.raw_conversations, context.layout.quarantine, context.layout.extract_summary
+        written.append([path.read_text() for path in files])
+    assert written[0] == written[1]
+    assert json.loads(written[0][2])["redacted"]["EMAIL"] > 0
 
 
 def test_stats_only_writes_nothing(configured: Callable[..., Config]) -> None:
@@ -208,7 +224,10 @@ KEY = b"0123456789abcdef0123456789abcdef"
         ("a1b2c3d4e5f60718.a1b2c3d4e5f60718:12", True),
         ("10425", True),
         ("chat-1042:1", True),
-        ("failed", True),
+        ("failed", False),
+        ("anna", False),
+        ("anna-77", False),
+        ("conversation_1042", True),
         ("whatsapp:+3933312345600", False),
         ("3933312345600", False),
         ("3174012345678901", False),

@@ -13,6 +13,7 @@ import pytest
 
 from tests.dataset.support import config_of, context_of, rows_of
 from zantara_exp.config.schema import Config
+from zantara_exp.dataset.exports import line_of
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.importing import import_file, row
 from zantara_exp.dataset.prepare import prepare
@@ -24,7 +25,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def test_what_is_not_said_is_assumed_and_marked() -> None:
-    made = row({"messages": CHAT, "conv_id": "x1", "lang": "it"}, NOON)
+    made = row(line_of({"messages": CHAT, "conv_id": "x1", "lang": "it"}), NOON)
     assert made.user_id == "of x1"
     assert made.created_at == NOON
     assert made.metadata == {
@@ -43,7 +44,7 @@ def test_what_is_said_is_kept() -> None:
         "timestamp": "2025-10-01T08:00:00",
         "metadata": {"model": "sonnet", "tokens_input": 5, "tokens_output": 6, "rating": 4},
     }
-    made = row(line, NOON)
+    made = row(line_of(line), NOON)
     assert (made.user_id, made.created_at) == ("u", datetime(2025, 10, 1, 8, tzinfo=UTC))
     assert made.metadata == {"model": "sonnet", "tokens_input": 5, "tokens_output": 6, "rating": 4, "assumed": []}
 

@@ -78,13 +78,28 @@ def test_what_failed_or_lost(workdir: Path) -> None:
     review(workdir, "bug", "better", bug=True)
     review(workdir, "better", "better")
     rows = extracted()
-    assert {row["conversation_id"] for row in rows} == {"failed", "worse", "bug"}
+    assert {row["conversation_id"] for row in rows} == {
+        hash_user(name, KEY.encode()) for name in ("failed", "worse", "bug")
+    }
     assert rows[0]["user"] == ASKED.user  # hashed already, so not again
     assert rows[0]["messages"] == [
         {"role": "user", "content": ASKED.query},
         {"role": "assistant", "content": ASKED.primary.response},
     ]
     assert rows[0]["metadata"]["category"] == "business"  # type: ignore[index]
+
+
+def test_an_answer_with_a_flaw_that_can_be_seen_is_lost(workdir: Path) -> None:
+    cut = Side(response="Il visto E33G costa tredici milioni di rupie e,", model="tiny")
+    both = replace(ASKED.primary, response="Il visto E33G costa,")
+    log(
+        workdir,
+        replace(ASKED, comparison_id="fine", request_id="fine"),
+        replace(ASKED, comparison_id="cut", request_id="cut", category="casual", candidate=cut),
+        replace(ASKED, comparison_id="alike", request_id="alike", candidate=cut, primary=both),
+        replace(ASKED, comparison_id="failed", request_id="failed", candidate=FAILED),
+    )
+    assert {row["conversation_id"] for row in extracted()} == {hash_user(n, KEY.encode()) for n in ("cut", "failed")}
 
 
 def test_a_request_of_two_epochs_counts_once(workdir: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.dataset.support import config_of, context_of, record, rows_of, write
 from tests.dataset.test_prepare import chats
 from zantara_exp.config.data import Dataset
+from zantara_exp.dataset.card import shares_of
 from zantara_exp.dataset.leakage import leakage
 from zantara_exp.dataset.output import example, within_limit
 from zantara_exp.dataset.prepare import prepare
@@ -128,10 +129,19 @@ def test_variants_stand_beside_their_originals_in_train(workdir: Path) -> None:
 def test_leakage_finds_what_is_put_there(workdir: Path) -> None:
     layout = prepared()
     assert set(leakage(layout.dataset, 0.9).values()) == {0}
+    trained = next(line for line in layout.train.read_text().splitlines() if len(json.loads(line)["messages"]) == 3)
     with layout.test.open("a") as test:
-        test.write(layout.train.read_text().splitlines()[0] + "\n")
+        test.write(trained + "\n")
     assert leakage(layout.dataset, 0.9) == {
         "users on two sides": 1,
         "conversations on two sides": 1,
-        "held-out near-duplicates of train": 1,
+        "held-out near-duplicates of train": 0,
+        "held-out turns that stand in train": 1,
+        "held-out turns that nearly stand in train": 0,
     }
+
+
+def test_without_a_mix_no_target_is_shown() -> None:
+    mix = {"before": {"nl": 0.5, "pl": 0.5}, "after": {"nl": 0.25, "pl": 0.75}, "target": {}}
+    assert shares_of(mix, "nl") == ["50.0%", "25.0%", "none"]
+    assert shares_of({**mix, "target": {"nl": 1.0}}, "pl") == ["50.0%", "75.0%", "0.0%"]

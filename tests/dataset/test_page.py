@@ -26,7 +26,7 @@ LABELLED = [
 def analyzed(*overrides: str) -> tuple[Layout, str]:
     config = config_of("dataset.balance=none", *overrides)
     context = context_of(config)
-    rows = [record("Ciao", HOSTILE + "ok", name="<b>", user="u1", model="<i>haiku</i>"), *chats(60, 30)]
+    rows = [record("Ciao", HOSTILE + "ok", name="<b>", user="u1", model="<i>haiku</i>", rating=1), *chats(60, 30)]
     rows += [record("Ciao", "no", name="short", user="u2")]
     write(context.layout.raw_conversations, rows)
     analyze(config, context)
@@ -42,7 +42,7 @@ def test_everything_is_on_it(workdir: Path) -> None:
 
 
 def test_chats_are_escaped(workdir: Path) -> None:
-    _, text = analyzed("dataset.filters=[too_short,degenerate]", "dataset.min_answer_chars=200")
+    _, text = analyzed("dataset.filters=[low_rating]", "dataset.min_rating=3")
     assert "<script>alert" not in text
     assert "&lt;script&gt;" in text
     assert "<i>haiku" not in text
@@ -84,9 +84,9 @@ def test_another_file_of_labels_runs_it_anew(workdir: Path) -> None:
 
 
 def test_a_wrong_file_of_labels(workdir: Path) -> None:
-    dataset = config_of().dataset
+    config = config_of()
     with pytest.raises(MissingInputError, match="nowhere"):
-        confusion(Path("nowhere.jsonl"), dataset)
+        confusion(Path("nowhere.jsonl"), config)
     write(workdir / "labelled.jsonl", [{"texts": "x"}])
     with pytest.raises(ZantaraError, match="line 1 has no `text`"):
-        confusion(Path("labelled.jsonl"), dataset)
+        confusion(Path("labelled.jsonl"), config)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dataset.support import config_of, context_of, rows_of
+from zantara_exp.dataset.connect import Link
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.sources import Database, open_database
 from zantara_exp.dataset.stream import _ESCAPED, Position, _unescaped, _unseen
@@ -142,7 +143,7 @@ def test_a_database_that_stays_away_leaves_the_old_file(
     context = context_of(config)
     context.layout.raw_conversations.parent.mkdir(parents=True)
     context.layout.raw_conversations.write_text("old\n")
-    monkeypatch.setattr(Database, "_living", _once(Database._living))
+    monkeypatch.setattr(Link, "living", _once(Link.living))
     with pytest.raises(ZantaraError, match="gone for good"):
         _extract_cut(config, context, database, monkeypatch)
     assert context.layout.raw_conversations.read_text() == "old\n"
@@ -156,7 +157,7 @@ def _extract_cut(config: Any, context: Any, database: psycopg.Connection, monkey
 
 
 def _once(real: Any) -> Any:
-    def living(self: Database) -> Any:
+    def living(self: Link) -> Any:
         if self.connection.closed:
             raise psycopg.OperationalError("gone for good")
         return real(self)

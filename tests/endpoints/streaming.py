@@ -11,7 +11,8 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close
 class Streaming:
     """Writes `pieces`, the first of them at once and the others when `go` is set, and then ends as `ending` says.
 
-    whole: finish reason, usage, [DONE]; cut: the connection ends; error: an error's event; hang: nothing more comes.
+    whole, or another finish reason than `stop`: that, usage, [DONE]; cut: the connection ends; error: an error's event;
+    hang: nothing more comes.
     """
 
     def __init__(self, *pieces: str, ending: str = "whole") -> None:
@@ -37,8 +38,9 @@ class Streaming:
             return
         if self.ending == "error":
             writer.write(_event({"error": {"message": "out of memory"}}))
-        elif self.ending == "whole":
-            writer.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
+        elif self.ending != "cut":
+            finish = "stop" if self.ending == "whole" else self.ending
+            writer.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}))
             writer.write(_event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}))
             writer.write(b"data: [DONE]\n\n")
 

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from contextlib import ExitStack
+from math import ceil
 
 import pytest
 
 from tests.endpoints.asking import CHAT
 from tests.endpoints.servers import Handler, answering, events, raw_server, response
 from tests.endpoints.streaming import Streaming
+from zantara_exp.billing import flat_usd_per_request
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.config.traffic import Endpoint
@@ -17,12 +19,19 @@ from zantara_exp.endpoints.breaker import Breaker, Guarded, State
 from zantara_exp.endpoints.build import build
 from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.endpoints.hearing import Hearer, Piece
+from zantara_exp.usage import Usage
 
 SAID = ("\n ", "Ciao", "!", " \n")
 
 
 def heard_of(
-    *handlers: Handler, kind: str = "openai", seconds: float = 60.0, pause: float = 0.0, timeout: float = 60.0
+    *handlers: Handler,
+    kind: str = "openai",
+    seconds: float = 60.0,
+    pause: float = 0.0,
+    timeout: float = 60.0,
+    model: str = "m",
+    billing: str = "flat",
 ) -> tuple[Answer, list[Piece], Fallback]:
     """The answer of a chain of endpoints, what was heard of it, and the chain."""
     heard: list[Piece] = []
@@ -32,7 +41,10 @@ def heard_of(
         heard.append(piece)
 
     async def go(urls: list[str]) -> Answer:
-        ours = [Endpoint(name=kind, kind=kind, base_url=url, model="m", timeout_seconds=timeout) for url in urls]
+        ours = [
+            Endpoint(name=kind, kind=kind, base_url=url, model=model, timeout_seconds=timeout, billing=billing)
+            for url in urls
+        ]
         chain.append(Fallback([Guarded(build(each, cost=Cost()), Breaker(BreakerConfig(failures=1))) for each in ours]))
         try:
             return await chain[0].chat(CHAT, Hearer(take, seconds))
@@ -97,6 +109,28 @@ def test_where_the_first_breaks_off_nobody_else_is_asked_once_it_was_heard(endin
     answer, heard, chain = heard_of(whole(ending=ending), second)
     assert (answer.text, answer.error, [piece.text for piece in heard]) == ("Salve!", None, ["Salve!"])
     assert chain.breaker.state is State.OPEN
+
+
+def test_what_broke_off_says_what_it_took_by_then_as_an_estimate() -> None:
+    answer, _, _ = heard_of(whole("Ciao a tutti", ending="cut"))
+    assert answer.usage == Usage(input=ceil(sum(len(turn["content"]) for turn in CHAT) / 3.3), output=4, estimated=True)
+    assert answer.billed.usd == pytest.approx(flat_usd_per_request(Cost()))
+    began = {"type": "message_start", "message": {"usage": {"input_tokens": 1200, "output_tokens": 1}}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Ciao a tutti"}}
+    cut = answering(events(json.dumps(began), json.dumps(delta)))
+    answer, _, _ = heard_of(cut, kind="anthropic", model="claude-haiku-4-5", billing="tokens")
+    assert answer.usage == Usage(input=1200, output=4, estimated=True)
+    assert answer.billed.usd == pytest.approx((1200 * 1.0 + 4 * 5.0) / 1e6)
+
+
+def test_of_what_was_filtered_once_it_was_whole_the_tokens_are_known() -> None:
+    answer, _, _ = heard_of(whole("Ciao", ending="content_filter"))
+    assert (answer.error, answer.usage) == (Reason.CUT, Usage(input=9, output=4))
+
+
+def test_of_a_failure_that_nobody_heard_nothing_is_known() -> None:
+    answer, heard, _ = heard_of(whole(" ", ending="cut"))
+    assert (answer.usage, answer.billed.usd, heard) == (Usage(), None, [])
 
 
 def test_a_begun_answer_has_the_hearers_time_and_not_the_calls() -> None:

@@ -61,7 +61,8 @@ def test_without_prices_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("path", sorted((CONF / "endpoint").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_endpoint_of_conf_is_billed(path: Path) -> None:
+    on_loopback = ("local", "llamacpp", "vllm")
     billed = compose([f"endpoint={path.stem}"]).endpoint.billing
-    assert billed == ("flat" if path.stem in ("local", "openai", "runpod") else "tokens")
-    if path.stem != "local":
+    assert billed == ("flat" if path.stem in (*on_loopback, "openai", "runpod") else "tokens")
+    if path.stem not in on_loopback:
         assert option(path.stem).billing == billed

@@ -21,11 +21,13 @@ class Calls:
 
     def __init__(self) -> None:
         self.messages: list[list[dict[str, str]]] = []
+        self.bodies: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def add(self, messages: list[dict[str, str]]) -> None:
+    def add(self, body: dict[str, Any]) -> None:
         with self._lock:
-            self.messages.append(messages)
+            self.bodies.append(body)
+            self.messages.append(body["messages"])
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -43,17 +45,21 @@ def verdict(preference: str, criteria: list[str] | None = None) -> str:
 
 
 @contextmanager
-def judge(config: Config, says: Says) -> Iterator[Calls]:
-    """Serve a judge and point `config.judge` at it."""
+def judge(config: Config, says: Says, refuses: str = "", refusal: bytes = b"") -> Iterator[Calls]:
+    """Serve a judge and point `config.judge` at it; a request with the field `refuses` gets `refusal`."""
     calls = Calls()
 
     async def handler(request: bytes, writer: asyncio.StreamWriter) -> None:
-        messages = json.loads(request.partition(b"\r\n\r\n")[2])["messages"]
-        calls.add(messages)
+        body = json.loads(request.partition(b"\r\n\r\n")[2])
+        if refuses and refuses in body:
+            writer.write(refusal)
+            return
+        messages = body["messages"]
+        calls.add(body)
         said = says(material(messages), messages)
         if isinstance(said, str):
-            body = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
-            said = response(json.dumps(body | {"usage": {"prompt_tokens": 100, "completion_tokens": 20}}).encode())
+            answer = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
+            said = response(json.dumps(answer | {"usage": {"prompt_tokens": 100, "completion_tokens": 20}}).encode())
         writer.write(said)
 
     with raw_server(handler) as url:

@@ -18,6 +18,7 @@ from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.demo.fill import ensure_demo
+from zantara_exp.dataset.demo.phrases import product_of
 from zantara_exp.dataset.embedded import Server
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -112,7 +113,7 @@ def production() -> Iterator[tuple[Path, Server]]:
         server.create_database("production")
         config = compose(["demo.conversations=400", "demo.users=80"])
         with psycopg.connect(server.conninfo("production"), autocommit=True) as writer:
-            ensure_demo(writer, config.demo, config.seed)
+            ensure_demo(writer, product_of(config.domain), config.demo, config.seed)
         yield place, server
 
 

@@ -22,7 +22,7 @@ from zantara_exp.config.gate import Criterion, Gate, Segments, Threshold
 from zantara_exp.gates import Evidence, Missing, Number, Reviews, Seen, UserDays, judge_gate
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.decision import View
-from zantara_exp.gates.evidence import SLOTS
+from zantara_exp.gates.evidence import CANNOT, GOOD, OPEN, SLOTS, WORSE, Judgements, reviews_of
 from zantara_exp.gates.operating import Plan
 from zantara_exp.gates.power import _table, operating
 from zantara_exp.gates.table import criteria_table, segments_table, sensitivity_table, summary
@@ -76,6 +76,19 @@ def every_kind() -> Gate:
     return gate
 
 
+def in_looks() -> Gate:
+    """A review that is looked at as it grows, alone and beside a judge."""
+    review = Criterion("review_equivalent", "review", method="sequential", go=above(0.8), look_at=[20, 40, 60])
+    criteria = {
+        "review": replace(review, no_go=below(0.7)),
+        "with_judge": replace(review, no_go=below(0.7), judge=True),
+        "early_with_judge": replace(review, look_at=[10, 15], judge=True, min_users=12),
+    }
+    gate = Gate("in_looks", criteria, horizon_days=14)
+    gate.traffic.judge_right = 0.85
+    return gate
+
+
 def evidence_of(log: Mapping[str, Any], gate: Gate) -> dict[str, Seen]:
     """What a recorded log has on each criterion of a gate."""
     return {name: _seen(log, criterion) for name, criterion in gate.criteria.items()}
@@ -83,6 +96,8 @@ def evidence_of(log: Mapping[str, Any], gate: Gate) -> dict[str, Seen]:
 
 def _seen(log: Mapping[str, Any], criterion: Criterion) -> Seen:
     of = _evidence(log, criterion.metric)
+    if criterion.look_at and isinstance(of, Reviews):
+        return Seen(_in_order(of), source="review")
     if criterion.kind != "quantile" or not isinstance(of, UserDays):
         return Seen(of, source="analysis")
     go = criterion.go.value if criterion.go.given else criterion.no_go.value
@@ -115,12 +130,21 @@ def _evidence(log: Mapping[str, Any], metric: str) -> Evidence:
     )
 
 
+def _in_order(of: Reviews) -> Reviews:
+    """The same labels shuffled, open pairs last, and a judge who is wrong about every sixth."""
+    letters = GOOD * of.equivalent_or_better + WORSE * of.worse + CANNOT * of.cannot_judge
+    letters = "".join(letters[place * 7 % len(letters)] for place in range(len(letters))) + OPEN * of.missing
+    calls = "".join(GOOD if (letter == GOOD) == (place % 6 > 0) else WORSE for place, letter in enumerate(letters))
+    judged = Judgements("a judge", calls.count(GOOD) / len(calls), 400, calls)
+    return replace(reviews_of(letters, of.sample_hash), judged=judged)
+
+
 _SEGMENTS = ("language", "category", "arm")
 
 
 def said(recorded: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Every part of the record by name, and its lines."""
-    gates = {gate.name: gate for gate in [*(shipped(path.stem) for path in SHIPPED), every_kind()]}
+    gates = {gate.name: gate for gate in [*(shipped(path.stem) for path in SHIPPED), every_kind(), in_looks()]}
     for name, log in recorded["logs"].items():
         for gate in gates.values():
             for look in LOOKS.get(name, (20,)):

@@ -15,10 +15,10 @@ import yaml
 from tests.gates.test_config import SHIPPED, shipped
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
+from zantara_exp.config.gate_file import load_gate
 from zantara_exp.errors import ConfigError
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.collect import KINDS, collect, metrics
-from zantara_exp.gates.files import load_gate
 from zantara_exp.gates.operating import LOOKS, Plan, at_go, at_no_go, simulate
 from zantara_exp.gates.population import users_within, visits
 from zantara_exp.layout import Layout
@@ -198,7 +198,7 @@ def test_the_gate_that_a_command_names_is_checked_as_composed(workdir, capsys, o
 def test_files_load_with_what_their_defaults_name(tmp_path):
     (tmp_path / "base.yaml").write_text(STRANGER)
     (tmp_path / "child.yaml").write_text("defaults: [base, _self_]\nname: child\nalpha: 0.01\n")
-    gate = load_gate(tmp_path / "child.yaml")
+    gate = load_gate(tmp_path / "child.yaml", compose([]))
     assert (gate.name, gate.alpha, gate.criteria["a"].metric) == ("child", 0.01, "sucess")
 
 

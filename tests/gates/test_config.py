@@ -1,10 +1,12 @@
+from functools import cache
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from zantara_exp.config import CONF
+from zantara_exp.config import CONF, Config, compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.config.gate_file import load_gate
 from zantara_exp.config.validation import problems_in, rule_problems
 
 SHIPPED = sorted((CONF / "gate").glob("*.yaml"))
@@ -15,7 +17,12 @@ def shipped(name: str) -> Gate:
 
 
 def load(path: Path) -> Gate:
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Gate), OmegaConf.load(path)))
+    return load_gate(path, composed())
+
+
+@cache
+def composed() -> Config:
+    return compose([])
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -53,6 +60,13 @@ def test_shipped_gates_are_valid(path):
         (Criterion("m", no_go=Threshold(below=0.95), window="7d"), "window"),
         (Criterion("m", "review", go=Threshold(below=0.2), method="exact"), "go.below"),
         (Criterion("m", "review", go=Threshold(above=0.8), method="weighted"), "method"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="sequential"), "look_at"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="sequential", look_at=[50, 50]), "look_at"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="sequential", look_at=[0, 50]), "look_at"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="exact", look_at=[50]), "look_at"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="sequential", look_at=[50], looks=2), "looks"),
+        (Criterion("m", go=Threshold(above=0.8), method="sequential", look_at=[50]), "method"),
+        (Criterion("m", "review", go=Threshold(above=0.8), method="exact", judge=True), "judge"),
         (Criterion("m", "count", go=Threshold(at_most=0), where={"category": ["casual"]}), "where"),
         (Criterion("m", go=Threshold(above=0.95), required=False), "required"),
     ],

@@ -12,7 +12,7 @@ from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
-from zantara_exp.gates.kinds.review import review_power, reviews_needed
+from zantara_exp.gates.kinds.review_plan import review_power, reviews_needed
 from zantara_exp.gates.operating import Case, Plan, as_expected, at_go, at_no_go, ramp_days, simulate, standard_error
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.traffic import (
@@ -111,9 +111,15 @@ def test_needed_traffic_is_more_for_a_truth_that_is_nearer():
 
 
 def test_reviews_that_are_enough():
-    rule = resolve(shipped("go_no_go"))["quality"]
+    gate = shipped("go_no_go")
+    in_looks = resolve(gate)["quality"]
+    once = replace(gate.criteria["quality"], method="exact", look_at=[], judge=False)
+    rule = resolve(replace(gate, criteria={**gate.criteria, "quality": once}))["quality"]
     assert review_power(rule, 0.9, 50) == pytest.approx(0.616, abs=0.001)
+    assert review_power(in_looks, 0.9, 50) == review_power(rule, 0.9, 50)
     assert review_power(rule, 0.9, 100) == pytest.approx(0.876, abs=0.001)
+    assert review_power(in_looks, 0.9, 100) == pytest.approx(0.830, abs=0.001)
+    assert review_power(in_looks, 0.9, 200) == pytest.approx(0.980, abs=0.001)
     assert 50 < reviews_needed(rule, 0.9, 0.8) <= 100
     assert reviews_needed(rule, 0.8, 0.8) is None
 

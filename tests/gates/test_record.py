@@ -8,6 +8,7 @@ from tests.gates.evidence import above, crowd, gate_of
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates import Missing, Reviews, Seen, UserDays, judge_gate
+from zantara_exp.gates.evidence import Judgements, reviews_of
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.verdict import FirstUse
 
@@ -79,6 +80,45 @@ def test_a_review_is_looked_at_when_it_is_complete_and_then_neither_changed_nor_
     assert "changed after it was looked at" in changed.criteria[0].reason
     assert "spent" in look(looks, gate, r=Reviews(49, 1, 0, 0, "s2")).criteria[0].reason
     assert look(looks, gate, r=Reviews(44, 6, 0, 0, "s1")).criteria[0].view.requests == 50
+
+
+def test_a_review_that_grows_is_looked_at_again_and_what_was_seen_stays(looks):
+    gate = gate_of(r=replace(REVIEW, method="sequential", look_at=[10, 20, 40]))
+    first, rest = "gggggggggw", "." * 20
+    early = look(looks, gate, r=reviews_of("g" * 9 + "." * 31, "s1")).criteria[0]
+    assert early.reason.startswith("1 of the first 10 pairs is not labelled yet")
+    assert "no look is spent" in early.reason
+    assert look(looks, gate, r=reviews_of(first + "." * 10 + rest, "s1")).criteria[0].view.requests == 10
+    assert look(looks, gate, r=reviews_of(first + "gg" + "." * 8 + rest, "s1")).criteria[0].view.requests == 10
+    assert look(looks, gate, r=reviews_of(first + "gggggggggw" + rest, "s1")).criteria[0].view.requests == 20
+    changed = reviews_of("g" * 10 + "gggggggggw" + rest, "s1")
+    assert "what was measured changed" in look(looks, gate, r=changed).criteria[0].reason
+    assert "spent" in look(looks, gate, r=reviews_of("g" * 40, "s2")).criteria[0].reason
+    other = gate_of(r=replace(REVIEW, method="sequential", look_at=[10, 20, 30]))
+    grown = reviews_of(first + "gggggggggw" + "g" * 20, "s1")
+    assert "another look_at" in look(looks, other, r=grown).criteria[0].reason
+
+
+def test_the_judge_that_the_looks_began_with_goes_on(looks):
+    """Whoever tried judges until one passes would find one."""
+    gate = gate_of(r=replace(REVIEW, method="sequential", look_at=[50, 100], judge=True))
+    labels = "g" * 43 + "w" * 7
+
+    def seen(judge, after="." * 50):
+        of = Judgements(judge, 0.86, 1000, "g" * 43 + "w" * 7 + "g" * 43 + "w" * 7)
+        return replace(reviews_of(labels + after, "s1"), judged=of if judge else None)
+
+    def begun(judge):
+        return looks.as_begun(gate, {"r": Seen(seen(judge))})["r"].go.judged.refused
+
+    assert begun("first") == ""
+    look(looks, gate, r=seen("first"))
+    assert begun("first") == ""
+    assert begun("another") == "the looks at this sample began with the judge first"
+    own = Looks(looks.file.with_name("own.jsonl"))
+    look(own, gate, r=seen(""))
+    late = own.as_begun(gate, {"r": Seen(seen("late"))})["r"]
+    assert late.go.judged.refused == "the looks at this sample began without it"
 
 
 def test_a_review_belongs_to_the_epoch_of_what_else_is_seen(looks):

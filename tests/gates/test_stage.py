@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from tests.analysis import logs
 from tests.composing import composed
+from tests.gates.test_verdict import SCHEMA
+from zantara_exp.analysis.verdict import shown_verdict
+from zantara_exp.analysis.words import Words
 from zantara_exp.config import Config, compose
 from zantara_exp.errors import ConfigError
 from zantara_exp.gates.collect import collect, metrics
@@ -191,3 +196,35 @@ def test_a_review_is_not_the_next_step_where_there_is_no_comparison(workdir: Pat
 def test_with_comparisons_the_review_is_the_next_step(at: Path) -> None:
     unreviewed, _ = looked("gate=go_no_go")
     assert unreviewed.next_command == "python -m zantara_exp stage=review"
+
+
+def test_what_the_log_holds_and_the_gate_does_not_declare_is_named(at: Path, tmp_path: Path):
+    config = composed("gate=go_no_go", f"paths.logs={tmp_path / 'german'}")
+    plan = logs.Plan(days=4, per_day=20, users=200, success=1.0, heavy=0.0, extra={"category": "casual"})
+    logs.write(Path(config.paths.logs), plan)
+    german, other = {"category": "casual", "language": "de"}, {"category": "other", "language": "it"}
+    logs.write(Path(config.paths.logs), replace(plan, per_day=3, seed=2, extra=german))
+    logs.write(Path(config.paths.logs), replace(plan, per_day=1, seed=3, extra=other))
+    result = gate(config, Context(config, Kept(), Path(".")))
+    verdict = json.loads((at / "reports/verdict.json").read_text())
+    jsonschema.validate(verdict, SCHEMA, cls=jsonschema.Draft202012Validator)
+    said = verdict["not_declared"]
+    counted = ["success", "latency_p95", "timeouts", "savings"]
+    assert said == [
+        {"segment": "language=de", "comparisons": 12, "share": 0.125, "counted_in": counted},
+        {"segment": "category=other", "comparisons": 4, "share": 4 / 96, "counted_in": []},
+    ]
+    told = result.summary["not declared"]
+    assert told == result.tags["not_declared"]
+    assert told.startswith("language=de is not declared by the gate: 12 comparisons (12.5 % of what would move). ")
+    assert told.endswith("; it counted in no share or mean.")
+    page = shown_verdict(judge(config, Layout(config))[0], config.gate, [])
+    assert " ".join(page.not_declared) == told
+    assert Words("it")(page.not_declared[0]) == (
+        "language=de non è dichiarato dal gate: 12 confronti (12,5 % di ciò che si sposterebbe). Nessun criterio "
+        f"lo ha guardato da solo; ha contato nell'insieme di {', '.join(counted)}."
+    )
+    assert Words("it")(page.not_declared[1]).endswith("da solo; non ha contato in nessuna quota o media.")
+    # Once it is declared it is judged on its own; a gate that names no category asks nothing of one.
+    declared = composed("gate=daily", "gate.segments.language=[it,en,id,de]", f"paths.logs={config.paths.logs}")
+    assert judge(declared, Layout(declared))[0].not_declared == []

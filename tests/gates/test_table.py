@@ -5,7 +5,8 @@ from dataclasses import replace
 from tests.gates.evidence import above, crowd, timed
 from zantara_exp.config.gate import Criterion, Gate, Threshold
 from zantara_exp.gates import judge_gate
-from zantara_exp.gates.table import assumptions_table, bursts_table
+from zantara_exp.gates.standing import Other, Standing
+from zantara_exp.gates.table import assumptions_table, bursts_table, summary
 
 
 def said(criterion: Criterion, days):
@@ -39,3 +40,14 @@ def test_a_mean_says_that_users_are_weighed():
     decision, row = said(criterion, days)
     assert decision == "PASS"
     assert row[1:] == ["users, weighed by rho", "600", "0.20", "holds for outages of up to 1 hour"]
+
+
+def test_a_verdict_on_the_rollout_carries_what_the_training_gates_said():
+    verdict = judge_gate(Gate("go_no_go", {"m": above(0.98)}), {"m": timed(crowd(60, 3, 1.0, days=13))})
+    others = [
+        Other(name, "hash", said, 1, "2025-11-01", "2025-11-01", "loss: shown to be above 0.5", said == "NO_GO")
+        for name, said in (("training", "NO_GO"), ("training_judged", "GO"), ("daily", "NO_GO"))
+    ]
+    told = summary(replace(verdict, standing=Standing("", False, [], [], others)))
+    assert told["training gate"] == "NO_GO by gate=training: loss: shown to be above 0.5; GO by gate=training_judged"
+    assert "training gate" not in summary(verdict)

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.composing import composed
 from tests.shadow.primary import running
 from zantara_exp.gateway.app import Gateway
+from zantara_exp.gateway.target import keeping_targets
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def gateway_at(primary: str, candidate: str, *overrides: str) -> Iterator[tuple[
     )  # fmt: skip
     config.endpoint.base_url, config.gateway.anthropic_url, config.gateway.openai_url = candidate, primary, primary
     gateway = Gateway(config)
-    with running(gateway) as url:
+    with running(gateway, keeping_targets()) as url:
         yield url, gateway
 
 

@@ -24,7 +24,7 @@ from zantara_exp.gateway.dialects import (
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE, Movable
 from zantara_exp.usage import Usage
 
-MOVABLE = Movable(Rollout(), max_tokens=256)
+MOVABLE = Movable(Rollout(categories=["greeting", "casual"]), max_tokens=256)
 USER = {"role": "user", "content": "Ciao, come stai?"}
 TURNS = [USER, {"role": "assistant", "content": "Bene."}, {"role": "user", "content": "Anch'io."}]
 
@@ -209,7 +209,7 @@ def test_bedrocks_frames() -> None:
 
 def test_bedrocks_frame_of_an_answer_that_broke_off() -> None:
     """An exception, by which AWS's clients know that no event follows."""
-    frame = BEDROCK_STREAM.stream(read(BEDROCK_STREAM, messages=[USER])).broken()
+    frame = BEDROCK_STREAM.stream(read(BEDROCK_STREAM, anthropic_version="2023", messages=[USER])).broken()
     length, headers = struct.unpack_from(">II", frame)
     assert (length, struct.unpack_from(">I", frame, length - 4)[0]) == (len(frame), zlib.crc32(frame[: length - 4]))
     assert frame[12 : 12 + headers].startswith(b"\x0f:exception-type\x07\x00\x19modelStreamErrorException")
@@ -221,7 +221,14 @@ def test_bedrocks_frame_of_an_answer_that_broke_off() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_is_written_is_read_again(dialect: Dialect, stream: bool) -> None:
     stream = stream or dialect is BEDROCK_STREAM
-    chat = read(dialect, messages=[USER], input="Ciao", stream=stream, stream_options={"include_usage": True})
+    chat = read(
+        dialect,
+        anthropic_version="2023",
+        messages=[USER],
+        input="Ciao",
+        stream=stream,
+        stream_options={"include_usage": True},
+    )
     for finish, read_as in (("stop", ("stop", "end_turn")), ("length", ("length", "max_tokens"))):
         body = dialect.written(chat, Answer("Ciao \n\n data: è", "m", "openai", 1.0, Usage(9, output=4), None, finish))
         said = dialect.read_answer(body, stream)

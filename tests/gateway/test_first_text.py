@@ -19,7 +19,7 @@ def data(event: object) -> bytes:
 
 
 def bedrock() -> tuple[bytes, bytes]:
-    stream = BEDROCK_STREAM.stream(BEDROCK_STREAM.read_chat(b"{}"))
+    stream = BEDROCK_STREAM.stream(BEDROCK_STREAM.read_chat(b'{"anthropic_version": "2023"}'))
     return stream.start("m"), stream.piece("Ciao") + stream.end(Answer("Ciao", "m", "p", 1.0))
 
 

@@ -35,7 +35,11 @@ CALLS: list[tuple[Dialect, str, dict[str, Any]]] = [
         {"messages": [CHAT], "stream": True, "stream_options": {"include_usage": True}},
     ),
     (RESPONSES, "/v1/responses", {"input": CHAT["content"], "stream": True}),
-    (BEDROCK_STREAM, "/model/anthropic.claude/invoke-with-response-stream", {"messages": [CHAT], "max_tokens": 500}),
+    (
+        BEDROCK_STREAM,
+        "/model/anthropic.claude/invoke-with-response-stream",
+        {"messages": [CHAT], "max_tokens": 500, "anthropic_version": "bedrock-2023-05-31"},
+    ),
 ]
 
 
@@ -51,8 +55,8 @@ def live(candidate: Handler, primary: Primary, *overrides: str) -> Iterator[tupl
         raw_server(candidate) as answers,
         primary_at(primary) as url,
         gateway_at(
-            url, answers, QUICK, "gateway.stream=live", "endpoint.stream=true", f"gateway.bedrock_url={url}",
-            *PATIENT, *overrides,
+            url, answers, QUICK, "gateway.stream=live", "endpoint.stream=true", "gateway.move_stored=true",
+            f"gateway.bedrock_url={url}", *PATIENT, *overrides,
         ) as gate,
     ):  # fmt: skip
         set_share(gate[1], 100.0)
@@ -92,11 +96,11 @@ def test_a_stream_goes_out_as_it_comes_in_each_api() -> None:
             assert (said.text, said.model, said.usage.read, said.usage.output) == ("Ciao dal candidato!", "m", 9, 4)
             line = lines(number + 1)[-1]
             assert (line.arm, line.answered_by, line.candidate_error, line.error) == (CANDIDATE, CANDIDATE, None, None)
-            assert (line.model, line.tokens_input, line.tokens_output) == ("m", 9, 4)
+            assert (line.model, line.tokens_input, line.tokens_output, line.estimated) == ("m", 9, 4, False)
             assert line.usd is not None
             assert line.ttft_ms is not None
             assert line.candidate_ms is not None
-            assert line.candidate_ms - line.ttft_ms >= 300
+            assert line.candidate_ms - line.ttft_ms >= 250
         assert gateway.routing.breaker == "closed"
         counted = series(httpx.get(f"{gate}/metrics"))
         assert counted["zantara_gateway_first_token_seconds_count", CANDIDATE] == len(CALLS)
@@ -130,7 +134,9 @@ def test_what_has_not_begun_in_time_is_the_primarys() -> None:
     with live(Streaming(ending="hang"), primary, "gateway.candidate_seconds=0.3") as (gate, _):
         assert ask(gate, stream=True).content == b"".join(primary.sent)
         assert lines(1)[0].candidate_error == "timeout"
-    with live(Streaming(ending="hang"), primary) as (gate, _):
+    with live(Streaming(ending="hang"), primary, "gateway.late_seconds=0.2") as (gate, gateway):
+        assert ANSWERED not in ask(gate, headers={"x-zantara-budget": "0.3"}, stream=True).headers
+        assert gateway.metrics.unrouted == {"impatient": 1}  # nobody could call the candidate late
         assert ANSWERED not in ask(gate, headers={"x-zantara-budget": "0.6"}, stream=True).headers
         assert lines(2)[-1].candidate_error == "timeout"
 
@@ -169,7 +175,9 @@ def test_what_breaks_off_later_ends_as_its_api_ends_and_counts() -> None:
         assert [line.candidate_error for line in noted] == ["bad_answer", "server_error"] * len(CALLS)
         for line in noted:
             assert (line.arm, line.answered_by, line.error, line.fallback) == (CANDIDATE, CANDIDATE, CUT, False)
-            assert (line.tokens_output, line.usd) == (None, None)  # nobody knows
+            assert (line.tokens_output, line.estimated) == (2, True)  # of "Ciao", which came
+            assert line.tokens_input is not None
+            assert line.usd is not None
         counted = series(httpx.get(f"{gate}/metrics"))
         for reason in ("bad_answer", "server_error"):
             assert counted["zantara_rollout_served_total", CANDIDATE, CANDIDATE, reason, CUT] == len(CALLS)

@@ -48,6 +48,21 @@ def test_all_that_the_library_takes_is_taken() -> None:
         (b'{"message": "Ciao", "user_id": "u", "history": ["Hi"], "answer": {"text": "x"}}', "history is to be a list"),
         (b'{"message": "Ciao", "user_id": "u", "attempt": 0, "answer": {"text": "x"}}', "attempt is to be a c"),
         (
+            b'{"message": "Ciao", "user_id": "u", "unshowable": "what Anna said", "answer": {"text": "x"}}',
+            "unshowable is to be one of not_text, unreadable, stored_chat",
+        ),
+        (b'{"message": "Ciao", "user_id": " ", "answer": {"text": "x"}}', "user_id is missing"),
+        (
+            b'{"message": "Ciao", "user_id": "u", "attempt": 1000000000, "answer": {"text": "x"}}',
+            "attempt is to be a c",
+        ),
+        (
+            b'{"message": "Ciao", "user_id": "u", "answer": {"error": "my own\\nweird"}}',
+            "error is to be one of timeout",
+        ),
+        (b'{"message": "Ciao", "user_id": "u", "answer": {"text": "x", "latency_ms": -5}}', "latency_ms is to be a"),
+        (b'{"message": "Ciao", "user_id": "u", "answer": {"text": "x", "ttft_ms": 1e308}}', "ttft_ms is to be a"),
+        (
             b'{"message": "Ciao", "user_id": "u", "answer": {"text": "x", "latency_ms": "9"}}',
             "latency_ms is to be a",
         ),
@@ -60,6 +75,13 @@ def test_all_that_the_library_takes_is_taken() -> None:
 def test_what_is_wrong_is_named(body: bytes, why: str) -> None:
     with pytest.raises(UnobservableError, match=why):
         read_observed(body)
+
+
+def test_an_answer_that_was_broken_off_is_no_answer() -> None:
+    cut = read_observed(
+        b'{"message": "Ciao", "user_id": "u", "answer": {"text": "x", "finish_reason": "content_filter"}}'
+    )
+    assert cut[1].error == "cut"
 
 
 def test_no_field_of_the_library_is_forgotten() -> None:

@@ -16,11 +16,12 @@ from tests.shadow.test_mirror import logged, wait_for
 from zantara_exp.config import compose
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.errors import ConfigError
-from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
+from zantara_exp.gateway.dialects import BEDROCK_MESSAGES, BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
 from zantara_exp.gateway.routes import Routes
 
 VERTEX = "/projects/p/locations/us-east5/publishers/anthropic/models/claude-haiku-4-5"
+COUNTED = VERTEX.rpartition("/")[0] + "/count-tokens"
 ALL = GatewayConfig(
     azure_url="https://me.openai.azure.com",
     bedrock_url="https://bedrock-runtime.us-east-1.amazonaws.com",
@@ -46,15 +47,17 @@ PLACES: list[tuple[str, str, Dialect | None]] = [
     ("/openai/responses", f"{ALL.azure_url}/openai/responses", RESPONSES),
     ("/anthropic/v1/messages", f"{ALL.azure_url}/anthropic/v1/messages", MESSAGES),
     ("/model/anthropic.claude-haiku-4-5-v1:0/invoke", f"{ALL.bedrock_url}/model/anthropic.claude-haiku-4-5-v1:0/invoke",
-     MESSAGES),
+     BEDROCK_MESSAGES),
     ("/model/arn:aws:bedrock:eu-west-1:1:inference-profile/p/invoke",
-     f"{ALL.bedrock_url}/model/arn:aws:bedrock:eu-west-1:1:inference-profile/p/invoke", MESSAGES),
+     f"{ALL.bedrock_url}/model/arn:aws:bedrock:eu-west-1:1:inference-profile/p/invoke", BEDROCK_MESSAGES),
     ("/v1/echo/a\nb", "https://api.openai.com/v1/echo/a\nb", None),
     ("/model/m/invoke-with-response-stream", f"{ALL.bedrock_url}/model/m/invoke-with-response-stream", BEDROCK_STREAM),
     ("/model/m/converse", f"{ALL.bedrock_url}/model/m/converse", None),
     (f"/v1{VERTEX}:rawPredict", f"{ALL.vertex_url}/v1{VERTEX}:rawPredict", MESSAGES),
     (f"/v1{VERTEX}:streamRawPredict", f"{ALL.vertex_url}/v1{VERTEX}:streamRawPredict", MESSAGES),
     (f"{VERTEX}:rawPredict", f"{ALL.vertex_url}/v1{VERTEX}:rawPredict", MESSAGES),
+    (f"/v1{COUNTED}:rawPredict", f"{ALL.vertex_url}/v1{COUNTED}:rawPredict", None),
+    (f"{COUNTED}:rawPredict", f"{ALL.vertex_url}/v1{COUNTED}:rawPredict", None),
     ("/v1/projects/p/locations/l/publishers/google/models/gemini:generateContent",
      f"{ALL.vertex_url}/v1/projects/p/locations/l/publishers/google/models/gemini:generateContent", None),
 ]  # fmt: skip
@@ -64,8 +67,9 @@ PLACES: list[tuple[str, str, Dialect | None]] = [
 def test_each_providers_path_goes_to_that_provider(path: str, address: str, dialect: Dialect | None) -> None:
     routes = Routes(ALL)
     route = routes.find(path, [(b"host", b"127.0.0.1:8800")])
-    assert (routes.address(route, path, ""), route.dialect) == (address, dialect)
-    assert routes.address(route, path, "api-version=2024-10-21").endswith("?api-version=2024-10-21")
+    assert (str(routes.address(route, path)), route.dialect) == (address, dialect)
+    for query in ("?", "??", "?api-version=2024-10-21"):
+        assert str(routes.address(route, path + query)) == address + query
 
 
 def test_what_anthropics_clients_ask_beside_chats_is_anthropics() -> None:
@@ -84,6 +88,21 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("/v1/chat/completions", {"authorization": "Bearer sk-ant-api03-x"}, "foreign_key"),
     ("/v1/chat/completions", {"x-goog-api-key": "k"}, "foreign_key"),
     ("/v1/messages", {"x-api-key": "sk-proj-x"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "bearer sk-ant-x"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "BEARER ya29.x"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "Bearer\tya29.x"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "Bearer   ABSKx"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "Key AIzax"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "sk-ant-x"}, "foreign_key"),
+    ("/v1/chat/completions", {"api-key": "k"}, "foreign_key"),
+    ("/models/chat/completions", {"api-key": "k"}, "foreign_key"),
+    ("/v1/chat/completions", {"authorization": "AWS4-HMAC-SHA256 Credential=x"}, "foreign_key"),
+    ("/v1/messages", {"authorization": "aws4-hmac-sha256 Credential=x"}, "foreign_key"),
+    ("/v1/messages", {"x-amz-security-token": "k"}, "foreign_key"),
+    ("/v1/models/gemini-2.5-pro:generateContent?key=AIzax", {}, "foreign_key"),
+    ("/v1/chat/completions?api_key=sk-ant-x", {}, "foreign_key"),
+    ("/v1/chat/completions?a=1&Access_Token=ya29.x", {}, "foreign_key"),
+    ("/v1/chat/completions", {"host": "api.anthropic.com."}, "unknown_host"),
     ("/v1/chat/completions", {"host": "api.anthropic.com"}, "unknown_host"),
     ("/v1/chat/completions", {"host": "us-east5-aiplatform.googleapis.com"}, "unknown_host"),
 ]
@@ -92,8 +111,9 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
 @pytest.mark.parametrize(("path", "headers", "why"), REFUSED)
 def test_what_belongs_nowhere_is_refused(path: str, headers: dict[str, str], why: str) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    path, _, query = path.partition("?")
     with pytest.raises(Refused) as caught:
-        Routes(GatewayConfig()).find(path, raw)
+        Routes(GatewayConfig()).find(path, raw, query.encode())
     assert caught.value.why == why
     assert "x" not in caught.value.reason.split()
 
@@ -107,6 +127,9 @@ def test_a_signature_of_amazons_cannot_be_passed_on_and_a_bearer_key_can() -> No
     with pytest.raises(Refused, match="AWS_BEARER_TOKEN_BEDROCK"):
         find(ALL, "/model/m/invoke", authorization="AWS4-HMAC-SHA256 Credential=a/b, Signature=c")
     assert find(ALL, "/model/m/invoke", authorization="Bearer ABSKx") == "bedrock"
+    china = GatewayConfig(bedrock_url="https://bedrock-runtime.cn-north-1.amazonaws.com.cn")
+    with pytest.raises(Refused, match="AWS_BEARER_TOKEN_BEDROCK"):
+        find(china, "/model/m/invoke", authorization="aws4-hmac-sha256 Credential=a/b, Signature=c")
     own = GatewayConfig(bedrock_url="http://signs-anew.internal")
     assert find(own, "/model/m/invoke", authorization="AWS4-HMAC-SHA256 Credential=a/b, Signature=c") == "bedrock"
 
@@ -117,6 +140,10 @@ def test_config_says_what_else_is_passed_on() -> None:
     assert find(own, "/v1/chat/completions", authorization="Bearer sk-ant-x") == "openai"
     google = GatewayConfig(openai_url="https://generativelanguage.googleapis.com/v1beta/openai")
     assert find(google, "/v1/chat/completions", authorization="Bearer AIzax") == "openai"
+    proxied = GatewayConfig(openai_url="http://litellm:4000")
+    assert (
+        find(proxied, "/v1/chat/completions", api_key="ours") == "openai"
+    )  # a header that others than Azure have, too
     one = GatewayConfig(anthropic_url="http://litellm:4000", openai_url="http://litellm:4000")
     assert find(one, "/v1/chat/completions", authorization="Bearer sk-ant-x") == "openai"  # the same address has both
     named = GatewayConfig(hosts=["Gateway.internal"])
@@ -204,3 +231,15 @@ def test_chats_by_other_providers_paths_are_mirrored(
     prefixed = f"/v1{path}" if path == "/messages" else path.replace("%3A", ":")
     assert primary.paths == [prefixed]
     assert primary.headers[0]["authorization"] == f"Bearer {SECRET}"
+
+
+def test_another_makers_model_on_bedrock_is_no_chat_of_anthropics(workdir: Path, primary: Primary) -> None:
+    with raw_server(Candidate()) as answers, primary_at(primary) as url:
+        with gateway_at(url, answers, f"gateway.bedrock_url={url}") as (gate, gateway):
+            body = {"max_tokens": 500, "messages": [CHAT]}  # gpt-oss and Mistral speak OpenAI's way there
+            for path in ("/model/openai.gpt-oss-120b-1%3A0/invoke", "/model/m/invoke-with-response-stream"):
+                found = httpx.post(gate + path, json=body, headers={"x-zantara-user": "u"})
+                assert found.status_code == 200
+            wait_for(lambda: gateway.metrics.unmirrored["other_api"] == 2)
+            assert gateway.mirror.stats.sampled == 0
+    assert logged() == []

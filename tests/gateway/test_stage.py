@@ -121,6 +121,26 @@ def test_a_dead_reader_of_its_output_ends_nothing(capfd: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
+@pytest.mark.interpreter
+def test_it_is_ready_before_mlflow_is_imported_and_recorded_once_it_has_ended(workdir: Path) -> None:
+    settings = command("http://127.0.0.1:1", "http://127.0.0.1:1/v1", "gateway.port=0", "gateway.lame_duck_seconds=0")
+    imports = workdir / "imports.txt"
+    with imports.open("w") as log, subprocess.Popen(
+        [settings[0], "-X", "importtime", *settings[1:]], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=log, text=True,
+    ) as gateway:  # fmt: skip
+        assert gateway.stdout is not None
+        next(line for line in gateway.stdout if line.startswith("gateway on "))
+        imported = {line.rpartition("|")[2].strip() for line in imports.read_text().splitlines()}
+        gateway.send_signal(signal.SIGTERM)
+        said = gateway.stdout.read()
+        assert gateway.wait(60) == 0
+    assert "zantara_exp.gateway.app" in imported
+    assert not {"mlflow", "pandas", "torch", "scipy", "duckdb"} & imported
+    assert said.index("next: python -m zantara_exp stage=report") < said.index("recorded in MLflow as run ")
+
+
+@pytest.mark.slow
 def test_what_outlasts_the_drain_is_refused_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     came, asked = threading.Event(), []
 

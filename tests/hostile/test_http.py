@@ -19,6 +19,7 @@ from tests.endpoints.servers import raw_server
 from tests.gateway.support import gateway_at
 from tests.shadow.primary import running
 from tests.shadow.recorded import Candidate
+from zantara_exp.config import compose
 from zantara_exp.review.app import app
 from zantara_exp.review.sample import Item, Sample
 
@@ -121,7 +122,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     sample = Sample("e1", "2025-10-22", 7, 1, (Item(1, "c1", "en", "casual", "q", "q", "a", "b", "A"),))
     labels = tmp_path_factory.mktemp("review") / "labels.jsonl"
-    with running(app(sample, labels, ["127.0.0.1", "localhost"], request.param)) as url, watched(url) as server:
+    with (
+        running(app(sample, labels, ["127.0.0.1", "localhost"], compose([]), request.param)) as url,
+        watched(url) as server,
+    ):
         yield server
 
 

@@ -33,7 +33,13 @@ SCRIPT = "</script><img src=x onerror=alert(1)>"
 
 def page(tmp_path: Path, token: str | None = None) -> httpx.AsyncClient:
     item = Item(1, "c1", SCRIPT, "casual", SCRIPT, SCRIPT, SCRIPT, SCRIPT, "A")
-    made = app(Sample("e1", "2025-10-22", 7, 1, (item,)), tmp_path / "labels.jsonl", ["127.0.0.1", "localhost"], token)
+    made = app(
+        Sample("e1", "2025-10-22", 7, 1, (item,)),
+        tmp_path / "labels.jsonl",
+        ["127.0.0.1", "localhost"],
+        compose([]),
+        token,
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=made), base_url="http://127.0.0.1:8765")
 
 
@@ -81,7 +87,7 @@ def test_every_answer_of_the_review_page_is_guarded(
 def test_a_chat_is_never_markup(tmp_path: Path) -> None:
     reply = asked(page(tmp_path), "GET", "/state?reviewer=ayu")
     assert reply.headers["content-type"] == "application/json"
-    assert reply.json()["pairs"][0]["question"] == SCRIPT
+    assert reply.json()["next"]["question"] == SCRIPT
     source = asked(page(tmp_path), "GET", "/").text
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", source)
 

@@ -44,6 +44,7 @@ def test_what_other_tools_write_is_understood(
         ("postgresql://reader:Sup3r%S3cret@127.0.0.1:5432/app", "% %25"),
         ("postgresql://reader:S3cret@h/app?schema=sales", "schema=.*source.table"),
         ("postgresql://reader:S3cret@h/app?colour=red", "the part \\?colour="),
+        ("postgresql://h.invalid/db?user=u&password=Sup3r&S3cret", "% %25"),
         ("postgresql://reader:S3cret@[", "libpq cannot read it"),
         ("postgresql://h:S3cret/app", "its port is no number"),
         ("mysql://reader:S3cret@h/app", "does not begin with postgresql://"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.privacy.record import earlier, note, proof
 from zantara_exp.privacy.stage import forget
 from zantara_exp.review import labels as labelled
-from zantara_exp.review.evidence import usable
+from zantara_exp.review.panel import usable
 from zantara_exp.review.sample import load
 from zantara_exp.review.sheet import read
+from zantara_exp.runner import run_overrides
+from zantara_exp.tracking import About, open_run
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +37,18 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     layout = Layout(config)
     sample, _ = build(config)
     Path("ids.txt").write_text(f"{GONE}\n")
+    chat = [{"role": "user", "content": CANARY}]
+    turn = {"reason": "empty", "conversation_id": "c", "user": hashed(GONE), "messages": chat}
+    layout.rejected_turns.write_text(json.dumps(turn) + "\n")
+    judged = {"user": hashed(GONE), "timestamp": "2025-11-01", "judge": {"reason": CANARY}}
+    layout.judged.write_text(json.dumps(judged) + "\n" + json.dumps({**judged, "user": "other", "judge": None}) + "\n")
+    (layout.state / "judge.jsonl").write_text(json.dumps({"key": "k", "reason": CANARY}) + "\n")
     words = ("Quetzalcoatlus", GONE, hashed(GONE))
     before = traces(workdir, *words)
-    for name in ("raw_conversations", "shadow_comparison", "served", "complaints", "sample.json", "review_sheet.csv",
-                 "review.jsonl", "incidents", "report.html", "splits.json", "mlruns/", "dataset_dict",
-                 "operations.jsonl"):  # fmt: skip
+    for name in ("raw_conversations", "rejected_turns", "shadow_comparison", "served", "complaints", "sample.json",
+                 "review_sheet.csv", "review.jsonl", "incidents", "report.html", "splits.json", "mlruns/",
+                 "judged.jsonl", "judge.jsonl",
+                 "dataset_dict", "operations.jsonl"):  # fmt: skip
         assert [line for line in before if name in line], name
 
     looked = forget(settings("privacy.users_file=ids.txt", "privacy.dry_run=true"), context_of(config))
@@ -49,6 +60,7 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     record = rows_of(layout.removals)[-1]
     assert (record["what"], record["users"], record["reason"]) == ("removed", 1, "request 41")
     assert record["counts"]["comparisons"] == 5
+    assert "removed before" not in result.summary
     assert list(record["samples"]) == [sample.hash]
     assert not [line for line in record["left"] if "cannot be read" in line]  # the torn one named him
 
@@ -68,7 +80,9 @@ def test_a_forgotten_user_is_nowhere_and_stays_away(workdir: Path) -> None:
     assert list(read(layout.review_sheet, fresh)) == []  # not "another sample", not "changed"
 
     # the same again finds nothing, and a later extract does not bring him back
-    assert not forget(config, context_of(config)).tables
+    again = forget(config, context_of(config))
+    assert not again.tables
+    assert again.summary["removed before"] == f"1 of them on {record['at']} (request 41)"
     extract(config, context_of(config))
     assert json.loads(layout.extract_summary.read_bytes())["forgotten"] == 3
     prepare(config, context_of(config))
@@ -84,7 +98,7 @@ def test_prepare_refuses_what_a_backup_brought_back(workdir: Path) -> None:
     forget(config, context_of(config))
     layout.raw_conversations.write_bytes(backup)
     prepare(config, context_of(config))
-    made = [layout.train, layout.val, layout.test, layout.rejected, layout.splits]
+    made = [layout.train, layout.val, layout.test, layout.rejected, layout.rejected_turns, layout.splits]
     assert not [path.name for path in made if hashed(GONE) in path.read_text()]
 
 
@@ -148,3 +162,47 @@ def test_a_packed_log_is_reached_too(workdir: Path) -> None:
     forget(config, context_of(config))
     assert says_of_him() == []
     assert [path for path in packed if path.is_file()]
+
+
+def test_in_a_copy_of_the_folder_the_copy_forgets(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = workdir / "one"
+    one.mkdir()
+    monkeypatch.chdir(one)
+    config = settings(f"privacy.users=[{hashed(GONE)}]")
+    page = Layout(config).reports / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f"<p>{hashed(GONE)} asked</p>")
+    with open_run(config.tracking, Layout(config), About("report")) as run:
+        run.artifact(page)
+    two = Path(shutil.copytree(one, workdir / "two"))
+    before = traces(one, hashed(GONE))
+    monkeypatch.chdir(two)
+    result = forget(config, context_of(config))
+    assert dict(result.tables[1].rows) == {run.run_id[:8]: "1"}
+    assert traces(two, hashed(GONE)) == []
+    assert traces(one, hashed(GONE)) == before
+
+
+def test_that_somebody_was_removed_can_be_shown_and_is_told_to_nobody_else(workdir: Path) -> None:
+    layout, key = Layout(settings()), KEY.encode()
+    for reason in ("request 41", "request 42"):
+        note(layout, "removed", {"reason": reason, "proof": proof([hashed(GONE), hashed(USERS[0])], key)})
+    with layout.removals.open("a") as file:
+        file.write('{"torn": \n[1]\n')
+    note(layout, "removed", {"reason": "retention"})
+    lines = layout.removals.read_text()
+    assert hashed(GONE) not in lines
+    digests = [set(line["proof"]["users"]) for line in map(json.loads, lines.splitlines()[:2])]
+    assert not digests[0] & digests[1]  # nobody sees that both are about the same users
+    found = [(each.reason, each.users) for each in earlier(layout, [hashed(GONE), hashed("a stranger")], key)]
+    assert found == [("request 41", 1), ("request 42", 1)]
+    assert not list(earlier(layout, [hashed("a stranger")], key))
+    assert not list(earlier(layout, [hashed(GONE)], b"another key of 32 characters ...."))
+
+
+def test_a_command_leaves_nothing_of_whom_it_was_about(workdir: Path) -> None:
+    assert run_overrides(["stage=forget", f"privacy.users=[{hashed(GONE)}]", "privacy.reason=request 41"]) == 0
+    assert traces(workdir, hashed(GONE)) == []  # the list that keeps him away is not among these
+    (folder,) = Path("outputs/forget").glob("*/*")
+    assert "privacy.users=[not kept]" in (folder / ".hydra/overrides.yaml").read_text()
+    assert "reason: request 41" in (folder / "forget-config.yaml").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def test_everything_is_under_the_new_key(layout: Layout, workdir: Path, packed: 
         for path in list(layout.logs.glob("*_2025-*.jsonl")):
             path.with_name(f"{path.name}.1.gz").write_bytes(gzip.compress(path.read_bytes()))
             path.unlink()
+    layout.reports.mkdir(exist_ok=True)
+    layout.judged.write_text(json.dumps({"user": hashed(USERS[0]), "verdict": "worse"}) + "\n")
+    layout.preferences.write_text(json.dumps({"metadata": {"user": hashed(USERS[0])}}) + "\n")
     save(layout, KEY.encode(), [hashed(USERS[3])])
     before = known_users(layout)
     rekey(settings(), context_of(settings()))
@@ -53,6 +57,8 @@ def test_everything_is_under_the_new_key(layout: Layout, workdir: Path, packed: 
     # version 1 says nothing; of the others nobody can compute the places again
     assert {item.sampling.reason for item in compared} == {None, "rekeyed"}
     assert forgotten_users(layout, NEW.encode()) == {hashed(USERS[3], NEW)}
+    assert [row["user"] for row in rows_of(layout.judged)] == [hashed(USERS[0], NEW)]
+    assert [row["metadata"]["user"] for row in rows_of(layout.preferences)] == [hashed(USERS[0], NEW)]
     assert traces(workdir, *(f'"{hashed(user)}"' for user in USERS)) == []
     # a new extract finds everybody where he was
     extract(settings(), context_of(settings()))

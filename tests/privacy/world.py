@@ -21,7 +21,7 @@ from zantara_exp.review.sample import Sample, blinded, save
 from zantara_exp.review.sheet import sheet
 from zantara_exp.rollout.served import Served
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
-from zantara_exp.tracking import open_run
+from zantara_exp.tracking import About, open_run
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.usage import Usage
 
@@ -131,13 +131,19 @@ def review(layout: Layout) -> Sample:
     sample = Sample("e1", "2025-10-22", 7, 10, blinded(rows, 7))
     save(sample, layout.review_sample)
     layout.reports.mkdir(parents=True, exist_ok=True)
-    layout.review_sheet.write_text(sheet(sample), encoding="utf-8-sig", newline="")
+    layout.review_sheet.write_text(sheet(sample, ["natural"]), encoding="utf-8-sig", newline="")
     comment = {8: f"he says {CANARY}"}
     marks = [
         Label(sample.hash, i.number, i.comparison_id, "ayu", "worse", i.number == 8, {}, comment.get(i.number, ""))
         for i in sample.items
     ]
     rewrite(layout.review_labels, marks)
+    judged = {"judge": "j1", "epoch": "e1", "verdict": "worse"}
+    calls = [
+        {**judged, "comparison_id": row["comparison_id"], "user": hashed(user)}
+        for row, user in zip(rows, USERS, strict=False)
+    ]
+    layout.judged.write_text("".join(json.dumps(call) + "\n" for call in calls))
     return sample
 
 
@@ -150,7 +156,7 @@ def pages(config: Config, layout: Layout) -> str:
     layout.incidents.write_text(
         json.dumps({"day": "2025-10-21", "kind": "blocking_error", "note": f"{GONE} saw an error"}) + "\n"
     )
-    with open_run(config.tracking, layout, "report", {"stage": "report"}) as run:
+    with open_run(config.tracking, layout, About("report", {"stage": "report"})) as run:
         for path in (page, other, layout.review_sheet, layout.review_labels, layout.splits):
             run.artifact(path)
     journal = Journal.new(layout.state / "pending")  # of a run that MLflow did not take

@@ -19,7 +19,7 @@ from zantara_exp.rehearsal.played import Played
 from zantara_exp.rehearsal.report import page
 from zantara_exp.rehearsal.scenarios import SCENARIOS, Scenario
 from zantara_exp.rehearsal.stage import rehearsal
-from zantara_exp.rehearsal.traffic import LANGUAGE_OF, asks
+from zantara_exp.rehearsal.traffic import Speakers, asks
 from zantara_exp.rollout.state import State
 from zantara_exp.stage import Context
 
@@ -99,14 +99,14 @@ def test_the_stage_fails_when_a_scenario_does_not_end_as_it_should(workdir: Path
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_when_each_candidate_changes(name: str):
-    models = Models(SCENARIOS[name], np.random.default_rng(1))
+    models = Models(SCENARIOS[name], compose([]).domain, np.random.default_rng(1))
 
     def failing(language: str) -> float:
         return float(np.mean([models._fails(language) for _ in range(600)]))
 
     models.served(10, FIRST)
     assert failing("it") < 0.02
-    assert (failing("id") > 0.1) == (name == "indonesian")
+    assert (failing("id") > 0.1) == (name == "one_language")
     models.served(50, FIRST + timedelta(days=14))
     assert (failing("en") > 0.1) == (name == "degrades")
     models.served(50, FIRST + timedelta(days=14 + 52 / 24))
@@ -116,16 +116,38 @@ def test_when_each_candidate_changes(name: str):
 
 
 def test_users_come_and_go_in_three_languages():
-    coming = asks(FIRST, 10, 200, np.random.default_rng(3))
+    coming = asks(Speakers(compose([])), FIRST, 10, 200, np.random.default_rng(3))
     assert abs(len(coming) - 2000) < 600
     assert [ask.moment for ask in coming] == sorted(ask.moment for ask in coming)
     assert coming[0].moment >= FIRST
     assert coming[-1].moment < FIRST + timedelta(days=10)
+    samples = compose([]).domain.samples
+    language_of = {text: language for language, by in samples.items() for texts in by.values() for text in texts}
     share = {
-        language: np.mean([LANGUAGE_OF[ask.text] == language for ask in coming]) for language in ("it", "en", "id")
+        language: np.mean([language_of[ask.text] == language for ask in coming]) for language in ("it", "en", "id")
     }
     assert 0.25 < share["it"] < 0.55
     assert min(share.values()) > 0.15
+
+
+def test_users_of_another_product_speak_its_languages():
+    speakers = Speakers(compose(["domain=helpdesk"]))
+    assert speakers.languages == ["de"] * 5 + ["fr"] * 3 + ["en"] * 2
+    assert set(speakers.categories) == {"smalltalk", "orders", "technical", "refunds"}
+    assert speakers.categories.count("smalltalk") == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("domain.samples.de.smalltalk=['Wo ist mein Paket?']", "is sorted as orders; ask what is smalltalk for sure"),
+        ("domain.may_stay=0.000001", "is sorted as smalltalk, but not surely; ask"),
+    ],
+)
+def test_a_sample_that_would_not_move_is_refused(override: str, why: str):
+    config = compose(["domain=helpdesk", override])
+    with pytest.raises(ConfigError, match=rf"domain\.samples\.de\.smalltalk: '.*' {why}"):
+        Speakers(config)
 
 
 def test_the_clock_of_records_is_played_and_given_back():

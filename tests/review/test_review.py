@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -18,18 +19,25 @@ import pytest
 from tests.analysis import logs
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
-from zantara_exp.config.gate import Criterion, Threshold
+from zantara_exp.config.decision import Checks, Review
+from zantara_exp.config.gate import Criterion, Gate, Threshold
 from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, Reviews
+from zantara_exp.gates.criteria import decide
+from zantara_exp.gates.decision import FAIL, PASS
+from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Judgements, Missing, Number, Reviews
+from zantara_exp.gates.rules import resolve
 from zantara_exp.layout import Layout
 from zantara_exp.review.evidence import evidence
-from zantara_exp.review.labels import Label, adjudicated, load, merge, withdraw
-from zantara_exp.review.sample import Sample
+from zantara_exp.review.labels import Label, load, merge, unblinded, withdraw
+from zantara_exp.review.panel import panel
+from zantara_exp.review.sample import IDENTICAL, OTHER, Sample, blinded, save
 from zantara_exp.review.sample import load as load_sample
+from zantara_exp.review.sheet import read, sheet
 from zantara_exp.review.stage import review
 from zantara_exp.stage import Context, StageResult
 
 Row = dict[str, str]
+GO = Threshold(above=0.8)
 PLAN = logs.Plan(days=3, per_day=120, success=0.95)
 
 
@@ -138,13 +146,13 @@ def test_labels_are_unblinded_and_counted(config: Config, layout: Layout) -> Non
         other = {"A": "B", "B": "A"}[keys[number]]
         answers = [keys[number].lower(), "same", other, "cannot", ""]
         row["better"] = answers[number % 5]
-        row["warm"] = "both"
+        row["warmth"] = "both"
 
     result = labelled(config, fill, layout)
     assert result.summary["labelled"] == "16 of 20 pairs, by ayu"
     assert said(config, layout) == Reviews(8, 4, 4, 4, load_sample(layout.review_sample).hash)
     assert "4 of 20 pairs have not been read" in reason(said(config, layout, "critical_bugs"))
-    assert load(layout.review_labels)[0].rubric["warm"]
+    assert load(layout.review_labels)[0].rubric["warmth"]
 
 
 def test_verdicts_become_assessments_that_do_not_name_the_sides(config: Config, layout: Layout) -> None:
@@ -170,6 +178,7 @@ def test_verdicts_become_assessments_that_do_not_name_the_sides(config: Config, 
         assert found["warm", reviewer] == ("AB", "")
         assert found["natural", reviewer] == ("neither", "")
     assert found["settled", "zantara-exp"] == (verdict, "")
+    assert (trace["asked"], trace["done_by"]) == (["ayu", "budi"], "budi")
     assert {"candidate", "primary"}.isdisjoint({*trace["inputs"], *trace["outputs"], *trace["tags"]})
 
 
@@ -326,23 +335,6 @@ def label(reviewer: str, verdict: str, pair: int = 1) -> Label:
     return Label("s", pair, "c", reviewer, verdict, False)
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "settled"),
-    [
-        (["better"], "better"),
-        (["worse", "better"], "cannot_judge"),
-        (["better", "equivalent", "worse"], "equivalent"),
-        (["better", "better", "worse"], "better"),
-        (["worse", "worse", "better"], "worse"),
-        (["cannot_judge", "equivalent"], "cannot_judge"),
-    ],
-)
-def test_one_verdict_per_pair(verdicts: list[str], settled: str) -> None:
-    given = [label(f"r{number}", verdict) for number, verdict in enumerate(verdicts)]
-    assert adjudicated(given, "boss") == {1: settled}
-    assert adjudicated([*given, label("boss", "worse")], "boss") == {1: "worse"}
-
-
 def test_a_later_word_replaces_the_earlier(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     merge(path, [label("ayu", "worse"), label("budi", "worse")])
@@ -399,3 +391,166 @@ def test_reviewers_in_several_processes_lose_no_label(tmp_path: Path) -> None:
     assert [one.wait() for one in working] == [0, 0, 0]
     found = {(label.reviewer, label.pair) for label in load(path)}
     assert found == {(name, pair) for name in ("ayu", "budi", "citra") for pair in range(40)}
+
+
+def test_of_a_review_in_looks_the_first_pairs_are_read_for_bugs(config: Config, layout: Layout) -> None:
+    """Once the first ten are labelled, a gate looks at them, whatever is left open after them."""
+    config.gate.criteria["quality"].look_at = [10, 20]
+    drawn(config, layout)
+    result = labelled(config, lambda number, row: number < 8 and row.update(better="same"), layout)
+    assert result.summary["looks"] == "the gate looks at the first 10 pairs once they are labelled: 2 to go"
+    assert "2 of 10 pairs have not been read" in reason(said(config, layout, "critical_bugs"))
+    result = labelled(config, lambda number, row: number < 12 and row.update(better="same"), layout)
+    assert result.summary["looks"].startswith("the first 10 pairs are labelled")
+    assert said(config, layout, "critical_bugs") == Number(0.0, 10)
+    reviews = said(config, layout)
+    assert isinstance(reviews, Reviews)
+    assert (reviews.labelled, reviews.in_order) == (12, "g" * 12 + "." * 8)
+
+
+def right(sample: Sample) -> Callable[[int, Row], None]:
+    """Fills a worksheet as somebody who finds all pairs alike, and is right on the hidden checks."""
+    worse = {check.item.number: check for check in sample.checks if check.kind != IDENTICAL}
+
+    def fill(number: int, row: Row) -> None:
+        check = worse.get(int(row["pair"]))
+        row["better"] = "same" if check is None else {"A": "B", "B": "A"}[check.item.candidate]
+
+    return fill
+
+
+def with_checks(config: Config, layout: Layout) -> Sample:
+    config.review.checks = Checks()
+    return drawn(config, layout)
+
+
+def test_hidden_checks_are_of_the_same_log_and_cannot_be_told(config: Config, layout: Layout) -> None:
+    sample = with_checks(config, layout)
+    assert [check.kind for check in sample.checks].count(IDENTICAL) == 1  # 2 among 50 are 1 among 20
+    assert len(sample.checks) == 3
+    assert [item.number for item in sample.shown] == list(range(1, 24))
+    text = layout.review_sheet.read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [int(row["pair"]) for row in rows] == list(range(1, 24))
+    assert "check" not in text
+    known = {item.comparison_id for item in sample.items}
+    assert not any(known & set(check.sources) for check in sample.checks)  # of users who are not in it
+    assert load_sample(layout.review_sample) == sample
+    changed = layout.review_sample.read_text().replace(f'"kind": "{IDENTICAL}"', f'"kind": "{OTHER}"')
+    layout.review_sample.write_text(changed)
+    with pytest.raises(ZantaraError, match="changed after it was drawn"):
+        load_sample(layout.review_sample)
+
+
+def test_checks_are_no_evidence_and_who_passes_them_is(config: Config, layout: Layout) -> None:
+    sample = with_checks(config, layout)
+    result = labelled(config, right(sample), layout)
+    assert said(config, layout) == Reviews(20, 0, 0, 0, sample.hash)
+    assert said(config, layout, "critical_bugs") == Number(0.0, 20)
+    assert result.tables[0].rows == [["ayu", "20", "0 of 3", "-", "yes"]]
+    assert result.summary["labelled"] == "20 of 20 pairs, by ayu"
+
+
+def test_who_calls_all_the_same_is_no_evidence_and_it_is_said(config: Config, layout: Layout) -> None:
+    sample = with_checks(config, layout)
+
+    def lazy(number: int, row: Row) -> None:
+        row.update(better="same", critical_bug="both" if number == 0 else "")
+
+    result = labelled(config, lazy, layout)
+    why = "2 of 3 hidden checks wrong, at most 20 % may be"
+    assert reason(said(config, layout)) == f"the labels of ayu do not count: {why}"
+    assert result.tables[0].rows[0][-1] == f"no: {why}"
+    is_pair = sample.shown[0] in sample.items
+    assert said(config, layout, "critical_bugs") == (Number(1.0) if is_pair else Missing(reason(said(config, layout))))
+    labelled(config, right(sample), layout, "budi")
+    found = said(config, layout)
+    assert found == Reviews(20, 0, 0, 0, sample.hash)
+    rule = resolve(Gate(criteria={"quality": Criterion("review_equivalent", "review", go=GO, method="exact")}))
+    decided = decide(rule["quality"], found)
+    assert (decided.decision, decided.reason.endswith(f"; the labels of ayu do not count: {why}")) == (PASS, True)
+    assert decide(rule["quality"], Reviews(20, 0, 0, 0, sample.hash)).evidence_hash == decided.evidence_hash
+
+
+def test_a_dispute_waits_for_the_adjudicator_who_settles_nothing_else(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    config.review.labels_per_pair = 2
+    worse = {"A": "B", "B": "A"}
+    labelled(config, all_same, layout)
+    result = labelled(
+        config, lambda n, row: row.update(better=worse[sample.items[n].candidate] if n < 2 else "same"), layout, "budi"
+    )
+    assert result.tables[1].rows == [[str(i.number), i.language, i.category] for i in sample.items[:2]]
+    assert result.next_command.endswith("review.serve=true")
+    found = said(config, layout)
+    assert found == Reviews(18, 0, 0, 2, sample.hash)
+    assert isinstance(found, Reviews)
+    assert found.note == "2 pairs are disputed, for adjudicator to settle"
+    assert result.summary["agreement"].endswith("-0.03")
+    result = labelled(config, lambda n, row: row.update(better=worse[sample.items[n].candidate]), layout, "adjudicator")
+    assert result.summary["taken in"] == "2 labels by adjudicator"
+    assert said(config, layout) == Reviews(18, 2, 0, 0, sample.hash)
+
+
+def test_a_worksheet_holds_no_language_that_its_reviewer_does_not_read(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    config.review.reviewers = {"ayu": ["id"], "budi": ["en", "it"]}
+    with pytest.raises(ZantaraError, match=r"pair \d+ is in (it|en), which ayu does not read"):
+        labelled(config, all_same, layout)
+    of_id = [number for number, item in enumerate(sample.items) if item.language == "id"]
+    result = labelled(config, lambda n, row: row.update(better="same" if n in of_id else ""), layout)
+    assert result.summary["taken in"] == f"{len(of_id)} labels by ayu"
+
+
+def test_a_thousand_pairs_are_read_at_once(tmp_path: Path) -> None:
+    """The sample is hashed once: reading a worksheet of 1,000 hashed it 1,000 times, which took minutes."""
+    rows = [
+        {"comparison_id": f"c{n}", "language": "en", "category": "casual", "query": "q", "messages": None,
+         "primary_response": "one " * 100, "candidate_response": "two " * 100}
+        for n in range(1000)
+    ]  # fmt: skip
+    save(Sample("e1", "2025-11-03", 7, 1000, blinded(rows, 7)), tmp_path / "sample.json")
+    began = time.process_time()
+    sample = load_sample(tmp_path / "sample.json")
+    path = tmp_path / "filled.csv"
+    filled_in = list(csv.DictReader(io.StringIO(sheet(sample, ()), newline="")))
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, filled_in[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "better": "same"} for row in filled_in)
+    labels = unblinded(read(path, sample), sample, "ayu")
+    found = panel(labels, sample, Review())
+    assert len(found.settled) == 1000
+    assert time.process_time() - began < 2
+
+
+def test_a_no_go_that_no_open_label_can_turn_is_said_at_once(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    config.gate.criteria["quality"].look_at = [15, 20]
+    config.gate.criteria["quality"].min_users = 1
+    config.gate.criteria["quality"].min_users_no_go = 1
+    other = {"A": "B", "B": "A"}
+
+    def bad(worse: int) -> Callable[[int, Row], None]:
+        return lambda number, row: row.update(better=other[sample.items[number].candidate] if number < worse else "")
+
+    assert "note" not in labelled(config, bad(8), layout).summary
+    result = labelled(config, bad(12), layout)
+    certain = "a NO_GO is certain: 12 of the first 15 pairs are worse, whatever the 3 open ones are"
+    assert result.summary["note"] == certain
+    labelled(config, lambda number, row: row.update(better="" if number < 12 else "same"), layout)
+    found = said(config, layout)
+    assert isinstance(found, Reviews)
+    assert decide(resolve(config.gate)["quality"], found).decision == FAIL
+    assert found.note == ""
+
+
+def test_a_judges_verdicts_reach_the_gate(config: Config, layout: Layout) -> None:
+    sample = drawn(config, layout)
+    labelled(config, all_same, layout)
+    calls = [{"judge": "j1", "epoch": sample.epoch, "comparison_id": item.comparison_id} for item in sample.items]
+    lines = [{**call, "user": f"u{number}", "verdict": "better"} for number, call in enumerate(calls)]
+    layout.judged.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    reviews = said(config, layout)
+    assert isinstance(reviews, Reviews)
+    assert reviews.judged == Judgements("j1", 1.0, 20, "g" * 20)

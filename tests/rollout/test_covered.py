@@ -11,7 +11,6 @@ import pytest
 
 from tests.rollout.support import GRANTED, act, config_of, order, write_verdict
 from tests.rollout.test_newest import days, judged, moved, refused, verdict
-from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
@@ -48,7 +47,7 @@ def test_240_english_pairs_move_nobody_else(english: Path):
     assert [each["segment"] for each in said["not_covered"]] == ["language=it", "language=id"]
     shown = moved("start", "rollout.steps_percent=[100]", "rollout.hold_days=[1]", now=NOW)
     assert shown.summary["moves"] == "language en; what is not named stays with the primary"
-    router = Router(store(), Rollout(), None)
+    router = Router(store(), config_of().rollout, None)
     try:
         assert router.decide("u", "casual", "en").candidate
         for language, told in (("id", "id"), ("unknown", "unknown"), (None, "unknown")):
@@ -80,26 +79,26 @@ def test_a_gate_that_waits_gives_no_go(english: Path):
 
 EN = replace(GRANTED, covers={"language": ("en",)})
 BOTH = replace(GRANTED, covers={"language": ("en", "id")})
-RUNNING = ramp.start(State(), Rollout(), order(), BOTH)
+RUNNING = ramp.start(State(), config_of().rollout, order(), BOTH)
 
 
 def test_a_step_goes_on_with_what_the_go_of_today_covers():
-    narrower = ramp.advance(RUNNING, Rollout(), order(7, reason="week 2"), EN)
+    narrower = ramp.advance(RUNNING, config_of().rollout, order(7, reason="week 2"), EN)
     assert narrower.covers == {"language": ("en",)}
     assert narrower.history[-1].reason == "week 2; language id stays with the primary from here on"
     paused = ramp.pause(RUNNING, order(1))
-    assert ramp.resume(paused, Rollout(), order(2), EN).covers == {"language": ("en",)}
-    assert ramp.advance(RUNNING, Rollout(), order(7), BOTH).covers == BOTH.covers
+    assert ramp.resume(paused, config_of().rollout, order(2), EN).covers == {"language": ("en",)}
+    assert ramp.advance(RUNNING, config_of().rollout, order(7), BOTH).covers == BOTH.covers
     with pytest.raises(ramp.RefusedError, match="covers no language that is moved"):
-        ramp.advance(RUNNING, Rollout(), order(7), replace(GRANTED, covers={"language": ("it",)}))
+        ramp.advance(RUNNING, config_of().rollout, order(7), replace(GRANTED, covers={"language": ("it",)}))
     # One that began before a GO said what it covers goes on with what it covers now.
     before = replace(RUNNING, covers={})
-    assert ramp.advance(before, Rollout(), order(7), EN).covers == {"language": ("en",)}
+    assert ramp.advance(before, config_of().rollout, order(7), EN).covers == {"language": ("en",)}
 
 
 def test_widening_is_a_move_of_its_own():
-    started = ramp.start(State(), Rollout(), order(), EN)
-    wider = ramp.widen(started, Rollout(), order(3, reason="week 1"), BOTH)
+    started = ramp.start(State(), config_of().rollout, order(), EN)
+    wider = ramp.widen(started, config_of().rollout, order(3, reason="week 1"), BOTH)
     assert (wider.covers, wider.share, wider.since) == (BOTH.covers, 10, order(3).time)
     assert wider.history[-1].reason == "week 1; moves language id from here on"
     for state, granted, message in (
@@ -108,7 +107,7 @@ def test_widening_is_a_move_of_its_own():
         (started, replace(BOTH, epoch="e2"), "that is another rollout"),
     ):
         with pytest.raises(ramp.RefusedError, match=message):
-            ramp.widen(state, Rollout(), order(3), granted)
+            ramp.widen(state, config_of().rollout, order(3), granted)
 
 
 def test_the_state_keeps_what_is_moved(workdir: Path):

@@ -101,7 +101,7 @@ def test_a_deleted_row_is_no_rollout_that_never_began(store: PostgresStore, serv
 def test_an_outage_during_the_ramp(store: PostgresStore, place: Path, server: Server):
     """The router serves as last known, then the primary; when the database is back, it goes on by itself."""
     store.swap(State(), replace(RUN, percent=100.0))
-    plan = Rollout(refresh_seconds=0.1, last_known_seconds=1.5)
+    plan = Rollout(categories=["greeting", "casual"], refresh_seconds=0.1, last_known_seconds=1.5)
     router = Router(PostgresStore(URL), plan, "e1")
     try:
         assert router.decide("u", "casual").candidate

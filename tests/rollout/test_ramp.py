@@ -15,7 +15,7 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.state import DONE, PAUSED, PHASES, ROLLED_BACK, RUNNING, State, dump, load
 
-PLAN = Rollout()
+PLAN = Rollout(categories=["greeting", "casual"])
 
 
 class Ramp(RuleBasedStateMachine):

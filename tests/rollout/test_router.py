@@ -49,7 +49,11 @@ def router():
     made: list[Router] = []
 
     def make(held: Held, plan: Rollout | None = None, epoch: str | None = "e1") -> Router:
-        made.append(Router(held, plan or Rollout(refresh_seconds=0.5), epoch, lambda: held.now))
+        made.append(
+            Router(
+                held, plan or Rollout(categories=["greeting", "casual"], refresh_seconds=0.5), epoch, lambda: held.now
+            )
+        )
         return made[-1]
 
     yield make
@@ -84,7 +88,7 @@ def test_who_had_the_candidate_keeps_it_at_every_later_step(router):
 def test_sticky_and_monotone_for_any_user_and_share(user: str, low: float, high: float, category: str):
     low, high = sorted((low, high))
     held = Held(replace(RUN, percent=low))
-    asked = Router(held, Rollout(), "e1", lambda: held.now)
+    asked = Router(held, Rollout(categories=["greeting", "casual"]), "e1", lambda: held.now)
     try:
         first = asked.decide(user, category).candidate
         assert asked.decide(user, "greeting").candidate == first
@@ -137,7 +141,7 @@ def test_llama_enabled_counts_at_the_next_request(router, monkeypatch: pytest.Mo
 
 def test_an_outage_of_the_state_is_bridged_for_a_limit_and_then_the_primary_answers(router):
     held = Held(replace(RUN, percent=100.0))
-    asked = router(held, Rollout(last_known_seconds=30.0))
+    asked = router(held, Rollout(categories=["greeting", "casual"], last_known_seconds=30.0))
     held.trouble = UnreachableStateError("away", "bring it back")
     held.now = 29.0
     asked.refresh()
@@ -167,7 +171,7 @@ def test_a_router_born_during_an_outage_serves_nobody(router):
 def test_a_rollback_is_seen_within_a_second(tmp_path: Path):
     store = FileStore(tmp_path / "state.json")
     state = store.swap(State(), replace(RUN, percent=100.0))
-    replicas = [Router(store, Rollout(refresh_seconds=0.2), "e1") for _ in range(4)]
+    replicas = [Router(store, Rollout(categories=["greeting", "casual"], refresh_seconds=0.2), "e1") for _ in range(4)]
     try:
         assert all(replica.decide("u", "casual").candidate for replica in replicas)
         store.swap(state, State(phase="rolled_back"))

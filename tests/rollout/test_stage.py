@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.rollout.support import AGED, act, config_of, write_served, write_verdict
+from tests.shadow.waiting import wait_for
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.store import FileStore
@@ -137,8 +142,8 @@ def test_a_gate_that_was_loosened_after_the_go_does_not_count(at: Path):
 
 
 def test_categories_that_the_gate_did_not_look_at_are_not_rolled_out(at: Path):
-    with pytest.raises(ZantaraError, match="rollout.categories names support, but gate.criteria.success looks at"):
-        act("start", "rollout.categories=[casual,support]")
+    with pytest.raises(ZantaraError, match="rollout.categories names greeting, but gate.criteria.success looks at"):
+        act("start", "gate.criteria.success.where={category: [casual]}")
     assert act("start", "rollout.categories=[casual]").summary["candidate"] == "10 % of users, casual"
 
 
@@ -255,8 +260,47 @@ def test_moves_that_do_not_fit_say_what_would(at: Path):
 def test_the_command_line(at: Path, capsys: pytest.CaptureFixture[str]):
     assert run_overrides(["stage=rollout", "rollout.action=begin"]) == 2
     assert "one of status, start" in capsys.readouterr().err
-    assert run_overrides(["stage=rollout", "rollout.categories=[business]"]) == 2
+    assert run_overrides(["stage=rollout", "rollout.action=start", "rollout.categories=[business]"]) == 2
     assert "business stays with the primary" in capsys.readouterr().err
+
+
+@pytest.mark.interpreter
+def test_a_rollback_waits_for_nothing(at: Path) -> None:
+    """Neither for a mistake elsewhere in the config, nor for MLflow and what else takes long to import."""
+    heavy = ("mlflow", "scipy", "numpy", "duckdb", "ibis", "torch", "transformers", "aiohttp", "httpx")
+    code = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))\n"
+        "from zantara_exp.runner import run_overrides\n"
+        "sys.exit(run_overrides(sys.argv[1:]))"
+    )
+    act("start")
+    mistake = "domain.contact_patterns=['(']"
+    assert run_overrides(["stage=rollout", "rollout.action=start", mistake, "hydra.run.dir=run"]) == 2
+    asked = [sys.executable, "-c", code, "stage=rollout", "rollout.action=rollback", mistake, "hydra.run.dir=run"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=at)
+    assert done.stdout.strip().endswith("[]")
+    assert state().phase == "rolled_back"
+    wait_for(lambda: "rollout" in recorded(at), seconds=60)
+
+
+def recorded(at: Path) -> list[str]:
+    """The stages of finished runs in MLflow's database."""
+    database = at / "mlruns/mlflow.db"
+    if not database.is_file():
+        return []
+    with closing(sqlite3.connect(database, timeout=30)) as opened:
+        asked = "select value from tags join runs using (run_uuid) where key = 'stage' and status = 'FINISHED'"
+        return [stage for (stage,) in opened.execute(asked)]
+
+
+def test_what_cannot_be_recorded_is_done(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    act("start")
+    pending = at / ".zantara/pending"
+    pending.write_text("no folder")
+    assert run_overrides(["stage=rollout", "rollout.action=rollback"]) == 0
+    assert "not recorded in MLflow" in capsys.readouterr().out
+    assert state().phase == "rolled_back"
 
 
 def test_the_history_is_in_the_file(at: Path):

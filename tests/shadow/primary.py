@@ -164,11 +164,12 @@ def responses_frames(tool: bool) -> list[bytes]:
 
 
 @contextmanager
-def running(app: Any) -> Iterator[str]:
-    """An ASGI application on loopback, in a thread; yields its address."""
+def running(app: Any, http: Any = "auto") -> Iterator[str]:
+    """An ASGI application on loopback, in a thread, by one of uvicorn's HTTP protocols; yields its address."""
     settings = uvicorn.Config(
-        app, port=0, log_level="error", server_header=False, date_header=False, ws="none", timeout_graceful_shutdown=2
-    )
+        app, port=0, log_level="error", server_header=False, date_header=False, ws="none", timeout_graceful_shutdown=2,
+        http=http,
+    )  # fmt: skip
     server = uvicorn.Server(settings)
     listening = settings.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -17,7 +17,9 @@ from tests.endpoints.servers import raw_server
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
+from zantara_exp.config import compose
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.runner import run_overrides
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope
@@ -57,6 +59,17 @@ def dropped() -> Counter[str]:
     for row in read_folder(Path("logs/shadow_mode"), str):
         total.update(row.dropped)
     return total
+
+
+def test_a_mirror_that_nobody_holds_any_more_finishes_and_leaves_no_worker() -> None:
+    with raw_server(Candidate()) as url:
+        mirror = opened(url)
+        link = mirror._link
+        observe(mirror, 3)
+        del mirror
+        wait_for(lambda: link._thread is not None and not link._thread.is_alive())
+        assert not link._worker.alive
+    assert len(logged()) == 3
 
 
 def test_three_lines_in_an_app() -> None:
@@ -452,6 +465,36 @@ def test_a_config_that_cannot_work_is_said_at_the_start(monkeypatch: pytest.Monk
         opened("http://127.0.0.1:1/v1", "endpoint.fallback=[huggingface]")
     with pytest.raises(MissingInputError, match="no trained model"):
         ShadowMirror.from_config("endpoint=local")
+
+
+def own_product() -> list[str]:
+    """Overrides of a mirror by a folder of one's own, whose domain has examples and a primary that is asked again."""
+    assert run_overrides(["init", "conf-x"]) == 0
+    said = {"smalltalk": "hello there, how are you", "other": "my train is late"}
+    domain = Path("conf-x/domain/ours.yaml")
+    domain.write_text(domain.read_text().replace("examples: null", "examples: mine"))
+    domain.with_name("examples").mkdir()
+    rows = [
+        {"text": f"{text} {number}", "language": "en", "category": kind}
+        for kind, text in said.items()
+        for number in range(9)
+    ]
+    (domain.parent / "examples" / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    settings = ["endpoint.base_url=http://there", "endpoint.model=m", "endpoint.stream=false", "primary=replay"]
+    settings += ["shadow.traffic_percent=100", "endpoint.timeout_seconds=60", "shadow.drain_seconds=120"]
+    return ["experiment=ours", "endpoint=openai", "shadow=live", *settings]
+
+
+def test_the_worker_knows_the_folder_that_the_app_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "k" * 32)
+    overrides = own_product()
+    with raw_server(Candidate()) as url:
+        mirror = ShadowMirror.from_config(*overrides, f"endpoint.base_url={url}", config_dir="conf-x")
+        observe(mirror, 3)
+        asyncio.run(mirror.close())
+    assert (mirror.stats.compared + sum(mirror.stats.set_aside.values()), mirror.stats.dropped) == (3, {})
+    with pytest.raises(ConfigError, match=r"domain\.examples=mine: there is no domain/examples/mine\.jsonl"):
+        ShadowMirror(compose(overrides, "conf-x"))  # nobody says where it lies
 
 
 def test_a_spool_that_cannot_be_made_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

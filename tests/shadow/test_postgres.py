@@ -24,6 +24,7 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
+from zantara_exp.dataset.redact import Redactor
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.io.database import LOG
 from zantara_exp.io.events import COMPARISONS
@@ -34,6 +35,8 @@ from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison, Drops, to_line
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.switch import main as turn
+from zantara_exp.watch.finding import asked, pairs
+from zantara_exp.watch.picture import stamp
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -95,6 +98,22 @@ def test_replicas_write_one_table_and_a_reader_elsewhere_sees_what_is_new(databa
     assert len([row for row in read if isinstance(row, Comparison)]) == 301
     assert sum(row.dropped.get("queue_full", 0) for row in read) == 7
     assert not list(Path("a/state/log_spool").iterdir())  # all of it is in the table
+
+
+def test_the_live_page_follows_what_all_machines_write(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", "a key for tests of at least 32 characters")
+    reader = machine("reader")
+    layout = Layout(reader)
+    with writing(machine("a")) as one, writing(machine("b")) as other:
+        for number in range(20):
+            (one if number % 2 else other).write(comparison(number))
+    before = stamp(reader, layout)
+    assert stamp(reader, layout) == before
+    assert pairs(asked({}), reader, layout)["of"] == 20
+    with writing(machine("b")) as log:
+        log.write(comparison(20))
+    assert stamp(reader, layout) != before
+    assert pairs(asked({}), reader, layout)["of"] == 21
 
 
 def test_while_the_database_is_away_lines_wait_and_are_counted(
@@ -199,7 +218,7 @@ def test_facts_are_derived_from_the_rows_and_only_of_days_that_changed(database:
     assert (rows, kept == first, fresh == second) == (7, True, False)
     with open_log(config, Layout(config)) as found:
         wanted = found.facts.select("comparison_id", "part", "place").to_pyarrow().to_pylist()
-        assert [row["query"] for row in texts(found, wanted)] == ["Ciao"] * 7
+        assert [row["query"] for row in texts(found, wanted, Redactor())] == ["Ciao"] * 7
 
 
 def test_a_line_that_is_edited_is_seen_by_every_reader(database: str) -> None:

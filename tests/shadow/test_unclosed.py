@@ -12,13 +12,14 @@ import pytest
 from tests.endpoints.servers import raw_server
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate
+from tests.shadow.waiting import wait_for
 from zantara_exp.shadow.record import Comparison
 
 pytestmark = [pytest.mark.usefixtures("workdir"), pytest.mark.interpreter]
 
 ROOT = Path(__file__).resolve().parents[2]
 _APP = """
-import logging, multiprocessing, sys
+import logging, multiprocessing, os, signal, sys, time
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 logging.basicConfig()
 
@@ -53,8 +54,23 @@ def shared():  # a mirror made before the fork
     child.start()
     child.join()
 
+def killed():  # with far more than the worker could be given
+    show(ShadowMirror.from_config(*sys.argv[2:]), 1000)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
 globals()[sys.argv[1]]()
 """
+
+
+def app(ending: str, url: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """Run the app that ends so, mirroring all it shows to a candidate at `url`."""
+    settings = ["shadow=live", "shadow.traffic_percent=100", "endpoint=openai", "endpoint.model=m"]
+    settings += [f"endpoint.base_url={url}", "endpoint.stream=false", *overrides]
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _APP, ending, *settings],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -67,12 +83,7 @@ globals()[sys.argv[1]]()
 )
 def test_nothing_is_lost_when_nobody_closes(ending: str, status: int) -> None:
     with raw_server(Candidate()) as url:
-        settings = ["shadow=live", "shadow.traffic_percent=100", "endpoint=openai", "endpoint.model=m"]
-        settings += [f"endpoint.base_url={url}", "endpoint.stream=false", "endpoint.timeout_seconds=60"]
-        ran = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _APP, ending, *settings, "shadow.drain_seconds=120"],
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        ran = app(ending, url, "endpoint.timeout_seconds=60", "shadow.drain_seconds=120")
     assert ran.returncode == status, ran.stderr
     rows = [row for row in read_folder(Path("logs/shadow_mode")) if isinstance(row, Comparison)]
     assert sorted(row.user for row in rows) == sorted({row.user for row in rows})
@@ -81,14 +92,22 @@ def test_nothing_is_lost_when_nobody_closes(ending: str, status: int) -> None:
 
 def test_what_cannot_be_compared_by_the_deadline_is_counted() -> None:
     with raw_server(Candidate(seconds=30)) as url:
-        settings = ["shadow=live", "shadow.traffic_percent=100", "endpoint=openai", "endpoint.model=m"]
-        settings += [f"endpoint.base_url={url}", "endpoint.stream=false", "shadow.drain_seconds=3"]
-        ran = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _APP, "script", *settings],
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        ran = app("script", url, "shadow.drain_seconds=3")
     assert ran.returncode == 0, ran.stderr
     items = read_folder(Path("logs/shadow_mode"))
     compared = sum(isinstance(item, Comparison) for item in items)
     assert compared + sum(sum(item.dropped.values()) for item in items) == 20
     assert compared < 20
+
+
+def test_what_a_killed_process_still_held_is_counted() -> None:
+    """By its worker, which outlives it."""
+    with raw_server(Candidate(seconds=30)) as url:
+        ran = app("killed", url, "shadow.drain_seconds=1")
+        assert ran.returncode == -9, ran.stderr
+        wait_for(lambda: _counted() == 1000)
+
+
+def _counted() -> int:
+    items = read_folder(Path("logs/shadow_mode"), str)
+    return sum(isinstance(item, Comparison) for item in items) + sum(sum(item.dropped.values()) for item in items)

@@ -67,7 +67,7 @@ def test_report_review_and_gate_read_it() -> None:
 
     review = ran("-m", "zantara_exp", "stage=review")
     assert review.returncode == 0, review.stderr
-    assert "50 pairs, one per user" in review.stdout
+    assert "pairs, one per user" in review.stdout
 
     gate = ran("-m", "zantara_exp", "stage=gate", "gate=go_no_go")
     assert gate.returncode in (3, 4), gate.stderr  # a week that nobody reviewed is never a GO

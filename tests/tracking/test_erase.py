@@ -9,7 +9,7 @@ import pytest
 from tests.tracking.test_traces import found, item, recorded, said
 from zantara_exp.config import Config
 from zantara_exp.layout import Layout
-from zantara_exp.tracking import Artifact, erase_artifacts, erase_traces, erase_waiting, open_run
+from zantara_exp.tracking import About, Artifact, _traces, erase_artifacts, erase_traces, erase_waiting, open_run
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._store import connect
 
@@ -37,7 +37,7 @@ def test_artifacts_go_that_the_caller_wants_gone(config: Config, workdir: Path) 
         seen.append(artifact)
         return quotes(artifact.text)
 
-    with open_run(config.tracking, Layout(config), "report", {}) as run:
+    with open_run(config.tracking, Layout(config), About("report")) as run:
         for name, text in (("a.html", "Made asks"), ("b.html", "nobody"), ("c.bin", "Made")):
             (workdir / name).write_text(text)
             run.artifact(workdir / name, "pages")
@@ -49,7 +49,8 @@ def test_artifacts_go_that_the_caller_wants_gone(config: Config, workdir: Path) 
     assert kept(config, run.run_id) == {"pages/b.html", "pages/c.bin"}
 
 
-def test_traces_go_by_group_and_key(config: Config) -> None:
+def test_traces_go_by_group_and_key(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_traces, "_MOST", 1)  # on whatever page of a search they are
     recorded(config, item(said("verdict", "worse")), {**item(), "key": "2"})
     for keys in ({"review:abc": [7]}, {"review:other": [1]}):
         assert erase_traces(config.tracking, Layout(config), keys, dry=False) == 0

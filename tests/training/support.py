@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Shape
-from zantara_exp.stage import Context
+from zantara_exp.stage import Context, ModelNotes
 
 
 class Remembered:
@@ -36,7 +37,11 @@ class Remembered:
     def model(self, path: Path, name: str, metrics: Mapping[str, float], step: int = 0) -> None:
         self.models.append((path, name, dict(metrics)))
 
-    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
+    def elsewhere(self, run: str, values: Mapping[str, float]) -> None: ...
+
+    def evaluated(self, epoch: str, about: ModelNotes) -> None: ...
+
+    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str], about: ModelNotes) -> None:
         self.registered.append((path, name, alias))
 
     def curve(self, name: str) -> list[tuple[int | None, float]]:
@@ -45,7 +50,8 @@ class Remembered:
 
 def tiny_config(folder: Path, **trainer: object) -> Config:
     """A model of some ten thousand weights, one epoch."""
-    config = Config()
+    config, shipped = Config(), compose([])
+    config.domain, config.dataset.languages = shipped.domain, shipped.dataset.languages
     config.paths.dataset, config.paths.models = str(folder / "data"), str(folder / "models")
     config.paths.reports, config.paths.state = str(folder / "reports"), str(folder / "state")
     config.model.shape = Shape(

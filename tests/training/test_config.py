@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from huggingface_hub.utils import validate_repo_id
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -40,13 +41,33 @@ def test_a_sweeps_trainings_do_not_share_one_gpus_memory():
 
 @pytest.mark.parametrize("path", sorted((CONF / "model").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_hub_model_is_pinned_to_a_commit(path):
-    model: Any = OmegaConf.load(path)
-    assert bool(model.get("base")) == bool(re.fullmatch("[0-9a-f]{40}", str(model.get("revision"))))
+    model: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    on_hub = bool(model.get("base")) and not model.get("package")
+    assert on_hub == bool(re.fullmatch("[0-9a-f]{40}", str(model.get("revision"))))
 
 
 def test_llama8b_goes_by_the_plans_names():
     model = composed("model=llama8b").model
     assert (model.output, model.hub_name) == ("zantara-llama-3.1-8b-v2", "balizero/zantara-llama-3.1-8b-v2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://huggingface.co/bali/zt", "bali/zt/main", "zt", "bali/", "/zt", "bali/z t", "bali/zt.git", "bali/z--t",
+        "bali/.zt", "bali/zt-", "datasets/bali/zt", "bali/" + "z" * 97,
+    ],
+)  # fmt: skip
+def test_a_name_that_no_hub_takes_is_refused_before_anything_runs(name: str):
+    (problem,) = rule_problems(composed(f"model.hub_name='{name}'"))
+    assert "hub_name" in str(problem)
+    assert "OWNER/NAME" in str(problem)
+
+
+def test_names_that_the_hub_takes():
+    for name in ("bali/zt", "Bali_Zero/zantara-3.1-8b_v2", "1/2"):
+        validate_repo_id(name)
+        assert not list(rule_problems(composed(f"model.hub_name={name}")))
 
 
 def test_the_tiny_model_gets_its_own_values_whatever_is_said_beside():
@@ -63,6 +84,7 @@ def test_the_tiny_model_gets_its_own_values_whatever_is_said_beside():
         (["model.shape.kv_heads=3"], "kv_heads"),
         (["model.output=../elsewhere"], "output"),
         (["trainer.method=full", "trainer.lora.load_in_4bit=true"], "lora.load_in_4bit"),
+        (["trainer=unsloth", "trainer.lora.target_modules=[q_proj,model.embed_tokens]"], "lora.target_modules"),
         (["judge=openai", "judge.endpoint.fallback=[anthropic]"], "endpoint.fallback"),
         (["judge=openai", "judge.endpoint.kind=local"], "endpoint.kind"),
         (["judge=openai", "+judge.criteria.overall=x"], "criteria"),

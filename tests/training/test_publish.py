@@ -64,6 +64,27 @@ def test_anything_but_go_is_refused(config: Config, tmp_path: Path, verdict: str
     assert "publish.even_without_go=true" in caught.value.hint
 
 
+def test_the_gate_that_publishing_asks_is_a_choice(config: Config, tmp_path: Path):
+    say(config, "NO_GO")
+    config.publish.gate = "training_judged"
+    with pytest.raises(ZantaraError, match="has not looked at it") as caught:
+        run(config, tmp_path)
+    assert "gate=training_judged" in caught.value.hint
+    said = {
+        "gate": "training_judged",
+        "verdict": "GO",
+        "epoch": weights_hash(Layout(config).model)[:12],
+        "reason": "all pass",
+    }
+    said["gate_hash"] = gate_hash(gate_named("training_judged", config))
+    (Layout(config).reports / "verdict-training_judged.json").write_text(json.dumps(said))
+    result, _ = run(config, tmp_path)
+    assert result.summary["training gate"] == "GO"
+    card = (Layout(config).model / "README.md").read_text()
+    assert "NO_GO. loss is 0.7" in card
+    assert "`training_judged`: GO. all pass" in card
+
+
 def test_no_verdict_is_refused(config: Config, tmp_path: Path):
     with pytest.raises(ZantaraError, match="has not looked at it"):
         run(config, tmp_path)

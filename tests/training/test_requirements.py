@@ -46,7 +46,7 @@ def test_all_that_is_missing_is_named_with_how_to_get_it(monkeypatch: pytest.Mon
         check_requirements(llama8b())
     for what in (
         "zantara-exp[gpu]",
-        "a GPU (asked for by trainer=unsloth, model=llama8b)",
+        "a GPU (asked for by model=llama8b)",
         "export HF_TOKEN",
         "model.base",
     ):
@@ -82,6 +82,18 @@ def test_adapters_on_random_weights_are_refused():
     with pytest.raises(ZantaraError, match="random embeddings untrained"):
         check_requirements(config)
     config.trainer.lora.modules_to_save = ["embed_tokens", "lm_head"]
+    check_requirements(config)
+
+
+def test_unsloth_needs_a_base_but_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(requirements, "find_spec", lambda _: object())
+    config = Config()
+    config.trainer.name = "unsloth"
+    with pytest.raises(ZantaraError, match="loads a base, and model=tiny has none"):
+        check_requirements(config)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    config.model.kind, config.model.base = "pretrained", str(tmp_path)
     check_requirements(config)
 
 

@@ -14,11 +14,12 @@ from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Model
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.training.base import base_of
 from zantara_exp.training.card import write_card
 from zantara_exp.training.checkpoints import is_whole, last_whole, work_folder
 from zantara_exp.training.export import load_saved, weights_hash
 from zantara_exp.training.files import write_json
-from zantara_exp.training.stage import base_of, train
+from zantara_exp.training.stage import train
 
 
 def run(config: Config, folder: Path) -> tuple[dict, Remembered]:
@@ -58,7 +59,7 @@ def test_curves_are_recorded_live(trained):
     assert steps == [5, 10, 12, 15, 20, 24]  # each fifth, and where a checkpoint is
     assert len(record.curve("eval/loss")) == 2 == len(record.curve("eval/token_accuracy"))
     assert record.models[0][1] == "zantara-tiny"
-    assert record.models[0][2]["eval/loss"] == summary["val_loss"]
+    assert record.models[0][2]["model/val_loss"] == summary["val_loss"]
     assert [step for step, _ in record.curve("system/process_cpu_percent")] == steps
     assert all(100 < memory < 10_000 for _, memory in record.curve("system/process_memory_megabytes"))
 
@@ -110,6 +111,8 @@ def test_a_killed_run_goes_on_with_the_same_weights_in_the_end(
     assert resumed["resumed_from"] == 12
     assert resumed["epoch"] == whole["epoch"]
     assert resumed["curve"] == whole["curve"]
+    read = [told["seconds"] * told["tokens_per_second"] for told in (whole, resumed)]
+    assert read[0] == pytest.approx(read[1])  # of the whole run, not of its second part
     assert len(record.curve("eval/loss")) == 2
     assert not work.exists()
 
@@ -331,6 +334,67 @@ def test_adapters_on_a_base_are_merged_and_score_the_same(trained, tmp_path: Pat
     assert "`zantara-tiny` fine-tuned on chats" in card
     assert str(base) not in card  # it may go to the hub; a folder of this machine says nothing there
     assert "base_model:" not in card
+
+
+@pytest.mark.parametrize(
+    ("layers", "tied"),
+    [
+        (["q_proj", "lm_head"], True),
+        (["q_proj", "embed_tokens"], True),
+        pytest.param(["embed_tokens", "lm_head"], False, marks=pytest.mark.slow),
+    ],
+)
+def test_embeddings_and_head_can_have_adapters_tied_or_not(trained, tmp_path: Path, layers: list[str], tied: bool):
+    """What is merged answers as what was trained: the stage itself refuses it otherwise."""
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    _, folder, _, _ = trained
+    base = tmp_path / "base"
+    shutil.copytree(folder / "models/zantara-tiny", base)
+    if tied:
+        model = AutoModelForCausalLM.from_pretrained(base)
+        model.config.tie_word_embeddings = True
+        model.lm_head.weight = model.model.embed_tokens.weight
+        model.save_pretrained(base)
+        assert "lm_head.weight" not in load_file(base / "model.safetensors")
+    write_splits(tmp_path / "data", 16, 8, seed=2)
+    config = tiny_config(tmp_path, method="lora", learning_rate=0.05)
+    config.trainer.lora.target_modules = layers
+    config.model.kind, config.model.base, config.model.output = "pretrained", str(base), "adapted"
+    summary, _ = run(config, tmp_path)
+    assert summary["export_check"]["same_choices"] >= 0.99
+    merged = load_file(tmp_path / "models/adapted/model.safetensors")
+    before = load_file(base / "model.safetensors")["model.embed_tokens.weight"]
+    assert merged["model.embed_tokens.weight"].equal(before) is ("embed_tokens" not in layers)
+    assert not merged["lm_head.weight"].equal(merged["model.embed_tokens.weight"])
+
+
+def test_what_is_exported_works_elsewhere(trained, tmp_path: Path):
+    """Plain Jinja renders its template, the adapter names no folder, and its own template trains again."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from zantara_exp.training.templates import LLAMA3
+
+    _, folder, _, _ = trained
+    base = folder / "models/zantara-tiny"
+    (base / "LICENSE").write_text("terms")
+    write_splits(tmp_path / "data", 8, 8)
+    config = tiny_config(tmp_path, method="lora")
+    config.model.kind, config.model.base, config.model.output = "pretrained", str(base), "adapted"
+    config.model.chat_template, config.model.base_hub_name = "own", "owner/base"
+    run(config, tmp_path)
+    model = tmp_path / "models/adapted"
+    plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    template = plain.from_string((model / "chat_template.jinja").read_text())
+    assert template.render(messages=[{"role": "user", "content": "Ciao"}], bos_token="<s>").endswith("Ciao<|eot_id|>")
+    assert load_saved(model)[1].chat_template == LLAMA3
+    adapter = json.loads((model / "adapter/adapter_config.json").read_text())
+    assert adapter["base_model_name_or_path"] == "owner/base"
+    (base / "LICENSE").unlink()
+    assert (model / "LICENSE").read_text() == "terms"
+    named = [path for path in model.rglob("*") if path.suffix in {".json", ".md"} and str(base) in path.read_text()]
+    assert [path.name for path in named] == []
 
 
 def test_the_card_tells_the_base_that_was_trained_on_whatever_the_config_says_by_now(tmp_path: Path):

@@ -17,6 +17,8 @@ from zantara_exp.stage import Table
 
 NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",
+    "redact": "megabytes of chat redacted in a second, beside the redactor before; what it finds of marked texts",
+    "dataset": "conversations of a kilobyte from the database to splits: time and memory, drawn out to a million",
     "extract": "rows a second and memory of reading conversations, beside a bare COPY",
     "analysis": "the comparison log's numbers beside a hand-written query and a Python loop; compaction; Spark",
     "gateway": "what the gateway costs the traffic through it: requests a second, added latency, streams, a rollout",

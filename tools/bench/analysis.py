@@ -105,7 +105,7 @@ def run(rows: int | None = None, seed: int = 7) -> Report:
 
 
 def _lacks(name: str) -> str:
-    from zantara_exp.analysis.engine import spark_lacks
+    from zantara_exp.spark import spark_lacks
 
     lacking = spark_lacks() if name == "spark" else ""
     if lacking:

@@ -119,15 +119,17 @@ def _loaded(folder: Path, rows: int, seed: int) -> Iterator[list[tuple[str, floa
 
     from zantara_exp.dataset import embedded
     from zantara_exp.dataset.demo.fill import ensure_demo
+    from zantara_exp.dataset.demo.phrases import product_of
 
     folder.chmod(0o755)  # root runs PostgreSQL as another account
     speeds = []
     with embedded.server(folder) as server:
         server.create_database(DATABASE)
         with psycopg.connect(server.conninfo(DATABASE), autocommit=True) as connection:
-            demo = compose([]).demo
+            shipped = compose([])
+            demo = shipped.demo
             begun = time.monotonic()
-            ensure_demo(connection, demo, seed)
+            ensure_demo(connection, product_of(shipped.domain), demo, seed)
             speeds.append(("the demo, generated and copied in", demo.conversations / (time.monotonic() - begun)))
             for table, columns in (("with_metadata", _JSON), ("flat", _FLAT)):
                 begun = time.monotonic()
@@ -172,8 +174,8 @@ def _ours(config: Config) -> Reading:
 
 def _labelled(config: Config) -> Reading:
     from zantara_exp.dataset import records
-    from zantara_exp.dataset.extract import RowReader
     from zantara_exp.dataset.messages import Malformed
+    from zantara_exp.dataset.row_reader import RowReader
     from zantara_exp.dataset.sources import open_database
 
     config.source.limit = min(config.source.limit, LABELLED)
@@ -181,14 +183,14 @@ def _labelled(config: Config) -> Reading:
     out = Path(config.paths.state) / "labelled.jsonl"
     with open_database(config, Layout(config)) as source, records.writer(out) as written:
         rows = source.rows()
-        for row in islice(rows, 1):  # loads what the first row loads
-            reader.record(row)
+        reader.read(list(islice(rows, 1)))  # loads what the first row loads
         before, begun = _start(), time.monotonic()
-        for row in rows:
-            try:
-                written.write(reader.record(row))
-            except Malformed:
-                refused += 1
+        while batch := list(islice(rows, 200)):
+            for record in reader.read(batch):
+                if isinstance(record, Malformed):
+                    refused += 1
+                else:
+                    written.write(record)
         return Reading(written.count + refused, time.monotonic() - begun, megabytes("VmHWM") - before)
 
 

@@ -29,7 +29,7 @@ from tools.bench.rollouts import BUSY, OF_BUSY, Found, Rollouts
 from tools.bench.rules import CLASSICAL
 from tools.bench.shipped import ALONE, ALPHA, FOUR_HOURS, HOUR, P0, shipped
 from zantara_exp import terminal
-from zantara_exp.gates.cores import Spread, spread_over_cores
+from zantara_exp.cores import Spread, spread_over_cores
 from zantara_exp.gates.operating import Plan, at_no_go, simulate, standard_error
 from zantara_exp.gates.visits import Floats
 from zantara_exp.stage import Table

@@ -43,7 +43,7 @@ from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.store import FileStore
 store = PostgresStore("ROLLOUT_DATABASE_URL") if sys.argv[1] == "postgres" else FileStore(Path(sys.argv[1]))
-router, had = Router(store, Rollout(), "e1"), False
+router, had = Router(store, Rollout(categories=["casual"]), "e1"), False
 while True:
     has = router.decide("user", "casual").candidate
     if has != had:
@@ -73,7 +73,7 @@ def _router(goals: list[Goal]) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         store = FileStore(Path(folder) / "state.json")
         store.swap(State(), _running())
-        with closing(Router(store, Rollout(), "e1")) as router:
+        with closing(Router(store, Rollout(categories=["casual"]), "e1")) as router:
             decide, clock = router.decide, time.perf_counter_ns
             for user in users:
                 decide(user, "casual")

@@ -15,7 +15,7 @@ from tools.bench.populations import DAYS, Population
 from tools.bench.rules import CLASSICAL, Seen
 from tools.bench.shipped import HOUR, rule_of, shipped
 from zantara_exp import terminal
-from zantara_exp.gates.cores import Spread
+from zantara_exp.cores import Spread
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Planned
 from zantara_exp.gates.operating import Part, standard_error

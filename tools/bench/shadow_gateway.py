@@ -7,18 +7,13 @@ What it could do on a core of its own follows from its processor time, which oth
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench.checkout import environment
+from tools.bench.gateway_process import Gateway, overrides, serving
 from tools.bench.report import Goal
 from tools.bench.shadow_bare import bare_proxy
 from tools.bench.shadow_clients import flat_out, steady, streams, timed
@@ -26,7 +21,6 @@ from tools.bench.shadow_load import quantile
 from tools.bench.shadow_servers import TOKENS, stub
 from zantara_exp import terminal
 from zantara_exp.config import compose
-from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Table
 
 STREAMS = 500
@@ -37,68 +31,14 @@ MOVED_PERCENT = 25.0
 _SECONDS, _STEADY_SECONDS = 3.0, 4.0
 
 
-@dataclass(frozen=True)
-class _Gateway:
-    port: int
-    pid: int
-
-    def processor_seconds(self) -> float:
-        """What all threads have used; without /proc, the time that has passed, which is more."""
-        try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return time.monotonic()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def waited_seconds(self) -> float:
-        """How long its event loop's thread was ready to run and had no processor; nan where Linux does not say."""
-        try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
-        except (OSError, IndexError, ValueError):
-            return float("nan")
-
-
-def _settings(primary: str, candidate: str, folder: Path, percent: int) -> list[str]:
-    settings = ["shadow=live", "endpoint=openai", f"endpoint.base_url={candidate}/v1", "endpoint.model=m"]
-    settings += ["endpoint.stream=false", "endpoint.concurrency=32", f"gateway.anthropic_url={primary}"]
-    settings += [f"shadow.traffic_percent={percent}", f"paths.state={folder / 'state'}"]
-    return [*settings, f"paths.logs={folder / 'logs'}"]
-
-
-@contextmanager
-def _gateway(settings: list[str], folder: Path) -> Iterator[_Gateway]:
-    """`stage=serve` while the block runs."""
-    command = [sys.executable, "-m", "zantara_exp", "stage=serve", "gateway.port=0", *settings]
-    with subprocess.Popen(  # noqa: S603
-        [*command, f"hydra.run.dir={folder / 'run'}"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None  # noqa: S101  asked for
-        try:
-            port = _port(process.stdout)
-            with (folder / "gateway.log").open("w") as said:
-                subprocess.Popen(["cat"], stdin=process.stdout, stdout=said)  # noqa: S607  so that the pipe never fills
-            time.sleep(3)  # its mirror starts
-            yield _Gateway(port, process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
-def _port(lines: Iterator[str]) -> int:
-    for line in lines:
-        if line.startswith("gateway on http://"):
-            return int(line.split(": ")[0].rsplit(":", 1)[1])
-    raise ZantaraError("the gateway did not start", hint="python -m zantara_exp stage=serve endpoint=openai ...")
-
-
 def measure(folder: Path, goals: list[Goal]) -> Table:
-    """Requests a second, added latency, streams, and a rollout beside it. Takes about two and a half minutes."""
+    """Requests a second, added latency, streams, and a rollout beside it. Takes about three minutes."""
     rows: list[list[str]] = []
     with stub("primary") as (primary, _), stub("healthy") as (candidate, _), bare_proxy(primary) as bare:
         straight = int(primary.rsplit(":", 1)[1])
         for percent in (100, 10):
             terminal.say(f"gateway, {percent} % mirrored")
-            with _gateway(_settings(primary, candidate, folder, percent), folder) as gateway:
+            with _mirroring(overrides(primary, candidate, folder, percent), folder) as gateway:
                 rows.append(_flat_out(gateway, percent, goals if percent == 10 else []))
                 if percent == 10:
                     rows.append(_bare_flat_out(bare))
@@ -106,22 +46,61 @@ def measure(folder: Path, goals: list[Goal]) -> Table:
                     rows += _added(straight, bare, gateway, goals)
                     rows += _streams(straight, bare, gateway, goals)
         terminal.say(f"gateway, {MOVED_PERCENT:g} % moved to the candidate")
-        settings = _settings(primary, candidate, folder, 10)
-        _roll_out(settings)
-        with _gateway(settings, folder) as gateway:
+        chosen = overrides(primary, candidate, folder, 10)
+        _roll_out(chosen, MOVED_PERCENT)
+        with _mirroring(chosen, folder) as gateway:
             rows += _moved(straight, gateway, goals)
+        terminal.say("gateway, all forwarded and all moved")
+        rows.append(_forwarded_and_moved(primary, candidate, folder, goals))
     return Table("gateway", ["what", "gateway", "straight to the primary", "bare starlette proxy"], rows)
 
 
-def _flat_out(gateway: _Gateway, percent: int, goals: list[Goal]) -> list[str]:
-    timed(flat_out(gateway.port, 32, 1.0))
-    began = gateway.processor_seconds()
-    rate, failed = timed(flat_out(gateway.port, 32, _SECONDS))
-    cost = (gateway.processor_seconds() - began) / max(1.0, rate * _SECONDS) * 1e6
-    goals.append(Goal("gateway: processor us a request (1250: 800 a second)", round(cost), None, 1250))
+@contextmanager
+def _mirroring(overrides: list[str], folder: Path) -> Iterator[Gateway]:
+    with serving(overrides, folder) as gateway:
+        time.sleep(3)  # its mirror starts
+        yield gateway
+
+
+def _flat_out(gateway: Gateway, percent: int, goals: list[Goal]) -> list[str]:
+    rate, cost, failed = _cost(gateway)
+    goals.append(Goal("gateway: processor us a request", round(cost), None, 690))
     goals.append(Goal("gateway: failed requests", failed, None, 0))
     shown = f"{rate:.0f} requests/s, {cost:.0f} us of processor time each, {failed} failed"
     return [f"32 at a time, {percent} % mirrored", shown, "", ""]
+
+
+def _cost(gateway: Gateway) -> tuple[float, float, int]:
+    """Requests a second with 32 at a time, the gateway's processor time for each in us, and how many failed."""
+    timed(flat_out(gateway.port, 32, 1.0))
+    began = gateway.processor_seconds()
+    rate, failed = timed(flat_out(gateway.port, 32, _SECONDS))
+    return rate, (gateway.processor_seconds() - began) / max(1.0, rate * _SECONDS) * 1e6, failed
+
+
+def _forwarded_and_moved(primary: str, candidate: str, folder: Path, goals: list[Goal]) -> list[str]:
+    """Processor time of a request that the primary answers, and of one that the candidate answers; none is mirrored.
+
+    The goal is about the same rate for both: flat out, an event loop with much at once takes less for each.
+    """
+    busy, calm, lost = [], [], 0
+    for name in ("forwarded", "moved"):
+        (folder / name).mkdir()
+        chosen = overrides(primary, candidate, folder / name, 0)
+        if name == "moved":
+            _roll_out(chosen, 100.0)
+        with _mirroring(chosen, folder / name) as gateway:
+            _, cost, failed = _cost(gateway)
+            began = gateway.processor_seconds()
+            load = timed(steady(gateway.port, RATE, _STEADY_SECONDS))
+            calm.append((gateway.processor_seconds() - began) / (RATE * _STEADY_SECONDS) * 1e6)
+            busy.append(cost)
+            lost += failed + load.failed
+    goals.append(Goal("gateway: failed requests, none or all moved", lost, None, 0))
+    what = f"gateway: a moved request's processor time by a forwarded one's, {RATE:.0f}/s"
+    goals.append(Goal(what, round(calm[1] / calm[0], 2), None, 1.5))
+    shown = f"{calm[0]:.0f}, {calm[1]:.0f} at {RATE:.0f}/s; {busy[0]:.0f}, {busy[1]:.0f} with 32 at a time"
+    return ["processor us: forwarded, moved", shown, "", ""]
 
 
 def _bare_flat_out(bare: int) -> list[str]:
@@ -130,7 +109,7 @@ def _bare_flat_out(bare: int) -> list[str]:
     return ["32 at a time, nothing mirrored", "", "", f"{rate:.0f} requests/s, {failed} failed"]
 
 
-def _added(straight: int, bare: int, gateway: _Gateway, goals: list[Goal]) -> list[list[str]]:
+def _added(straight: int, bare: int, gateway: Gateway, goals: list[Goal]) -> list[list[str]]:
     """Added latency at a steady rate: rounds straight, through the gateway and through the bare proxy in turn."""
     found: dict[str, list[float]] = {"straight": [], "gateway": [], "bare": []}
     for _ in range(ROUNDS):
@@ -142,7 +121,7 @@ def _added(straight: int, bare: int, gateway: _Gateway, goals: list[Goal]) -> li
     return [_row(f"latency p50 / p99 at {RATE:.0f} requests/s", found)]
 
 
-def _streams(straight: int, bare: int, gateway: _Gateway, goals: list[Goal]) -> list[list[str]]:
+def _streams(straight: int, bare: int, gateway: Gateway, goals: list[Goal]) -> list[list[str]]:
     found: dict[str, list[float]] = {"straight": [], "gateway": [], "bare": []}
     failed, used, waited = 0, 0.0, 0.0
     for _ in range(STREAM_ROUNDS):
@@ -170,22 +149,22 @@ def _row(what: str, found: Mapping[str, list[float]]) -> list[str]:
     return [what, *(shown.get(name, "") for name in ("gateway", "straight", "bare"))]
 
 
-def _roll_out(settings: list[str]) -> None:
-    """Write the state of a rollout in its third week, as stage=rollout would."""
+def _roll_out(overrides: list[str], percent: float) -> None:
+    """Write the state of a rollout that moves so many percent of users, as stage=rollout would."""
     from zantara_exp.layout import Layout
     from zantara_exp.rollout.authority import serving_epoch
     from zantara_exp.rollout.state import RUNNING, State
     from zantara_exp.rollout.store import open_store
 
-    config = compose(settings)
+    config = compose(overrides)
     layout = Layout(config)
     epoch = serving_epoch(config, layout)
-    running = State(RUNNING, 1, MOVED_PERCENT, epoch, "bench", "2025-11-02", since=datetime.now(UTC))
+    running = State(RUNNING, 1, percent, epoch, "bench", "2025-11-02", since=datetime.now(UTC))
     with closing(open_store(config.rollout, layout)) as store:
         store.swap(store.read(), running)
 
 
-def _moved(straight: int, gateway: _Gateway, goals: list[Goal]) -> list[list[str]]:
+def _moved(straight: int, gateway: Gateway, goals: list[Goal]) -> list[list[str]]:
     """What users notice, those who are moved and the others, of a candidate that takes 20 ms."""
     found: dict[str, list[float]] = {"straight": [], "gateway": []}
     moved: dict[str, list[float]] = {"straight": [], "gateway": []}

@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from zantara_exp.config import CONF
+from zantara_exp.config import CONF, compose
 from zantara_exp.config.gate import Gate
-from zantara_exp.gates.files import load_gate
+from zantara_exp.config.gate_file import load_gate
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.rules import resolve
 
@@ -29,7 +29,7 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 @cache
 def shipped() -> Gate:
     """As it is."""
-    return load_gate(CONF / "gate" / "go_no_go.yaml")
+    return load_gate(CONF / "gate" / "go_no_go.yaml", compose([]))
 
 
 def rule_of(variant: str, criterion: str = "success", **changes: Any) -> Rule:

@@ -38,10 +38,18 @@ _COMMANDS: dict[str, list[str]] = {
     "--help": ["--help"],
     "--cfg job": ["--cfg", "job"],
     "a wrong key": ["trainer.learning_rat=1"],
+    "rollout.action=rollback": ["stage=rollout", "rollout.action=rollback"],
+    "rollout.action=status": ["stage=rollout"],
     "stage=gate": ["stage=gate"],
     "stage=check, every shipped gate": ["stage=check"],
 }
-_LIMITS = {"--help": 0.7, "stage=gate": 3.0, "stage=check, every shipped gate": 60.0}
+_LIMITS = {
+    "--help": 0.7,
+    "rollout.action=rollback": 1.0,
+    "rollout.action=status": 1.0,
+    "stage=gate": 3.0,
+    "stage=check, every shipped gate": 60.0,
+}
 _LOG_ROWS = 600
 """Comparisons to judge, about as many as the demo's log has."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _FACTORS = (0.0, 1 / 16, 1 / 4, 1.0, 4.0, 16.0)
 """Shares of the monthly fee a request at which the cost is measured, against the judged one; between them is linear."""
 
+_ROUNDED = 1e-9
+"""Share of a cost by which two sums of the same prices may differ."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -50,7 +53,7 @@ class Curve:
     @property
     def break_even(self) -> float | None:
         """Requests a month above which the candidate costs less; None where no volume is the one."""
-        if not self.monthly or self.points[0][1] >= self.primary:
+        if not self.monthly or self.primary - self.points[0][1] <= _ROUNDED * self.primary:
             return None
         pieces = self._pieces()
         (x0, y0), (x1, y1) = next((pair for pair in pieces if pair[1][1] >= self.primary), pieces[-1])

@@ -108,7 +108,7 @@ class _Day:
 
     def refresh(self, config: Config, hash_user: HashUser) -> None:
         """Derive them where they are not those of this log and config."""
-        spoken = config.dataset.languages, config.dataset.language_min_confidence, config.dataset.language_words
+        spoken = config.dataset.languages, config.dataset.language_min_confidence, config.domain.languages
         how = f"{_FORMAT}:{config.engine.scored_per_file}:{_short_hash(repr(spoken).encode())}:"
         mark = (how + "|".join(part.mark for part in self.parts)).encode()
         old = _noted(self.facts)

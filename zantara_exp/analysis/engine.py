@@ -6,24 +6,19 @@ that one of them drops silently must be quarantined, not lost.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.decision import Engine as EngineConfig
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.spark import session
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.expr.operations import Node
-
-_LOGGING = Path(__file__).with_name("spark.properties")
 
 
 class DuckDB:
@@ -55,10 +50,10 @@ class DuckDB:
 class Spark:
     """Tables by Apache Spark: local, or the cluster that `engine.master` names."""
 
-    def __init__(self, master: str) -> None:
+    def __init__(self, master: str, state: Path) -> None:
         import ibis
 
-        self._session = _session(master)
+        self._session = session(master, state)
         self._ibis = ibis.pyspark.connect(self._session)
         self._tables = 0
 
@@ -82,9 +77,9 @@ Engine = DuckDB | Spark
 
 
 @contextmanager
-def open_engine(config: EngineConfig) -> Iterator[Engine]:
-    """The configured engine. Raises MissingRequirementError where Spark cannot run here."""
-    engine: Engine = DuckDB() if config.name == "duckdb" else Spark(config.master)
+def open_engine(config: EngineConfig, state: Path) -> Iterator[Engine]:
+    """The configured engine; `state` is `paths.state`. Raises MissingRequirementError where Spark cannot run here."""
+    engine: Engine = DuckDB() if config.name == "duckdb" else Spark(config.master, state)
     try:
         yield engine
     finally:
@@ -118,35 +113,3 @@ def _sql(asked: Node) -> str:
 def first_value(value: ir.Scalar) -> Any:
     """What one value is; None where it is null."""
     return fetched(value.as_table()).column(0)[0].as_py()
-
-
-def spark_lacks() -> str:
-    """What engine=spark lacks on this machine; empty where it can run."""
-    if find_spec("pyspark") is None:
-        return "the package pyspark"
-    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if os.environ.get("JAVA_HOME") else None
-    return "" if (java and java.is_file()) or shutil.which("java") else "Java (17 or newer)"
-
-
-def _session(master: str) -> Any:
-    if lacking := spark_lacks():
-        raise MissingRequirementError(
-            f"engine=spark needs {lacking}",
-            "pip install 'zantara-exp[spark]' and a Java 17 runtime, or take engine=duckdb",
-        )
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    from pyspark.sql import SparkSession
-
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
-        "spark.sql.session.timeZone": "UTC",
-        # a few groups come out of every query: two hundred partitions of them would only cost time
-        "spark.sql.shuffle.partitions": "4",
-        "spark.driver.memory": "1g",
-    }
-    builder = SparkSession.builder.appName("zantara_exp").master(master)
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()

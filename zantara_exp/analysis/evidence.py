@@ -16,6 +16,7 @@ Support tickets, completion and return rate are no part of the log: `zantara_exp
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -38,13 +39,24 @@ from zantara_exp.analysis.volume import volume
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
-from zantara_exp.gates.collect import SAMPLE
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Number, UserDays
+from zantara_exp.gates.collect import COMPOSITION, DAYS, SAMPLE
+from zantara_exp.gates.evidence import (
+    Composition,
+    Evidence,
+    EvidenceRequest,
+    Logged,
+    Missing,
+    Moving,
+    Number,
+    UserDays,
+)
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+_PARTS = ("language", "category")
 _EPOCH_START = date(1970, 1, 1).toordinal()
 
 
@@ -129,6 +141,9 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
             try:
                 if request.metric in BUSINESS_METRICS:
                     return business(request.metric, until, log, config, layout)
+                if request == DAYS and until is not None:
+                    with open_log(config, layout) as whole:
+                        return _days(whole, newest().epoch)
                 return newest().of(request, config, layout)
             except MissingInputError as error:
                 return Missing(f"{error.message}: run `{error.hint}`")
@@ -140,14 +155,20 @@ def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
     """The days that the whole log, whatever `as_of` says, holds of one candidate; None where it holds nothing of it."""
     try:
         with open_log(config, layout) as log:
-            facts = log.facts.filter(log.facts.epoch == epoch)
-            rows = fetched(facts.group_by("day").agg(count=facts.count())).to_pylist()
-            if not rows:
-                return None
-            days = {row["day"]: int(row["count"]) for row in rows}
-            return Logged({**dict.fromkeys(log.lost(epoch, min(days)), 0), **days})
+            return _days(log, epoch)
     except MissingInputError:
         return None
+
+
+def _days(log: ComparisonLog, epoch: str) -> Logged:
+    """Raises MissingInputError where the log holds nothing of the candidate."""
+    facts = log.facts.filter(log.facts.epoch == epoch)
+    days = {
+        row["day"]: int(row["count"]) for row in fetched(facts.group_by("day").agg(count=facts.count())).to_pylist()
+    }
+    if not days:
+        raise MissingInputError(f"the log holds no comparison of epoch {epoch}", command("stage=shadow"))
+    return Logged({**dict.fromkeys(log.lost(epoch, min(days)), 0), **days})
 
 
 def would_move(config: Config, layout: Layout) -> Moving | None:
@@ -166,24 +187,37 @@ class _Newest:
 
     def __init__(self, log: ComparisonLog) -> None:
         self._log = log
-        self._epoch, self._first = log.newest()
-        self._facts = log.facts.filter(log.facts.epoch == self._epoch)
+        self.epoch, self._first = log.newest()
+        self._facts = log.facts.filter(log.facts.epoch == self.epoch)
 
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
         """What it says about one metric of the log."""
         if request == SAMPLE:
             return sampled(self._facts)
+        if request == DAYS:
+            return _days(self._log, self.epoch)
+        if request == COMPOSITION:
+            return _composition(self._facts)
         if request.metric == "blocking_errors":
             return blocking_errors(layout.incidents, first_value(self._log.facts.day.max()))
         if request.metric == "comparisons":
             return Number(float(first_value(self._facts.count())))
         by = volume(self._log, config) if request.metric == "savings" else None
         found = _MEASURES[request.metric](self._facts, request, config if by is None else by.config(config))
-        lost = _lost(found, self._log.lost(self._epoch, self._first))
-        measured = _user_days(found, lost, self._epoch, request.metric)
+        lost = _lost(found, self._log.lost(self.epoch, self._first))
+        measured = _user_days(found, lost, self.epoch, request.metric)
         if by is None or not isinstance(measured, UserDays):
             return measured
         return replace(measured, note=by.contradiction, monthly_requests=by.judged)
+
+
+def _composition(facts: ir.Table) -> Composition:
+    rows = fetched(facts.group_by(*_PARTS).agg(count=facts.count())).to_pylist()
+    parts: dict[str, Counter[str]] = {name: Counter() for name in _PARTS}
+    for row in rows:
+        for name in _PARTS:
+            parts[name][row[name]] += int(row["count"])
+    return Composition(sum(int(row["count"]) for row in rows), parts)
 
 
 def _lost(found: _Measured, lost: Mapping[date, int]) -> dict[int, float]:
@@ -209,7 +243,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
         total=_floats(rows["total"]),
         baseline=_floats(rows["baseline"]) if found.baseline is not None else None,
         capped=_floats(rows["capped"]) if found.capped is not None else None,
-        segments={name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in ("language", "category")},
+        segments={name: np.array(rows[name].to_pylist(), dtype=np.str_) for name in _PARTS},
         lost_per_day=lost,
         epoch=epoch,
         slot=_floats(rows["slot"]).astype(np.int64),

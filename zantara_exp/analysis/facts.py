@@ -71,7 +71,7 @@ class Speech:
         if self._detector is None:
             from zantara_exp.dataset.language import detector
 
-            self._detector = detector(self._config.dataset)
+            self._detector = detector(self._config)
         return self._detector.detect(query)
 
 

@@ -4,7 +4,45 @@ from __future__ import annotations
 
 MONTHS = ("gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic")
 
+ONE = {
+    "coppie non ancora giudicate contano": "coppia non ancora giudicata conta",
+    "coppie non ancora giudicate": "coppia non ancora giudicata",
+    "confronti compaiono": "confronto compare",
+    "confronti misurati": "confronto misurato",
+    "giorni interi": "giorno intero",
+    "richieste non hanno": "richiesta non ha",
+    "righe illeggibili": "riga illeggibile",
+    "utenti hanno inviato": "utente ha inviato",
+    "confronti": "confronto",
+    "errori": "errore",
+    "giorni": "giorno",
+    "richieste": "richiesta",
+    "utenti": "utente",
+}
+"""What follows a 1, as the sentences have it, and as it should be."""
+
 PHRASES = {
+    # plots and tiles
+    "Each criterion against its threshold": "Ogni criterio rispetto alla sua soglia",
+    "The plots need scripts; the tables hold their numbers.": (
+        "I grafici richiedono gli script; le tabelle ne contengono i numeri."
+    ),
+    "all sampled requests": "tutte le richieste campionate",
+    "all answered requests": "tutte le richieste con risposta",
+    "only what would move": "solo ciò che si sposterebbe",
+    "This candidate beside the last one": "Questo candidato accanto al precedente",
+    "Verdicts so far": "Verdetti finora",
+    "time (UTC)": "ora (UTC)",
+    # what was found worse
+    "What was found worse": "Che cosa è stato giudicato peggiore",
+    "Found worse": "Giudicate peggiori",
+    "by": "da",
+    "worse": "peggiore",
+    "equivalent": "equivalente",
+    "better": "migliore",
+    "cannot judge": "non giudicabile",
+    "judge": "giudice",
+    "review": "revisione",
     # volume and other models
     "volume": "volume",
     "What is saved at other volumes": "Quanto si risparmia con altri volumi",
@@ -73,13 +111,18 @@ PHRASES = {
     "looks": "sguardi",
     "last as of": "ultimo, al",
     "everything": "tutto",
+    "it counted in no share or mean": "non ha contato in nessuna quota o media",
     "this gate only watches; gate=go_no_go decides": "questo gate osserva soltanto; decide gate=go_no_go",
     "no day of the log is over yet": "nessun giorno del log è ancora finito",
     "the record of looks was lost once: what was said before cannot be known": (
         "il registro degli sguardi è andato perso: ciò che fu detto prima non si può sapere"
     ),
     "Segments that could end in NO-GO": "Segmenti che potrebbero portare a NO-GO",
+    "no chats are labelled by hand, which would show what is moved against domain.moves; run stage=label": (
+        "nessuna chat è etichettata a mano, per vedere che cosa si sposta contro domain.moves; esegui stage=label"
+    ),
     "no pair has been labelled by a reviewer yet": "nessuna coppia è stata ancora giudicata da un revisore",
+    "the looks at this sample began without it": "gli sguardi a questo campione sono iniziati senza",
     "A latency quantile is judged as the share of requests that keep its limit; a failed request does not.": (
         "Un quantile di latenza è giudicato come quota di richieste entro il limite; una richiesta fallita non lo è."
     ),
@@ -223,6 +266,8 @@ PHRASES = {
 }
 
 SENTENCES = (
+    (r"([\d,]+) of ([\d,]+) users seen", "visti {} di {} utenti"),
+    (r"([\d,]+) of ([\d,]+) days seen", "visti {} di {} giorni"),
     # the verdict's sentence
     (r"Everything gate (\S+) asks for is shown: (.*)\.", "Tutto ciò che il gate {} chiede è dimostrato: {}."),
     (
@@ -262,26 +307,48 @@ SENTENCES = (
         r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost(?: \(not (.*)\))?",
         "il {} di {} richieste, il {} del loro costo (restano {})",
     ),
+    # what a decision adds of its reviewers
+    (r"(.*); (\d+ pairs? (?:is|are) disputed, for .* to settle)", "{}; {}"),
+    (r"(\d+) pairs? (?:is|are) disputed, for (.*) to settle", "coppie contese: {}, da decidere a cura di {}"),
+    (r"(.*); (a NO_GO is certain: .*)", "{}; {}"),
+    (
+        r"a NO_GO is certain: (\d+) of the first (\d+) pairs are worse, whatever the (\d+) open ones are",
+        "un NO_GO è certo: {} delle prime {} coppie sono peggiori, comunque siano le {} aperte",
+    ),
+    (r"(.*); (the labels of .* do not count: .*)", "{}; {}"),
+    (
+        r"the labels of (.*) do not count: (\d+) of (\d+) hidden checks wrong, at most (.*) may be",
+        "i giudizi di {} non contano: {} verifiche nascoste sbagliate su {}, al massimo {}",
+    ),
+    (
+        r"the labels of (.*) do not count: (\d+) hidden checks answered, (\d+) are asked for",
+        "i giudizi di {} non contano: {} verifiche nascoste giudicate, ne servono {}",
+    ),
+    (
+        r"the labels of (.*) do not count: not among review\.reviewers",
+        "i giudizi di {} non contano: non è tra review.reviewers",
+    ),
     # why a criterion is where it is
     (
         r"([\d.]+ %) of the requests were lost, more than the ([\d.]+ %) allowed",
         "perso il {} delle richieste: più del {} ammesso",
     ),
-    (r"(\d+) users in the last (\d+) days, (\d+) are needed", "{} utenti negli ultimi {} giorni, ne servono {}"),
-    (r"(\d+) users in the baseline, at least (\d+) are needed", "{} utenti nel periodo base, ne servono almeno {}"),
-    (r"(\d+) users, at least (\d+) are needed", "{} utenti, ne servono almeno {}"),
+    (r"([\d,]+) users? in the last (\d+) days?, (\d+) are needed", "{} utenti negli ultimi {} giorni, ne servono {}"),
+    (r"([\d,]+) users? in the baseline, at least (\d+) are needed", "{} utenti nel periodo base, ne servono almeno {}"),
+    (r"([\d,]+) users?, at least (\d+) are needed", "{} utenti, ne servono almeno {}"),
     (
         r"the last (\d+) days alone do not show it: measured (.*)",
         "gli ultimi {} giorni da soli non lo dimostrano: misurato {}",
     ),
-    (r"(\d+) days with evidence, at least (\d+) are needed", "{} giorni con evidenza, ne servono almeno {}"),
+    (r"the last day alone does not show it: measured (.*)", "l'ultimo giorno da solo non lo dimostra: misurato {}"),
+    (r"(\d+) days? with evidence, at least (\d+) are needed", "{} giorni con evidenza, ne servono almeno {}"),
     (
         r"(.*); (\d+) of (\d+) at random excludes only more than (.*) % of all",
         "{}; {} su {} a caso esclude solo più del {} % di tutte",
     ),
     (r"no evidence of a (.*) yet", "ancora nessuna evidenza di un giorno: {}"),
     (
-        r"the log has (\d+) days, and the window of (\d+) days asks for as many",
+        r"the log has ([\d,]+) days?, and the window of (\d+) days asks for as many",
         "il log ha {} giorni, e la finestra di {} giorni ne chiede altrettanti",
     ),
     (
@@ -341,15 +408,43 @@ SENTENCES = (
         "{} coppie su {} non ancora lette in cerca di bug critici",
     ),
     (
+        r"(.*); with the judge (\d+) labels tell as much as (\d+), (\d+) saved; without it: (.*)",
+        "{}; con il giudice {} etichette dicono quanto {}, {} risparmiate; senza: {}",
+    ),
+    (
+        r"(.*); with the judge (\d+) labels tell as much as (\d+); without it: (.*)",
+        "{}; con il giudice {} etichette dicono quanto {}; senza: {}",
+    ),
+    (r"(.*); the judge counts for nothing: (.*)", "{}; il giudice non conta: {}"),
+    (r"it has not seen (\d+) of the first (\d+) pairs", "non ha visto {} delle prime {} coppie"),
+    (
+        r"it calls (\d+) % of the sample good and (\d+) % of all that it saw",
+        "trova buono il {} % del campione e il {} % di quanto ha visto",
+    ),
+    (r"the looks at this sample began with the judge (\S+)", "gli sguardi a questo campione sono iniziati con {}"),
+    (r"(.*); the next look is at (\d+)", "{}; prossimo sguardo a {}"),
+    (r"(.*), and no look is left", "{}, e non restano sguardi"),
+    (
+        r"the first (\d+) pairs are not all labelled yet: nothing is looked at",
+        "le prime {} coppie non sono ancora tutte giudicate: nessuno sguardo",
+    ),
+    (
+        r"(\d+) of the first (\d+) pairs (?:is|are) not labelled yet (.*)",
+        "{} delle prime {} coppie non ancora giudicate {}",
+    ),
+    (
         r"(\d+) of (\d+) are equivalent or better; (.*) would show it",
         "{} su {} equivalenti o migliori; basterebbero {}",
     ),
-    (r"(.*); (\d+) pairs are not labelled yet and count against", "{}; {} coppie non ancora giudicate contano contro"),
-    (r"(\d+) pairs are not labelled yet (.*)", "{} coppie non ancora giudicate {}"),
+    (
+        r"(.*); ([\d,]+) pairs? (?:is|are) not labelled yet and counts? against",
+        "{}; {} coppie non ancora giudicate contano contro",
+    ),
+    (r"([\d,]+) pairs? (?:is|are) not labelled yet (.*)", "{} coppie non ancora giudicate {}"),
     (r"(\d+) is not (at (?:least|most) \d+)", "{}, non {}"),
     (r"(\d+) is (at (?:least|most) \d+)", "{}, {}"),
     (
-        r"(Gate \S+ \(\w+\).*) This gate was first used on (\S+), when (\S+) requests of (\S+) users had been seen\.",
+        r"(Gate \S+ \(\w+\).*) This gate was first used on (\S+), when (\S+) requests? of (\S+) users? had been seen\.",
         "{} Primo uso di questo gate: {}, dopo {} richieste di {} utenti.",
     ),
     (
@@ -368,6 +463,17 @@ SENTENCES = (
     ),
     (r"Opens a rollout of (.*), not of (.*)\.", "Apre un rollout di {}, non di {}."),
     (r"Opens a rollout of (.*)\.", "Apre un rollout di {}."),
+    (
+        r"(.*) is not declared by the gate: ([\d,]+) comparisons? \((.*) of what would move\)\. No criterion looked "
+        r"at it on its own; (it counted .*)\.",
+        "{} non è dichiarato dal gate: {} confronti ({} di ciò che si sposterebbe). Nessun criterio lo ha guardato da "
+        "solo; {}.",
+    ),
+    (r"it counted in the whole of (.*)", "ha contato nell'insieme di {}"),
+    (
+        r"(\d+) more of the log's segments are not declared: not_declared in the JSON of the verdict\.",
+        "Altri {} segmenti del log non sono dichiarati: not_declared nel JSON del verdetto.",
+    ),
     (
         r"its evidence ends with (\S+), and the log goes on to ([\d-]+)(.*)",
         "la sua evidenza finisce con il {}, e il log continua fino al {}{}",
@@ -395,7 +501,7 @@ SENTENCES = (
         r"the log ends with (\S+): what came since is not in it (.*)",
         "il log finisce con il {}: ciò che venne dopo non c'è {}",
     ),
-    (r"(\S+): (\d+) users, (\d+) are needed", "{}: {} utenti, ne servono {}"),
+    (r"(\S+): ([\d,]+) users?, (\d+) are needed", "{}: {} utenti, ne servono {}"),
     (r"(.*) passes", "superato: {}"),
     (r"(.*) pass", "superati: {}"),
     (r"(.*) and (\S+)", "{} e {}"),
@@ -428,7 +534,7 @@ SENTENCES = (
         "I token di {} richieste su {} sono stimati dai testi: i loro stream non li dicevano.",
     ),
     (
-        r"([\d,]+) requests have no known cost: tokens or price are missing\.",
+        r"([\d,]+) requests? ha(?:ve|s) no known cost: tokens or price are missing\.",
         "{} richieste non hanno un costo noto: mancano token o prezzo.",
     ),
     (
@@ -455,13 +561,13 @@ SENTENCES = (
         "{} dei 7 giorni della settimana hanno un giorno intero nel log (il primo e l'ultimo non lo sono)",
     ),
     (
-        r"(\d+) users sent what would move, at least (\d+) are needed",
+        r"([\d,]+) users? sent what would move, at least (\d+) are needed",
         "{} utenti hanno inviato ciò che si sposterebbe, ne servono almeno {}",
     ),
     (r"shadow\.categories leaves out (.*), which would move", "shadow.categories esclude {}, che si sposterebbe"),
     (
-        r"Measured: (\S+) requests a month, (\S+) to (\S+) with 95 % confidence, from (\d+) complete days and (\S+) "
-        r"users\. (The declared .*)",
+        r"Measured: (\S+) requests a month, (\S+) to (\S+) with 95 % confidence, from (\d+) complete days? and (\S+) "
+        r"users?\. (The declared .*)",
         "Misurato: {} richieste al mese, da {} a {} con fiducia del 95 %, da {} giorni interi e {} utenti. {}",
     ),
     (r"The declared (\S+) agree with that\.", "Le {} dichiarate concordano."),
@@ -517,6 +623,10 @@ SENTENCES = (
     ),
     # pairs
     (
+        r"(\d+) pairs of these, those that people found worse first\.",
+        "{} di queste coppie, prima quelle che le persone hanno trovato peggiori.",
+    ),
+    (
         r"(\d+) comparisons drawn at random, the least alike first\. Words that only one side has are marked\.",
         "{} confronti estratti a caso, i meno simili per primi. Le parole presenti da un solo lato sono evidenziate.",
     ),
@@ -529,31 +639,31 @@ SENTENCES = (
     (r"(\S+ %) of the replies are empty or dots", "il {} delle risposte è vuoto o puntini"),
     (r"(\S+ %) of the answers have no usable latency", "il {} delle risposte non ha una latenza utilizzabile"),
     (
-        r"([\d,]+) comparisons from (\S+) to (\S+) were in the log and are gone",
+        r"([\d,]+) comparisons? from (\S+) to (\S+) (?:was|were) in the log and (?:is|are) gone",
         "{} confronti dal {} al {} erano nel log e non ci sono più",
     ),
     (
         r"the candidate bore (\S+) % of the load that a rollout to all users brings",
         "il candidato ha retto il {} % del carico che porterebbe un rollout a tutti gli utenti",
     ),
-    (r"([\d,]+) comparisons stand in the log twice", "{} confronti compaiono due volte nel log"),
+    (r"([\d,]+) comparisons? stands? in the log twice", "{} confronti compaiono due volte nel log"),
     (
         r"(\S+) comparisons are dated more than (\S+) h before one logged before them",
         "{} confronti hanno una data di oltre {} h anteriore a uno scritto prima",
     ),
     (r"the sampled share changed within the epoch: (.*)", "la quota campionata è cambiata nell'epoca: {}"),
-    (r"(\d+) days without a comparison", "{} giorni senza confronti"),
+    (r"([\d,]+) days? without a comparison", "{} giorni senza confronti"),
     # terminal and provenance
-    (r"([\d,]+) of ([\d,]+) users, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),
-    (r"(\S+ %) \(([\d,]+) failures\)", "{} ({} errori)"),
+    (r"([\d,]+) of ([\d,]+) users?, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),
+    (r"(\S+ %) \(([\d,]+) failures?\)", "{} ({} errori)"),
     (r"mean (.*), p50 (.*), p95 (.*), p99 (.*)", "media {}, p50 {}, p95 {}, p99 {}"),
     (r"(\S+ %) of ([\d,]+) compared", "{} di {} confrontate"),
     (r"(\S+ %) of the sampled requests", "{} delle richieste campionate"),
-    (r"([\d,]+) dropped, ([\d,]+) lines unreadable", "{} perse, {} righe illeggibili"),
-    (r"(\S+), (\d+) files, read to (\S+) 00:00 UTC", "{}, {} file, letti fino al {} 00:00 UTC"),
+    (r"([\d,]+) dropped, ([\d,]+) lines? unreadable", "{} perse, {} righe illeggibili"),
+    (r"(\S+), ([\d,]+) files?, read to (\S+) 00:00 UTC", "{}, {} file, letti fino al {} 00:00 UTC"),
     (r"(\S+), since (\S+)", "{}, dal {}"),
-    (r"chrF at or above (\S+); ([\d,]+) comparisons scored", "chrF da {} in su; {} confronti misurati"),
-    (r"mean cosine by (.+); ([\d,]+) comparisons scored", "coseno medio secondo {}; {} confronti misurati"),
+    (r"chrF at or above (\S+); ([\d,]+) comparisons? scored", "chrF da {} in su; {} confronti misurati"),
+    (r"mean cosine by (.+); ([\d,]+) comparisons? scored", "coseno medio secondo {}; {} confronti misurati"),
     (r"drawn at random with seed (\d+)", "estratte a caso con seme {}"),
     (r"(\S+\.jsonl), line (\d+)", "{}, riga {}"),
 )

@@ -121,7 +121,7 @@ def open_log(config: Config, layout: Layout, until: date | None = None) -> Itera
         found = derive(parts, source.identity, layout.logs, layout.state, config, hash_user(layout))
         if not found.rows:
             raise MissingInputError(f"{layout.logs} holds no comparison", command("stage=shadow"))
-        with open_engine(config.engine) as engine:
+        with open_engine(config.engine, layout.state) as engine:
             yield _opened(engine, found, parts, config, layout, until)
     finally:
         source.close()

@@ -43,11 +43,14 @@ class Latencies:
         """The smallest latency (ms, within 0.25 %) that at least `share` of the requests do not exceed."""
         return self._at(max(1, -(-share * self.count // 1))) if self.count else None
 
-    def interval(self, share: float) -> tuple[float, float] | None:
-        """95 % interval of a quantile in milliseconds, by order statistics with the normal approximation."""
+    def interval(self, share: float, spread: float = 1.0) -> tuple[float, float] | None:
+        """95 % interval of a quantile in milliseconds, by order statistics with the normal approximation.
+
+        `spread` says how many times fewer requests they are worth, as requests of a user are alike.
+        """
         if not self.count:
             return None
-        half = 1.96 * sqrt(self.count * share * (1 - share))
+        half = 1.96 * sqrt(self.count * spread * share * (1 - share))
         middle = share * self.count
         return self._at(max(1.0, middle - half)), self._at(min(float(self.count), middle + half + 1))
 

@@ -9,6 +9,7 @@ from zantara_exp.analysis.views import dollars, percent, steady
 from zantara_exp.analysis.volume import Volume
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Table
+from zantara_exp.wording import agreed, counted
 
 
 def tables(found: Summary, config: Config) -> list[Table]:
@@ -94,7 +95,7 @@ def volume_note(by: Volume) -> str:
     found = by.measured
     measured = (
         f"Measured: {found.estimate:,.0f} requests a month, {found.low:,.0f} to {found.high:,.0f} with 95 % "
-        f"confidence, from {by.days} complete days and {by.users:,} users."
+        f"confidence, from {counted(by.days, 'complete day')} and {counted(by.users, 'user')}."
     )
     if not by.contradicted:
         return f"{measured} The declared {by.declared:,} agree with that."
@@ -206,8 +207,9 @@ def cost_gaps(found: Summary) -> list[str]:
             "their streams held no usage."
         )
     if spent.priced < spent.requests:
-        gaps.append(f"{spent.requests - spent.priced:,} requests have no known cost: tokens or price are missing.")
+        have = agreed(spent.requests - spent.priced, "request has", "requests have")
+        gaps.append(f"{have} no known cost: tokens or price are missing.")
     if spent.unpriced:
-        names = ", ".join(f"{name} ({count:,} requests)" for name, count in spent.unpriced.items())
+        names = ", ".join(f"{name} ({counted(count, 'request')})" for name, count in spent.unpriced.items())
         gaps.append(f"No price is known for {names}: declare it in cost.prices, or the name's own in cost.aliases.")
     return gaps

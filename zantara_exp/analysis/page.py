@@ -1,4 +1,4 @@
-"""The report as one HTML page: no script, no outside asset, light and dark, and it prints."""
+"""The report as one HTML page: its own script alone, no outside asset, light and dark, and it prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from zantara_exp.analysis import money, svg, views
+from zantara_exp.analysis import money, plots, views
 from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.analysis.metrics import Counts, Latencies, wilson
 from zantara_exp.analysis.pairs import Pair
@@ -20,13 +20,18 @@ from zantara_exp.analysis.summary import Summary
 from zantara_exp.analysis.verdict import VerdictView
 from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
+from zantara_exp.page.drawing import plots_data, plots_script, plots_style
+from zantara_exp.page.guard import policy
 from zantara_exp.stage import Table
 
-_TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment", "model", "provider")
+_TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment", "model", "provider", "by")
 _TONES = {"pass": "passes", "fail": "fails", "undecided": "open", "missing": "open", "too thin": "open"}
 _TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _CONTROLS = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"]
 _UNPRINTABLE = dict.fromkeys([*_TURNS, *_CONTROLS], "\ufffd")
+
+
+_ALL, _ANSWERED, _MOVED = "all sampled requests", "all answered requests", "only what would move"
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,13 @@ class _Grid:
 def page(
     found: Summary,
     verdict: VerdictView,
-    path: Mapping[str, Sequence[svg.Point]],
+    path: Mapping[str, Sequence[plots.Point]],
     pairs: Sequence[Pair],
+    worse: tuple[Table | None, Sequence[Pair]],
     provenance: Mapping[str, str],
     config: Config,
 ) -> str:
-    """The whole page; `path` is the evidence for GO by criterion and day.
+    """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse and pairs of it.
 
     Everything that came from a chat, a log or a config is escaped by the template.
     """
@@ -62,9 +68,8 @@ def page(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_printable)
     environment.filters["code"] = _code
     source = files("zantara_exp.analysis").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    limit = _latency_limit(config)
-    drawn = partial(_day_plot, words, found.days)
-    return environment.from_string(source).render(
+    board = _Board()
+    text = environment.from_string(source).render(
         _=words,
         language=config.report.language,
         weekly=config.report.name == "weekly",
@@ -74,39 +79,70 @@ def page(
         epoch=found.epoch,
         candidate=_names(found.candidates),
         primaries=_names(found.models),
-        tiles=_tiles(found),
+        plot=board.place,
+        tiles=tiles(found, verdict.spread),
         days=grid(views.table("", "day", found.days)),
         weeks=[grid(views.weeks(found))] if found.before.requests else [],
-        day_plots=[
-            drawn("Success", "%", _success, _bounds(config, "success")),
-            drawn("95th percentile of latency", "ms", _p95, [limit] if limit else []),
-            drawn("Similar answers", "%", _similar, _bounds(config, "similar")),
-        ],
+        day_plots=day_plots(found, config, words),
         smell=[grid(table) for table in (views.smell(found),) if table is not None],
-        evidence=svg.lines(path, words) if path else None,
-        distribution=svg.distributions(
-            [("candidate", _spread(found.whole.latency)), ("primary", _spread(found.whole.primary_latency))],
-            limit,
-            words,
-        ),
-        primary_timed=found.whole.primary_latency.count > 0,
-        segments=[grid(table) for table in (views.moves(found), *views.segments(found)) if table is not None],
+        strips=[(strip, _TONES.get(strip.decision, "")) for strip in verdict.strips],
+        evidence=plots.evidence(path, words),
+        distribution=latencies(found, config, words),
+        segments=[
+            grid(table)
+            for table in (views.candidates(found), views.moves(found), *views.segments(found))
+            if table is not None
+        ],
         costs=[grid(table) for table in money.tables(found, config)],
         cost_notes=money.cost_notes(found, config),
         troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
+        quality=None if worse[0] is None else grid(worse[0]),
+        worst=worse[1],
         provenance=list(provenance.items()),
         criteria=[grid(table) for table in verdict.tables],
         standing=[grid(table) for table in verdict.standing],
         similar_note=views.similar_note(found, config),
     )
+    return _with_plots(text, board)
+
+
+class _Board:
+    """The page's plots, numbered as the template places them."""
+
+    def __init__(self) -> None:
+        self.plots: list[plots.Plot] = []
+
+    def place(self, plot: plots.Plot) -> int:
+        """The number by which the page's script finds it."""
+        self.plots.append(plot)
+        return len(self.plots) - 1
+
+
+def _with_plots(text: str, board: _Board) -> str:
+    """With script, style and data of plots, which the template must not touch, and the policy that allows them alone.
+
+    The marks are comments, which no escaped text can hold.
+    """
+    for mark, put in (
+        ("<!--plots style-->", plots_style()),
+        ("<!--plots data-->", plots_data(board.plots)),
+        ("<!--plots script-->", plots_script()),
+    ):
+        text = text.replace(mark, put, 1)
+    return text.replace("<!--policy-->", policy(text, connect="'none'"), 1)
+
+
+def legible(text: str) -> str:
+    """Text without control characters and without marks that turn the writing direction; markup stays markup."""
+    return text.translate(_UNPRINTABLE)
 
 
 def _printable(value: Any) -> Any:
     """Text without control characters and without marks that turn the writing direction; numbers keep their unit."""
     if not isinstance(value, str):
         return value
-    return value.translate(_UNPRINTABLE).replace(" %", "\xa0%").replace(" ms", "\xa0ms").replace("USD ", "USD\xa0")
+    return legible(value).replace(" %", "\xa0%").replace(" ms", "\xa0ms").replace("USD ", "USD\xa0")
 
 
 def _code(text: str) -> Markup:
@@ -131,35 +167,57 @@ def _names(names: Mapping[str, Any]) -> str:
     return ", ".join(names)
 
 
-def _tiles(found: Summary) -> list[views.Tile]:
+def tiles(found: Summary, spread: float) -> list[views.Tile]:
+    """The numbers at the top; `spread`: how many times fewer requests latencies are worth, as users repeat."""
     whole, spent = found.whole, found.spending
-    between = whole.latency.interval(0.95)
-    spread = f"95 %: {between[0]:,.0f} to {between[1]:,.0f} ms" if between else "nothing answered"
+    between = whole.latency.interval(0.95, spread)
+    shown = f"95 %: {between[0]:,.0f} to {between[1]:,.0f} ms" if between else "nothing answered"
     return [
-        views.Tile("Success", views.percent(whole.success), f"{whole.answered:,} of {whole.requests:,} requests"),
-        views.Tile("Latency p95", views.milliseconds(whole.latency.quantile(0.95)), spread),
+        views.Tile("Success", views.percent(whole.success), f"{whole.answered:,} of {whole.requests:,} requests", _ALL),
+        views.Tile("Latency p95", views.milliseconds(whole.latency.quantile(0.95)), shown, _ANSWERED),
         views.Tile(
             "Latency mean",
             views.milliseconds(whole.latency.mean),
             f"primary {views.milliseconds(whole.primary_latency.mean)}",
+            _ANSWERED,
         ),
         views.Tile(
-            "Similar answers", views.percent(whole.similar_share), f"{whole.similar:,} of {whole.scored:,} compared"
+            "Similar answers",
+            views.percent(whole.similar_share),
+            f"{whole.similar:,} of {whole.scored:,} compared",
+            _ALL,
         ),
         views.Tile(
             "Savings",
             views.percent(spent.savings),
             f"{views.dollars(spent.candidate_monthly)} for {views.dollars(spent.primary_monthly)} a month",
+            _MOVED,
         ),
-        views.Tile("Users", f"{found.users:,}", f"the busiest sent {views.percent(found.largest_user)}"),
+        views.Tile("Users", f"{found.users:,}", f"the busiest sent {views.percent(found.largest_user)}", _ALL),
     ]
+
+
+def day_plots(found: Summary, config: Config, words: Words) -> list[dict[str, Any]]:
+    """Success, p95 and similar answers by day: title and plot each."""
+    drawn, limit = partial(_day_plot, words, found.days), latency_limit(config)
+    return [
+        drawn("Success", "%", _success, _bounds(config, "success")),
+        drawn("95th percentile of latency", "ms", _p95, [limit] if limit else []),
+        drawn("Similar answers", "%", _similar, _bounds(config, "similar")),
+    ]
+
+
+def latencies(found: Summary, config: Config, words: Words) -> plots.Plot | None:
+    """How long both sides take to answer."""
+    sides = [("candidate", _spread(found.whole.latency)), ("primary", _spread(found.whole.primary_latency))]
+    return plots.spread(sides, latency_limit(config), words)
 
 
 def _day_plot(
     words: Words, days: Mapping[date, Counts], title: str, unit: str, point: Any, thresholds: Sequence[float]
 ) -> dict[str, Any]:
-    points = [svg.Point(words.day(day), *point(counts)) for day, counts in days.items()]
-    return {"title": title, "drawing": svg.days(points, unit, thresholds, words)}
+    points = [plots.Point(words.day(day), *point(counts)) for day, counts in days.items()]
+    return {"title": title, "plot": plots.days(points, title, unit, thresholds, words)}
 
 
 def _success(counts: Counts) -> tuple[float | None, ...]:
@@ -184,7 +242,7 @@ def _bounds(config: Config, metric: str) -> list[float]:
     return [bound for item in criteria for threshold in (item.go, item.no_go) for bound in threshold.given.values()]
 
 
-def _latency_limit(config: Config) -> float | None:
+def latency_limit(config: Config) -> float | None:
     """The limit that the gate declares for a latency quantile, in milliseconds."""
     from zantara_exp.gates.kinds import kind_named
 

@@ -34,9 +34,11 @@ class Pair:
     query: str
     primary: Markup
     candidate: Markup
+    said: Sequence[tuple[str, str, str]] = ()
+    """Who said what of it, and why."""
 
 
-def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pair]:
+def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int, redactor: Redactor) -> list[Pair]:
     """`count` answered comparisons drawn at random, the same ones for a seed and a log; the least alike first."""
     if not count:
         return []
@@ -46,17 +48,14 @@ def draw(log: ComparisonLog, facts: ir.Table, count: int, seed: int) -> list[Pai
     order = (both.comparison_id + ibis.literal(f":{seed}")).hexdigest("md5")
     named = both.select(*_SHOWN_OF, order=order)
     drawn = fetched(named.order_by("order").limit(count)).to_pylist()
-    return [_pair(row) for row in sorted(texts(log, drawn), key=lambda row: row["chrf"] or 0.0)]
+    return [shown_pair(row) for row in sorted(texts(log, drawn, redactor), key=lambda row: row["chrf"] or 0.0)]
 
 
-def texts(log: ComparisonLog, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def texts(log: ComparisonLog, facts: Sequence[Mapping[str, Any]], redactor: Redactor) -> list[dict[str, Any]]:
     """The texts of these facts (`comparison_id`, `part`, `place` and others), in their order, without personal data.
 
     Versions 2 and 3 are written redacted, version 1 is not, so all of it is redacted here.
     """
-    from zantara_exp.dataset.redact import Redactor
-
-    redactor = Redactor()
     found = dict(comparisons_at(log.parts, [(row["part"], row["place"]) for row in facts]))
     return [{**_texts(found[row["part"], row["place"]], redactor), **row} for row in facts]
 
@@ -72,7 +71,8 @@ def _texts(item: Comparison, redactor: Redactor) -> dict[str, Any]:
     }
 
 
-def _pair(row: dict[str, Any]) -> Pair:
+def shown_pair(row: Mapping[str, Any]) -> Pair:
+    """A fact with its texts, ready for the page."""
     alike = "not scored" if row["chrf"] is None else f"chrF {row['chrf']:.0f}"
     about = [row["day"].isoformat(), row["language"], row["category"], alike]
     if row["embedding"] is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zantara_exp.analysis import money, pairs, views
+from zantara_exp.analysis import money, opinions, pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
@@ -14,8 +15,13 @@ from zantara_exp.analysis.verdict import evidence_path, shown_verdict
 from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.hints import command
+from zantara_exp.review.opinions import opinions as opinions_of
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
+from zantara_exp.wording import counted
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 _DAYS_PRINTED = 7
 
@@ -28,7 +34,10 @@ def report(config: Config, context: Context) -> StageResult:
     until = date.fromisoformat(config.as_of) if config.as_of else None
     with open_log(config, context.layout, until) as log:
         found = summary(log, config)
-        written = [] if config.report.stats_only else _written(log, found, config, context)
+        facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
+        said = opinions_of(config, context.layout, context.say)
+        quality = opinions.table(facts, said)
+        written = [] if config.report.stats_only else _written(log, found, facts, (quality, said), config, context)
     measured = {**flat(found.whole, found.spending.savings), "shadow/coverage": found.coverage}
     context.run.metrics(measured)
     for number, (_, counts) in enumerate(found.days.items()):
@@ -41,7 +50,7 @@ def report(config: Config, context: Context) -> StageResult:
         summary={words(name): words(value) for name, value in _in_short(found, written).items()},
         metrics=measured,
         tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
-        tables=[words.table(table) for table in _tables(found, config)],
+        tables=[words.table(table) for table in [*_tables(found, config), *([quality] if quality else [])]],
         artifacts=written,
         next_command=command("stage=gate"),
     )
@@ -50,9 +59,9 @@ def report(config: Config, context: Context) -> StageResult:
 def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
     whole, taken = found.whole, found.whole.latency
     lines = {
-        "comparisons": f"{whole.requests:,} of {found.users:,} users, {found.first} to {found.last}",
+        "comparisons": f"{whole.requests:,} of {counted(found.users, 'user')}, {found.first} to {found.last}",
         "epoch": found.epoch,
-        "success": f"{views.percent(whole.success, 2)} ({whole.requests - whole.answered:,} failures)",
+        "success": f"{views.percent(whole.success, 2)} ({counted(whole.requests - whole.answered, 'failure')})",
         "latency": ", ".join(
             f"{name} {views.milliseconds(value)}"
             for name, value in [
@@ -68,7 +77,7 @@ def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
     if gaps := money.cost_gaps(found):
         lines["cost"] = " ".join(gaps)
     if found.unmeasured:
-        lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {len(found.bad):,} lines unreadable"
+        lines["not measured"] = f"{sum(found.drops.values()):,} dropped, {counted(len(found.bad), 'line')} unreadable"
         lines["coverage"] = f"{views.percent(found.coverage, 2)} of the sampled requests"
     if written:
         lines["page"] = ", ".join(_shown(path) for path in written)
@@ -89,18 +98,31 @@ def _tables(found: Summary, config: Config) -> list[Table]:
     return [*tables, *money.tables(found, config)]
 
 
-def _written(log: ComparisonLog, found: Summary, config: Config, context: Context) -> list[Path]:
+def _written(
+    log: ComparisonLog,
+    found: Summary,
+    facts: ir.Table,
+    worse: tuple[Table | None, opinions.Opinions],
+    config: Config,
+    context: Context,
+) -> list[Path]:
     """The page under `paths.reports`, and where `report.export` wants it as well.
 
     A page about part of the days has a name of its own: report.html is always about all of them.
     """
+    from zantara_exp.dataset.redact import redactor_of
+    from zantara_exp.gates.record import Looks
     from zantara_exp.gates.stage import judge
 
-    facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
-    drawn = pairs.draw(log, facts, config.report.pairs, config.seed)
+    redactor = redactor_of(config.dataset)
+    drawn = pairs.draw(log, facts, config.report.pairs, config.seed, redactor)
+    quality, said = worse
+    worst = opinions.worst(log, facts, said, config.report.pairs, redactor)
     verdict, seen = judge(config, context.layout, log.until)
+    shown = shown_verdict(verdict, config.gate, Looks(context.layout.looks).all())
     path = evidence_path(config.gate, seen, list(found.days), Words(config.report.language).day)
-    text = page(found, shown_verdict(verdict), path, drawn, _provenance(log, found, config, context), config)
+    provenance = _provenance(log, found, config, context)
+    text = page(found, shown, path, drawn, (quality, worst), provenance, config)
     whole = first_day(config, log.until) == date.min
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]
@@ -112,12 +134,12 @@ def _written(log: ComparisonLog, found: Summary, config: Config, context: Contex
 def _provenance(log: ComparisonLog, found: Summary, config: Config, context: Context) -> dict[str, str]:
     from importlib.metadata import version
 
-    next_day = found.last + timedelta(days=1)
+    next_day, scored = found.last + timedelta(days=1), counted(found.whole.scored, "comparison")
     return {
-        "log": f"{_shown(context.layout.logs)}, {len(log.parts)} files, read to {next_day} 00:00 UTC",
+        "log": f"{_shown(context.layout.logs)}, {counted(len(log.parts), 'file')}, read to {next_day} 00:00 UTC",
         "epoch": f"{found.epoch}, since {found.first}",
         "gate": f"{config.gate.name}",
-        "similar": f"chrF at or above {config.engine.similar_chrf:g}; {found.whole.scored:,} comparisons scored",
+        "similar": f"chrF at or above {config.engine.similar_chrf:g}; {scored} scored",
         **_embedding(found, config),
         "pairs": f"drawn at random with seed {config.seed}",
         "run": context.run.run_id,
@@ -129,7 +151,7 @@ def _embedding(found: Summary, config: Config) -> dict[str, str]:
     if config.evaluation.embedding is None:
         return {}
     name = Path(config.evaluation.embedding).name
-    return {"embedding": f"mean cosine by {name}; {found.whole.embedded:,} comparisons scored"}
+    return {"embedding": f"mean cosine by {name}; {counted(found.whole.embedded, 'comparison')} scored"}
 
 
 def _shown(path: Path) -> str:

@@ -15,6 +15,7 @@ from zantara_exp.analysis.log import GONE, ComparisonLog
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.gates.sample_ratio import sample_ratio
 from zantara_exp.shadow.record import BY_HASH
+from zantara_exp.wording import agreed, counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -121,9 +122,10 @@ def _gone(log: ComparisonLog) -> Smell | None:
     gone = {key: count for key, count in log.drops.items() if key[2] == GONE}
     if not gone:
         return None
-    days = [day for day, _, _ in gone]
+    days, count = [day for day, _, _ in gone], sum(gone.values())
     return Smell(
-        f"{sum(gone.values()):,} comparisons from {min(days)} to {max(days)} were in the log and are gone",
+        f"{counted(count, 'comparison')} from {min(days)} to {max(days)} "
+        + ("was in the log and is gone" if count == 1 else "were in the log and are gone"),
         "a rotation or somebody removed them; bring the files back, packed as .gz will do; old days go by stage=forget",
     )
 
@@ -131,9 +133,8 @@ def _gone(log: ComparisonLog) -> Smell | None:
 def _doubles(log: ComparisonLog, requests: int) -> Smell | None:
     if log.doubles <= 0.01 * requests:
         return None
-    return Smell(
-        f"{log.doubles:,} comparisons stand in the log twice", "a writer was started twice, or files were joined"
-    )
+    what = f"{agreed(log.doubles, 'comparison stands', 'comparisons stand')} in the log twice"
+    return Smell(what, "a writer was started twice, or files were joined")
 
 
 def _set_back(log: ComparisonLog, requests: int) -> Smell | None:
@@ -178,6 +179,5 @@ def _percent(facts: ir.Table) -> Smell | None:
 def _silent(facts: ir.Table, first: date, last: date) -> Smell | None:
     days = first_value(facts.day.nunique())
     silent = (last - first).days + 1 - days
-    return (
-        Smell(f"{silent} days without a comparison", "the mirror was off, or its log was lost") if silent > 0 else None
-    )
+    what = f"{counted(silent, 'day')} without a comparison"
+    return Smell(what, "the mirror was off, or its log was lost") if silent > 0 else None

@@ -108,6 +108,8 @@ class Summary:
     """The sampled requests by whether a rollout would move them, those that are no evidence too."""
     before: Counts
     """As many days of the epoch before these, where a weekly report compares them."""
+    previous: tuple[str, Counts] | None
+    """The epoch before, the last candidate's; None where the days looked at hold no other."""
 
     @property
     def moving(self) -> Moving:
@@ -171,6 +173,7 @@ def summary(log: ComparisonLog, config: Config) -> Summary:
         noise=added(cell.counts for cell in cells(noise, config)),
         parts=parts(log, epoch, first, config),
         before=_before(log, epoch, first, config),
+        previous=_previous(everything, epoch),
     )
 
 
@@ -187,6 +190,14 @@ def _before(log: ComparisonLog, epoch: str, first: date, config: Config) -> Coun
     start = first - ((log.until - first) + timedelta(days=1))
     facts = log.facts.filter((log.facts.epoch == epoch) & (log.facts.day >= start) & (log.facts.day < first))
     return added(cell.counts for cell in cells(facts, config))
+
+
+def _previous(everything: Sequence[Cell], epoch: str) -> tuple[str, Counts] | None:
+    others = [cell for cell in everything if cell.epoch != epoch]
+    if not others:
+        return None
+    last = max(others, key=lambda cell: (cell.day, cell.epoch)).epoch
+    return last, added(cell.counts for cell in others if cell.epoch == last)
 
 
 def _candidate(cell: Cell) -> str:

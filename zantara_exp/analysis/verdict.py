@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from zantara_exp.analysis.svg import Point
+from zantara_exp.analysis.against import Strip, history, spread_of_users, strips
+from zantara_exp.analysis.plots import Point
 from zantara_exp.stage import Table
+from zantara_exp.wording import counted
 
 if TYPE_CHECKING:
     from zantara_exp.config.gate import Gate
     from zantara_exp.gates.decision import CriterionDecision, View
     from zantara_exp.gates.kinds.kind import Seen
+    from zantara_exp.gates.record import Look
     from zantara_exp.gates.verdict import Verdict
 
 COLUMNS = ("criterion", "decision", "estimate", "bounds", "go", "no-go", "requests", "users", "why")
@@ -33,8 +36,14 @@ class VerdictView:
     note: str
     opens: str
     """What a rollout may do on it; empty where it is neither a GO nor looks back."""
+    not_declared: Sequence[str]
+    """Sentences on the parts of the log that the gate does not declare."""
     standing: Sequence[Table]
-    """What else was said of the same candidate, and what a start has to answer."""
+    """What else was said of the same candidate, what a start has to answer, and the verdicts so far."""
+    strips: Sequence[Strip]
+    """Each criterion against its thresholds, those that failed first."""
+    spread: float
+    """How many times fewer requests the latencies are worth than were counted."""
 
 
 def evidence_path(
@@ -63,9 +72,10 @@ def evidence_path(
     return paths
 
 
-def shown_verdict(verdict: Verdict) -> VerdictView:
-    """A verdict in words and tables."""
-    from zantara_exp.gates.table import assumptions_table, bursts_table, shown_opening
+def shown_verdict(verdict: Verdict, gate: Gate, looks: Sequence[Look]) -> VerdictView:
+    """A verdict in words, tables and plots, with the looks on record."""
+    from zantara_exp.gates.table import assumptions_table, bursts_table, by_weight, shown_opening
+    from zantara_exp.gates.undeclared import shown
 
     opens = shown_opening(verdict)
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]
@@ -76,7 +86,7 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
     reasons = [(", ".join(names), reason) for reason, names in shared.items()]
     if passed and open_:
         reasons.append((", ".join(passed), "pass"))
-    criteria = Table("", COLUMNS, [_row(item) for item in verdict.criteria])
+    criteria = Table("", COLUMNS, [_row(item) for item in by_weight(verdict.criteria)])
     tables = criteria, assumptions_table(verdict), bursts_table(verdict), _segments(verdict.criteria)
     return VerdictView(
         word=verdict.verdict,
@@ -85,7 +95,10 @@ def shown_verdict(verdict: Verdict) -> VerdictView:
         tables=[table for table in tables if table is not None and table.rows],
         note=_note(verdict),
         opens=f"Opens {opens}." if opens else "",
-        standing=_standing(verdict),
+        not_declared=shown(verdict.not_declared),
+        standing=[*_standing(verdict), *([] if (so_far := history(looks)) is None else [so_far])],
+        strips=strips(verdict, gate),
+        spread=spread_of_users(verdict),
     )
 
 
@@ -183,6 +196,6 @@ def _note(verdict: Verdict) -> str:
         "A latency quantile is judged as the share of requests that keep its limit; a failed request does not."
     )
     if verdict.first_use is not None:
-        seen = f"{verdict.first_use.requests:,.0f} requests of {verdict.first_use.users:,} users"
+        seen = f"{counted(verdict.first_use.requests, 'request')} of {counted(verdict.first_use.users, 'user')}"
         text += f" This gate was first used on {verdict.first_use.as_of}, when {seen} had been seen."
     return text

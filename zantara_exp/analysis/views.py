@@ -12,6 +12,7 @@ from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.config.schema import Config
 from zantara_exp.stage import Table
+from zantara_exp.wording import usd
 
 NOTHING = "–"
 
@@ -23,6 +24,8 @@ class Tile:
     name: str
     value: str
     note: str
+    of: str
+    """Which requests it counts."""
 
 
 def steady(value: float) -> float:
@@ -46,8 +49,7 @@ def dollars(value: float | None) -> str:
     """0.0012 -> USD 0.0012; two digits from one dollar on."""
     if value is None:
         return NOTHING
-    value = steady(value)
-    return f"USD {value:,.2f}" if abs(value) >= 1 else f"USD {value:.2g}"
+    return usd(steady(value))
 
 
 def table(title: str, first: str, groups: Mapping[Any, Counts]) -> Table:
@@ -65,6 +67,14 @@ def weeks(found: Summary) -> Table:
     return table(
         "This week beside the week before", "week", {"this week": found.whole, "the week before": found.before}
     )
+
+
+def candidates(found: Summary) -> Table | None:
+    """This candidate beside the last one; None where there was no other."""
+    if found.previous is None:
+        return None
+    name, counts = found.previous
+    return table("This candidate beside the last one", "epoch", {found.epoch: found.whole, name: counts})
 
 
 def similar_note(found: Summary, config: Config) -> str:

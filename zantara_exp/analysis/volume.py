@@ -26,6 +26,7 @@ from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.billing import DAYS_A_MONTH
 from zantara_exp.config.schema import Config
+from zantara_exp.wording import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -117,7 +118,8 @@ def volume(log: ComparisonLog, config: Config) -> Volume:
     extra = {day: count / (found.percent.get(day, 100.0) / 100) for day, count in found.answered.items()}
     users = np.unique(rows.user[inside], return_inverse=True)[1]
     if (many := int(users.max(initial=-1)) + 1) < _FEWEST_USERS:
-        return Volume(declared, lacks=f"{many} users sent what would move, at least {_FEWEST_USERS} are needed")
+        sent = counted(many, "user")
+        return Volume(declared, lacks=f"{sent} sent what would move, at least {_FEWEST_USERS} are needed")
     interval = monthly(users, rows.day[inside], weight, float(share.min()), found.days, extra)
     return Volume(declared, interval, len(found.days), many)
 

@@ -33,6 +33,7 @@ _NAMES = frozenset(
     }
 )
 """Columns that hold names, which are no words of ours."""
+_ONE = re.compile(rf"(?<![\w.,])1 ({'|'.join(italian.ONE)})\b")
 _SWAP = str.maketrans(",.", ".,")
 
 
@@ -54,7 +55,7 @@ class Words:
             return self.number(text).replace(" to ", " – ")
         for pattern, template in self._sentences:
             if found := pattern.fullmatch(text):
-                return template.format(*(self._part(group) for group in found.groups()))
+                return _of_one(template.format(*(self._part(group) for group in found.groups())))
         return text
 
     def _part(self, text: str) -> str:
@@ -80,6 +81,10 @@ class Words:
 
     def _cell(self, column: str, text: str) -> str:
         return text if column in _NAMES else self(text)
+
+
+def _of_one(text: str) -> str:
+    return _ONE.sub(lambda found: f"1 {italian.ONE[found[1]]}", text)
 
 
 @cache

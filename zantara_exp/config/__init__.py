@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -24,14 +27,33 @@ OWN_FOLDER = "ZANTARA_CONFIG_DIR"
 """Environment variable with the folder of one's own config groups, for what no command line starts."""
 EXPERIMENT = "ZANTARA_EXPERIMENT"
 """Environment variable that names the experiment of all commands."""
+_looking_in: ContextVar[str] = ContextVar("looking_in", default="")
+_composing = threading.Lock()
+"""Hydra has one state for the whole process, and an app may make its mirrors in several threads."""
+
+
+@contextmanager
+def looking_in(config_dir: str | None) -> Iterator[None]:
+    """Within, what is looked up by name is looked up in this folder, and not in the one that the environment names."""
+    before = _looking_in.set(config_dir or _looking_in.get())
+    try:
+        yield
+    finally:
+        _looking_in.reset(before)
+
+
+def own_folder() -> str:
+    """The folder of one's own config groups that counts here; "" for none."""
+    return _looking_in.get() or os.environ.get(OWN_FOLDER, "")
 
 
 def folders(config_dir: str | Path | None = None) -> list[Path]:
     """Where config groups lie: a folder of one's own first, whose files stand for shipped ones of the same name.
 
-    `config_dir` defaults to the environment variable ZANTARA_CONFIG_DIR. Raises ConfigError when it is no folder.
+    `config_dir` defaults to what `looking_in` or the environment variable ZANTARA_CONFIG_DIR names. Raises ConfigError
+    when it is no folder.
     """
-    own = config_dir or os.environ.get(OWN_FOLDER)
+    own = config_dir or own_folder()
     if not own:
         return [CONF]
     if not Path(own).is_dir():
@@ -93,8 +115,8 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     """The experiment as a Python program gets it: `conf/` with `overrides` such as `model=tiny`, checked.
 
     ZANTARA_EXPERIMENT counts here as on a command line. Raises ConfigError with every mistake at once, as the command
-    line does. What is looked up by name afterwards (`endpoint.fallback`) is found in `config_dir` only if
-    ZANTARA_CONFIG_DIR names it too.
+    line does. What is looked up by name afterwards (`endpoint.fallback`, `domain.examples`) is found in `config_dir`
+    only within `looking_in`, or where ZANTARA_CONFIG_DIR names it too.
     """
     from hydra import compose as hydra_compose
     from hydra._internal.hydra import Hydra
@@ -108,17 +130,19 @@ def compose(overrides: Sequence[str] = (), config_dir: str | None = None) -> Con
     register()
     overrides = with_experiment(overrides, config_dir)
     *own, shipped = folders(config_dir)
-    GlobalHydra.instance().clear()
     # What initialize_config_dir does, which takes one folder only.
     setbase("1.3")
     searched = create_config_search_path(str(shipped))
     for folder in own:
         searched.prepend("own", f"file://{folder}", SearchPathQuery(provider="main"))
-    Hydra.create_main_hydra2("zantara_exp", searched)
-    try:
-        composed = hydra_compose("config", overrides=list(overrides))
-    except Exception as error:  # nothing but Hydra, OmegaConf and PyYAML runs here, and they raise all kinds
-        raise refusal(error, overrides, config_dir) from error
-    finally:
+    with _composing:
+        running = GlobalHydra.instance().hydra  # of an app that is configured by Hydra itself
         GlobalHydra.instance().clear()
+        Hydra.create_main_hydra2("zantara_exp", searched)
+        try:
+            composed = hydra_compose("config", overrides=list(overrides))
+        except Exception as error:  # nothing but Hydra, OmegaConf and PyYAML runs here, and they raise all kinds
+            raise refusal(error, overrides, config_dir) from error
+        finally:
+            GlobalHydra.instance().hydra = running
     return typed(composed, overrides, config_dir)

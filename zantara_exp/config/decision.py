@@ -12,9 +12,9 @@ from zantara_exp.config.gateway import is_loopback
 
 @dataclass
 class Engine:
-    """Config group `engine`: what computes the tables, and what counts as similar."""
+    """Config group `engine`: what extracts, prepares and computes the tables, and what counts as similar."""
 
-    name: str = setting("duckdb", "duckdb, in this process, or spark.", choices=["duckdb", "spark"])
+    name: str = setting("duckdb", "duckdb: this machine alone, with DuckDB; or spark.", choices=["duckdb", "spark"])
     master: str = setting("local[2]", "spark: where it runs, such as local[2] or spark://host:7077.")
     similar_chrf: float = setting(
         50.0, "Two answers are similar from this chrF on (0 to 100, character n-grams of one to six).", gt=0, le=100
@@ -49,14 +49,32 @@ class Report:
 
 
 @dataclass
+class Checks:
+    """Hidden checks of who judges: pairs whose right answer is known, among every 50 pairs of a sample."""
+
+    identical: int = setting(2, "Pairs with one answer on both sides, among every 50.", ge=0, le=20)
+    worse: int = setting(
+        4, "Pairs with one side that answers another question, or stops halfway, among every 50.", ge=0, le=20
+    )
+    most_wrong: float = setting(
+        0.2, "Share of them that a reviewer may get wrong; who errs in more, and twice, is no evidence.", ge=0, lt=1
+    )
+
+
+@dataclass
 class Review:
     """Config group `review`: the blind human review."""
 
-    size: int = setting(50, "Pairs in the sample, at most one per user.", ge=1, le=1000)
-    categories: list[str] = setting(["greeting", "casual"], "Categories the sample is drawn from.")
+    size: int = setting(200, "Pairs in the sample, at most one per user; looks see the first of them.", ge=1, le=1000)
+    categories: list[str] = setting([], "Categories the sample is drawn from.")
     labels: str | None = setting(None, "A filled-in worksheet to read back; default: draw the sample.")
     reviewer: str = setting("reviewer", "Who filled in the worksheet.")
-    adjudicator: str = setting("adjudicator", "The reviewer whose word settles a pair that others disagree on.")
+    reviewers: dict[str, list[str]] = setting(
+        {}, "Who judges, by name, with the languages they read, such as {ayu: [id, en]}; empty: anybody, all."
+    )
+    labels_per_pair: int = setting(1, "How many judge each pair; with 2 it is measured how far they agree.", ge=1, le=9)
+    adjudicator: str = setting("adjudicator", "Who settles the pairs that reviewers disagree on, and sees no others.")
+    checks: Checks = setting(Checks(), "Hidden checks of who judges.")
     serve: bool = setting(False, "Serve the sample as a page until interrupted.")
     host: str = setting("127.0.0.1", "Address the page is served at; other machines need token_env.")
     port: int = setting(8765, "Port the page is served at; 0 takes a free one.", ge=0, le=65535)
@@ -67,13 +85,67 @@ class Review:
     def rules(self) -> Iterator[tuple[str, str]]:
         """Something to draw from, and names."""
         if not self.categories:
-            yield "categories", "is empty: name at least one category, such as greeting"
+            yield "categories", "is empty: name at least one of domain.categories"
         if not self.reviewer.strip():
             yield "reviewer", "is empty: name who filled in the worksheet"
+        yield from self._strange_reviewers()
         if self.serve and self.labels is not None:
             yield "serve", "the page takes labels itself: leave out review.labels, or review.serve"
         if not is_loopback(self.host) and self.token_env is None:
             yield "host", "is reached by other machines: name a variable with a token, review.token_env=REVIEW_TOKEN"
+
+    def _strange_reviewers(self) -> Iterator[tuple[str, str]]:
+        """Names that are there, once, and enough of them."""
+        if not self.adjudicator.strip():
+            yield "adjudicator", "is empty: name who settles what others disagree on"
+        if not self.reviewers:
+            return
+        known = ", ".join(self.reviewers)
+        if self.adjudicator in self.reviewers:
+            yield "adjudicator", f"{self.adjudicator} is among review.reviewers: who disagrees cannot settle it"
+        if self.labels is not None and self.reviewer not in (*self.reviewers, self.adjudicator):
+            yield "reviewer", f"{self.reviewer} is not among review.reviewers (valid: {known}, {self.adjudicator})"
+        for language in sorted({each for languages in self.reviewers.values() for each in languages}):
+            readers = [name for name, languages in self.reviewers.items() if language in languages]
+            if len(readers) < self.labels_per_pair:
+                read = f"{' and '.join(readers)} alone read{'s' if len(readers) == 1 else ''} {language}"
+                yield "labels_per_pair", f"is {self.labels_per_pair}, and {read}"
+        if len(self.reviewers) < self.labels_per_pair:
+            yield "labels_per_pair", f"is {self.labels_per_pair}, and review.reviewers names {known} alone"
+
+
+@dataclass
+class Label:
+    """Config group `label`: the page on which chats are labelled by hand."""
+
+    size: int = setting(200, "Chats to label, one per user; some ten minutes.", ge=1, le=5000)
+    host: str = setting("127.0.0.1", "Address the page is served at; other machines need token_env.")
+    port: int = setting(8766, "Port the page is served at; 0 takes a free one.", ge=0, le=65535)
+    token_env: str | None = setting(
+        None, "Environment variable with a token: the page opens at /?token=... only; null: none is asked for."
+    )
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Other machines need a token."""
+        if not is_loopback(self.host) and self.token_env is None:
+            yield "host", "is reached by other machines: name a variable with a token, label.token_env=LABEL_TOKEN"
+
+
+@dataclass
+class Watch:
+    """Config group `watch`: the live page."""
+
+    host: str = setting("127.0.0.1", "Address the page is served at; other machines need token_env.")
+    port: int = setting(8767, "Port the page is served at; 0 takes a free one.", ge=0, le=65535)
+    token_env: str | None = setting(
+        None, "Environment variable with a token: the page opens at /?token=... only; null: none is asked for."
+    )
+    seconds: float = setting(5.0, "How often it is looked whether log or rollout have changed.", ge=0.2, le=3600)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Other machines need a token."""
+        if not is_loopback(self.host) and self.token_env is None:
+            yield "host", "is reached by other machines: name a variable with a token, watch.token_env=WATCH_TOKEN"
 
 
 @dataclass

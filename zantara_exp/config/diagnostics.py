@@ -5,8 +5,9 @@ Hydra stops at the first mistake; a person would rather hear of all of them at o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +137,22 @@ def _problems_of_file(path: Path, node: str, group: str, option: str) -> Iterato
     if not isinstance(content, dict):
         yield Problem(group, option, "must hold keys and values", where)
         return
+    yield from _odd_keys(content, node, where)
     plain = {str(key): value for key, value in content.items() if key not in ("defaults", "hydra")}
     yield from problems_in(Config, _nested(node, plain) if node else plain, where=where)
+
+
+def _odd_keys(content: Mapping[Any, Any], prefix: str, where: str) -> Iterator[Problem]:
+    """Keys that YAML reads as no text: `no:` is false to it, `404:` a number."""
+    for key, value in content.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if not isinstance(key, str):
+            meant = {True: '"yes": or "on":', False: '"no": or "off":'}[key] if isinstance(key, bool) else f'"{key}":'
+            yield Problem(
+                name, NO_VALUE, f"YAML reads this key as {type(key).__name__}, no text; quote it: {meant}", where
+            )
+        if isinstance(value, Mapping):
+            yield from _odd_keys(value, name, where)
 
 
 def _yaml_trouble(error: Exception) -> str:
@@ -170,8 +185,10 @@ def _as_error(lines: Sequence[str], hint: str = "") -> ConfigError:
     return ConfigError(message, hint or command("--help", alone=True))
 
 
-def typed(composed: DictConfig, overrides: Sequence[str], config_dir: str | None = None) -> Config:
-    """The composed config as dataclasses.
+def typed(
+    composed: DictConfig, overrides: Sequence[str], config_dir: str | None = None, only: Collection[str] | None = None
+) -> Config:
+    """The composed config as dataclasses; where `only` names nodes, ranges and rules of others are not looked at.
 
     Raises ConfigError with every value out of range and every broken rule between keys.
     """
@@ -189,19 +206,25 @@ def typed(composed: DictConfig, overrides: Sequence[str], config_dir: str | None
         raise refusal(error, overrides, config_dir) from error
     if not isinstance(config, Config):
         raise ConfigError("the config must list `schema` first in its defaults", "compare conf/config.yaml")
-    problems = composed_problems(config, overrides, config_dir)
+    problems = composed_problems(config, overrides, config_dir, only)
     if problems:
         raise _as_error([str(problem) for problem in problems])
     return config
 
 
-def composed_problems(config: Config, overrides: Sequence[str], config_dir: str | None = None) -> list[Problem]:
+def composed_problems(
+    config: Config, overrides: Sequence[str], config_dir: str | None = None, only: Collection[str] | None = None
+) -> list[Problem]:
     """Out-of-range values and broken rules of a config that composed, each with the place it came from."""
     given = {text.lstrip("+~").split("=", 1)[0] for text in overrides}
+    searched = folders(config_dir)
+    # An option that was chosen is a file, and what stands in it is that file's mistake.
+    given -= {name for name in given if any((folder / name).is_dir() for folder in searched)}
 
     def origin(key: str) -> str:
         if any(key == name or key.startswith(name + ".") for name in given):
             return "command line"
-        return holder(key, overrides, folders(config_dir))
+        return holder(key, overrides, searched)
 
-    return [Problem(p.key, p.value, p.what, origin(p.key)) for p in rule_problems(config)]
+    looked = [rule_problems(config)] if only is None else [rule_problems(getattr(config, n), f"{n}.") for n in only]
+    return [Problem(p.key, p.value, p.what, origin(p.key)) for p in chain.from_iterable(looked)]

@@ -13,7 +13,8 @@ ADDRESS = "must begin with http:// or https://, without spaces and control chara
 
 def is_address(url: str) -> bool:
     """Whether text can be an address that is asked over HTTP."""
-    return url.startswith(("http://", "https://")) and url.isprintable() and " " not in url
+    begins = url.startswith(("http://", "https://")) and url.partition("://")[2].strip("/") != ""
+    return begins and url.isprintable() and " " not in url
 
 
 class Limits(NamedTuple):

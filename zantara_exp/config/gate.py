@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import ItemsView, Iterator, ValuesView
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.fields import setting
@@ -69,7 +70,7 @@ class Criterion:
     method: str = setting(
         "weighted",
         "weighted: daily looks, users weighed; strict: each user once, proven; exact: one look; "
-        "detector: a guardrail that reacts to change.",
+        "sequential: a review in looks, as it grows; detector: a guardrail that reacts to change.",
         choices=list(METHODS),
     )
     alpha: float | None = setting(None, "False passes, all looks together; default: the gate's.", gt=0, le=0.25)
@@ -80,7 +81,7 @@ class Criterion:
         "withholds a GO where it misses go.",
         choices=["request", "user"],
     )
-    where: dict[str, list[str]] = setting({}, "Only requests of these segments, such as {category: [greeting]}.")
+    where: dict[str, list[str]] = setting({}, "Only requests of these segments, such as {language: [en]}.")
     window: str | None = setting(None, "Veto: the estimate of the last days, such as 7d, must agree for GO.")
     window_min_users: int = setting(30, "Users the veto window needs.", ge=1)
     min_users: int = setting(0, "Distinct users needed for GO, where more than the statistics ask for.", ge=0)
@@ -93,6 +94,14 @@ class Criterion:
     )
     margin: float = setting(0.0, "For kind=non_inferiority: how much worse than the baseline is tolerated.", ge=0, lt=1)
     looks: int = setting(1, "For method=exact: looks planned per epoch; alpha is divided by them.", ge=1, le=100)
+    look_at: list[int] = setting(
+        [], "For method=sequential: the numbers of labelled pairs at which a review is looked at, such as [50, 100]."
+    )
+    judge: bool = setting(
+        False,
+        "For method=sequential: a judge's verdicts on many pairs count beside people's labels on few, and save some of "
+        "these; without such verdicts the labels count alone.",
+    )
     first_days: int = setting(3, "For method=strict: a user's days, from the first on, that count.", ge=1, le=60)
     required: bool = setting(True, "Whether a GO waits for this evidence; only a criterion without go may say false.")
     expected: float | None = setting(None, "The truth you expect, in the metric's unit; stage=check plans with it.")
@@ -127,12 +136,28 @@ class Criterion:
             yield "go", f"a {self.method} only ever alarms: give it no_go alone"
         if self.go.given and not self.required:
             yield "required", "a criterion with a go threshold cannot be optional; remove go or required=false"
+        yield from self._look_rules()
         yield from self._window_rules(row)
         yield from self._bound_rules(row)
         yield from self._order_rules()
         # stage=check and stage=power simulate the expected truth.
         if self.expected is not None and (problem := row.values.problem(self.expected, self.kind, truth=True)):
             yield "expected", problem
+
+    def _look_rules(self) -> Iterator[tuple[str, str]]:
+        """Looks at a sample that grows rise, and pay for one sample."""
+        if self.method != "sequential":
+            if self.look_at:
+                yield "look_at", "only method=sequential looks at a review as it grows; remove it"
+            if self.judge:
+                yield "judge", "counts beside labels by method=sequential alone; remove it"
+            return
+        if not self.look_at:
+            yield "look_at", "is empty: say at how many labelled pairs to look, such as [50, 100, 150, 200]"
+        elif self.look_at[0] < 1 or any(a >= b for a, b in pairwise(self.look_at)):
+            yield "look_at", f"is {self.look_at}: write numbers of pairs that rise, such as [50, 100]"
+        if self.looks != 1:
+            yield "looks", "is for method=exact; the looks of method=sequential are look_at"
 
     def _window_rules(self, row: KindRow) -> Iterator[tuple[str, str]]:
         if self.window is None:
@@ -213,6 +238,13 @@ class Traffic:
     baseline_bad: float = setting(
         0.05, "For kind=non_inferiority: share of bad outcomes in the baseline, which is as large.", gt=0, lt=1
     )
+    judge_right: float | None = setting(
+        None,
+        "How often a judge says of a pair what people say, where one counts beside a review; null: labels alone.",
+        ge=0,
+        le=1,
+    )
+    judged_users: int = setting(1000, "Users of whom such a judge sees a pair.", ge=1, le=10_000_000)
     night: float = setting(0.2, "Requests in an hour from 0 to 8 o'clock UTC, for one by day.", ge=0, le=10)
     weekend: float = setting(1.0, "Requests on a Saturday or a Sunday, for one on another day.", gt=0, le=10)
     weekend_failures: float = setting(1.0, "Of shares: failures at weekends, for one on another day.", ge=0, le=50)
@@ -228,7 +260,7 @@ class Segments:
     """Config node `gate.segments`: parts of the traffic that are judged one by one, and what a GO is worth there."""
 
     language: list[str] = setting([], "Languages judged one by one, such as [it, en].")
-    category: list[str] = setting([], "Categories judged one by one, such as [greeting, casual].")
+    category: list[str] = setting([], "Categories judged one by one, such as ${domain.moves}.")
     thin: str = setting(
         "exclude",
         "A part with too little evidence, or whose own estimate misses go: exclude, a GO does not cover it and no "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from zantara_exp.config.fields import ADDRESS, is_address, setting
 
@@ -61,6 +62,11 @@ class Gateway:
         "breaker, the guardrails and the log. Sooner says nothing of it.",
         gt=0, le=60,
     )  # fmt: skip
+    move_stored: bool = setting(
+        False,
+        "Move requests of the Responses API whose answer its provider would keep (no `store: false`) as well: only "
+        "where the app never goes on from one by `previous_response_id`, which finds no answer of the candidate's.",
+    )
     connect_seconds: float = setting(10.0, "How long a connection to the primary may take.", gt=0, le=600)
     timeout_seconds: float = setting(600.0, "The longest silence of a primary that is answering.", gt=0, le=3600)
     ca_file: str | None = setting(
@@ -98,6 +104,7 @@ class Gateway:
             )
 
 
+@lru_cache(maxsize=1000)
 def is_loopback(host: str) -> bool:
     """Whether an address is reached from this machine only."""
     try:

@@ -28,6 +28,7 @@ METHODS: Mapping[str, MethodRow] = {
     "weighted": MethodRow(),
     "strict": MethodRow(once=True),
     "exact": MethodRow(one_look=True),
+    "sequential": MethodRow(one_look=True),
     "detector": MethodRow(alarms=True, once=True),
 }
 
@@ -53,7 +54,8 @@ class Values(NamedTuple):
 
 
 TIMELESS = frozenset(
-    ("quality", "judged_equivalent", "judged_preference", "eval_loss", "token_accuracy")
+    ("quality", "judged_equivalent", "judged_preference", "answer_language", "answer_flawed", "eval_loss")
+    + ("token_accuracy",)
     + ("tickets", "completion", "return_rate")
 )
 """Metrics that are no traffic over hours: of a dataset, of a test split, of days."""
@@ -63,6 +65,7 @@ _POSITIVE = Values(0, math.inf, "kind={kind} needs a value above 0, in the metri
 _SAVED = Values(-math.inf, 1, "is the part of the other arm's sum that is saved, below 1")
 _DIFFERENCE = Values(-1, 1, "is the difference to the baseline, a share between -1 and 1")
 _DAILY_OR_ONCE = ("weighted", "exact")
+_OF_SHARES = ("weighted", "strict", "exact", "detector")
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,9 @@ class KindRow:
 
 
 KINDS: Mapping[str, KindRow] = {
-    "proportion": KindRow(tuple(METHODS), _SHARE, windowed=True, by_segment=True, share=True),
+    "proportion": KindRow(_OF_SHARES, _SHARE, windowed=True, by_segment=True, share=True),
     "quantile": KindRow(
-        tuple(METHODS),
+        _OF_SHARES,
         _POSITIVE,
         windowed=True,
         by_segment=True,
@@ -103,7 +106,7 @@ KINDS: Mapping[str, KindRow] = {
     "mean": KindRow(_DAILY_OR_ONCE, _POSITIVE, windowed=True, by_segment=True, bounded=True),
     "ratio": KindRow(_DAILY_OR_ONCE, _SAVED, windowed=True, by_segment=True),
     "review": KindRow(
-        ("exact",),
+        ("exact", "sequential"),
         _SHARE,
         one_number=True,
         good_is="above",

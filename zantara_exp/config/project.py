@@ -14,6 +14,10 @@ class Stage:
 
     name: str = setting("pipeline", "The stage to run.")
     steps: list[str] = setting([], "For `pipeline`: the stages it runs, in order.")
+    stop_at: list[str] = setting(
+        [],
+        "For `pipeline`: gates whose NO_GO ends it, with status 3, before the next stage; none goes on all the same.",
+    )
 
 
 @dataclass
@@ -41,5 +45,8 @@ class Tracking:
     name: str = setting(
         "local", "local: sqlite under paths.mlruns; server: MLFLOW_TRACKING_URI.", choices=["local", "server"]
     )
-    experiment: str = setting("zantara", "MLflow experiment that holds the runs.")
+    experiment: str = setting(
+        "zantara", "MLflow's experiments are called so, with what they are for: training, verdicts, operations."
+    )
+    every_stage: bool = setting(False, "Whether doctor, power, check, next and watch leave runs as well.")
     timeout_seconds: float = setting(5.0, "How long a server may take before runs are kept for later.", gt=0, le=300)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 
-SCENARIOS = ("healthy", "degrades", "indonesian", "outage", "hiccup")
+SCENARIOS = ("healthy", "degrades", "one_language", "outage", "hiccup")
 
 
 @dataclass

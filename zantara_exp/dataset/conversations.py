@@ -32,7 +32,7 @@ class Row:
 
     id: UUID
     user_id: str
-    session_id: str
+    session_id: str | None
     messages: Any
     metadata: dict[str, Any]
     created_at: datetime

@@ -9,14 +9,17 @@ from datetime import date
 import numpy as np
 
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import records
+from zantara_exp.dataset import labels, records
+from zantara_exp.dataset.continued import continued, told_by
 from zantara_exp.dataset.filters import Filters
-from zantara_exp.errors import MissingInputError
+from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
 from zantara_exp.layout import Layout
 from zantara_exp.others import refusal
 
-METRICS = frozenset({"conversations", "language_share_deviation", "category_share_deviation", "quality"})
+METRICS = frozenset(
+    {"conversations", "language_share_deviation", "category_share_deviation", "quality", "wrongly_moved"}
+)
 _EPOCH = date(1970, 1, 1)
 
 
@@ -25,12 +28,14 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
 
     `conversations` counts those that became examples of a split, `*_share_deviation` is the largest distance of a share
     of the balanced examples from its target (0 to 1), `quality` the conversations per user and day that pass the
-    filters.
+    filters, `wrongly_moved` the upper bound (95 %) of the share of what has to stay that a rollout would move.
     """
     return [_of(request.metric, until, config, layout) for request in requests]
 
 
 def _of(metric: str, until: date | None, config: Config, layout: Layout) -> Evidence:
+    if metric == "wrongly_moved":
+        return _wrongly_moved(config)
     try:
         if why := refusal(layout.extract_summary if metric == "quality" else layout.prepare_summary, config, layout):
             return Missing(why)
@@ -44,11 +49,29 @@ def _of(metric: str, until: date | None, config: Config, layout: Layout) -> Evid
     return Number(float(facts["deviation"][metric.removesuffix("_share_deviation")]))
 
 
+def _wrongly_moved(config: Config) -> Evidence:
+    said = labels.file_of(config)
+    if said is None:
+        return Missing(
+            "no chats are labelled by hand, which would show what is moved against domain.moves; run stage=label"
+        )
+    try:
+        found = labels.promise(said, config)
+    except ZantaraError as error:
+        return Missing(f"{error.message}; {error.hint}")
+    if not found.rows:
+        return Missing(f"no row of {said.name} is of a category that has to stay")
+    return Number(found.most)
+
+
 def _quality(until: date | None, config: Config, layout: Layout) -> Evidence:
-    ask = Filters(config.dataset)
+    ask = Filters(config)
     trials: Counter[tuple[str, int]] = Counter()
     passed: Counter[tuple[str, int]] = Counter()
+    goes_on = continued(map(told_by, records.read_conversations(layout.raw_conversations)))
     for record in records.read_conversations(layout.raw_conversations):
+        if record["conversation_id"] in goes_on:
+            continue
         day = date.fromisoformat(record["timestamp"][:10])
         if until is not None and day > until:
             continue

@@ -7,25 +7,28 @@ redacted and user ids hashed before the first write.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
+from zantara_exp.config.data import FILES
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset import records
-from zantara_exp.dataset.category import classifier
+from zantara_exp.dataset.batches import Batch, batches
 from zantara_exp.dataset.forgotten import forgotten_users
-from zantara_exp.dataset.language import UNKNOWN, detector
-from zantara_exp.dataset.messages import Malformed, Message, parse_messages
-from zantara_exp.dataset.redact import Redactor
+from zantara_exp.dataset.personal.spoken_in import left_in
+from zantara_exp.dataset.redact import redactor_of
+from zantara_exp.dataset.refusal import Refusal
+from zantara_exp.dataset.row_reader import RowReader
 from zantara_exp.dataset.sources import open_source
-from zantara_exp.dataset.usage import Conversations, ModelUsage, number
-from zantara_exp.dataset.users import hash_key, hash_user, written_id
+from zantara_exp.dataset.usage import Conversations, ModelUsage
+from zantara_exp.dataset.users import hash_key
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.wording import counted
 
+NO_TIME = "no_time"
 GO_ON, EXTEND = 500, 200
 """The plan's advice: this many conversations are enough; this many are worth waiting a little longer."""
 
@@ -36,149 +39,84 @@ def extract(config: Config, context: Context) -> StageResult:
     Raises ZantaraError where the database cannot be read or nothing is in scope.
     """
     key = b"" if config.source.stats_only else hash_key(config)
+    redactor = redactor_of(config.dataset)
     with open_source(config, context.layout) as source:
-        if source.note:
-            context.say(source.note)
-        usage = [replace(each, model=Redactor().text(each.model)) for each in source.usage()]
+        for note in filter(None, (source.note, left_in(config.dataset))):
+            context.say(note)
+        usage = [replace(each, model=redactor.text(each.model)) for each in source.usage()]
         found = sum(each.conversations for each in usage)
         facts = _facts(source, usage, found)
         if not found:
             raise ZantaraError(*_nothing(source))
         if config.source.stats_only:
             return replace(_result(config, facts, usage), not_reusable=True)
-        reader = RowReader(config, key, forgotten_users(context.layout, key))
         wanted = min(found, config.source.limit)
-        facts |= _written(source, reader, context, wanted) | {"interruptions": source.interruptions}
-        if facts["rows_read"] != wanted and not source.interruptions:  # after a cut the snapshot is a newer one
-            raise RuntimeError(f"{wanted} conversations in scope, {facts['rows_read']} read")
+        facts |= _written(config, source, key, context, wanted) | {"interruptions": source.interruptions}
     records.write_json(context.layout.extract_summary, facts | {"origin": context.origin})
     return replace(_result(config, facts, usage), artifacts=[context.layout.extract_summary])
 
 
-class RowReader:
-    """Turns a database row into a record of `raw_conversations.jsonl`."""
-
-    def __init__(self, config: Config, key: bytes, forgotten: frozenset[str] = frozenset()) -> None:
-        self.key = key
-        self._forgotten = forgotten
-        self._detector = detector(config.dataset)
-        self._classifier = classifier(config.dataset)
-        self._languages = set(config.dataset.languages)
-        self.redactor = Redactor()
-
-    def record(self, row: dict[str, Any]) -> records.Record:
-        """Return the redacted, labelled conversation.
-
-        Raises Malformed where the row is no chat.
-        """
-        if not row["id"] or not row["user"]:
-            raise Malformed("no_id")
-        redactor = self.redactor.conversation()
-        messages = parse_messages(row["messages"])
-        if not messages:
-            raise Malformed("no_messages")
-        clean: list[Message] = [{"role": each["role"], "content": redactor.text(each["content"])} for each in messages]
-        questions = [each["content"] for each in clean if each["role"] == "user"]
-        metadata = {
-            "language": self._language(questions, clean, row["language"]),
-            "category": self._classifier.conversation(questions),
-            "model": redactor.text(row["model"] or "unknown"),
-            "rating": number(row["rating"]),
-            "tokens_input": _whole(row["tokens_input"]),
-            "tokens_output": _whole(row["tokens_output"]),
-            "latency_ms": number(row["latency_ms"]),
-        }
-        moment = datetime.fromisoformat(row["created_at"]).astimezone(UTC)
-        return {
-            "conversation_id": self.id(row),
-            "user": self.user(row),
-            "session": hash_user(row["session"], self.key) if row["session"] else None,
-            "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "messages": clean,
-            "metadata": metadata,
-        }
-
-    def refuses(self, row: dict[str, Any]) -> bool:
-        """Whether the user asked to be forgotten."""
-        return bool(self._forgotten) and bool(row["user"]) and self.user(row) in self._forgotten
-
-    def id(self, row: dict[str, Any]) -> str:
-        """The conversation's id, hashed where it may tell who it is with; "" where there is none."""
-        return written_id(str(row["id"]), str(row["user"] or ""), self.key) if row["id"] else ""
-
-    def user(self, row: dict[str, Any]) -> str:
-        """The user's keyed hash; sources that are hashed already say so by `hashed`."""
-        return str(row["user"]) if row.get("hashed") else hash_user(str(row["user"]), self.key)
-
-    def _language(self, questions: list[str], messages: list[Message], noted: str | None) -> str:
-        """Of what the user wrote; where that says too little, of the whole chat; at last what the product noted."""
-        asked = self._detector.detect("\n".join(questions))
-        if asked != UNKNOWN:
-            return asked
-        whole = self._detector.detect("\n".join(each["content"] for each in messages))
-        if whole != UNKNOWN:
-            return whole
-        return noted if noted in self._languages else UNKNOWN
-
-
-def _whole(text: str | None) -> int | None:
-    value = number(text)
-    return None if value is None else round(value)
-
-
-def _written(source: Conversations, reader: RowReader, context: Context, total: int) -> dict[str, Any]:
+def _written(config: Config, source: Conversations, key: bytes, context: Context, total: int) -> dict[str, Any]:
     """Write both files; return the counts."""
-    layout, refused = context.layout, Counter[str]()
-    labels: dict[str, Counter[str]] = {"language": Counter(), "category": Counter()}
-    users, forgotten = set(), 0
+    layout, read, reader = context.layout, Batch(), RowReader(config, key)
+    refusal = Refusal(forgotten_users(layout, key), key)
     with (
         records.writer(layout.raw_conversations) as raw,
         records.writer(layout.quarantine) as quarantine,
         context.progress("extract", total) as progress,
     ):
-        for row in source.rows():
-            progress.advance()
-            if reader.refuses(row):  # leaves no trace but the count
-                forgotten += 1
-                continue
-            try:
-                record = reader.record(row)
-            except Malformed as bad:
-                refused[bad.reason] += 1
-                quarantine.write(
-                    {
-                        "conversation_id": reader.id(row),
-                        "user": reader.user(row),
-                        "timestamp": row["created_at"],
-                        "reason": bad.reason,
-                    }
-                )
-                continue
-            raw.write(record)
-            users.add(record["user"])
-            for name, counts in labels.items():
-                counts[record["metadata"][name]] += 1
-        if refused and not raw.count:  # raised within the writers: the files of an earlier run stay
-            raise ZantaraError(*_all_refused(source.config, refused))
+        done = 0
+        for batch in _batches(config, source, key, context, total, refusal):
+            for line in batch.raw:
+                raw.write_line(line)
+            for line in batch.quarantine:
+                quarantine.write_line(line)
+            read.add(batch)
+            before, done = done, raw.count + quarantine.count + refusal.count
+            progress.advance(done - before)
+        done = raw.count + quarantine.count + refusal.count
+        if done != total and not source.interruptions:  # after a cut the snapshot is a newer one
+            raise RuntimeError(f"{total} conversations in scope, {done} read")
+        for undated in refusal.others(source.undated()):
+            read.refused[NO_TIME] += 1
+            quarantine.write(reader.refused(undated, NO_TIME))
+        if read.refused and not raw.count:  # raised within the writers: the files of an earlier run stay
+            raise ZantaraError(*_all_refused(source.config, read.refused))
         layout.extract_summary.unlink(missing_ok=True)  # no summary of older conversations beside the new ones
     return {
-        "rows_read": raw.count + quarantine.count + forgotten,
+        "rows_read": raw.count + quarantine.count + refusal.count,
         "rows_written": raw.count,
-        "quarantined": dict(refused.most_common()),
-        "redacted": dict(reader.redactor.counts.most_common()),
-        "forgotten": forgotten,
-        "users": len(users),
-        **{name: dict(counts.most_common()) for name, counts in labels.items()},
+        "quarantined": dict(read.refused.most_common()),
+        "redacted": dict(read.redacted.most_common()),
+        "forgotten": refusal.count,
+        "users": len(read.users),
+        **{name: dict(counts.most_common()) for name, counts in read.labels.items()},
+        "foreign": dict(read.foreign.most_common()),
     }
+
+
+def _batches(
+    config: Config, source: Conversations, key: bytes, context: Context, total: int, refusal: Refusal
+) -> Iterator[Batch]:
+    if config.engine.name == "spark":
+        from zantara_exp.dataset.on_spark.ranges import spark_batches
+
+        return spark_batches(source, context.layout, key, refusal, total)
+    return batches(config, key, refusal.others(source.rows()), total)
 
 
 def _all_refused(config: Config, refused: Counter[str]) -> tuple[str, str]:
     """A mapping that is wrong, rather than a product that never had a chat."""
-    columns = config.source.columns
-    keys = [f"source.columns.messages={columns.messages}"] if set(refused) - {"no_id"} else []
-    if "no_id" in refused:
-        keys += [f"source.columns.{name}={getattr(columns, name)}" for name in ("user", "id")]
-    where = f"the lines of {config.source.path}" if config.source.kind == "jsonl" else " and ".join(keys)
+    source, columns = config.source, asdict(config.source.columns)
+    chat = ("role", "content") if source.columns.by_message else ("messages",)
+    looked = {"no_id": ("user", "id"), NO_TIME: ("created_at",)}
+    names = dict.fromkeys(name for reason in refused for name in looked.get(reason, chat))
+    keys = [f"source.columns.{name}={columns[name]}" for name in names]
+    if source.kind in FILES:
+        keys = [f"the records of {source.path}"]
+    if "unknown_role" in refused:
+        keys.append("source.roles, which takes names of your own")
+    where = " and ".join(keys)
     return (
         f"none of {refused.total()} conversations can be written: {_listed(dict(refused.most_common()))}; "
         "the files of an earlier run stay as they are",
@@ -196,6 +134,7 @@ def _facts(source: Conversations, usage: Sequence[ModelUsage], found: int) -> di
         "first": source.first.date().isoformat(),
         "end": source.end.date().isoformat(),
         "conversations": found,
+        "row_security": source.hidden,
         "models": dict(models),
         "advice": advice(found),
     }
@@ -221,17 +160,19 @@ def _nothing(source: Conversations) -> tuple[str, str]:
 
 def _result(config: Config, facts: dict[str, Any], usage: Sequence[ModelUsage]) -> StageResult:
     days = f"{facts['first']} to before {facts['end']}"
-    summary = {"period": days, "in scope": f"{facts['conversations']} conversations", "advice": facts["advice"]}
+    summary = {"period": days, "in scope": counted(facts["conversations"], "conversation"), "advice": facts["advice"]}
     metrics = {"extract/conversations": float(facts["conversations"])}
+    if facts["row_security"]:
+        summary["hidden"] = facts["row_security"]
     if not config.source.stats_only:
         quarantined, redacted = facts["quarantined"], facts["redacted"]
         summary |= {
-            "written": f"{facts['rows_written']} conversations of {facts['users']} users",
+            "written": f"{counted(facts['rows_written'], 'conversation')} of {counted(facts['users'], 'user')}",
             "quarantined": _listed(quarantined),
             "redacted": _listed(redacted),
         }
         if facts["forgotten"]:
-            summary["refused"] = f"{facts['forgotten']} conversations of users who asked to be forgotten"
+            summary["refused"] = f"{counted(facts['forgotten'], 'conversation')} of users who asked to be forgotten"
         if lost := facts["interruptions"]:
             summary["interrupted"] = f"{lost} time{'s' if lost > 1 else ''}; reading went on where it stopped"
         metrics |= {

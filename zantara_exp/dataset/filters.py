@@ -1,228 +1,183 @@
-"""What is not fit to learn from. Each filter asks one question of a conversation and answers with nothing, which
-keeps it, or with the reason to drop it; `dataset.filters` lists their order, and the first refusal counts."""
+"""What is not fit to learn from. `dataset.filters` lists the filters in their order. Most look at one turn, a question
+and its answer, and a bad turn goes, not its chat; some look at the whole conversation.
+"""
 
-# ruff: noqa: D102 - `Refusal` says what every filter's call answers
+# ruff: noqa: D102 - `TurnFilter` and `ChatFilter` say what every filter's call answers
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
 
-from zantara_exp.config.data import Dataset
-from zantara_exp.dataset.language import UNKNOWN, detector
-from zantara_exp.dataset.messages import Message
+from zantara_exp.config.schema import Config
+from zantara_exp.dataset.language import UNKNOWN, Heard, detector
 from zantara_exp.dataset.records import Record
+from zantara_exp.dataset.turns import Turn, turns_of, with_turns
+from zantara_exp.flaws import Flaws
 
 Refusal = str
-"""Reason to drop a conversation; empty to keep it."""
-Filter = Callable[[Record], Refusal]
+"""Reason to drop a turn or a conversation; empty to keep it."""
+TurnFilter = Callable[[Turn, Record], Refusal]
+"""Asked of each turn that is in order, with its conversation."""
+ChatFilter = Callable[[Record], Refusal]
+"""Asked of a conversation."""
 
 _WORD = re.compile(r"[^\W\d_]+")
-_LOOP_WORDS = 12
-"""From this many words on an answer is asked whether it repeats itself."""
-_LOOP_VARIETY = 0.34
-"""Fewer different word pairs per pair than this is a loop."""
+_AT_ONCE = 200
+"""Conversations whose answers' languages are told together."""
 
 
-def answers(record: Record) -> Iterator[str]:
-    """What the assistant said."""
-    return (message["content"] for message in record["messages"] if message["role"] == "assistant")
+class Sifted(NamedTuple):
+    """What the filters say of a conversation."""
 
-
-def questions(record: Record) -> Iterator[str]:
-    """What the user said."""
-    return (message["content"] for message in record["messages"] if message["role"] == "user")
-
-
-def answered(record: Record) -> Record:
-    """The conversation up to its last answer: a closing "thank you" that nobody answered teaches nothing."""
-    messages = record["messages"]
-    last = max((number for number, message in enumerate(messages) if message["role"] == "assistant"), default=-1)
-    return record if last == len(messages) - 1 else {**record, "messages": messages[: last + 1]}
-
-
-class Roles:
-    """User and assistant take turns, the user first, the assistant last."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        pass
-
-    def __call__(self, record: Record) -> Refusal:
-        messages: Sequence[Message] = record["messages"]
-        wanted = ("user", "assistant")
-        in_turn = all(message["role"] == wanted[number % 2] for number, message in enumerate(messages))
-        return "" if in_turn and len(messages) % 2 == 0 and messages else "roles"
-
-
-class Empty:
-    """Everybody says something."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        pass
-
-    def __call__(self, record: Record) -> Refusal:
-        return "" if all(message["content"].strip() for message in record["messages"]) else "empty"
+    reason: Refusal
+    """Why nothing of it is left; "" where something is."""
+    dropped: dict[int, Refusal]
+    """Place of a turn that goes -> why; of a conversation of which something is left."""
 
 
 class TooShort:
     """Answers have a minimum of characters."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._least = dataset.min_answer_chars
+    def __init__(self, config: Config) -> None:
+        self._least = config.dataset.min_answer_chars
 
-    def __call__(self, record: Record) -> Refusal:
-        return "too_short" if any(len(answer) < self._least for answer in answers(record)) else ""
+    def __call__(self, turn: Turn, record: Record) -> Refusal:
+        return "too_short" if len(turn.answer) < self._least else ""
 
 
 class TooLong:
     """Answers and questions have a maximum of characters."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._answer, self._question = dataset.max_answer_chars, dataset.max_question_chars
+    def __init__(self, config: Config) -> None:
+        self._answer, self._question = config.dataset.max_answer_chars, config.dataset.max_question_chars
 
-    def __call__(self, record: Record) -> Refusal:
-        long_answer = any(len(answer) > self._answer for answer in answers(record))
-        long_question = any(len(question) > self._question for question in questions(record))
-        return "too_long" if long_answer or long_question else ""
+    def __call__(self, turn: Turn, record: Record) -> Refusal:
+        return "too_long" if len(turn.answer) > self._answer or len(turn.question) > self._question else ""
 
 
-class _Patterns:
-    """Answers match none of some patterns."""
+class Flawed:
+    """An answer has none of the flaws that the evaluation of a model looks for as well."""
 
-    reason = ""
+    def __init__(self, name: str, flaws: Flaws) -> None:
+        self._name, self._flaws = name, flaws
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        joined = "|".join(f"(?:{pattern})" for pattern in patterns)
-        self._pattern = re.compile(joined or r"(?!)", re.IGNORECASE)
-
-    def __call__(self, record: Record) -> Refusal:
-        return self.reason if any(self._pattern.search(answer) for answer in answers(record)) else ""
+    def __call__(self, turn: Turn, record: Record) -> Refusal:
+        return self._name if self._flaws.has(self._name, turn.answer, record["metadata"]["category"]) else ""
 
 
-class ErrorText(_Patterns):
-    """No answer is what the product writes when its model failed."""
+class Empty(Flawed):
+    """Everybody says something."""
 
-    reason = "error_text"
-
-    def __init__(self, dataset: Dataset) -> None:
-        super().__init__(dataset.error_patterns)
+    def __call__(self, turn: Turn, record: Record) -> Refusal:
+        return super().__call__(turn, record) if turn.question.strip() else "empty"
 
 
-class LeakedPrompt(_Patterns):
-    """No answer holds the prompt or marks of the knowledge base."""
+class LanguageMismatch:
+    """An answer is in the user's language, where it is long enough to tell."""
 
-    reason = "leaked_prompt"
+    _WORDS = 4
 
-    def __init__(self, dataset: Dataset) -> None:
-        super().__init__(dataset.leak_patterns)
+    def __init__(self, config: Config) -> None:
+        self._detector = detector(config)
+        self._heard: dict[str, Heard] = {}
 
+    def hear(self, answers: Iterable[str]) -> None:
+        """Tell the languages of answers that will be asked about, at once: it takes a tenth of the time."""
+        texts = [answer for answer in dict.fromkeys(answers) if self._is_long_enough(answer)]
+        self._heard = dict(zip(texts, self._detector.heard(texts), strict=True))
 
-class ContactInGreeting(_Patterns):
-    """A greeting is answered with a greeting, not with a telephone number."""
+    def __call__(self, turn: Turn, record: Record) -> Refusal:
+        if not self._is_long_enough(turn.answer):
+            return ""
+        heard = self._heard.get(turn.answer) or self._detector.heard([turn.answer])[0]
+        other = heard.foreign or heard.language not in (record["metadata"]["language"], UNKNOWN)
+        return "language_mismatch" if other else ""
 
-    reason = "contact_in_greeting"
-
-    def __init__(self, dataset: Dataset) -> None:
-        super().__init__(dataset.contact_patterns)
-
-    def __call__(self, record: Record) -> Refusal:
-        return super().__call__(record) if record["metadata"]["category"] == "greeting" else ""
-
-
-class RepeatedGreeting:
-    """No answer says the same greeting three times."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._words = {word.casefold() for word in dataset.greeting_words}
-
-    def __call__(self, record: Record) -> Refusal:
-        for answer in answers(record):
-            said = [word.casefold() for word in _WORD.findall(answer)]
-            if any(said.count(word) >= 3 for word in self._words.intersection(said)):
-                return "repeated_greeting"
-        return ""
-
-
-class Degenerate:
-    """Answers are made of words and do not go round in circles."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        pass
-
-    def __call__(self, record: Record) -> Refusal:
-        return "degenerate" if any(map(self._broken, answers(record))) else ""
-
-    @staticmethod
-    def _broken(answer: str) -> bool:
-        words = _WORD.findall(answer.casefold())
-        if not words and not any(sign.isdigit() for sign in answer):
-            return True
-        if len(words) < _LOOP_WORDS:
-            return False
-        pairs = list(zip(words, words[1:], strict=False))
-        return len(set(pairs)) < _LOOP_VARIETY * len(pairs)
+    def _is_long_enough(self, answer: str) -> bool:
+        return sum(1 for _ in islice(_WORD.finditer(answer), self._WORDS)) == self._WORDS
 
 
 class LanguageUnknown:
     """It is known which of the product's languages the user writes."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, config: Config) -> None:
         pass
 
     def __call__(self, record: Record) -> Refusal:
         return "language_unknown" if record["metadata"]["language"] == UNKNOWN else ""
 
 
-class LanguageMismatch:
-    """Every answer is in the user's language, where it is long enough to tell."""
-
-    _WORDS = 4
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._detector = detector(dataset)
-
-    def __call__(self, record: Record) -> Refusal:
-        language = record["metadata"]["language"]
-        for answer in answers(record):
-            if len(_WORD.findall(answer)) >= self._WORDS and self._detector.detect(answer) not in (language, UNKNOWN):
-                return "language_mismatch"
-        return ""
-
-
 class LowRating:
     """No user rated it below the minimum."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._least = dataset.min_rating
+    def __init__(self, config: Config) -> None:
+        self._least = config.dataset.min_rating
 
     def __call__(self, record: Record) -> Refusal:
         rating = record["metadata"]["rating"]
         return "low_rating" if rating is not None and rating < self._least else ""
 
 
-_ALL: dict[str, Callable[[Dataset], Filter]] = {
-    "roles": Roles,
-    "empty": Empty,
-    "too_short": TooShort,
-    "too_long": TooLong,
-    "error_text": ErrorText,
-    "repeated_greeting": RepeatedGreeting,
-    "contact_in_greeting": ContactInGreeting,
-    "degenerate": Degenerate,
-    "leaked_prompt": LeakedPrompt,
-    "language_unknown": LanguageUnknown,
-    "language_mismatch": LanguageMismatch,
-    "low_rating": LowRating,
-}
+_OF_CHATS: dict[str, Callable[[Config], ChatFilter]] = {"language_unknown": LanguageUnknown, "low_rating": LowRating}
+_OF_TURNS: dict[str, Callable[[Config], TurnFilter]] = {"too_short": TooShort, "too_long": TooLong}
+_ROLES = "roles"
+"""User and assistant take turns: what is out of order is no turn that anything else can be asked of."""
 
 
 class Filters:
     """The filters a config lists, in its order."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._filters = [_ALL[name](dataset) for name in dataset.filters]
+    def __init__(self, config: Config) -> None:
+        flaws = Flaws(config)
+        self._chats = {name: made(config) for name, made in _OF_CHATS.items() if name in config.dataset.filters}
+        self._turns: dict[str, TurnFilter] = {"empty": Empty("empty", flaws)}
+        self._turns |= {name: Flawed(name, flaws) for name in flaws.names - {"empty"}}
+        self._mismatch = LanguageMismatch(config)
+        self._turns |= {name: made(config) for name, made in _OF_TURNS.items()} | {"language_mismatch": self._mismatch}
+        self._order = [name for name in config.dataset.filters if name != _ROLES]
+
+    def sift_all(self, records: Sequence[Record]) -> list[Sifted]:
+        """As `sift`, of many: they are sifted in a fraction of the time that they take one by one."""
+        sifted = list[Sifted]()
+        for begin in range(0, len(records), _AT_ONCE):
+            some = records[begin : begin + _AT_ONCE]
+            if "language_mismatch" in self._order:
+                turns = (turn for record in some for turn in turns_of(record["messages"]))
+                self._mismatch.hear(turn.answer for turn in turns if turn.in_order)
+            sifted += map(self.sift, some)
+        return sifted
+
+    def sift(self, record: Record) -> Sifted:
+        """Which turns of a conversation go; what no answer follows is no turn, and goes with nothing said."""
+        turns = dict(enumerate(turns_of(record["messages"])))
+        dropped = {place: _ROLES for place, turn in turns.items() if not turn.in_order}
+        for name in self._order:
+            if (ask := self._chats.get(name)) and (reason := ask(record)):
+                return Sifted(reason, {})
+            if (judge := self._turns.get(name)) is not None:
+                left = {place: turn for place, turn in turns.items() if place not in dropped}
+                dropped |= {place: reason for place, turn in left.items() if (reason := judge(turn, record))}
+            if len(dropped) == len(turns):
+                break
+        if len(dropped) == len(turns):
+            commonest = Counter(dropped.values()).most_common(1)
+            return Sifted(commonest[0][0] if commonest else _ROLES, {})
+        return Sifted("", dropped)
 
     def refusal(self, record: Record) -> Refusal:
-        """The first filter's reason to drop the conversation up to its last answer, or "" to keep it."""
-        record = answered(record)
-        return next((reason for ask in self._filters if (reason := ask(record))), "")
+        """Why nothing is left of a conversation, or "" where something is."""
+        return self.sift(record).reason
+
+
+def left_of(record: Record, sifted: Sifted) -> Record | None:
+    """What the filters leave of a conversation."""
+    if sifted.reason:
+        return None
+    if not sifted.dropped:
+        return record
+    turns = enumerate(turns_of(record["messages"]))
+    return with_turns(record, [turn for place, turn in turns if place not in sifted.dropped])

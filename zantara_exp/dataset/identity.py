@@ -1,4 +1,4 @@
-"""Which source the config names, as plain values that hold no secret: two sources are one where these agree.
+"""Which source of which product the config names, as plain values that hold no secret: two are one where these agree.
 
 What is not known here, such as the host where DATABASE_URL is not set, is left out, and contradicts nothing.
 """
@@ -11,17 +11,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from zantara_exp.config.data import FILES
 from zantara_exp.config.schema import Config
 from zantara_exp.io.address import for_libpq
 from zantara_exp.layout import Layout
 
 ADDRESS = ("service", "host", "port", "database")
 """Of a `postgres` source: what its URL decides."""
+_BY_MESSAGE = ("role", "content", "position")
+"""Mapped only where a row holds one message."""
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def identity(config: Config, layout: Layout) -> dict[str, Any]:
-    """`kind`, and what tells a source of this kind from another: database and table with their mapping, or a file.
+    """`kind`, `domain`, and what tells a source of this kind from another: database and table with their mapping, or a
+    file. What is read is sorted and kept by the domain, so one table is two sources to two of them.
 
     The demo is one source, whatever its size and seed: it can be made again. Folders and files are told as seen from
     the dataset's folder, with which they may be moved.
@@ -38,8 +42,11 @@ def identity(config: Config, layout: Layout) -> dict[str, Any]:
     elif source.path:
         known = {"file": _seen_from(layout.dataset, Path(source.path).absolute())}
     if source.kind in ("postgres", "embedded"):
-        known |= {"table": source.table.removeprefix("public."), "columns": asdict(source.columns)}
-    return {"kind": source.kind, **known}
+        mapped = {name: path for name, path in asdict(source.columns).items() if path or name not in _BY_MESSAGE}
+        known |= {"table": source.table.removeprefix("public."), "columns": mapped}
+        known |= {"where": source.where} if source.where else {}
+    domain = {"domain": config.domain.name} if config.domain.name else {}
+    return {"kind": FILES[0] if source.kind in FILES else source.kind, **domain, **known}
 
 
 def _address(url: str) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def in_words(known: Mapping[str, Any]) -> str:
     place = {
         "postgres": address_in_words(known),
         "embedded": f"database {known.get('database', '?')} of the embedded PostgreSQL",
-        "jsonl": f"{known.get('file', 'a file')} (seen from paths.dataset)",
+        "files": f"{known.get('file', 'a file')} (seen from paths.dataset)",
         "shadow_log": f"the comparison log {known.get('log', '')} (seen from paths.dataset)",
     }.get(str(kind), "?")
     table = f", table {known['table']}" if "table" in known and kind in ("postgres", "embedded") else ""

@@ -1,24 +1,30 @@
-"""Reads a chat out of whatever the database holds: JSON or text of JSON, and the shapes that other tools export."""
+"""Reads a chat out of whatever a product keeps of it: JSON or text of JSON, in the shapes of the common libraries.
+
+Where the messages stand is `zantara_exp.dataset.exchange`, what one of them says `zantara_exp.dataset.said`. System
+prompts are left out, and steps of tools: calls, results, thoughts, images. What the user sent without a word, such as
+an image alone, goes with its answer.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
+from zantara_exp.dataset.exchange import NoChatError, items_of
+from zantara_exp.dataset.said import ASSISTANT, MEDIA, SYSTEM, TOOL, USER, NotSaidError, Said, said_by
+
 MAX_CHARS = 100_000
 """A message longer than this is no chat."""
-_ROLES = {
-    "user": "user", "human": "user", "customer": "user",
-    "assistant": "assistant", "ai": "assistant", "bot": "assistant", "gpt": "assistant", "model": "assistant",
-    "system": "system", "developer": "system",
-}  # fmt: skip
-_LISTS = ("messages", "conversations", "conversation", "turns")
+NO_ROLES: Mapping[str, str] = {}
 _UNWRITABLE = re.compile(r"[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no file can hold them as UTF-8, or no database as text."""
+
+
+ENCODING = "say how it is written, such as source.encoding=cp1250 or iso-8859-2"
 
 
 class Message(TypedDict):
@@ -36,6 +42,28 @@ class Malformed(ValueError):
         self.reason = reason
 
 
+class Unreadable(NamedTuple):
+    """Stands where a chat or a line should be that could not be read."""
+
+    reason: str
+    """not_json, not_csv, not_utf8, too_large, too_deep, not_a_message, no_messages or no_question."""
+
+    def __str__(self) -> str:
+        return _WHY[self.reason]
+
+
+_WHY = {
+    "not_json": "is no JSON",
+    "not_csv": "is no row of a CSV",
+    "not_utf8": f"is not UTF-8; {ENCODING}",
+    "too_large": "is too long",
+    "too_deep": "is nested too deeply",
+    "not_a_message": "is no object",
+    "no_messages": "has no `messages`",
+    "no_question": "is an answer without its request",
+}
+
+
 def parse_json(data: bytes | str) -> Any:
     """Parse JSON, also where a string holds half of a surrogate pair, which orjson refuses."""
     try:
@@ -49,28 +77,53 @@ def clean_text(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text).strip()
 
 
-def parse_messages(value: object, depth: int = 0) -> list[Message]:
-    """Return the messages without a leading system prompt.
+class Keys(NamedTuple):
+    """What a message's object calls who speaks, and the text; "" where it has one of the usual names."""
 
-    Raises Malformed: no_messages, not_json, not_a_list, not_a_message, unknown_role, no_content, too_large.
+    role: str = ""
+    text: str = ""
+
+    def usual(self, item: object) -> object:
+        """The message under the usual names."""
+        if not isinstance(item, Mapping):
+            return item
+        named = {"role": self.role, "content": self.text}
+        return {**item, **{usual: item[own] for usual, own in named.items() if own and own in item}}
+
+
+USUAL_KEYS = Keys()
+
+
+def parse_messages(
+    value: object, roles: Mapping[str, str] = NO_ROLES, join: bool = True, keys: Keys = USUAL_KEYS
+) -> list[Message]:
+    """Return what user and assistant said.
+
+    `roles` says what names of the product's own mean, such as `{"agent": "assistant"}`; `join` makes one message of
+    several in a row by the same speaker; `keys` are names of the product's own within a message.
+
+    Raises Malformed: no_messages, not_json, not_a_list, not_a_message, unknown_role, no_content, tool_calls (nothing
+    but steps of tools is left), too_large.
     """
+    if isinstance(value, Unreadable):
+        raise Malformed(value.reason)
+    if isinstance(value, str):  # a text of JSON, or such a text as a JSON string
+        value = _parsed(value) if value else None
+        value = _parsed(value) if isinstance(value, str) and value else value
     if value is None or value == "":
         raise Malformed("no_messages")
-    if isinstance(value, str) and depth < 2:
-        return parse_messages(_parsed(value), depth + 1)
-    if isinstance(value, Mapping):
-        inner = next((value[name] for name in _LISTS if isinstance(value.get(name), list)), None)
-        if inner is None:
-            raise Malformed("not_a_list")
-        value = inner
-    if not isinstance(value, list):
-        raise Malformed("not_a_list")
-    if not value:
+    try:
+        items = items_of(value)
+        if keys != USUAL_KEYS:
+            items = [keys.usual(item) for item in items]
+        said = [said_by(item, roles) for item in items]
+    except (NoChatError, NotSaidError) as why:
+        raise Malformed(why.reason) from None
+    except RecursionError:
+        raise Malformed("not_json") from None
+    if not items:
         raise Malformed("no_messages")
-    messages = [_message(item) for item in value]
-    while messages and messages[0]["role"] == "system":
-        messages = messages[1:]
-    return messages
+    return _chat(said, join)
 
 
 def _parsed(text: str) -> object:
@@ -82,20 +135,48 @@ def _parsed(text: str) -> object:
         raise Malformed("not_json") from None
 
 
-def _message(item: object) -> Message:
-    if not isinstance(item, Mapping):
-        raise Malformed("not_a_message")
-    role = item.get("role", item.get("from"))
-    known = _ROLES.get(role.casefold()) if isinstance(role, str) else None
-    if known is None:
-        raise Malformed("unknown_role")
-    content = item.get("content", item.get("value", item.get("text")))
-    if isinstance(content, list):  # OpenAI's and Anthropic's lists of parts
-        content = (
-            "\n".join(str(part["text"]) for part in content if isinstance(part, Mapping) and "text" in part) or None
-        )
-    if not isinstance(content, str):
-        raise Malformed("no_content")
-    if len(content) > MAX_CHARS:
+def _chat(said: list[Said], join: bool) -> list[Message]:
+    """The messages of user and assistant; raises Malformed where nobody's answer is left."""
+    chat: list[Message] = []
+    between = False  # whether a step that is left out stands behind the last message
+    unasked = False  # whether the last question is left out, and with it what answers it
+    for each in said:
+        if each.role == SYSTEM:
+            continue
+        silent = not each.text.strip()
+        if each.role == TOOL or (silent and each.left - {MEDIA}):
+            between = True
+            continue
+        if each.role == USER:
+            unasked = silent and MEDIA in each.left
+        if unasked:
+            continue
+        _add(chat, {"role": each.role, "content": _written(each.text)}, join or between)
+        between = False
+    _require_an_answer(chat, said)
+    return chat
+
+
+def _add(chat: list[Message], message: Message, join: bool) -> None:
+    """Put a message behind the others, or into the last one where its speaker goes on; a repetition adds nothing."""
+    if not (chat and join and chat[-1]["role"] == message["role"]):
+        chat.append(message)
+        return
+    before, text = chat[-1]["content"], message["content"]
+    if text not in ("", before):
+        chat[-1] = {**message, "content": f"{before}\n{text}".strip()}
+
+
+def _written(text: str) -> str:
+    if len(text) > MAX_CHARS:
         raise Malformed("too_large")
-    return {"role": known, "content": clean_text(content)}
+    return clean_text(text)
+
+
+def _require_an_answer(chat: list[Message], said: list[Said]) -> None:
+    if any(each["role"] == ASSISTANT and each["content"] for each in chat):
+        return
+    if any(each.role == TOOL or TOOL in each.left for each in said):
+        raise Malformed("tool_calls")
+    if any(each.lacking or each.left for each in said):
+        raise Malformed("no_content")

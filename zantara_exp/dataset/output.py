@@ -14,9 +14,9 @@ from typing import Any
 
 from zantara_exp.config.data import Dataset
 from zantara_exp.dataset import records
-from zantara_exp.dataset.filters import answered
 from zantara_exp.dataset.messages import Message
 from zantara_exp.dataset.records import Record
+from zantara_exp.dataset.turns import answered
 from zantara_exp.whole import beside, remove_leftovers
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}

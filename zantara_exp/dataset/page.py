@@ -20,7 +20,7 @@ _CONTROLS = dict.fromkeys(
 def write(layout: Layout) -> None:
     """Write the page beside analysis.json, from it and from prepare.json where that is of the same conversations."""
     facts = records.read_json(layout.analysis, "analyze")
-    if "raw_sha256" not in facts:
+    if "raw_sha256" not in facts or "findings" not in facts:
         return  # written by an older version, which made no page
     prepared = records.read_json(layout.prepare_summary, "prepare") if layout.prepare_summary.exists() else {}
     same = prepared.get("raw_sha256") == facts["raw_sha256"]
@@ -38,12 +38,14 @@ def page(facts: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
         first=facts["first"][:10],
         last=facts["last"][:10],
         tiles=_tiles(facts),
-        sides=[(side, _bars(facts[side]["shares"])) for side in ("language", "category")],
+        sides=[(side, _bars(facts[side]["shares"], facts[side]["aims"])) for side in ("language", "category")],
         joint_columns=["", *facts["category"]["shares"]],
         joint=_joint(facts),
         week_columns=["week", "conversations", *_labels(facts), "pass the filters"],
         weeks=_weeks(facts),
-        refused=[[reason, f"{count:,}", f"{count / total:.1%}"] for reason, count in facts["refused"].items()],
+        findings=facts["findings"],
+        refused=_refused(facts),
+        same=[[each["answer"], f"{each['questions']:,}", f"{each['share']:.1%}"] for each in facts["same_answers"]],
         lengths=[
             [name, *(f"{values[which]:,.0f}" for which in ("p50", "p95", "mean", "max"))]
             for name, values in facts["lengths"].items()
@@ -51,7 +53,9 @@ def page(facts: Mapping[str, Any], prepared: Mapping[str, Any]) -> str:
         ],
         models=[[name, f"{count:,}", f"{count / total:.1%}"] for name, count in facts["models"].items()],
         users=[[name, _figure(value, name)] for name, value in facts["users"].items()],
+        labels=list(facts["label_examples"].items()),
         examples=list(facts["refused_examples"].items()),
+        quarantined=list(facts.get("quarantine_examples", {}).items()),
         confusion=[(side, _confusion(found)) for side, found in facts["confusion"].items()],
         splits=_splits(prepared),
     )
@@ -76,7 +80,7 @@ def _tiles(facts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _bars(shares: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _bars(shares: Mapping[str, Any], aims: bool) -> list[dict[str, Any]]:
     made = []
     for name, row in shares.items():
         low, high = row["interval"]
@@ -86,7 +90,7 @@ def _bars(shares: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "share": _percent(row["share"]),
                 "low": _percent(low),
                 "width": _percent(high - low),
-                "target": _percent(row["target"]),
+                "target": _percent(row["target"]) if aims else "",
                 "text": f"{row['share']:.1%} ({low:.1%} to {high:.1%})",
             }
         )
@@ -99,13 +103,14 @@ def _percent(share: float) -> str:
 
 def _joint(facts: Mapping[str, Any]) -> list[list[str]]:
     languages, categories = facts["language"]["shares"], facts["category"]["shares"]
+    aims = facts["language"]["aims"] and facts["category"]["aims"]
     rows = []
     for language, spoken in languages.items():
         cells = [language]
         for category, asked in categories.items():
             count = facts["joint"].get(language, {}).get(category, 0)
-            target = spoken["target"] * asked["target"]
-            cells.append(f"{count:,} · {count / facts['conversations']:.1%} · {target:.0%}")
+            aim = f" · {spoken['target'] * asked['target']:.0%}" if aims else ""
+            cells.append(f"{count:,} · {count / facts['conversations']:.1%}{aim}")
         rows.append(cells)
     return rows
 
@@ -121,6 +126,14 @@ def _weeks(facts: Mapping[str, Any]) -> list[list[str]]:
             f"{week[side].get(name, 0.0):.0%}" for side in ("language", "category") for name in facts[side]["shares"]
         ]
         rows.append([week["week"], f"{week['conversations']:,}", *shares, f"{week['quality']:.0%}"])
+    return rows
+
+
+def _refused(facts: Mapping[str, Any]) -> list[list[str]]:
+    turns, rows = facts["turns"]["rejected"], []
+    for reason in {**facts["refused"], **turns}:
+        chats = facts["refused"].get(reason, 0)
+        rows.append([reason, f"{chats:,}", f"{chats / facts['conversations']:.1%}", f"{turns.get(reason, 0):,}"])
     return rows
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.days import days_until, latest
 from zantara_exp.errors import MissingInputError
+from zantara_exp.wording import agreed
 
 
 def period(config: Config, newest: datetime | None, later: int, what: str) -> tuple[datetime, datetime]:
@@ -38,4 +39,5 @@ def newest_of(moments: Iterable[datetime], config: Config) -> tuple[datetime | N
 
 def said_later(later: int, config: Config) -> str:
     """What a user should know of conversations dated later than `latest()`; with `as_of` he chose the days."""
-    return f"{later} conversations are dated later than tomorrow and not read" if later and not config.as_of else ""
+    are = agreed(later, "conversation is", "conversations are")
+    return f"{are} dated later than tomorrow and not read" if later and not config.as_of else ""

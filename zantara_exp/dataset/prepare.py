@@ -1,29 +1,35 @@
 """Stage `prepare`: conversations to examples. Filter, deduplicate, balance, split by user; nothing is dropped silently.
 
-Whatever does not become an example is in `rejected.jsonl` with its reason, and the counts must add up.
+Whatever does not become an example is in `rejected.jsonl` with its reason, turns that were taken out of one that does
+are in `rejected_turns.jsonl`, and the counts must add up.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.data import Dataset
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import balance, card, output, page, records, splits
-from zantara_exp.dataset.duplicates import Index, draw, surplus, words_of
+from zantara_exp.dataset import card, output, page, records, splits
+from zantara_exp.dataset.choosing import Chosen, choose, over_the_mix
+from zantara_exp.dataset.duplicates import Trained
 from zantara_exp.dataset.enlarge import enlarged
-from zantara_exp.dataset.filters import Filters
-from zantara_exp.dataset.forgotten import forgotten_users
+from zantara_exp.dataset.findings import FEWEST_USERS, few_users
 from zantara_exp.dataset.leakage import leakage
 from zantara_exp.dataset.records import Record
-from zantara_exp.dataset.selection import Selection, cell_of, name_of
+from zantara_exp.dataset.selection import Said, Selection, cell_of, name_of
 from zantara_exp.dataset.summary import facts_of, result
+from zantara_exp.dataset.turns import turns_of
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
+
+_MAP_USERS = "map the column that tells users apart: source.columns.user=COLUMN, then stage=extract"
+_NEAR_TRAIN = "near_duplicate_of_train"
 
 
 def prepare(config: Config, context: Context) -> StageResult:
@@ -32,27 +38,20 @@ def prepare(config: Config, context: Context) -> StageResult:
     Raises MissingInputError before stage `extract` has run, ZantaraError where no example is left.
     """
     layout, dataset = context.layout, config.dataset
-    refused = forgotten_users(layout, None)
-    read = (each for each in records.read_conversations(layout.raw_conversations) if each["user"] not in refused)
-    selection = Selection(_unique(read))
-    ask = Filters(dataset)
-    selection.reject({name_of(each): {"reason": reason} for each in selection.kept if (reason := ask.refusal(each))})
-    passed = len(selection.kept)
-    copies = surplus(selection.kept, dataset.near_duplicate_jaccard, dataset.copies)
-    selection.reject({name: {"reason": "duplicate", "of": of} for name, of in copies.items()})
-    clean = list(selection.kept)
-    note = _balance(selection, config, "balance", round(dataset.max_train_rows / dataset.splits.train))
-    placed = splits.place(selection.kept, splits.known_users(layout), dataset.splits, config.seed)
-    _cap_training(selection, placed, config)
-    _reject_near_train(selection, placed, dataset)
-    parts = {name: [each for each in selection.kept if placed[each["user"]] == name] for name in splits.NAMES}
-    if empty := [name for name, rows in parts.items() if not rows]:
-        raise ZantaraError(*_too_few(empty, selection))
-    parts["train"] = enlarged(parts["train"], dataset, config.seed)
-    layout.prepare_summary.unlink(missing_ok=True)  # no summary of older splits beside the new ones
-    written = _written(layout, parts, selection, dataset)
+    with _chosen(config, layout) as chosen:
+        selection = chosen.selection
+        known, reviewed = splits.known_users(layout), splits.reviewed_users(layout)
+        placed = splits.place(selection.kept, known, dataset.splits, config.seed, never_test=reviewed)
+        _cap_training(selection, placed, config)
+        _reject_near_train(selection, placed, dataset)
+        parts = {name: [each for each in selection.kept if placed[each["user"]] == name] for name in splits.NAMES}
+        if empty := [name for name, rows in parts.items() if not rows]:
+            raise ZantaraError(*_too_few(empty, selection))
+        parts["train"] = enlarged(parts["train"], dataset, config.seed)
+        layout.prepare_summary.unlink(missing_ok=True)  # no summary of older splits beside the new ones
+        written = _written(layout, parts, chosen, dataset)
     splits.save(layout, placed)
-    facts = facts_of(selection, parts, clean, passed, note, dataset) | written
+    facts = facts_of(selection, parts, chosen.clean, chosen.passed, chosen.note, config) | written
     facts["origin"] = context.origin
     facts["raw_sha256"] = records.digest(layout.raw_conversations)
     records.write_json(layout.prepare_summary, facts)
@@ -64,61 +63,48 @@ def prepare(config: Config, context: Context) -> StageResult:
     return result(facts, layout, about)
 
 
-def _unique(conversations: Iterable[Record]) -> Iterable[Record]:
-    """Conversations with names of their own; the database's key may not be one."""
-    seen: Counter[str] = Counter()
-    for record in conversations:
-        name = name_of(record)
-        seen[name] += 1
-        yield record if seen[name] == 1 else {**record, "conversation_id": f"{name}#{seen[name]}"}
+def _chosen(config: Config, layout: Layout) -> AbstractContextManager[Chosen]:
+    if config.engine.name == "spark":
+        from zantara_exp.dataset.on_spark.choosing import chosen
 
-
-def _balance(selection: Selection, config: Config, reason: str, most: int) -> str:
-    """Reject what is over the mix; return what to say about it."""
-    over, note = _over(selection.kept, config, most)
-    selection.reject({name: {"reason": reason} for name in over})
-    others = {"none": "not asked for (dataset.balance=none)", "weights": "rare kinds are repeated in train"}
-    return others.get(config.dataset.balance, note)
-
-
-def _over(examples: list[Record], config: Config, most: int) -> tuple[list[str], str]:
-    """Names of the examples beyond the quota of their cell, drawn by a fixed shuffle."""
-    dataset, counts = config.dataset, balance.cells([cell_of(each) for each in examples])
-    shuffled = sorted(examples, key=lambda each: draw(config.seed, name_of(each)))
-    if dataset.balance == "subset":
-        quotas = balance.quotas(counts, dataset.targets, most)
-        if sum(quotas.values()) >= dataset.balance_min_share * min(len(examples), most):
-            left, over = Counter(quotas), []
-            for each in shuffled:
-                left[cell_of(each)] -= 1
-                if left[cell_of(each)] < 0:
-                    over.append(name_of(each))
-            return over, f"kept {len(examples) - len(over)} of {len(examples)} for the mix of dataset.targets"
-    note = f"no mix near the targets is possible without losing most of {len(examples)} examples: all kept"
-    return [name_of(each) for each in shuffled[most:]], note
+        return chosen(config, layout)
+    return choose(config, layout)
 
 
 def _cap_training(selection: Selection, placed: Mapping[str, str], config: Config) -> None:
     train = [each for each in selection.kept if placed[each["user"]] == "train"]
     if len(train) > config.dataset.max_train_rows:
-        over, _ = _over(train, config, config.dataset.max_train_rows)
+        over, _ = over_the_mix(
+            [(name_of(each), cell_of(each)) for each in train], config, config.dataset.max_train_rows
+        )
         selection.reject({name: {"reason": "train_cap"} for name in over})
 
 
 def _reject_near_train(selection: Selection, placed: Mapping[str, str], dataset: Dataset) -> None:
-    """Held-out examples that training has nearly seen measure memory, not learning."""
-    index = Index(dataset.near_duplicate_jaccard)
-    for each in selection.kept:
-        if placed[each["user"]] == "train":
-            index.add(name_of(each), words_of(output.example(each, dataset)))
-    found = {}
-    for each in selection.kept:
-        if placed[each["user"]] != "train" and (near := index.near(words_of(output.example(each, dataset)))):
-            found[name_of(each)] = {"reason": "near_duplicate_of_train", "of": near[0]}
-    selection.reject(found)
+    """What is held out and training has nearly seen measures memory, not learning: such a turn or dialogue goes."""
+    train, held_out = (
+        [each for each in selection.kept if (placed[each["user"]] == "train") is trained] for trained in (True, False)
+    )
+    trained = Trained(
+        ((name_of(each), output.example(each, dataset)) for each in train), dataset.near_duplicate_jaccard
+    )
+    turns = [(name_of(each), place, turn) for each in held_out for place, turn in enumerate(turns_of(each["messages"]))]
+    seen: dict[str, dict[int, Said]] = defaultdict(dict)
+    for (name, place, _), of in zip(turns, trained.turns([turn for *_, turn in turns]), strict=True):
+        if of:
+            seen[name][place] = {"reason": _NEAR_TRAIN, "of": of}
+    selection.trim(seen)
+    held_out = [each for each in selection.kept if placed[each["user"]] != "train"]
+    near = trained.dialogues([output.example(each, dataset) for each in held_out])
+    selection.reject(
+        {name_of(each): {"reason": _NEAR_TRAIN, "of": of} for each, of in zip(held_out, near, strict=True) if of}
+    )
 
 
 def _too_few(empty: list[str], selection: Selection) -> tuple[str, str]:
+    users = selection.users()
+    if len(users) < FEWEST_USERS:
+        return few_users(len(users), selection.total), _MAP_USERS
     reasons = ", ".join(f"{reason} {count}" for reason, count in selection.reasons().most_common(5))
     return (
         f"no example is left for {' and '.join(empty)}: {selection.total} conversations in, rejected {reasons or '0'}",
@@ -127,13 +113,18 @@ def _too_few(empty: list[str], selection: Selection) -> tuple[str, str]:
 
 
 def _written(
-    layout: Layout, parts: Mapping[str, list[Record]], selection: Selection, dataset: Dataset
+    layout: Layout, parts: Mapping[str, list[Record]], chosen: Chosen, dataset: Dataset
 ) -> dict[str, dict[str, int]]:
     """Write the splits and what was rejected; look at the files once more for what stands on both sides."""
     shortened = output.write(layout.dataset, parts, dataset)
-    with records.writer(layout.rejected) as out:
-        for record in selection.rejected:
-            out.write(record)
+    rejected = (layout.rejected, chosen.rejected, chosen.selection.rejected)
+    rejected_turns = (layout.rejected_turns, chosen.rejected_turns, chosen.selection.rejected_turns)
+    for path, lines, rows in (rejected, rejected_turns):
+        with records.writer(path) as out:
+            for line in lines:
+                out.write_line(line)
+            for row in rows:
+                out.write(row)
     return {"shortened": shortened, "leakage": leakage(layout.dataset, dataset.near_duplicate_jaccard)}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.data import Source
+from zantara_exp.dataset import by_message, expressions
+from zantara_exp.dataset.said import USER, names_of
 from zantara_exp.errors import ZantaraError
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from psycopg.sql import Composable, Composed
 
 _SHOWN = 25
+_WHERE = "where ({}\n)"
+"""The line break ends a comment in the condition."""
 _FIND_TABLE = """
 select c.oid, n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'v', 'm', 'p', 'f') and c.relname = %(table)s
@@ -37,13 +40,20 @@ class Table:
 
     name: Composed
     facts: dict[str, Composable]
+    oid: int = 0
+    where: str = ""
+    """Condition on its rows; percent signs are doubled, so its statements are sent with parameters."""
+    users: tuple[str, ...] = ()
+    """Where a row holds one message: the names of the user's role."""
 
     def select(self) -> Composed:
-        """All mapped facts of all rows, under our names."""
+        """All mapped facts of all conversations, under our names."""
         from psycopg import sql
 
         mapped = [sql.SQL("{} as {}").format(fact, sql.Identifier(name)) for name, fact in self.facts.items()]
-        return sql.SQL("select {} from {} t").format(sql.SQL(", ").join(mapped), self.name)
+        condition = sql.SQL(_WHERE.format(self.where)).format() if self.where else sql.SQL("")
+        rows = sql.SQL("select {} from {} t {}").format(sql.SQL(", ").join(mapped), self.name, condition)
+        return by_message.conversations(rows, self.users) if self.users else rows
 
 
 def find_table(connection: Connection, source: Source) -> Table:
@@ -58,27 +68,50 @@ def find_table(connection: Connection, source: Source) -> Table:
     if found is None:
         there = [str(row[0]) for row in connection.execute(_LIST_TABLES).fetchall()]
         shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
-        near = _near(name, (each.rpartition(".")[2] for each in there))
+        near = expressions.near(name, (each.rpartition(".")[2] for each in there))
         has = f"it has the tables {shown}" if there else "it has none that this account may see"
         raise ZantaraError(
             f"source.table={source.table}: the database has no such table{near or ';'} {has}",
             "set source.table, and source.columns where its columns have other names",
         )
     types = {str(column): str(kind) for column, kind in connection.execute(_LIST_COLUMNS, {"oid": found[0]}).fetchall()}
-    return Table(sql.SQL("{}.{}").format(*map(sql.Identifier, found[1:])), _facts(source, types))
+    table = Table(
+        name=sql.SQL("{}.{}").format(*map(sql.Identifier, found[1:])),
+        facts=_facts(source, types, connection.info.server_version),
+        oid=int(found[0]),
+        where=source.where.strip().replace("%", "%%").replace("{", "{{").replace("}", "}}"),
+        users=names_of(USER, source.roles.meant) if source.columns.by_message else (),
+    )
+    _require_condition(connection, source, table)
+    return table
 
 
-class _Unmapped(Exception):
-    """Why the table cannot give a fact."""
+def _require_condition(connection: Connection, source: Source, table: Table) -> None:
+    """Raises ZantaraError where PostgreSQL does not understand `source.where`."""
+    import psycopg
+    from psycopg import sql
+
+    if not table.where:
+        return
+    try:
+        condition = sql.SQL(_WHERE.format(table.where)).format()
+        connection.execute(sql.SQL("select from {} t {} limit 0").format(table.name, condition), {})
+    except psycopg.Error as broken:
+        raise ZantaraError(
+            f"source.where={source.where} is no condition on {source.table}: {broken.diag.message_primary}",
+            "write what stands behind WHERE, such as source.where='deleted_at is null'",
+        ) from None
 
 
-def _facts(source: Source, types: Mapping[str, str]) -> dict[str, Composable]:
+def _facts(source: Source, types: Mapping[str, str], version: int) -> dict[str, Composable]:
     """The SQL of every fact; raises ZantaraError that names all that cannot be had, and what the table has."""
     facts, wrong = {}, list[str]()
+    left = ("messages",) if source.columns.by_message else by_message.NAMES
     for name, path in asdict(source.columns).items():
         try:
-            facts[name] = _as_fact(name, *_expression(path, types))
-        except _Unmapped as why:
+            if name not in left:
+                facts[name] = _fact(name, path, types, version)
+        except expressions.UnmappedError as why:
             wrong.append(f"source.columns.{name}={path}: {why}")
     if wrong:
         has = ", ".join(f"{column} ({kind})" for column, kind in types.items())
@@ -87,48 +120,17 @@ def _facts(source: Source, types: Mapping[str, str]) -> dict[str, Composable]:
             f'set {wrong[0].split("=")[0]} to a column, to a JSON path such as metadata.model, or to "" where it is '
             "not kept",
         )
+    if source.columns.by_message:
+        facts["number"] = expressions.numbered(source.columns.id, types)
     return facts
 
 
-def _near(wanted: str, names: Iterable[str]) -> str:
-    near = get_close_matches(wanted, list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _expression(path: str, types: Mapping[str, str]) -> tuple[Composable, str]:
-    """The SQL of a column or JSON path, and its type."""
-    from psycopg import sql
-
-    if not path:
-        return sql.SQL("null::text"), "text"
-    if path in types:
-        return sql.SQL("t.{}").format(sql.Identifier(path)), types[path]
-    column, *steps = path.split(".")
-    if column not in types:
-        raise _Unmapped(f"no such column{_near(column, types)}")
-    if types[column] not in ("json", "jsonb"):
-        raise _Unmapped(f"column {column} is {types[column]}, not JSON, so there is no path into it")
-    # A JSON null counts as absent: both make it an SQL null; ->> takes half the time.
-    if len(steps) == 1:
-        return sql.SQL("t.{} ->> {}").format(sql.Identifier(column), sql.Literal(steps[0])), "path"
-    return sql.SQL("t.{} #>> {}").format(sql.Identifier(column), sql.Literal(steps)), "path"
-
-
-def _as_fact(name: str, expression: Composable, kind: str) -> Composable:
-    from psycopg import sql
-
-    if name != "created_at":  # messages too: a chat nested beyond measure then spoils no more than itself
-        return sql.SQL("({})::text").format(expression)
-    if kind in ("timestamp with time zone", "date"):
-        return sql.SQL("({})::timestamptz").format(expression)
-    if kind == "timestamp without time zone":  # production's clocks are UTC; without a zone nothing else can be meant
-        return sql.SQL("({}) at time zone 'UTC'").format(expression)
-    if kind in ("text", "character varying", "path"):
-        return sql.SQL("nullif(btrim(({})::text), '')::timestamptz").format(expression)
-    if kind in ("bigint", "integer", "numeric", "double precision"):
-        seconds = sql.SQL("case when {0} > 1e11 then {0} / 1000.0 else {0} end").format(expression)
-        return sql.SQL("to_timestamp({})").format(seconds)
-    raise _Unmapped(f"it is {kind}, which is no time")
+def _fact(name: str, path: str, types: Mapping[str, str], version: int) -> Composable:
+    if name == "created_at":
+        return expressions.time(path, types, version)
+    if name == "position":
+        return expressions.order(path, types)
+    return expressions.chat(path, types) if name == "messages" else expressions.text(path, types)
 
 
 def scope(source: Source, first: object, end: object) -> tuple[Composed, dict[str, Any]]:
@@ -144,6 +146,7 @@ def scope(source: Source, first: object, end: object) -> tuple[Composed, dict[st
     if source.min_rating is not None:
         values["min_rating"] = source.min_rating
         conditions.append(
-            "(rating is null or rating !~ '^[0-9]+([.][0-9]+)?$' or rating::numeric >= %(min_rating)s::numeric)"
+            "case when rating ~ '^[0-9]{{1,9}}([.][0-9]{{1,9}})?$' then rating::numeric >= %(min_rating)s::numeric "
+            "else true end"
         )
     return sql.SQL("(" + ") and (".join(conditions) + ")").format(), values

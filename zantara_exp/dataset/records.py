@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -27,7 +28,11 @@ class Writer:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record."""
-        self._file.write(orjson.dumps(record))
+        self.write_line(orjson.dumps(record))
+
+    def write_line(self, line: bytes) -> None:
+        """Append one record that is a line already, without its end."""
+        self._file.write(line)
         self._file.write(b"\n")
         self.count += 1
 
@@ -51,13 +56,18 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, text.encode())
 
 
+def require(path: Path, stage: str) -> None:
+    """Raises MissingInputError where a file that `stage` writes is not there."""
+    if not path.exists():
+        raise MissingInputError(f"{path} is not there: stage={stage} writes it", command(f"stage={stage}"))
+
+
 def read(path: Path, stage: str) -> Iterator[Record]:
     """Yield the records of a file that `stage` wrote.
 
     Raises MissingInputError where it is not there, ZantaraError for a broken line.
     """
-    if not path.exists():
-        raise MissingInputError(f"{path} is not there: stage={stage} writes it", command(f"stage={stage}"))
+    require(path, stage)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -70,8 +80,7 @@ def read(path: Path, stage: str) -> Iterator[Record]:
 
 def read_json(path: Path, stage: str) -> Record:
     """Return the object in a file that `stage` wrote; raises like `read`."""
-    if not path.exists():
-        raise MissingInputError(f"{path} is not there: stage={stage} writes it", command(f"stage={stage}"))
+    require(path, stage)
     try:
         loaded = orjson.loads(path.read_bytes())
         if not isinstance(loaded, dict):
@@ -82,21 +91,28 @@ def read_json(path: Path, stage: str) -> Record:
 
 
 def read_conversations(path: Path) -> Iterator[Record]:
-    """Yield the conversations that `extract` wrote; raises like `read`, and ZantaraError for a line that is none."""
+    """Yield the conversations that `extract` wrote, with names of their own: the database's key may not be one.
+
+    Raises like `read`, and ZantaraError for a line that is none.
+    """
+    seen: Counter[str] = Counter()
     for number, found in enumerate(read(path, "extract"), 1):
-        if not _is_conversation(found):
+        if not is_conversation(found):
             raise ZantaraError(
                 f"{path}, line {number} is no conversation as stage=extract writes them",
                 command("stage=extract", "force=true"),
             )
-        yield found
+        name = str(found["conversation_id"])
+        seen[name] += 1
+        yield found if seen[name] == 1 else {**found, "conversation_id": f"{name}#{seen[name]}"}
 
 
 _FACTS = {"conversation_id", "user", "timestamp", "messages", "metadata"}
 _NOTED = {"language", "category", "model", "rating", "tokens_input", "tokens_output", "latency_ms"}
 
 
-def _is_conversation(found: object) -> bool:
+def is_conversation(found: object) -> bool:
+    """Whether it is a record as stage `extract` writes them."""
     if not isinstance(found, dict) or not found.keys() >= _FACTS:
         return False
     messages, metadata = found["messages"], found["metadata"]

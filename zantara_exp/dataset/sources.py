@@ -7,24 +7,26 @@ with open_source(config, layout) as source:
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp import terminal
+from zantara_exp.config.data import FILES
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import connect, query
+from zantara_exp.dataset import connect, query, row_security
+from zantara_exp.dataset.connect import Link
 from zantara_exp.dataset.days import EARLIEST, latest
+from zantara_exp.dataset.parts import AFTER, BEHIND, KEYS, UP_TO, Key, Within, settled
 from zantara_exp.dataset.period import period, said_later
 from zantara_exp.dataset.stream import Position, Stream
 from zantara_exp.dataset.usage import Conversations, ModelUsage
 from zantara_exp.dataset.users import hash_key
 from zantara_exp.errors import MissingInputError
 from zantara_exp.layout import Layout
+from zantara_exp.wording import agreed
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 _USAGE = """
 select coalesce(model, 'unknown'), count(*), count(distinct "user"),
-    avg(case when tokens_input ~ '^[0-9]+$' then tokens_input::numeric end),
-    avg(case when tokens_output ~ '^[0-9]+$' then tokens_output::numeric end)
+    avg(case when tokens_input ~ '^[0-9]{{1,12}}$' then tokens_input::numeric end),
+    avg(case when tokens_output ~ '^[0-9]{{1,12}}$' then tokens_output::numeric end)
 from ({select}) r where {scope} group by 1 order by 2 desc, 1
 """
 _FINGERPRINT = """
@@ -47,24 +49,40 @@ select (select max(created_at) from ({select}) r where created_at between %(earl
     (select count(*) from ({select}) r where created_at is null or created_at < %(earliest)s)
 """
 """Three questions, each of which an index on the time answers."""
+_UNDATED = """
+select id, "user" from ({select}) r where created_at is null or created_at < %(earliest)s limit %(limit)s
+"""
+_COLUMNS = (
+    "id", "created_at", "user", "session", "messages", "model", "rating", "language", "tokens_input", "tokens_output",
+    "latency_ms",
+)  # fmt: skip
 _NEWEST_FIRST = "order by created_at desc, coalesce(id, '') collate \"C\" desc limit %(limit)s"
-_AFTER = "(created_at, coalesce(id, '') collate \"C\") <= (%(after_time)s::timestamptz, %(after_id)s)"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Database:
     """A database in one snapshot; after a lost connection, in a new one."""
 
     config: Config
-    connection: Connection
-    reconnect: Callable[[], Connection]
+    link: Link
     table: query.Table
     first: datetime
     end: datetime
     """The period: from `first` to before `end`, whole UTC days."""
     note: str = ""
-    interruptions: int = 0
-    """How often the connection was lost, or the statement cancelled, and reading went on."""
+    without_time: int = 0
+    hidden: str = ""
+    """Where row-level security may hide rows: what it leaves to see."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of now."""
+        return self.link.connection
+
+    @property
+    def interruptions(self) -> int:
+        """How often the connection was lost, or the statement cancelled, and reading went on."""
+        return self.link.interruptions
 
     def _composed(self, statement: str, **parts: Composable) -> tuple[Composed, dict[str, Any]]:
         from psycopg import sql
@@ -76,38 +94,63 @@ class Database:
 
     def usage(self) -> list[ModelUsage]:
         """Conversations, users and mean tokens by model, the limit apart."""
-        rows = self.connection.execute(*self._composed(_USAGE)).fetchall()
+        rows = self._fetched(*self._composed(_USAGE))
         return [ModelUsage(str(row[0]), row[1], row[2], _number(row[3]), _number(row[4])) for row in rows]
 
     def fingerprint(self) -> str:
         """A hash that changes when a row within the period changes, comes or goes."""
-        found = self.connection.execute(*self._composed(_FINGERPRINT)).fetchone()
-        return sha256(repr([str(value) for value in found or ()]).encode()).hexdigest()
+        found = self._fetched(*self._composed(_FINGERPRINT))[0]
+        return sha256(repr([*map(str, found), self.without_time]).encode()).hexdigest()
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def undated(self) -> list[dict[str, Any]]:
+        """Id and user of conversations whose time cannot be read, `source.limit` of them at most."""
+        from psycopg import sql
+
+        if not self.without_time:
+            return []
+        asked = sql.SQL(_UNDATED).format(select=self.table.select())
+        found = self._fetched(asked, {"earliest": EARLIEST, "limit": self.config.source.limit})
+        return [{"id": row[0] or "", "user": row[1] or "", "created_at": None} for row in found]
+
+    def _fetched(self, statement: Composed, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return self.link.asked(lambda connection: connection.execute(statement, values).fetchall())
+
+    def rows(self, within: Within | None = None) -> Iterator[dict[str, Any]]:
         """Yield the conversations, newest first, as their facts under our names; an absent one is "".
+
+        A database gives those that share time and id in any order, and the limit may cut between them; here their order
+        is that of what they hold.
 
         A lost connection is opened again, `source.reconnect_attempts` times without a row in between.
         """
-        columns = ("id", "created_at", *(name for name in self.table.facts if name not in ("id", "created_at")))
-        attempts = self.config.source.reconnect_attempts
-        yield from Stream(self._living, self._rest(columns), columns, attempts, terminal.say).rows()
+        asked = self._rest(within or Within(self.config.source.limit))
+        yield from settled(Stream(self.link.living, asked, _COLUMNS, self.config.source.reconnect_attempts).rows())
 
-    def _living(self) -> Connection:
-        if self.connection.closed:
-            self.connection = self.reconnect()
-            self.interruptions += 1
-        return self.connection
+    def parts(self, size: int) -> list[Within]:
+        """The rows in scope by parts of about so many rows, newest first."""
+        composed, values = self._composed(KEYS)
+        keys = self._fetched(composed, values | {"size": size})
+        found, before, behind = list[Within](), 0, None
+        for created_at, name, rows in keys:
+            key = Key(created_at, name)
+            if key != behind:
+                found.append(Within(rows - before, behind, key))
+            before, behind = rows, key
+        return [*found, Within(self.config.source.limit - before, behind)]
 
-    def _rest(self, columns: Sequence[str]) -> Callable[[Position], tuple[Composed, dict[str, Any]]]:
+    def _rest(self, within: Within) -> Callable[[Position], tuple[Composed, dict[str, Any]]]:
         from psycopg import sql
 
         def statement(position: Position) -> tuple[Composed, dict[str, Any]]:
-            after = sql.SQL(_AFTER if position.rows else "true").format()
-            listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+            begins = AFTER if position.rows else BEHIND if within.behind else "true"
+            after = sql.SQL(f"{begins} and {UP_TO if within.last else 'true'}").format()
+            listed = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
             composed, values = self._composed(_ROWS, columns=listed, after=after)
+            for name, key in (("behind", within.behind), ("last", within.last)):
+                if key:
+                    values |= {f"{name}_time": key.created_at, f"{name}_id": key.id}
             # The rows that share the last one's key are asked for again.
-            limit = self.config.source.limit - position.rows + len(position.tied)
+            limit = within.rows - position.rows + len(position.tied)
             return composed, values | {
                 "limit": limit,
                 "after_time": position.created_at or None,
@@ -127,10 +170,8 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
 
     Raises ZantaraError where it cannot be reached, lacks the table or a column, or is empty.
     """
-    if config.source.kind == "jsonl":
-        from zantara_exp.dataset.files import open_file
-
-        yield open_file(config)
+    if config.source.kind in FILES:
+        yield _files(config, layout)
         return
     if config.source.kind == "shadow_log":
         from zantara_exp.dataset.lost import open_log
@@ -141,26 +182,36 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
         yield database
 
 
+def _files(config: Config, layout: Layout) -> Conversations:
+    if config.engine.name == "spark":
+        from zantara_exp.dataset.on_spark.files import open_files
+
+        return open_files(config, layout)
+    from zantara_exp.dataset.files import open_file
+
+    return open_file(config)
+
+
 @contextmanager
 def open_database(config: Config, layout: Layout) -> Iterator[Database]:
     """Open the configured database in one snapshot; raises like `open_source`."""
     import psycopg
 
     with connect.where(config, layout) as (conninfo, note):
-        opened = connect.read_only(conninfo, config)
+        link = Link(conninfo, config)
         try:
-            table = query.find_table(opened, config.source)
-            first, end, dates = _period(opened, table, config)
-            notes = "; ".join(filter(None, (note, dates)))
-            database = Database(config, opened, partial(connect.connect, conninfo, config), table, first, end, notes)
-            try:
-                yield database
-            finally:
-                database.connection.close()
+            table = link.asked(lambda connection: query.find_table(connection, config.source))
+            hidden = link.asked(lambda connection: row_security.hides(connection, table, config.source))
+            newest, later, without = link.asked(lambda connection: _dates(connection, table))
+            if newest is None and not later:
+                raise _none_with_a_time(config, without, hidden)
+            first, end = period(config, newest, later, config.source.table)
+            notes = [note, hidden, said_later(later, config), _untimed(without) if without else ""]
+            yield Database(config, link, table, first, end, "; ".join(filter(None, notes)), without, hidden)
         except psycopg.Error as broken:
-            raise connect.explained(broken, config) from broken
+            raise connect.explained(broken, config) from None  # its words may quote what a row holds
         finally:
-            opened.close()
+            link.close()
 
 
 def fingerprint(config: Config) -> str:
@@ -168,22 +219,37 @@ def fingerprint(config: Config) -> str:
     if config.source.stats_only:  # writes nothing, is never reused, and needs no key
         return ""
     key = hash_key(config)
+    if config.source.kind in FILES:  # of their bytes alone: they are opened when they are read
+        from zantara_exp.dataset.exported import digest_of
+        from zantara_exp.dataset.files import path_of
+        from zantara_exp.dataset.reading import paths_of
+
+        return hmac.digest(key, digest_of(paths_of(path_of(config))).encode(), "sha256").hex()
     with open_source(config, Layout(config)) as source:
         return hmac.digest(key, source.fingerprint().encode(), "sha256").hex()
 
 
-def _period(connection: Connection, table: query.Table, config: Config) -> tuple[datetime, datetime, str]:
-    """The period, and what to say of conversations that lie in no period."""
+def _dates(connection: Connection, table: query.Table) -> tuple[datetime | None, int, int]:
+    """The newest time there can be, how many conversations are later, and how many have none."""
     from psycopg import sql
 
     asked = sql.SQL(_PERIOD).format(select=table.select())
     found = connection.execute(asked, {"earliest": EARLIEST, "latest": latest()}).fetchone()
-    newest, later, without = found or (None, 0, 0)
-    untimed = f"{without} conversations have no usable time in source.columns.created_at and are not read"
-    if newest is None and not later:
-        raise MissingInputError(
-            f"table {config.source.table} holds no conversation with a time" + (f": {untimed}" if without else ""),
-            "let the product collect conversations first (500 or more in 30 days), or try source=embedded, the demo",
-        )
-    notes = (said_later(later, config), untimed if without else "")
-    return *period(config, newest, later, config.source.table), "; ".join(filter(None, notes))
+    return found or (None, 0, 0)
+
+
+def _untimed(without: int) -> str:
+    have = agreed(without, "conversation has", "conversations have")
+    return f"{have} no usable time in source.columns.created_at, and {'goes' if without == 1 else 'go'} to quarantine"
+
+
+def _none_with_a_time(config: Config, without: int, hidden: str) -> MissingInputError:
+    why = "; ".join(filter(None, (hidden, _untimed(without) if without else "")))
+    hint = "let the product collect conversations first (500 or more in 30 days), or try source=embedded, the demo"
+    if without:
+        hint = f"map the column that holds the time: source.columns.created_at={config.source.columns.created_at}"
+    if hidden:
+        hint = row_security.HINT
+    return MissingInputError(
+        f"table {config.source.table} holds no conversation with a time" + (f": {why}" if why else ""), hint
+    )

@@ -1,13 +1,14 @@
 """Which user's examples are for training, validation or test.
 
 `splits.json` holds `{"version": 1, "users": {"<hashed user>": "train" | "val" | "test"}}`. A user who is in it stays
-where he is for good; users who come later join the split that lacks them most.
+where he is for good; users who come later join the split that lacks them most, but for those whose chats review or
+judge looked at (`reviewed.jsonl`): what is learnt from them must not measure the next model, so none comes into test.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 
@@ -42,6 +43,19 @@ def known_users(layout: Layout) -> dict[str, str]:
     return dict(users)
 
 
+def reviewed_users(layout: Layout) -> set[str]:
+    """Users whose chats people or a judge looked at; none where nobody did. Raises ZantaraError at a broken line."""
+    if not layout.reviewed.is_file():
+        return set()
+    try:
+        return {str(orjson.loads(line)["user"]) for line in layout.reviewed.read_bytes().splitlines() if line.strip()}
+    except (ValueError, KeyError, TypeError) as broken:
+        raise ZantaraError(
+            f"{layout.reviewed} is no list of users: {type(broken).__name__}: {broken}",
+            command("stage=next", note="once that file is removed: it is written anew"),
+        ) from broken
+
+
 def held_out_users(layout: Layout) -> set[str]:
     """Users no example of whom was trained on: those of validation and test.
 
@@ -57,8 +71,14 @@ def save(layout: Layout, users: Mapping[str, str]) -> None:
     records.write_json(layout.splits, {"version": VERSION, "users": dict(sorted(users.items()))})
 
 
-def place(examples: Sequence[records.Record], known: Mapping[str, str], splits: Splits, seed: int) -> dict[str, str]:
-    """Return user -> split for the users of `examples` and all known ones.
+def place(
+    examples: Sequence[records.Record],
+    known: Mapping[str, str],
+    splits: Splits,
+    seed: int,
+    never_test: Collection[str] = (),
+) -> dict[str, str]:
+    """Return user -> split for the users of `examples` and all known ones; of `never_test` nobody comes into test.
 
     Greedy: the users with most examples first, each to the split that lacks most of what he brings. What a split
     lacks is counted per language and category, so that all splits get the same mix. Users with as many examples are
@@ -79,7 +99,8 @@ def place(examples: Sequence[records.Record], known: Mapping[str, str], splits: 
     placed = dict(known)
     fresh = sorted(brings.keys() - known.keys(), key=lambda user: (-brings[user].total(), draw(seed, first[user])))
     for user in fresh:
-        placed[user] = max(NAMES, key=lambda name: _lack(brings[user], have[name], total, wanted[name]))
+        open_to = [name for name in NAMES if name != "test" or user not in never_test]
+        placed[user] = max(open_to, key=lambda name: _lack(brings[user], have[name], total, wanted[name]))
         have[placed[user]].update(brings[user])
     return placed
 

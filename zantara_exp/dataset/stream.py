@@ -1,5 +1,5 @@
-"""Rows of a table as a stream, newest first, that goes on where it stopped when the connection was lost, or when the
-server cancelled a statement that had been giving rows for longer than it may.
+"""Rows of a table as a stream, newest first, that goes on where it stopped when the connection was lost, when the
+server cancelled a statement that had been giving rows for longer than it may, or when a replica cancelled it.
 
 The order is total but for rows that share both time and id, so a lost stream is resumed by key: rows up to the last
 one read are asked for again, and of those that share its key the ones already read are left out. Rows that came
@@ -9,12 +9,13 @@ meanwhile with a time that was passed are not read; the period's end was fixed b
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
+
+from zantara_exp.dataset.connect import first_line, is_passing, pause
 
 if TYPE_CHECKING:
     from psycopg import Connection, Copy
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 30.0
 
 
 @dataclass
@@ -58,18 +58,17 @@ class Stream:
         statement: Callable[[Position], tuple[Composed, dict[str, Any]]],
         columns: tuple[str, ...],
         attempts: int,
-        say: Callable[[str], None],
     ) -> None:
         """`connect` gives the connection to use, a new one where the last was lost; `statement` is a COPY in text
         format with `null ''` of what comes after a position; `columns` begin with `id`, `created_at` and go on."""
         self._connect, self._statement, self._columns = connect, statement, columns
-        self._attempts, self._say = attempts, say
+        self._attempts = attempts
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows; an absent value is "".
 
         Raises psycopg.OperationalError where the connection is lost and does not come back, or where the statement
-        is cancelled before it gives a row.
+        takes too long before it gives a row. One that a replica cancels is begun again in any case.
         """
         import psycopg
 
@@ -83,18 +82,17 @@ class Stream:
                     position.move(lines)
                 return
             except psycopg.OperationalError as lost:
+                passing = is_passing(lost)
                 if connection is not None and not connection.closed:
-                    if not isinstance(lost, psycopg.errors.QueryCanceled) or position.rows == reached:
+                    slow = isinstance(lost, psycopg.errors.QueryCanceled) and position.rows > reached
+                    if not passing and not slow:
                         raise  # the server refuses the statement; asking again would not help
                     connection.close()
                 failures = 1 if position.rows > reached else failures + 1
                 reached = position.rows
-                if failures > self._attempts or not position.rows:
+                if failures > self._attempts or not (position.rows or passing):
                     raise
-                wait = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (failures - 1))
-                said = (str(lost).splitlines() or [""])[0]
-                self._say(f"interrupted after {position.rows} rows ({said}); going on there in {wait:g} s")
-                time.sleep(wait)
+                pause(failures, f"interrupted after {position.rows} rows ({first_line(lost)}); going on there")
 
     def _parsed(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         columns = self._columns
@@ -121,7 +119,8 @@ class Stream:
     def _blocks(self, connection: Connection, position: Position) -> Iterator[list[str]]:
         with connection.cursor() as cursor, cursor.copy(*self._statement(position)) as copy:
             for messages in _arrivals(copy, connection.pgconn):
-                yield str(b"".join(messages), "utf-8")[:-1].split("\n")  # each message is a line
+                # Each message is a line; a database of no encoding may send bytes of any.
+                yield str(b"".join(messages), "utf-8", "replace")[:-1].split("\n")
 
 
 def _arrivals(copy: Copy, pgconn: PGconn) -> Iterator[list[Buffer]]:

@@ -46,6 +46,13 @@ class Conversations(Protocol):
     def interruptions(self) -> int:
         """How often the connection was lost and reading went on."""
 
+    @property
+    def hidden(self) -> str:
+        """Where the source may hide conversations from us: what it leaves to see."""
+
+    def undated(self) -> Sequence[Mapping[str, Any]]:
+        """Id and user of conversations whose time cannot be read."""
+
     def usage(self) -> Sequence[ModelUsage]:
         """Conversations, users and mean tokens by model, the limit apart."""
 
@@ -67,18 +74,45 @@ def number(text: str | None) -> float | None:
 
 def usage_of(rows: Iterable[Mapping[str, Any]]) -> list[ModelUsage]:
     """The usage of rows that are read one by one, the model with most conversations first."""
-    seen: dict[str, _Tally] = defaultdict(_Tally)
+    tallies = Tallies()
     for facts in rows:
-        seen[facts["model"] or "unknown"].add(facts)
-    made = [
-        ModelUsage(model, each.conversations, len(each.users), each.mean("tokens_input"), each.mean("tokens_output"))
-        for model, each in seen.items()
-    ]
-    return sorted(made, key=lambda each: -each.conversations)
+        tallies.add(facts)
+    return tallies.usage()
+
+
+class Tallies:
+    """Counts by model, which can be added up; rows are not kept."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, _Tally] = defaultdict(_Tally)
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        """Count a conversation."""
+        self._of[facts["model"] or "unknown"].add(facts)
+
+    def merge(self, other: Tallies) -> None:
+        """Add the counts of conversations that come behind ours."""
+        for model, tally in other._of.items():
+            self._of[model].merge(tally)
+
+    @property
+    def conversations(self) -> int:
+        """How many were counted."""
+        return sum(each.conversations for each in self._of.values())
+
+    def usage(self) -> list[ModelUsage]:
+        """The model with most conversations first; of two the one that came first."""
+        made = [
+            ModelUsage(
+                model, each.conversations, len(each.users), each.mean("tokens_input"), each.mean("tokens_output")
+            )
+            for model, each in self._of.items()
+        ]
+        return sorted(made, key=lambda each: -each.conversations)
 
 
 class _Tally:
-    """Counts of one model; rows are not kept."""
+    """Counts of one model."""
 
     def __init__(self) -> None:
         self.conversations = 0
@@ -94,6 +128,12 @@ class _Tally:
             if value is not None and value.isdecimal() and number(value) is not None:
                 self._sums[name] += int(value)
                 self._counts[name] += 1
+
+    def merge(self, other: _Tally) -> None:
+        self.conversations += other.conversations
+        self.users |= other.users
+        self._sums.update(other._sums)
+        self._counts.update(other._counts)
 
     def mean(self, name: str) -> float | None:
         return self._sums[name] / self._counts[name] if self._counts[name] else None

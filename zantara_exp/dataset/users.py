@@ -9,7 +9,9 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
@@ -17,12 +19,14 @@ from zantara_exp.errors import MissingRequirementError, ZantaraError
 KEY_VARIABLE = "ZANTARA_HASH_KEY"
 MIN_BYTES = 16
 _HEX = r"(?=[0-9]*[a-f])[0-9a-f]{16}"
+_KINDS = "[a-z]|chat|conv(?:ersation)?|dialog(?:ue)?|sess(?:ion)?|thread|ticket|msg|message|req(?:uest)?|turn|row|line"
 _NOBODYS = re.compile(
-    rf"(?:[0-9a-f]{{32}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_HEX}|(?:[a-z]-?)?[0-9]{{1,8}}"
-    rf"|(?=.{{1,24}}(?:[.:]|\Z))[a-z]+(?:[_-][a-z]+)*(?:[_-]?[0-9]{{1,6}})?)(?:\.{_HEX})?(?::[0-9]{{1,3}})?",
+    rf"(?:[0-9a-f]{{32}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{_HEX}|(?:(?:{_KINDS})[-_]?)?[0-9]{{1,8}})"
+    rf"(?:\.{_HEX})?(?::[0-9]{{1,3}}){{0,2}}",
     re.IGNORECASE,
 )
-"""UUIDs, our own hashes, numbers too short for a phone, short slugs; each with the endings the comparison log gives."""
+"""UUIDs, our own hashes, numbers too short for a phone, with the name of a kind of thing before them (`chat-1042`);
+each with the endings the comparison log gives. Any other word may be a name."""
 _TELLING = 4
 """A user id shorter than this stands in other ids by chance."""
 
@@ -32,9 +36,17 @@ def hash_user(user_id: str, key: bytes) -> str:
     return hmac.digest(key, user_id.encode("utf-8", "surrogatepass"), "sha256")[:8].hex()
 
 
+def user_of(row: Mapping[str, Any], key: bytes) -> str:
+    """The keyed hash of a row's user; sources that are hashed already say so by `hashed`."""
+    return str(row["user"]) if row.get("hashed") else hash_user(str(row["user"]), key)
+
+
 def written_id(conversation_id: str, user_id: str, key: bytes) -> str:
-    """A conversation's id as it may be written: itself, or its keyed hash where it may tell whose it is."""
-    tells = len(user_id) >= _TELLING and user_id in conversation_id
+    """An id of a conversation or request as it may be written: itself, or its keyed hash where it may tell whose it is.
+
+    Dataset, comparison log and what was served ask here, so that they join.
+    """
+    tells = user_id == conversation_id or (len(user_id) >= _TELLING and user_id in conversation_id)
     return conversation_id if _NOBODYS.fullmatch(conversation_id) and not tells else hash_user(conversation_id, key)
 
 

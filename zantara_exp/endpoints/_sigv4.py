@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import parse_qsl, quote
-
-import httpx
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = "-_.~"
@@ -26,29 +24,6 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
-
-
-class SigV4(httpx.Auth):
-    """Signs each request as it is sent, with the headers that matter to AWS."""
-
-    requires_request_body = True
-
-    def __init__(self, credentials: Credentials, region: str, service: str) -> None:
-        self._credentials, self._region, self._service = credentials, region, service
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the signature."""
-        url = request.url
-        headers = {"host": url.netloc.decode(), "content-type": request.headers.get("content-type", "")}
-        path, _, query = url.raw_path.decode().partition("?")
-        now = datetime.now(UTC)
-        request.headers.update(
-            signed(
-                self._credentials, self._region, self._service, now,
-                request.method, path, query, headers, request.content,
-            )
-        )  # fmt: skip
-        yield request
 
 
 def signed(

@@ -34,6 +34,7 @@ class Anthropic(HttpEndpoint):
 
     async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
+        schema = self.answer_schema
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages if message["role"] != "system"],
@@ -42,6 +43,7 @@ class Anthropic(HttpEndpoint):
                 temperature=self._config.temperature,
                 thinking=self._config.thinking,
                 system=system or None,
+                output_config=schema and {"format": {"type": "json_schema", "schema": schema}},
             ),
         }
         if self._config.stream:
@@ -49,22 +51,21 @@ class Anthropic(HttpEndpoint):
         return _whole(await self._json("messages", body))
 
     async def _streamed(self, messages: Sequence[Message], body: dict[str, Any], pieces: Pieces) -> Reply:
-        usage: dict[str, Any] = {}
         stop, ended = None, False
         async for event in self._events("messages", body):
             _raise_error_in(event)
             kind = event.get("type")
             if kind == "message_start":
-                usage = merged(usage, record(record(event, "message"), "usage"))
+                pieces.counted = merged(pieces.counted, record(record(event, "message"), "usage"))
             elif kind == "content_block_delta":
                 await pieces.add(text_of(record(event, "delta")))
             elif kind == "message_delta":
-                usage = merged(usage, record(event, "usage"))
+                pieces.counted = merged(pieces.counted, record(event, "usage"))
                 stop = record(event, "delta").get("stop_reason") or stop
             ended = ended or kind == "message_stop"
         if not ended:
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        counted = completed(usage_of(usage), (message["content"] for message in messages), pieces.text)
+        counted = completed(usage_of(pieces.counted), (message["content"] for message in messages), pieces.text)
         return _reply(pieces.text, counted, stop, pieces.first_at)
 
 

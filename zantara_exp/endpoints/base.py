@@ -64,6 +64,7 @@ class Answer:
     latency_ms: float
     """Until the answer was whole, or until the failure."""
     usage: Usage = Usage()
+    """Of a failure only where somebody heard the answer begin: an estimate of what it took by then."""
     ttft_ms: float | None = None
     """Until the first token, where the answer was streamed."""
     finish_reason: str | None = None

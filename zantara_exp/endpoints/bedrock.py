@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from yarl import URL
+
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._sigv4 import Credentials, SigV4
+from zantara_exp.endpoints._sigv4 import Credentials, signed
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.control import without_control_tokens
 from zantara_exp.endpoints.hearing import Pieces
@@ -35,8 +38,17 @@ class Bedrock(HttpEndpoint):
     def __init__(self, config: EndpointConfig, base_url: str, model: str) -> None:
         key = key_from_environment(config.api_key_env)
         super().__init__(config, base_url, model, {"authorization": f"Bearer {key}"} if key else {})
-        if key is None:
-            self._client.auth = _signing(base_url)
+        self._signing = None if key else (_credentials(), _region(base_url))
+
+    def _signature(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        if self._signing is None:
+            return {}
+        credentials, region = self._signing
+        shown = {"host": url.host_port_subcomponent or "", "content-type": headers.get("content-type", "")}
+        return signed(
+            credentials, region, "bedrock", datetime.now(UTC),
+            method, url.raw_path, url.raw_query_string, shown, body,
+        )  # fmt: skip
 
     async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
         shown = without_control_tokens(messages)
@@ -56,11 +68,8 @@ class Bedrock(HttpEndpoint):
 
 def check_signing(base_url: str) -> None:
     """Raise MissingRequirementError for what the environment lacks to sign requests to this address."""
-    _signing(base_url)
-
-
-def _signing(base_url: str) -> SigV4:
-    return SigV4(_credentials(), _region(base_url), "bedrock")
+    _credentials()
+    _region(base_url)
 
 
 def _blocks(message: Message) -> list[dict[str, str]]:

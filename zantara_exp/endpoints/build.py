@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
@@ -15,14 +16,15 @@ from zantara_exp.endpoints.base import Endpoint
 from zantara_exp.endpoints.bedrock import Bedrock, check_signing
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.fallback import Fallback
-from zantara_exp.endpoints.http import key_from_environment
+from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment
 from zantara_exp.endpoints.local import LocalServer, local_server
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
 from zantara_exp.errors import ConfigError, MissingRequirementError
+from zantara_exp.hints import command
 
-CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], Endpoint]] = {
+CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], HttpEndpoint]] = {
     "openai": OpenAICompatible,
     "huggingface": OpenAICompatible,
     "azure": Azure,
@@ -38,17 +40,19 @@ def build(
     server: LocalServer | None = None,
     shown_as: str | None = None,
     cost: Cost | None = None,
+    answer_schema: Mapping[str, Any] | None = None,
 ) -> Endpoint:
     """The endpoint that `config` names, without breaker or fallback; `shown_as` is a local model's name in the log.
 
-    Its answers say what they cost where `cost` is given. Raises ConfigError for a local endpoint without its server,
-    MissingRequirementError for a variable that is not set.
+    Its answers say what they cost where `cost` is given, and keep to `answer_schema` where its API has that. Raises
+    ConfigError for a local endpoint without its server, MissingRequirementError for a variable that is not set.
     """
     client = _client(config, server, shown_as)
+    client.answer_schema = answer_schema
     return client if cost is None else Priced(client, config, cost)
 
 
-def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | None) -> Endpoint:
+def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | None) -> HttpEndpoint:
     if config.kind == "local":
         if server is None:
             raise ConfigError(
@@ -82,6 +86,17 @@ def check(config: EndpointConfig) -> None:
                 check_signing(url)
 
 
+def check_primary(name: str) -> None:
+    """Raise as `check`, and ConfigError, for what keeps the primary of `primary.endpoint` from being asked anew."""
+    try:
+        check(option(name))
+    except MissingRequirementError as error:
+        raise MissingRequirementError(
+            f"the primary (primary.endpoint={name}) cannot be asked: {error.message}",
+            f"{error.hint}, or take its recorded answers: {command('primary=replay')}",
+        ) from None
+
+
 def option(name: str) -> EndpointConfig:
     """What endpoint/NAME.yaml declares. Raises ConfigError where it does not exist or starts a server."""
     from omegaconf import OmegaConf
@@ -106,12 +121,11 @@ def option(name: str) -> EndpointConfig:
 
 def _own_option(name: str) -> str:
     """How an option of one's own is found by its name: the folder that was only given to `compose` is forgotten."""
-    from zantara_exp.config import OWN_FOLDER
+    from zantara_exp.config import OWN_FOLDER, own_folder
 
-    own = os.environ.get(OWN_FOLDER)
-    if own:
+    if own := own_folder():
         return f"write {Path(own) / 'endpoint' / f'{name}.yaml'}"
-    return f"export {OWN_FOLDER}=DIR, the folder with endpoint/{name}.yaml; `config_dir=` of the library is not enough"
+    return f"export {OWN_FOLDER}=DIR, the folder with endpoint/{name}.yaml"
 
 
 def base_url_of(config: EndpointConfig) -> str:

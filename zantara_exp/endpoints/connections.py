@@ -5,14 +5,18 @@ HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case; SSL_CERT_FILE a
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import certifi
 from yarl import URL
 
 from zantara_exp.errors import ConfigError
@@ -66,15 +70,15 @@ class Connections:
         options |= {"allow_redirects": False, "proxy": proxy}
         try:
             return await self._kept.request(method, url, trace_request_ctx=sent, **options)
-        except aiohttp.ClientConnectionError:
-            if not (again and sent.unread):
+        except aiohttp.ClientConnectionError as lost:
+            if not (again and sent.unread and _said_nothing(lost)):
                 raise
             return await self._anew.request(method, url, **options)
 
     def _proxy_to(self, url: URL) -> str | None:
         if not self._use_proxies:
             return None
-        place = f"{url.scheme}://{url.host}"
+        place = f"{url.scheme}://{url.host}:{url.port}"
         if place not in self._proxies:
             self._proxies[place] = proxy_of(place)
         return self._proxies[place]
@@ -91,6 +95,9 @@ def certificates(ca_file: str | None) -> ssl.SSLContext:
     Raises ConfigError where the file cannot be read or holds none.
     """
     context = ssl.create_default_context()
+    named = any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    if not named and not context.get_ca_certs():  # a slim machine has none of its own
+        context.load_verify_locations(certifi.where())
     if ca_file is None:
         return context
     try:
@@ -102,13 +109,44 @@ def certificates(ca_file: str | None) -> ssl.SSLContext:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy that an address is reached by; None where NO_PROXY names it, or nothing does."""
+    """The proxy that an address is reached by; None where NO_PROXY names it, or nothing does.
+
+    Raises ConfigError for a proxy that does not speak HTTP.
+    """
     parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if proxy_bypass(f"{host}:{port}") or _beside_names(host):
         return None
     named = getproxies()
     found = named.get(parts.scheme) or named.get("all")
-    return f"http://{found}" if found and "://" not in found else found
+    if not found:
+        return None
+    scheme = found.partition("://")[0].lower() if "://" in found else "http"
+    if scheme not in ("http", "https"):
+        variable = f"{parts.scheme.upper()}_PROXY" if parts.scheme in named else "ALL_PROXY"
+        raise ConfigError(
+            f"{variable} names a proxy that speaks {scheme[:20]}, and calls go by http:// proxies alone",
+            f"export {parts.scheme.upper()}_PROXY=http://..., or NO_PROXY={host}",
+        )
+    return found if "://" in found else f"http://{found}"
+
+
+def _beside_names(host: str) -> bool:
+    """Whether NO_PROXY has the host in a form that Python's own look leaves out: *.example.org, 10.0.0.0/8."""
+    for each in getproxies().get("no", "").split(","):
+        entry = each.strip().lower()
+        if entry.startswith("*.") and host.lower().endswith(entry[1:]):
+            return True
+        if "/" in entry:
+            with suppress(ValueError):  # the host is a name, or the entry no network
+                if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                    return True
+    return False
+
+
+def _said_nothing(lost: aiohttp.ClientConnectionError) -> bool:
+    """Whether a connection was lost without a byte of an answer."""
+    return not isinstance(lost, aiohttp.ServerDisconnectedError) or isinstance(lost.message, str)
 
 
 async def _note_kept(_: aiohttp.ClientSession, context: Any, __: Any) -> None:

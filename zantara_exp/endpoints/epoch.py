@@ -11,6 +11,7 @@ import orjson
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.local import checked_model
+from zantara_exp.endpoints.serving import served_as
 
 
 def weights_hash(model: Path) -> str:
@@ -52,6 +53,7 @@ def epoch_of(config: EndpointConfig, system_prompt: str, model: Path) -> str:
     facts += config.fallback
     more = (config.max_completion_tokens, config.reasoning_effort, config.thinking, config.api_version)
     facts += [more] if any(each is not None for each in more) else []  # as it was for who sets none of them
+    facts += served_as(config.server, model) if config.kind == "local" else []
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()[:16]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 
 class Piece(NamedTuple):
@@ -61,6 +61,8 @@ class Pieces:
         """`deadline` is the call's; from the first piece on it is what the hearer allows."""
         self.first_at: float | None = None
         """When the first text came, on the clock of time.perf_counter."""
+        self.counted: Mapping[str, Any] = {}
+        """The usage that the stream has reported so far, as its API has it."""
         self._model, self._hearer, self._deadline = model, hearer, deadline
         self._began = asyncio.get_running_loop().time()
         self._ends: float | None = None
@@ -71,6 +73,11 @@ class Pieces:
     def text(self) -> str:
         """All of it."""
         return "".join(self._all)
+
+    @property
+    def heard(self) -> bool:
+        """Whether something was handed out."""
+        return self._ends is not None
 
     async def add(self, text: str) -> None:
         """Note a piece, and hand it out."""

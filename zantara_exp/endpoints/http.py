@@ -10,19 +10,22 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import aiohttp
 import orjson
+from yarl import URL
 
+from zantara_exp import spans
 from zantara_exp.answers import broken_off
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
-from zantara_exp.endpoints._transport import AiohttpTransport
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
+from zantara_exp.endpoints.connections import Connections, certificates, proxy_of
 from zantara_exp.endpoints.hearing import Hearer, Pieces
 from zantara_exp.errors import MissingRequirementError
-from zantara_exp.usage import Billed
+from zantara_exp.usage import Billed, Usage, so_far, usage_of
 
 _BY_STATUS = {
     400: Reason.BAD_REQUEST,
@@ -38,6 +41,10 @@ _BY_STATUS = {
     529: Reason.OVERLOADED,  # Anthropic's overloaded_error
 }
 
+_PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock"}
+"""What OpenTelemetry calls those kinds that it calls otherwise."""
+_TOOLS = ("tool_calls", "function_call", "tool_use")
+"""How an answer ends that goes on with a call of a tool."""
 _END_SECONDS = 0.25
 """How long the end of a stream is waited for after its last event."""
 
@@ -52,6 +59,11 @@ def key_from_environment(variable: str | None) -> str | None:
             f"endpoint.api_key_env={variable}: this environment variable is not set", hint=f"export {variable}=..."
         )
     return key
+
+
+def reason_of(status: int) -> Reason:
+    """What a status other than 200 says."""
+    return _BY_STATUS.get(status, Reason.SERVER_ERROR if status >= 500 else Reason.BAD_ANSWER)
 
 
 def retry_after(header: str | None) -> float | None:
@@ -107,36 +119,49 @@ def set_fields(**fields: Any) -> dict[str, Any]:
 class HttpEndpoint(ABC):
     """One chat endpoint over HTTP; a subclass says what to send and how to read the answer."""
 
+    answer_schema: Mapping[str, Any] | None = None
+    """A JSON Schema that answers are to keep to, where the API has that; what has not, leaves it out."""
+
     def __init__(self, config: EndpointConfig, base_url: str, model: str, headers: Mapping[str, str]) -> None:
         self.provider = config.name
         self.model = model
         self._config = config
-        elsewhere = not base_url.startswith("http://127.0.0.1")  # no proxy between us and our own server
-        self._client = httpx.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
-            headers=dict(headers),
-            timeout=httpx.Timeout(config.timeout_seconds, read=None),  # `chat` knows when it is too late
-            follow_redirects=False,
-            trust_env=elsewhere,
-            transport=AiohttpTransport(config.concurrency, elsewhere),
-        )
+        self._base = str(URL(base_url.rstrip("/")))
+        self._elsewhere = not self._base.startswith("http://127.0.0.1")  # no proxy between us and our own server
+        self._headers = {"accept-encoding": "identity", "user-agent": "zantara-exp", **headers}
+        self._connections: Connections | None = None
+        if self._elsewhere:
+            proxy_of(self._base)  # at the start, and not when the first user waits
+        at = URL(self._base)
+        provider = _PROVIDERS.get(config.kind, config.kind)
+        self._called = spans.Called(provider, model, at.host or "", at.port or 0, config.stream)
 
     @abstractmethod
     async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
-        """Call the server; `pieces` takes what comes piece by piece. Raises EndpointError or httpx.HTTPError."""
+        """Call the server; `pieces` takes what comes piece by piece. Raises EndpointError or aiohttp's errors."""
 
     async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
         """Answer the chat, or say why not, within the endpoint's timeout; a stream is handed out as it comes."""
+        with spans.call(self._called) as call:
+            answer = await self._answer(messages, hearer)
+            if call is not None:
+                call.end(_as_seen(answer))
+            return answer
+
+    async def _answer(self, messages: Sequence[Message], hearer: Hearer | None) -> Answer:
         started = time.perf_counter()
+        pieces: Pieces | None = None
+        reply: Reply | None = None
         try:
             async with asyncio.timeout(self._config.timeout_seconds) as deadline:
-                reply = await self._ask(messages, Pieces(self.model, hearer, deadline))
-            if broken_off(reply.finish_reason):
+                pieces = Pieces(self.model, hearer, deadline)
+                reply = await self._ask(messages, pieces)
+            if broken_off(reply.finish_reason) or reply.finish_reason in _TOOLS:  # nobody offered it any
                 raise EndpointError(Reason.CUT, f"finish_reason {reply.finish_reason}", seconds=reply.seconds)
             if not reply.text.strip():
                 raise EndpointError(Reason.EMPTY_ANSWER, "the answer has no text", seconds=reply.seconds)
-        except (EndpointError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return self._failure(error, started)
+        except (EndpointError, aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            return replace(self._failure(error, started), usage=_taken(messages, pieces, reply))
         first = reply.first_token_at
         return Answer(
             text=reply.text,
@@ -163,40 +188,63 @@ class HttpEndpoint(ABC):
         )
 
     def _typed(self, error: Exception) -> EndpointError:
-        if isinstance(error, TimeoutError | httpx.TimeoutException):
+        if isinstance(error, TimeoutError):
             return EndpointError(Reason.TIMEOUT, f"no whole answer within {self._config.timeout_seconds:g} s")
-        if isinstance(error, httpx.ConnectError):
+        if isinstance(error, aiohttp.ClientConnectorError):
             return EndpointError(Reason.REFUSED, "no connection")
-        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.DecodingError):
-            return EndpointError(Reason.BAD_ANSWER, f"the connection broke: {type(error).__name__}")
-        return EndpointError(Reason.OTHER, type(error).__name__)
+        return EndpointError(Reason.BAD_ANSWER, f"the connection broke: {type(error).__name__}")
 
     @asynccontextmanager
-    async def _sent(self, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[httpx.Response]:
+    async def _sent(self, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[aiohttp.ClientResponse]:
         """A response whose status is good and whose body is still to be read; GET where there is no body to send."""
-        headers = {"accept-encoding": "identity"}
-        if body is None:
-            sent = self._client.stream("GET", path, headers=headers)
-        else:
-            headers["content-type"] = "application/json"
-            sent = self._client.stream("POST", path, content=orjson.dumps(body), headers=headers)
-        async with sent as response:
-            if response.status_code != 200:
+        response = await self._request("GET" if body is None else "POST", path, body)
+        try:
+            spans.note_status(response.status)
+            if response.status != 200:
                 raise await self._bad_status(response)
             coding = response.headers.get("content-encoding", "")
             if coding.lower() not in ("", "identity"):  # a thousand bytes of it may hold more than memory does
                 raise EndpointError(Reason.BAD_ANSWER, f"content-encoding {coding[:40]}, which nobody asked for")
             yield response
+        finally:
+            response.release()  # keeps the connection where the body was read to its end, and closes it otherwise
 
-    async def _bad_status(self, response: httpx.Response) -> EndpointError:
-        status = response.status_code
-        reason = _BY_STATUS.get(status, Reason.SERVER_ERROR if status >= 500 else Reason.BAD_ANSWER)
-        return EndpointError(reason, f"HTTP {status}", retry_after(response.headers.get("retry-after")))
+    async def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float | None = None
+    ) -> aiohttp.ClientResponse:
+        """The head of the answer, within `seconds` where they are given; `release` it. Raises aiohttp's errors."""
+        if self._connections is None:  # they belong to the event loop that runs now
+            self._connections = self._connect()
+        url, data = URL(f"{self._base}/{path}", encoded=True), None if body is None else orjson.dumps(body)
+        headers = {**self._headers, **spans.call_headers()}
+        if data is not None:
+            headers["content-type"] = "application/json"
+        headers |= self._signature(method, url, headers, data or b"")
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=self._config.timeout_seconds)
+        try:
+            return await self._connections.ask(method, url, headers=headers, data=data, timeout=limit)
+        except ValueError as error:  # a header or an address that cannot be sent
+            raise EndpointError(Reason.OTHER, type(error).__name__) from error
 
-    async def _limited(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    def _connect(self) -> Connections:
+        return Connections(
+            self._config.concurrency,
+            certificates(None) if self._base.startswith("https:") else True,
+            proxies=self._elsewhere,
+        )
+
+    def _signature(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Headers that depend on the whole of a request."""
+        return {}
+
+    async def _bad_status(self, response: aiohttp.ClientResponse) -> EndpointError:
+        status = response.status
+        return EndpointError(reason_of(status), f"HTTP {status}", retry_after(response.headers.get("retry-after")))
+
+    async def _limited(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The body's chunks. Raises EndpointError past the size limit."""
         size = 0
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > self._config.max_answer_bytes:
                 raise EndpointError(Reason.TOO_LARGE, f"more than {self._config.max_answer_bytes} bytes")
@@ -219,7 +267,22 @@ class HttpEndpoint(ABC):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._connections is not None:
+            await self._connections.close()
+
+
+def _taken(messages: Sequence[Message], pieces: Pieces | None, reply: Reply | None) -> Usage:
+    """What a failure took, where somebody heard its answer begin; of any other nothing is known."""
+    if pieces is None or not pieces.heard:
+        return Usage()
+    if reply is not None:
+        return reply.usage
+    return so_far(usage_of(pieces.counted), (message["content"] for message in messages), pieces.text)
+
+
+def _as_seen(answer: Answer) -> spans.Ended:
+    first = None if answer.ttft_ms is None else answer.ttft_ms / 1000
+    return spans.Ended(answer.error and answer.error.value, answer.model, answer.usage, answer.finish_reason, first)
 
 
 def _milliseconds(started: float) -> float:
@@ -228,7 +291,7 @@ def _milliseconds(started: float) -> float:
 
 async def _end(chunks: AsyncIterator[bytes]) -> None:
     """Read to the end, which follows at once: a connection that is left before it serves no other call."""
-    with contextlib.suppress(TimeoutError, EndpointError, httpx.HTTPError):  # the answer is whole, whatever comes now
+    with contextlib.suppress(EndpointError, aiohttp.ClientError, OSError):  # the answer is whole, whatever comes now
         async with asyncio.timeout(_END_SECONDS):
             async for _ in chunks:
                 pass

@@ -1,6 +1,7 @@
 """`endpoint=local`: the trained model behind a real OpenAI-compatible HTTP server on loopback.
 
-The server is a process of its own, started for a stage and gone with it, whatever way the stage ends.
+It is `transformers serve`, or the server of `endpoint.server.command`: a process of its own, started for a stage and
+gone with it, whatever way the stage ends.
 """
 
 from __future__ import annotations
@@ -21,16 +22,11 @@ import httpx
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.config.traffic import Server
+from zantara_exp.endpoints.serving import environment, words
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 
 _TETHER = Path(__file__).with_name("_tether.py")
-_SECRETS = (
-    *("DATABASE_URL", "LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"),
-    *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", "AWS_SESSION_TOKEN"),
-    *("AWS_SECRET_ACCESS_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY"),
-)
-"""Of the environment; the server has no use for them."""
 _STOP_SECONDS = 3.0
 _LOG_LINES = 5
 _ATTEMPTS = 3
@@ -119,19 +115,14 @@ def _port(wanted: int) -> int:
 
 
 def _spawn(config: Server, model: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
-    serve = [sys.executable, "-c", "from transformers.cli.transformers import main; main()", "serve", str(model)]
-    serve += ["--host", "127.0.0.1", "--port", str(port), "--device", config.device, "--dtype", config.dtype]
-    serve += ["--continuous-batching", "--cb-num-blocks", str(config.cache_blocks)]
-    serve += ["--cb-max-batch-tokens", str(config.batch_tokens), "--log-level", "error"]
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
-    environment |= {"OMP_NUM_THREADS": str(config.threads), "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, str(_TETHER), str(os.getpid()), *serve]
+    set_threads = {"OMP_NUM_THREADS": str(config.threads)}
+    tethered = [sys.executable, str(_TETHER), str(os.getpid()), *words(config, model, port)]
     with log.open("wb") as output:
         # Its own session: Ctrl-C reaches the stage, which then stops the server, instead of both at once.
         return subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
-        )
+            tethered, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment() | set_threads,
+            start_new_session=True,
+        )  # fmt: skip
 
 
 def _wait_until_ready(server: LocalServer, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
@@ -36,6 +36,7 @@ class OpenAICompatible(HttpEndpoint):
                 max_completion_tokens=self._config.max_completion_tokens,  # which some servers ignore
                 temperature=self._config.temperature,
                 reasoning_effort=self._config.reasoning_effort,
+                response_format=_format(self.answer_schema),
             ),
         }
         if not self._config.stream:
@@ -46,19 +47,26 @@ class OpenAICompatible(HttpEndpoint):
 
     async def _streamed(self, messages: Sequence[Message], body: dict[str, Any], pieces: Pieces) -> Reply:
         finish: str | None = None
-        usage: dict[str, Any] = {}
         async for event in self._events(self.path, body):
             _raise_error_in(event)
-            usage = merged(usage, record(event, "usage"))
+            pieces.counted = merged(pieces.counted, record(event, "usage"))
             for choice in parts(event, "choices"):
+                if choice.get("index"):  # one was asked for
+                    continue
                 piece = record(choice, "delta").get("content")
                 await pieces.add(piece if isinstance(piece, str) else "")
                 finish = choice.get("finish_reason") or finish
         if finish is None:
             # The only mark of a whole stream: not every server sends [DONE].
             raise EndpointError(Reason.BAD_ANSWER, "the stream ended before the answer did")
-        counted = completed(usage_of(usage), (message["content"] for message in messages), pieces.text)
+        counted = completed(usage_of(pieces.counted), (message["content"] for message in messages), pieces.text)
         return _reply(pieces.text, counted, finish, pieces.first_at)
+
+
+def _format(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def _raise_error_in(body: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ class Priced:
         answer = await self._endpoint.chat(messages, hearer)
         charge = bill(
             self._config, self._cost, answer.model, answer.usage, answer.billed.seconds, clock.now().date(),
-            answer.error is None,
+            answer.error is None or answer.usage.known,
         )  # fmt: skip
         return replace(answer, billed=charge)
 

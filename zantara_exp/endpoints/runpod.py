@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import httpx
+import aiohttp
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
@@ -73,9 +73,9 @@ class RunPod(HttpEndpoint):
             task.add_done_callback(self._cancelling.discard)
 
     async def _cancel(self, job_id: str) -> None:
-        with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-            async with self._client.stream("POST", f"cancel/{job_id}", timeout=_CANCEL_SECONDS):
-                pass  # whatever it says; a body without an end is not read
+        with contextlib.suppress(EndpointError, aiohttp.ClientError, OSError):
+            response = await self._request("POST", f"cancel/{job_id}", None, _CANCEL_SECONDS)
+            response.release()  # whatever it says; a body without an end is not read
 
     async def close(self) -> None:
         """Close the connections once jobs that were given up have been cancelled."""

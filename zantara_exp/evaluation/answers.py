@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.language import LanguageDetector, detector
 from zantara_exp.embedding import likeness
-from zantara_exp.evaluation.flaws import flaws
 from zantara_exp.evaluation.scores import chrf, exact_match, rouge_l
+from zantara_exp.flaws import Flaws
 from zantara_exp.stage import Context
 from zantara_exp.training.data import Example
 
@@ -44,18 +44,17 @@ def answer_rows(
     size, longest = config.evaluation.batch_size, config.evaluation.max_new_tokens
     with context.progress("answering", total=len(asked)) as progress:
         answers = answer_all(model, tokenizer, examples, store, epoch, size, longest, progress)
-    languages = detector(config.dataset)
+    languages, flaws = detector(config), Flaws(config)
     for row, example, answer in zip(asked, examples, answers, strict=True):
         primary_tokens = len(tokenizer(example.answer, add_special_tokens=False)["input_ids"]) + 1
-        row |= _measured(example, answer, languages) | {"primary_tokens": primary_tokens}
+        row |= _measured(example, answer, languages, flaws) | {"primary_tokens": primary_tokens}
     _compare(asked, config.evaluation.embedding)
     return asked
 
 
-def _measured(example: Example, answer: Answer, languages: LanguageDetector) -> dict[str, Any]:
-    system = next((m["content"] for m in example.messages if m["role"] == "system"), "")
-    found = flaws(answer.text, example.category, system, answer.finished)
-    primary = flaws(example.answer, example.category, system, finished=True)
+def _measured(example: Example, answer: Answer, languages: LanguageDetector, flaws: Flaws) -> dict[str, Any]:
+    found = flaws.of(answer.text, example.category, answer.finished)
+    primary = flaws.of(example.answer, example.category)
     return {
         "answer": answer.text,
         "reference": example.answer,

@@ -1,5 +1,5 @@
-"""What a gate can ask about a trained model: validation loss, token accuracy on the test split, the gap, and what a
-judge said of its answers."""
+"""What a gate can ask about a trained model: validation loss, token accuracy on the test split, the gap, language and
+flaws of its answers, and what a judge said of them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from zantara_exp.training.files import read_json
 
 Row = Mapping[str, Any]
 
+_OF_ANSWERS = {"answer_language": "language_match", "answer_flawed": "flawed"}
+"""Metric -> what of an answer it counts."""
+
 METRICS: frozenset[str] = frozenset(
-    {"eval_loss", "token_accuracy", "generalization_gap", "judged_equivalent", "judged_preference"}
+    {"eval_loss", "token_accuracy", "generalization_gap", "judged_equivalent", "judged_preference", *_OF_ANSWERS}
 )
 
 _COUNTED = {"eval_loss": ("val", "loss_sum"), "token_accuracy": ("test", "correct")}
@@ -81,6 +84,8 @@ def _of(metric: str, outcome: Mapping[str, Any], rows: Sequence[Row], until: dat
     if metric not in METRICS:
         return Missing(f"evaluation measures no {metric}; it measures {', '.join(sorted(METRICS))}")
     day = _day(float(outcome["evaluated_at"]), until)
+    if metric in _OF_ANSWERS:
+        return _answered(rows, _OF_ANSWERS[metric], day, epoch)
     if metric not in _COUNTED:
         return _judged(rows, metric, day, epoch)
     split, key = _COUNTED[metric]
@@ -110,6 +115,15 @@ def _day(evaluated_at: float, until: date | None) -> int:
         return day
     midnight = datetime(until.year, until.month, until.day, tzinfo=UTC)
     return min(day, int(midnight.timestamp() // _SECONDS_PER_DAY))
+
+
+def _answered(rows: Sequence[Row], key: str, day: int, epoch: str) -> Evidence:
+    """Generated answers of which `key` is true."""
+    answered = [row for row in rows if row["split"] == "test" and key in row]
+    if not answered:
+        return Missing(f"no test question was answered: {_evaluate('evaluation.generate_limit=150')}")
+    found = _user_days(answered, lambda row: (1.0, float(row[key]), 0.0), day, epoch)
+    return replace(found, baseline=None)
 
 
 def _judged(rows: Sequence[Row], metric: str, day: int, epoch: str) -> Evidence:

@@ -11,22 +11,20 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Judge
-from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
+from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.build import build, check
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.evaluation import rubric
 from zantara_exp.evaluation.keyed import KeyedLines
+from zantara_exp.evaluation.purse import Purse, Spent, estimated_tokens, usd
 from zantara_exp.evaluation.rubric import OVERALL, Pair
-from zantara_exp.prices import price_of
 from zantara_exp.stage import Context, Progress
-from zantara_exp.usage import Usage
 
 Opinion = dict[str, str]
 """Criterion -> candidate, primary or tie; and the `reason`."""
@@ -37,26 +35,13 @@ _LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass
-class Spent:
-    """Tokens read and written by the judge in this run, as its server counted them."""
-
-    questions: int = 0
-    tokens_input: int = 0
-    tokens_output: int = 0
-
-    def add(self, answer: Answer) -> None:
-        """Count one reply."""
-        self.questions += 1
-        self.tokens_input += answer.usage.read or 0
-        self.tokens_output += answer.usage.output or 0
-
-
-@dataclass
 class Judged:
     """What the judge said. An order without a readable verdict is None."""
 
     pairs: list[tuple[Opinion | None, Opinion | None]] = field(default_factory=list)
     """Of candidate and primary: the candidate first, then second."""
+    asked: list[bool] = field(default_factory=list)
+    """Of each of these pairs whether both orders were put to the judge to the end; money or server may end before."""
     noise: list[tuple[Opinion | None, Opinion | None]] = field(default_factory=list)
     """Of the primary against itself."""
     spent: Spent = field(default_factory=Spent)
@@ -70,14 +55,19 @@ class _Question:
     key: str
 
 
-def check_judge(config: Config) -> None:
-    """Raise before anything is scored what would keep the judge from working: a key or address that is not set."""
-    if config.judge.name == "none":
-        return
+def check_endpoint(config: Config) -> None:
+    """Raise MissingRequirementError for a key or address of the judge that is not set."""
     try:
         check(config.judge.endpoint)
     except MissingRequirementError as error:
         raise MissingRequirementError(f"judge.{error.message}", error.hint) from error
+
+
+def check_judge(config: Config) -> None:
+    """Raise before anything is scored what would keep the judge from judging generated answers."""
+    if config.judge.name == "none":
+        return
+    check_endpoint(config)
     if not config.evaluation.generate_limit:
         raise ZantaraError(
             f"judge.name={config.judge.name} judges generated answers, and evaluation.generate_limit=0 generates none",
@@ -88,55 +78,51 @@ def check_judge(config: Config) -> None:
 def judge_all(config: Config, context: Context, pairs: Sequence[Pair], noise: Sequence[Pair]) -> Judged:
     """Ask about every pair in both orders.
 
-    Asks no more once the replies have cost `judge.max_usd`, those to repeated questions among them. Raises ZantaraError
-    when the cost estimated before the first question exceeds it, or when the endpoint refuses the key.
+    Asks no more once the replies have cost `judge.max_usd`, those to repeated questions among them, or those of all
+    runs of the day `judge.max_usd_per_day`. Raises ZantaraError when the cost estimated before the first question
+    exceeds the former, or when the endpoint refuses the key.
     """
-    store = KeyedLines(context.layout.state / "judge.jsonl")
+    purse = Purse(config, context.layout.state / "judge_spent.jsonl")
+    store = KeyedLines(context.layout.state / "judge.jsonl", [*config.judge.criteria, OVERALL, "reason"])
     questions = [question for pair in [*pairs, *noise] for question in _both_orders(config.judge, pair)]
     open_ = list({q.key: q for q in questions if store.get(q.key) is None}.values())
     _tell_cost(config, context, len(pairs), len(noise), len(questions), open_)
-    spent = Spent()
+    spent, unread = purse.spent, set[str]()
     if open_:
         with context.progress("judging", total=len(open_)) as progress:
-            failure = asyncio.run(_ask_all(config, open_, store, spent, progress))
+            failure = asyncio.run(_ask_all(config, open_, store, purse, progress, unread))
         if failure:
             context.say(
                 f"judge: not every question was answered ({failure}); the same command again asks only what is missing"
             )
     said = [store.get(q.key) for q in questions]
     both = list(zip(said[::2], said[1::2], strict=True))
-    return Judged(both[: len(pairs)], both[len(pairs) :], spent)
+    put = [store.get(q.key) is not None or q.key in unread for q in questions[: 2 * len(pairs)]]
+    asked = [one and other for one, other in zip(put[::2], put[1::2], strict=True)]
+    return Judged(both[: len(pairs)], asked, both[len(pairs) :], spent)
+
+
+def judge_id(judge: Judge) -> str:
+    """16 hexadecimal digits over the judging model, its settings, and how it is asked."""
+    example = rubric.question(Pair((), "a", "b"), judge.criteria, candidate_first=True)
+    return hashlib.sha256(orjson.dumps([_model(judge), example])).hexdigest()[:16]
+
+
+def _model(judge: Judge) -> list[object]:
+    """What a judge's answers depend on, beside the question; answers that were paid for long ago are found by it."""
+    at = judge.endpoint
+    more = [at.max_completion_tokens, at.reasoning_effort, at.thinking]
+    return [at.kind, at.base_url, at.model, at.max_tokens, at.temperature, *([more] if any(more) else [])]
 
 
 def _both_orders(judge: Judge, pair: Pair) -> list[_Question]:
-    endpoint, found = judge.endpoint, []
+    found = []
     for candidate_first in (True, False):
         messages = rubric.question(pair, judge.criteria, candidate_first)
-        asked: list[object] = [
-            endpoint.kind,
-            endpoint.base_url,
-            endpoint.model,
-            endpoint.max_tokens,
-            endpoint.temperature,
-        ]
-        more = [endpoint.max_completion_tokens, endpoint.reasoning_effort, endpoint.thinking]
-        asked += [more] if any(more) else []  # answers that were paid for are found again
         # The order is a part of the key: the primary against itself reads the same in both.
-        content = orjson.dumps([*asked, candidate_first, messages])
+        content = orjson.dumps([*_model(judge), candidate_first, messages])
         found.append(_Question(pair, candidate_first, messages, hashlib.sha256(content).hexdigest()))
     return found
-
-
-def estimated_tokens(config: Config, questions: Sequence[Sequence[Message]]) -> tuple[int, int]:
-    """Tokens that the judge will read, and may write at most, if each is asked once."""
-    read = sum(len(m["content"]) for messages in questions for m in messages) / config.dataset.chars_per_token
-    return round(read), len(questions) * config.judge.endpoint.longest_answer
-
-
-def usd(config: Config, tokens_input: int, tokens_output: int) -> float | None:
-    """What the judge's tokens cost today; None for a model that has no price."""
-    price = price_of(config.judge.endpoint.model, config.cost, clock.now().date())
-    return None if price is None else price.usd(Usage(tokens_input, output=tokens_output))
 
 
 def _tell_cost(
@@ -157,16 +143,31 @@ def _tell_cost(
     if most is not None and most > config.judge.max_usd:
         raise ZantaraError(
             f"the judge may cost USD {most:.2f}, more than judge.max_usd={config.judge.max_usd:g}",
-            f"lower judge.pairs={config.judge.pairs} or judge.noise_pairs, or raise judge.max_usd",
+            f"lower {_pairs_key(config)} or judge.noise_pairs, or raise judge.max_usd",
         )
 
 
+def _pairs_key(config: Config) -> str:
+    """The key that says how many pairs this stage asks about, with its value."""
+    if config.stage.name == "judge":
+        return f"judge.log_pairs={config.judge.log_pairs}{'' if config.judge.log_pairs else ' (all)'}"
+    return f"judge.pairs={config.judge.pairs}"
+
+
 async def _ask_all(
-    config: Config, questions: Sequence[_Question], store: KeyedLines, spent: Spent, progress: Progress
+    config: Config,
+    questions: Sequence[_Question],
+    store: KeyedLines,
+    purse: Purse,
+    progress: Progress,
+    unread: set[str],
 ) -> str:
-    """Ask, until the endpoint fails too often in a row or the money is spent; returns why it stopped, or nothing."""
+    """Ask, until the endpoint fails too often in a row or the money is spent; returns why it stopped, or nothing.
+
+    Adds to `unread` the keys of questions that were put to the end and have no readable verdict.
+    """
     judge = config.judge
-    endpoint, room = build(judge.endpoint), asyncio.Semaphore(judge.endpoint.concurrency)
+    asked, room = _Asked(judge, purse), asyncio.Semaphore(judge.endpoint.concurrency)
     unanswered, failed, over = 0, "", ""
 
     async def ask(question: _Question) -> None:
@@ -174,10 +175,11 @@ async def _ask_all(
         async with room:
             if unanswered >= _GIVE_UP_AFTER:
                 return
-            if (usd(config, spent.tokens_input, spent.tokens_output) or 0.0) > judge.max_usd:
-                over = f"judge.max_usd={judge.max_usd:g} is spent: raise it to ask on"
+            if over := purse.empty():
                 return
-            opinion, failure = await _opinion(judge, endpoint, question, spent)
+            opinion, failure, is_final = await _opinion(judge, asked, question)
+        if opinion is None and is_final:
+            unread.add(question.key)
         unanswered, failed = (unanswered + 1, f"last: {failure}; see judge.endpoint") if failure else (0, failed)
         if opinion is not None:
             store.put({question.key: opinion})
@@ -190,16 +192,46 @@ async def _ask_all(
     except* ZantaraError as refused:
         raise refused.exceptions[0] from None
     finally:
-        await endpoint.close()
+        await asked.close()
     return over or failed
 
 
-async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent: Spent) -> tuple[Opinion | None, str]:
-    """A readable verdict or None, and why the endpoint did not answer at all; empty where it did."""
+class _Asked:
+    """The judge's endpoint, paid from the purse; a server that refuses the verdict's schema is asked without it."""
+
+    def __init__(self, judge: Judge, purse: Purse) -> None:
+        schema = rubric.schema(judge.criteria) if judge.structured else None
+        self._purse = purse
+        self._ways = [build(judge.endpoint, answer_schema=schema), *([build(judge.endpoint)] if schema else [])]
+        self._kept_to_schema = False
+
+    async def chat(self, talk: Sequence[Message]) -> Answer:
+        for way in list(self._ways):
+            answer = await way.chat(talk)
+            self._purse.pay(answer)
+            if answer.error is None and way is self._ways[0]:
+                self._kept_to_schema = True
+            if answer.error is not Reason.BAD_REQUEST or self._kept_to_schema:
+                break
+        return answer
+
+    async def close(self) -> None:
+        for way in self._ways:
+            await way.close()
+
+
+class _Said(NamedTuple):
+    opinion: Opinion | None
+    failure: str
+    """Why the endpoint did not answer at all; empty where it did."""
+    is_final: bool
+    """Whether the same question would get no other answer: it was answered, or will not be taken."""
+
+
+async def _opinion(judge: Judge, asked: _Asked, question: _Question) -> _Said:
     talk, failure = list(question.messages), "no answer"
     for attempt in range(judge.attempts):
-        answer = await endpoint.chat(talk)
-        spent.add(answer)
+        answer = await asked.chat(talk)
         if answer.error is Reason.UNAUTHORIZED:
             raise ZantaraError(
                 f"the judge's endpoint refuses every question: {answer.error}, {answer.detail}",
@@ -209,18 +241,18 @@ async def _opinion(judge: Judge, endpoint: Endpoint, question: _Question, spent:
             failure = ""
             opinion = rubric.read(answer.text, judge.criteria, question.candidate_first)
             if opinion is not None:
-                return opinion, ""
+                return _Said(opinion, "", is_final=True)
             # Without sampling, the same question would get the same reply again.
             again = [Message(role="assistant", content=answer.text), Message(role="user", content=rubric.AGAIN)]
             talk = [*question.messages, *again]
             continue
         failure = failure and f"{answer.error}, {answer.detail}"
         if answer.error is Reason.BAD_REQUEST:
-            break  # this question will not be taken, such as one that is too long for the model
+            return _Said(None, failure, is_final=True)  # it will not be taken, such as one that is too long
         if attempt + 1 < judge.attempts:
             wait = answer.retry_after_s or judge.retry_seconds * 2**attempt
             await asyncio.sleep(min(wait, _LONGEST_WAIT_SECONDS))
-    return None, failure
+    return _Said(None, failure, is_final=not failure)
 
 
 def combined(orders: tuple[Opinion | None, Opinion | None]) -> Opinion | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,18 @@ import orjson
 
 
 class KeyedLines:
-    """JSON objects by key, one line each; a line that a kill cut off is not there."""
+    """JSON objects by key, one line each; a line that a kill cut off, or that lacks one of `texts`, is not there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, texts: Collection[str] = ()) -> None:
         self._path = path
         self._known: dict[str, dict[str, Any]] = {}
-        for line in path.read_bytes().splitlines() if path.is_file() else []:
+        content = path.read_bytes() if path.is_file() else b""
+        self._begins = b"" if content[-1:] in (b"", b"\n") else b"\n"  # after a line that a kill cut off
+        for line in content.splitlines():
             try:
                 row = orjson.loads(line)
-                self._known[row.pop("key")] = row
+                if all(isinstance(row[name], str) for name in texts):
+                    self._known[row.pop("key")] = row
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 continue
 
@@ -31,7 +34,9 @@ class KeyedLines:
         self._known.update({key: dict(value) for key, value in found.items()})
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
-            file.write(b"".join(orjson.dumps({"key": key, **value}) + b"\n" for key, value in found.items()))
+            lines = b"".join(orjson.dumps({"key": key, **value}) + b"\n" for key, value in found.items())
+            file.write(self._begins + lines)
+        self._begins = b""
 
     def remove(self) -> None:
         """Forget all of them."""

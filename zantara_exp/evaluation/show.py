@@ -34,9 +34,9 @@ def result_of(outcome: Mapping[str, Any], splits: Segments, test: Segments, file
         summary=_summary(outcome, splits, test["all"]),
         metrics=_metrics(outcome, splits, test),
         tags={"epoch": str(outcome["epoch"])[:12]},
-        tables=[_table(test), *_judge_tables(outcome["judge"])],
+        tables=[_table(test), *judge_tables(outcome["judge"])],
         artifacts=files,
-        next_command=command("stage=gate", "gate=training"),
+        next_command=command("stage=gate", "gate=training_judged" if outcome["judge"] else "gate=training"),
         not_reusable=bool(outcome["judge"] and outcome["judge"]["missing"]),
     )
 
@@ -47,12 +47,12 @@ def _summary(outcome: Mapping[str, Any], splits: Segments, test: Mapping[str, Es
         "validation loss": f"{splits['val']['loss'].value:.3f}",
         "train loss": f"{splits['train']['loss'].value:.3f} (gap {outcome['generalization_gap']:+.3f})",
         "test loss": f"{test['loss'].value:.3f}, perplexity {_perplexity(test['loss'].value):.2f}",
-        "token accuracy": f"{_with_interval(test['token_accuracy'], '.1%')}  ({NOT_FACTS})",
+        "token accuracy": f"{with_interval(test['token_accuracy'], '.1%')}  ({NOT_FACTS})",
     }
     if "exact_match" in test:
         lines["answers"] = (
-            f"{test['exact_match'].examples} generated: exact match {_with_interval(test['exact_match'], '.1%')}, "
-            f"chrF {_with_interval(test['chrf'], '.1f')}, ROUGE-L {test['rouge_l'].value:.2f}"
+            f"{test['exact_match'].examples} generated: exact match {with_interval(test['exact_match'], '.1%')}, "
+            f"chrF {with_interval(test['chrf'], '.1f')}, ROUGE-L {test['rouge_l'].value:.2f}"
         )
         lines["language"] = (
             f"{test['language_match'].value:.1%} answered in the language of the question "
@@ -65,9 +65,9 @@ def _summary(outcome: Mapping[str, Any], splits: Segments, test: Mapping[str, Es
             "(what a user waits is measured by stage=shadow)"
         )
     if "embedding" in test:
-        lines["meaning"] = f"cosine {_with_interval(test['embedding'], '.2f')} with the primary's answers"
+        lines["meaning"] = f"cosine {with_interval(test['embedding'], '.2f')} with the primary's answers"
     if outcome["judge"]:
-        lines |= _judge_lines(outcome["judge"], test.get("judged_equivalent"))
+        lines |= judge_lines(outcome["judge"], test.get("judged_equivalent"))
     return lines
 
 
@@ -75,13 +75,17 @@ def _flaws(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none seen"
 
 
-def _judge_lines(judged: Mapping[str, Any], equivalent: Estimate | None) -> dict[str, str]:
+def judge_lines(judged: Mapping[str, Any], equivalent: Estimate | None) -> dict[str, str]:
+    """What the judge said, its noise floor and its cost, for a stage's summary."""
     floor = judged["noise_floor"]
-    share = _with_interval(equivalent, ".1%") if equivalent else "no pair has a verdict"
+    read = judged["pairs"] - judged["missing"]
+    share = "no pair has a verdict"
+    if equivalent:
+        share = f"as good as the primary or better in {with_interval(equivalent, '.1%')} of {read} pairs"
     paid = "no price is known for it (cost.prices)" if judged["usd"] is None else f"USD {judged['usd']:.2f}"
     tokens = f"{judged['tokens_input']:,} tokens read, {judged['tokens_output']:,} written, {paid}"
     return {
-        "judge": f"{judged['model']}: as good as the primary or better in {share} of {judged['pairs']} pairs; "
+        "judge": f"{judged['model']}: {share}; "
         f"{judged['missing']} without a verdict; in {judged['order_decided']} the order decided, which is a tie",
         "noise floor": f"the primary against itself: {floor['not_a_tie']} of {floor['pairs']} pairs not a tie in both "
         f"orders, {floor['single_preferences']} single preferences; {floor['missing']} without a verdict",
@@ -89,14 +93,16 @@ def _judge_lines(judged: Mapping[str, Any], equivalent: Estimate | None) -> dict
     }
 
 
-def _judge_tables(judged: Mapping[str, Any] | None) -> list[Table]:
+def judge_tables(judged: Mapping[str, Any] | None) -> list[Table]:
+    """What it said by criterion; nothing without a judge."""
     if not judged:
         return []
     rows = [[name, *map(str, counts.values())] for name, counts in judged["by_criterion"].items()]
     return [Table("Judged, in both orders", ["criterion", "candidate better", "tie", "primary better"], rows)]
 
 
-def _with_interval(value: Estimate, form: str) -> str:
+def with_interval(value: Estimate, form: str) -> str:
+    """A value with its interval, in the format `form`."""
     if value.users < 2:
         return f"{value.value:{form}} [one user]"
     return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
@@ -133,4 +139,4 @@ def _table(test: Segments) -> Table:
 def _cell(value: Estimate | None, form: str, ranged: bool) -> str:
     if value is None:
         return "-"
-    return _with_interval(value, form) if ranged else f"{value.value:{form}}"
+    return with_interval(value, form) if ranged else f"{value.value:{form}}"

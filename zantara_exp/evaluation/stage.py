@@ -32,6 +32,7 @@ from zantara_exp.training.card import write_card
 from zantara_exp.training.data import Example, read_split, split_hash
 from zantara_exp.training.encode import encode_split
 from zantara_exp.training.files import read_json, write_json
+from zantara_exp.training.notes import notes_of
 from zantara_exp.training.quiet import quiet_libraries
 from zantara_exp.training.scoring import Score, score
 from zantara_exp.whole import write_whole
@@ -79,7 +80,12 @@ def evaluate(config: Config, context: Context) -> StageResult:
     write_json(at.evaluation, result)
     store.remove()
     card = write_card(at)
-    return result_of(result, overall, segments, [at.evaluation, at.evaluation_rows, card])
+    shown = result_of(result, overall, segments, [at.evaluation, at.evaluation_rows, card])
+    notes = notes_of(at)
+    if trained.get("run"):  # not `eval/loss`, which is a curve there
+        context.run.elsewhere(str(trained["run"]), notes.metrics)
+    context.run.evaluated(str(trained["epoch"])[:12], notes)
+    return shown
 
 
 def read_train_summary(path: Path) -> dict[str, Any]:

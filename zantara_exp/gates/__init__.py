@@ -17,14 +17,18 @@ The error rates: `stage=power` for a gate's own traffic, `scripts/bench gates` f
 
 from __future__ import annotations
 
-from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
-from zantara_exp.gates.criteria import decide
-from zantara_exp.gates.decision import CriterionDecision
-from zantara_exp.gates.evidence import Evidence, Missing, Number, Reviews, UserDays
-from zantara_exp.gates.junit import junit_xml
-from zantara_exp.gates.kinds.kind import Rule, Seen
-from zantara_exp.gates.rules import gate_hash, resolve
-from zantara_exp.gates.verdict import Verdict, judge_gate
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
+    from zantara_exp.gates.criteria import decide
+    from zantara_exp.gates.decision import CriterionDecision
+    from zantara_exp.gates.evidence import Evidence, Missing, Number, Reviews, UserDays
+    from zantara_exp.gates.junit import junit_xml
+    from zantara_exp.gates.kinds.kind import Rule, Seen
+    from zantara_exp.gates.rules import gate_hash, resolve
+    from zantara_exp.gates.verdict import Verdict, judge_gate
 
 __all__ = [
     "Criterion",
@@ -46,3 +50,23 @@ __all__ = [
     "junit_xml",
     "resolve",
 ]
+
+
+if not TYPE_CHECKING:
+    _MODULES = {
+        "zantara_exp.config.gate": ("Criterion", "Gate", "Threshold", "Traffic"),
+        "zantara_exp.gates.criteria": ("decide",),
+        "zantara_exp.gates.decision": ("CriterionDecision",),
+        "zantara_exp.gates.evidence": ("Evidence", "Missing", "Number", "Reviews", "UserDays"),
+        "zantara_exp.gates.junit": ("junit_xml",),
+        "zantara_exp.gates.kinds.kind": ("Rule", "Seen"),
+        "zantara_exp.gates.rules": ("gate_hash", "resolve"),
+        "zantara_exp.gates.verdict": ("Verdict", "judge_gate"),
+    }
+
+    def __getattr__(name: str) -> object:
+        """Import a name when it is asked for: a rollback, which needs a word of `decision`, must not wait for scipy."""
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(module), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,8 +17,8 @@ from xml.etree import ElementTree as Xml
 
 from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
+from zantara_exp.cores import Spread, available, spread_over_cores
 from zantara_exp.gates.clusters.bursts import shown_minutes
-from zantara_exp.gates.cores import Spread, available, spread_over_cores
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.files import gates_to_check
 from zantara_exp.gates.operating import (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zantara_exp.config.gate import Criterion
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Logged, Missing, Moving, Sampled
+from zantara_exp.gates.evidence import Composition, Evidence, EvidenceRequest, Logged, Missing, Moving, Sampled
 from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
@@ -22,10 +22,11 @@ LOG = "analysis"
 AREAS = (LOG, "evaluation", "dataset", "review")
 _COUNTS = (
     "comparisons blocking_errors conversations language_share_deviation category_share_deviation generalization_gap "
-    "critical_bugs"
+    "critical_bugs wrongly_moved"
 )
 KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(["success", "similar", "timeout", "quality", "judged_equivalent"], ("proportion",)),
+    **dict.fromkeys(["answer_language", "answer_flawed"], ("proportion",)),
     **dict.fromkeys(["tickets", "completion", "return_rate"], ("proportion", "non_inferiority")),
     **dict.fromkeys(["eval_loss", "token_accuracy"], ("mean",)),
     **dict.fromkeys(_COUNTS.split(), ("count",)),
@@ -39,6 +40,10 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 SAMPLE = EvidenceRequest("sampled_users")
 """What asks the log for the users it is about, beside what criteria ask for and while it is open for them."""
+DAYS = EvidenceRequest("logged_days")
+"""What asks it for the days that it holds of the candidate, whatever `as_of` says."""
+COMPOSITION = EvidenceRequest("logged_parts")
+"""What asks it for the languages and categories of its comparisons."""
 
 
 class Collected(NamedTuple):
@@ -48,6 +53,10 @@ class Collected(NamedTuple):
     """By criterion."""
     sampled: Sampled | None
     """The users of the log; None where no criterion asks the log, or it holds nothing."""
+    logged: Logged | None
+    """The days of the log; None likewise."""
+    composition: Composition | None
+    """What its comparisons are about; None likewise."""
 
 
 def metrics() -> dict[str, str]:
@@ -97,15 +106,21 @@ def collect(config: Config, layout: Layout, until: date | None) -> Collected:
         areas[name] = _area(name, criterion, known)
         wanted.setdefault(areas[name], {}).update(dict.fromkeys(filter(None, _requests(criterion))))
     if LOG in wanted:
-        wanted[LOG][SAMPLE] = None
+        wanted[LOG].update({SAMPLE: None, DAYS: None, COMPOSITION: None})
     found = {area: _asked(area, list(requests), until, config, layout) for area, requests in wanted.items()}
     seen = {}
     for name, criterion in config.gate.criteria.items():
         go, no_go = _requests(criterion)
         of = found[areas[name]]
         seen[name] = Seen(of[go], None if no_go is None else of[no_go], source=areas[name])
-    sampled = found.get(LOG, {}).get(SAMPLE)
-    return Collected(seen, sampled if isinstance(sampled, Sampled) else None)
+    of_log = found.get(LOG, {})
+    sampled, days, parts = of_log.get(SAMPLE), of_log.get(DAYS), of_log.get(COMPOSITION)
+    return Collected(
+        seen,
+        sampled if isinstance(sampled, Sampled) else None,
+        days if isinstance(days, Logged) else None,
+        parts if isinstance(parts, Composition) else None,
+    )
 
 
 def _asked(

@@ -15,6 +15,7 @@ from zantara_exp.config.gate import Gate
 from zantara_exp.gates.decision import NOTHING, CriterionDecision, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.by_user import THIN_USERS
+from zantara_exp.wording import counted
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,6 @@ def _why_not(dimension: str, value: str, decisions: Sequence[CriterionDecision])
 
 def _lacks(decided: CriterionDecision, view: View, thin: bool) -> str:
     if thin or view == NOTHING:
-        return f"{view.users} users, {THIN_USERS} are needed"
+        return f"{counted(view.users, 'user')}, {THIN_USERS} are needed"
     measured = float("nan") if view.estimate is None else view.estimate
     return kind_named(decided.criterion.kind).falls_short(decided.criterion, measured)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.decision import CriterionDecision, missing
-from zantara_exp.gates.evidence import Evidence, Missing, UserDays
+from zantara_exp.gates.evidence import Evidence, Missing, Reviews, UserDays
 from zantara_exp.gates.kinds.kind import Rule, Seen
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.users import between
@@ -22,7 +22,7 @@ def decide(rule: Rule, seen: Evidence | Seen, last: int | None = None) -> Criter
     seen = seen if isinstance(seen, Seen) else Seen(seen)
     c, evidence = rule.criterion, seen.go
     if seen.refused:
-        return missing(rule.name, c, seen.refused)
+        return missing(rule.name, c, _noted(seen.refused, evidence))
     if isinstance(evidence, Missing):
         return missing(rule.name, c, evidence.reason)
     if wrong := unsound(evidence, c.metric):
@@ -30,11 +30,15 @@ def decide(rule: Rule, seen: Evidence | Seen, last: int | None = None) -> Criter
     if not isinstance(evidence, rule.kind.takes):
         gives = type(evidence).__name__
         return missing(rule.name, c, f"kind={c.kind} cannot be judged on what {c.metric} gives ({gives})")
-    decided = replace(rule.kind.decide(rule, seen, last), evidence_hash=evidence_hash(evidence, c.one_look, last))
-    if not isinstance(evidence, UserDays):
-        return decided
-    reason = f"{decided.reason}; {evidence.note}" if evidence.note else decided.reason
-    return replace(decided, reason=reason, monthly_requests=evidence.monthly_requests)
+    identified = evidence_hash(rule.kind.looked(c, evidence), c.one_look, last)
+    decided = replace(rule.kind.decide(rule, seen, last), evidence_hash=identified)
+    decided = replace(decided, reason=_noted(decided.reason, evidence))
+    return replace(decided, monthly_requests=evidence.monthly_requests) if isinstance(evidence, UserDays) else decided
+
+
+def _noted(reason: str, evidence: Evidence) -> str:
+    note = evidence.note if isinstance(evidence, UserDays | Reviews) else ""
+    return f"{reason}; {note}" if note else reason
 
 
 def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -> str:

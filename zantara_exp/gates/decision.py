@@ -105,6 +105,23 @@ class BurstSeen:
 
 
 @dataclass(frozen=True)
+class Helped:
+    """What a judge's verdicts on many pairs added to people's labels on few."""
+
+    judge: str
+    users: int
+    """How many users' pairs it saw."""
+    share: float
+    """Of these, the pairs that it calls equivalent or better."""
+    agrees: float
+    """Of the labelled pairs, those of which it says what people say."""
+    worth: float
+    """How many labels would tell as much without it."""
+    alone: str
+    """The decision without it, from the same labels."""
+
+
+@dataclass(frozen=True)
 class CriterionDecision:
     """One criterion, decided."""
 
@@ -131,6 +148,8 @@ class CriterionDecision:
     segments: Sequence[SegmentView] = ()
     monthly_requests: int | None = None
     """Over how many requests a month what is paid by the month was spread; None where it is not about money."""
+    helped: Helped | None = None
+    """What a judge added; None where none counts."""
     evidence_hash: str = ""
     """Identifies what was looked at."""
     epoch: str = ""

@@ -78,6 +78,22 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Judgements:
+    """What a judge said of many pairs, those of a review's sample among them."""
+
+    judge: str
+    """Identifies it: model, prompt and how its answers are read."""
+    share: float
+    """Of all that it saw, the pairs that it calls equivalent or better; every user has one voice."""
+    users: int
+    """How many users' pairs it saw."""
+    in_order: str
+    """One letter per pair of the sample: GOOD, WORSE for whatever else it said, OPEN for a pair that it did not see."""
+    refused: str = ""
+    """Why it may not be used, where it may not."""
+
+
+@dataclass(frozen=True)
 class Reviews:
     """One adjudicated label per reviewed pair of a random sample, at most one pair per user."""
 
@@ -88,6 +104,39 @@ class Reviews:
     """Pairs of the sample that nobody has labelled yet."""
     sample_hash: str = ""
     """Identifies the sample, so that a second look at it is recognised."""
+    in_order: str = field(default="", repr=False, compare=False)
+    """One letter per pair, in the order in which they are to be labelled: of GOOD, WORSE, CANNOT and OPEN. Looks at a
+    sample that grows need it; empty where only counts are known."""
+    note: str = field(default="", repr=False, compare=False)
+    """What the decision's reason must add, such as reviewers whose labels do not count."""
+    judged: Judgements | None = field(default=None, repr=False, compare=False)
+    """What a judge said of these pairs and of others; None where none did."""
+
+    @property
+    def size(self) -> int:
+        """Pairs of the sample."""
+        return self.equivalent_or_better + self.worse + self.cannot_judge + self.missing
+
+    @property
+    def labelled(self) -> int:
+        """How many pairs are labelled from the first on, none of them left out."""
+        if not self.in_order:
+            return 0 if self.missing else self.size
+        return self.in_order.find(OPEN) if OPEN in self.in_order else self.size
+
+    def first(self, pairs: int) -> Reviews:
+        """The first pairs alone; all of them where their order is not known."""
+        return reviews_of(self.in_order[:pairs], self.sample_hash) if self.in_order else self
+
+
+GOOD, WORSE, CANNOT, OPEN = "gwc."
+"""What a pair is labelled as: equivalent or better, worse, cannot judge, not yet."""
+
+
+def reviews_of(in_order: str, sample_hash: str = "") -> Reviews:
+    """The review whose pairs are labelled like that, in their order."""
+    good, worse, cannot, missing = (in_order.count(letter) for letter in (GOOD, WORSE, CANNOT, OPEN))
+    return Reviews(good, worse, cannot, missing, sample_hash, in_order)
 
 
 @dataclass(frozen=True)
@@ -117,7 +166,47 @@ class Sampled:
     """Users of whom no line says that a hash put them into the sample."""
 
 
-Evidence = UserDays | Number | Reviews | Sampled | Missing
+@dataclass(frozen=True)
+class Logged:
+    """Which UTC days a log holds of one candidate: what a look could have seen, and what came after it."""
+
+    comparisons: Mapping[date, int]
+    """By day, at least one; a day of which everything was lost has 0."""
+
+    @property
+    def first(self) -> date:
+        """The first day."""
+        return min(self.comparisons)
+
+    @property
+    def last(self) -> date:
+        """The last day, be it over or not."""
+        return max(self.comparisons)
+
+    def complete(self, today: date) -> date | None:
+        """The last day that is over; None where none is."""
+        return max((day for day in self.comparisons if day < today), default=None)
+
+    def until(self, day: date) -> int:
+        """Comparisons up to a day, inclusive."""
+        return sum(count for of, count in self.comparisons.items() if of <= day)
+
+    def gaps(self, until: date) -> list[date]:
+        """Days of which it holds nothing, between its first day and `until`."""
+        days = (self.first + timedelta(days=number) for number in range((until - self.first).days))
+        return [day for day in days if day not in self.comparisons]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What the comparisons of a log are about, for a gate to say which of them it does not ask about."""
+
+    comparisons: int
+    parts: Mapping[str, Mapping[str, int]]
+    """Comparisons by dimension, such as language, and its value."""
+
+
+Evidence = UserDays | Number | Reviews | Sampled | Logged | Composition | Missing
 
 
 @dataclass(frozen=True)
@@ -152,34 +241,3 @@ class Moving:
             said += f", {100 * self.cost_share:.1f} % of their cost"
         whys = ", ".join(f"{why}: {count:,}" for why, count in self.why_not.items())
         return said + (f" (not {whys})" if whys else "")
-
-
-@dataclass(frozen=True)
-class Logged:
-    """Which UTC days a log holds of one candidate: what a look could have seen, and what came after it."""
-
-    comparisons: Mapping[date, int]
-    """By day, at least one; a day of which everything was lost has 0."""
-
-    @property
-    def first(self) -> date:
-        """The first day."""
-        return min(self.comparisons)
-
-    @property
-    def last(self) -> date:
-        """The last day, be it over or not."""
-        return max(self.comparisons)
-
-    def complete(self, today: date) -> date | None:
-        """The last day that is over; None where none is."""
-        return max((day for day in self.comparisons if day < today), default=None)
-
-    def until(self, day: date) -> int:
-        """Comparisons up to a day, inclusive."""
-        return sum(count for of, count in self.comparisons.items() if of <= day)
-
-    def gaps(self, until: date) -> list[date]:
-        """Days of which it holds nothing, between its first day and `until`."""
-        days = (self.first + timedelta(days=number) for number in range((until - self.first).days))
-        return [day for day in days if day not in self.comparisons]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from zantara_exp.config import options
 from zantara_exp.config.business import BUSINESS_METRICS
-from zantara_exp.config.data import CATEGORIES
 from zantara_exp.config.gate import Gate
+from zantara_exp.config.gate_file import content_of, load_gate
 from zantara_exp.config.schema import Config
 from zantara_exp.config.where import shown
 from zantara_exp.errors import ConfigError
@@ -56,7 +55,7 @@ def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
     problems = list(_file_problems(path, where))
     if problems:
         return None, problems
-    gate = load_gate(path)
+    gate = load_gate(path, config)
     return gate, [*_broken_rules(gate, where), *_not_measured(gate, config, where)]
 
 
@@ -78,17 +77,11 @@ def _named_on_command_line() -> bool:
     return any(key == "gate" or key.startswith("gate.") for key in keys)
 
 
-def _content(path: Path) -> Any:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-
-
 def _file_problems(path: Path, where: str) -> Iterator[str]:
     from zantara_exp.config.validation import problems_in
 
     try:
-        content = _content(path)
+        content = content_of(path)
     except Exception as error:  # PyYAML's constructors raise whatever they meet
         yield f"{where}: cannot be read as YAML: {(str(error).splitlines() or [type(error).__name__])[0]}"
         return
@@ -97,21 +90,6 @@ def _file_problems(path: Path, where: str) -> Iterator[str]:
         return
     plain = {str(key): value for key, value in content.items() if key != "defaults"}
     yield from map(str, problems_in(Gate, plain, "gate.", where))
-
-
-def load_gate(path: Path) -> Gate:
-    """A gate from its file; the options that its defaults list names come first, as Hydra composes them."""
-    from omegaconf import OmegaConf
-
-    def merged(file: Path) -> Any:
-        own = _content(file)
-        listed = [name for name in own.pop("defaults", None) or [] if isinstance(name, str) and name != "_self_"]
-        return OmegaConf.merge(*(merged(file.with_name(f"{name}.yaml")) for name in listed), own)
-
-    found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Gate), merged(path)))
-    if not isinstance(found, Gate):
-        raise ConfigError(f"{path.name} holds no gate", to_check())
-    return found
 
 
 def _broken_rules(gate: Gate, where: str) -> Iterator[str]:
@@ -136,7 +114,7 @@ def _not_measured(gate: Gate, config: Config, where: str) -> Iterator[str]:
 
 
 def _dimensions(config: Config) -> dict[str, Sequence[str]]:
-    return {"category": CATEGORIES, "language": config.dataset.languages}
+    return {"category": list(config.domain.categories), "language": config.dataset.languages}
 
 
 def _unknown_segments(

@@ -20,7 +20,7 @@ import numpy as np
 
 from zantara_exp.config.gate import Gate, Traffic
 from zantara_exp.config.kinds import METHODS
-from zantara_exp.gates.cores import Spread
+from zantara_exp.cores import Spread
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Planned, Rule
 from zantara_exp.gates.population import MEAN_REQUESTS, STAY_DAYS, chunks, resampled, visits
@@ -119,7 +119,7 @@ def standard_error(share: float, simulations: int) -> float:
 
 
 def simulate(plan: Plan, cases: Sequence[Case], spread: Spread = map) -> list[Curve]:
-    """Decide each case on the same rollouts; `spread` (`gates.cores`) is used where it is worth its start."""
+    """Decide each case on the same rollouts; `spread` (`zantara_exp.cores`) is used where it is worth its start."""
     requests = plan.traffic.comparisons_per_day * (plan.days + STAY_DAYS) * plan.simulations
     over = spread if requests * len(cases) > _WORTH_SPREADING else map
     found = list(over(partial(_first_days, plan, cases), plan.parts()))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from zantara_exp.config.schema import Config
+from zantara_exp.cores import Spread, spread_over_cores
 from zantara_exp.gates.collect import would_move
-from zantara_exp.gates.cores import Spread, spread_over_cores
 from zantara_exp.gates.evidence import Moving
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.operating import (
@@ -170,7 +170,7 @@ def _summary(found: Power, source: str, config: Config, share: Moving | None) ->
             f"median day of GO {_day(curve.median_go)}"
         )
     if found.needed is not None:
-        promises = [rule.kind.promise(rule, plan.review_size) for rule in resolve(gate).values()]
+        promises = [rule.kind.promise(rule, plan.review_size, gate.traffic) for rule in resolve(gate).values()]
         if reviews := "; ".join(filter(None, promises)):
             summary["reviews"] = reviews
         summary[f"to decide in {gate.horizon_days} days"] = found.needed.sentence(config.shadow.traffic_percent)

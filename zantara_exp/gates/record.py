@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.criteria import decide, evidence_hash
 from zantara_exp.gates.decision import MISSING, CriterionDecision
 from zantara_exp.gates.evidence import Missing, Reviews, UserDays
+from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Rule, Seen
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.verdict import FirstUse, Verdict
 from zantara_exp.gates.witness import SAID, loaded, unrecorded, verdict_hash
+from zantara_exp.wording import agreed
 
 Look = dict[str, Any]
 _LOOK = {"gate", "gate_hash", "epoch", "as_of", "requests", "users", "exact"}
@@ -87,12 +89,21 @@ class Looks:
             if not criterion.one_look or name not in seen or isinstance(seen[name].go, Missing):
                 continue
             terms, earlier = _terms(gate, criterion), _earlier(looks, criterion, _epoch(name, seen))
-            reason = _refusal(terms, seen[name], earlier) or _too_early(rules[name], seen[name])
-            if recorded and not reason and identity(seen[name])[1] not in [entry["evidence"] for entry in earlier]:
+            reason = _refusal(criterion, terms, seen[name], earlier) or _too_early(rules[name], seen[name])
+            content = identity(criterion, seen[name])[1]
+            if recorded and not reason and content not in [entry["evidence"] for entry in earlier]:
                 reason = "stage=gate has not looked at this yet; what may be looked at once is not shown before"
             if reason:
                 refused[name] = reason
         return refused
+
+    def as_begun(self, gate: Gate, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+        """The evidence with the judge that the looks at a sample began with; with another one, labels count alone.
+
+        Whoever chose a judge by what labels say would choose a result.
+        """
+        looks = self.all()
+        return {name: _as_begun(looks, gate.criteria[name], item, _epoch(name, seen)) for name, item in seen.items()}
 
     def known(self, reports: Path) -> list[Look]:
         """Every look on record, after what verdicts lie in `reports` whose look is not: a record that was lost."""
@@ -141,16 +152,19 @@ class Looks:
             os.fsync(file.fileno())
 
 
-def identity(seen: Seen) -> tuple[str, str]:
-    """Which sample was looked at, and what was seen in it."""
-    content = evidence_hash(seen.go, one_look=True)
-    sample = seen.go.sample_hash if isinstance(seen.go, Reviews) else ""
+def identity(criterion: Criterion, seen: Seen, pairs: int | None = None) -> tuple[str, str]:
+    """Which sample is looked at, and what a look sees in it; or saw in it when so many `pairs` were labelled."""
+    of = kind_named(criterion.kind).looked(criterion, seen.go)
+    if pairs is not None and isinstance(seen.go, Reviews):
+        of = seen.go.first(pairs)
+    content = evidence_hash(of, one_look=True)
+    sample = of.sample_hash if isinstance(of, Reviews) else ""
     return sample or content, content
 
 
 def _entry(gate: Gate, decided: CriterionDecision, seen: Mapping[str, Seen]) -> Look:
-    sample, content = identity(seen[decided.name])
-    return {
+    sample, content = identity(decided.criterion, seen[decided.name])
+    entry = {
         "metric": decided.criterion.metric,
         "where": _where(decided.criterion),
         "terms": _terms(gate, decided.criterion),
@@ -158,6 +172,10 @@ def _entry(gate: Gate, decided: CriterionDecision, seen: Mapping[str, Seen]) -> 
         "evidence": content,
         "epoch": _epoch(decided.name, seen),
     }
+    of = kind_named(decided.criterion.kind).looked(decided.criterion, seen[decided.name].go)
+    if not decided.criterion.look_at or not isinstance(of, Reviews):
+        return entry
+    return {**entry, "pairs": of.size, "judge": decided.helped.judge if decided.helped else ""}
 
 
 def _where(criterion: Criterion) -> dict[str, list[str]]:
@@ -175,6 +193,7 @@ def _terms(gate: Gate, criterion: Criterion) -> Look:
         "quantile": criterion.quantile,
         "margin": criterion.margin,
         "looks": criterion.looks,
+        **({"look_at": list(criterion.look_at)} if criterion.look_at else {}),
     }
 
 
@@ -190,7 +209,19 @@ def _earlier(looks: list[Look], criterion: Criterion, epoch: str) -> list[Look]:
     ]
 
 
-def _refusal(terms: Look, seen: Seen, earlier: list[Look]) -> str:
+def _as_begun(looks: list[Look], criterion: Criterion, seen: Seen, epoch: str) -> Seen:
+    reviews = seen.go
+    if not isinstance(reviews, Reviews) or not criterion.judge or reviews.judged is None:
+        return seen
+    earlier = [entry for entry in _earlier(looks, criterion, epoch) if entry["sample"] == reviews.sample_hash]
+    if not earlier or earlier[0].get("judge") == reviews.judged.judge:
+        return seen
+    began = f"with the judge {earlier[0]['judge']}" if earlier[0].get("judge") else "without it"
+    refused = replace(reviews.judged, refused=f"the looks at this sample began {began}")
+    return replace(seen, go=replace(reviews, judged=refused))
+
+
+def _refusal(criterion: Criterion, terms: Look, seen: Seen, earlier: list[Look]) -> str:
     if not earlier:
         return ""
     spent = {entry["sample"]: entry for entry in earlier if entry["terms"] == terms}
@@ -198,10 +229,10 @@ def _refusal(terms: Look, seen: Seen, earlier: list[Look]) -> str:
         first = earlier[0]
         changed = ", ".join(key for key in terms if first["terms"].get(key) != terms[key])
         return f"looked at on {first['as_of']}, and judged by another {changed} since: only what was declared counts"
-    sample, content = identity(seen)
+    sample, content = identity(criterion, seen)
     if sample in spent:
         known = spent[sample]
-        unchanged = known["evidence"] == content
+        unchanged = known["evidence"] in (content, identity(criterion, seen, known.get("pairs"))[1])
         return "" if unchanged else f"what was measured changed after it was looked at on {known['as_of']}"
     if len(spent) < terms["looks"]:
         return ""
@@ -213,9 +244,13 @@ def _too_early(rule: Rule, seen: Seen) -> str:
     """Why a criterion is not looked at yet: looks before anything may be decided would let one choose when to stop.
 
     A review is looked at once every pair is labelled: of labels seen while others come in, no count shows a change.
+    One that is looked at as it grows, once the first so many are.
     """
-    if isinstance(seen.go, Reviews) and seen.go.missing:
-        return f"{seen.go.missing} pairs are not labelled yet (`cannot judge` is a label); {_NOT_SPENT}"
+    of = rule.kind.looked(rule.criterion, seen.go)
+    if isinstance(of, Reviews) and of.missing:
+        due = f"of the first {of.size} pairs " if of is not seen.go else ""
+        are = agreed(of.missing, *((f"{due}is", f"{due}are") if due else ("pair is", "pairs are")))
+        return f"{are} not labelled yet (`cannot judge` is a label); {_NOT_SPENT}"
     decided = decide(rule, seen)
     waits = max(rule.min_users, rule.min_users_no_go if rule.criterion.no_go.given else 0)
     if decided.decision == MISSING or decided.view.users >= waits:

@@ -17,8 +17,10 @@ from zantara_exp.gates.methods import Clusters
 
 _PLANNING = ("traffic", "horizon_days")
 _LATER = ("sample_ratio_alpha",)
+_LATER_OF_CRITERIA = ("look_at", "judge")
 """Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
 _DEFAULT = Gate()
+_DEFAULT_CRITERION = Criterion()
 
 
 def resolve(gate: Gate) -> dict[str, Rule]:
@@ -78,4 +80,7 @@ def gate_hash(gate: Gate) -> str:
             del plain[key]
     for criterion in plain["criteria"].values():
         criterion.pop("expected")
+        for key in _LATER_OF_CRITERIA:
+            if criterion[key] == getattr(_DEFAULT_CRITERION, key):
+                del criterion[key]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from zantara_exp.gates.evidence import SLOTS, Evidence, Number, Reviews, UserDays
+from zantara_exp.gates.evidence import SLOTS, Evidence, Number, Reviews, UserDays, reviews_of
 
 LAST_DAY = date(2200, 12, 31).toordinal() - date(1970, 1, 1).toordinal()
 """Days since 1970-01-01 beyond this are no days: milliseconds, or seconds, in their place."""
@@ -88,6 +88,8 @@ def _reviews(reviews: Reviews) -> str:
             return f"the review's {name} is {value}, which is no count"
         if int(value) < 0:
             return f"the review's {name} is {value}, and a count is never negative"
+    if reviews.in_order and reviews != reviews_of(reviews.in_order, reviews.sample_hash):
+        return "the review's counts are not those of its pairs in their order"
     return ""
 
 

@@ -8,7 +8,6 @@ Exit status: 0 GO, 3 NO_GO, 4 INCONCLUSIVE.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,9 +15,9 @@ from pathlib import Path
 from zantara_exp import clock
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.gates.collect import LOG, Collected, collect, logged, trained
+from zantara_exp.gates.collect import LOG, Collected, collect, trained
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
-from zantara_exp.gates.evidence import Sampled, UserDays
+from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import Look, Looks
@@ -28,12 +27,14 @@ from zantara_exp.gates.table import (
     assumptions_table,
     bursts_table,
     criteria_table,
+    note,
     sample_table,
     segments_table,
     sensitivity_table,
     standing_table,
     summary,
 )
+from zantara_exp.gates.undeclared import shown
 from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
 from zantara_exp.gates.witness import look_of
 from zantara_exp.hints import command
@@ -51,13 +52,13 @@ def gate(config: Config, context: Context) -> StageResult:
     """Judge `config.gate` up to `config.as_of`, write the verdict and record the look."""
     until, looks = day_of(config.as_of), _looks(context.layout)
     with looks.one_at_a_time():
-        seen, sampled = _seen(config, context.layout, looks, until)
+        found = _seen(config, context.layout, looks, until)
         lost = looks.lost(config.gate.name, verdict_file(context.layout, config.gate.name))
         looks.adopt(context.layout.reports)
-        judged = _judged(config, looks, seen, sampled, until, lost)
-        verdict, look = _placed(config, context.layout, looks, judged, seen)
+        judged = _judged(config, looks, found, until, lost)
+        verdict, look = _placed(config, context.layout, looks, judged, found)
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
-        looks.record(config.gate, seen, verdict, context.run.run_id, lost, look)
+        looks.record(config.gate, found.seen, verdict, context.run.run_id, lost, look)
     files = write(verdict, context.layout)
     _tell(config, context, verdict)
     tables = [criteria_table(verdict), assumptions_table(verdict), bursts_table(verdict), segments_table(verdict)]
@@ -70,6 +71,8 @@ def gate(config: Config, context: Context) -> StageResult:
         artifacts=files,
         next_command=_next(verdict),
         status=STATUS[verdict.verdict],
+        run_name=" ".join(filter(None, (verdict.gate, verdict.as_of, verdict.verdict))),
+        note=note(verdict),
     )
 
 
@@ -92,9 +95,9 @@ def judge(config: Config, layout: Layout, until: date | None = None) -> tuple[Ve
     A one-look criterion is shown only where stage=gate has recorded the look.
     """
     looks = _looks(layout)
-    seen, sampled = _seen(config, layout, looks, until, recorded=True)
+    found = _seen(config, layout, looks, until, recorded=True)
     lost = looks.lost(config.gate.name, verdict_file(layout, config.gate.name))
-    return _placed(config, layout, looks, _judged(config, looks, seen, sampled, until, lost), seen)[0], seen
+    return _placed(config, layout, looks, _judged(config, looks, found, until, lost), found)[0], found.seen
 
 
 def _looks(layout: Layout) -> Looks:
@@ -103,16 +106,15 @@ def _looks(layout: Layout) -> Looks:
 
 def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> Collected:
     found = collect(config, layout, until)
+    found = found._replace(seen=looks.as_begun(config.gate, found.seen))
     refused = looks.refusals(config.gate, found.seen, recorded)
     return found._replace(
         seen={name: replace(item, refused=refused.get(name, "")) for name, item in found.seen.items()}
     )
 
 
-def _judged(
-    config: Config, looks: Looks, seen: Mapping[str, Seen], sampled: Sampled | None, until: date | None, lost: bool
-) -> Verdict:
-    verdict = judge_gate(config.gate, seen, until, sampled=sampled)
+def _judged(config: Config, looks: Looks, found: Collected, until: date | None, lost: bool) -> Verdict:
+    verdict = judge_gate(config.gate, found.seen, until, sampled=found.sampled, log=found.composition)
     if lost:
         why = f"{looks.file.name} was not there although this gate had been used: earlier looks cannot be known"
         return replace(verdict, first_use=None, reason=f"{verdict.reason.rstrip('.')}; {why}")
@@ -120,25 +122,23 @@ def _judged(
     return replace(verdict, first_use=first or FirstUse(verdict.as_of, verdict.requests, verdict.users))
 
 
-def _placed(
-    config: Config, layout: Layout, looks: Looks, verdict: Verdict, seen: Mapping[str, Seen]
-) -> tuple[Verdict, Look]:
+def _placed(config: Config, layout: Layout, looks: Looks, verdict: Verdict, found: Collected) -> tuple[Verdict, Look]:
     """The verdict with what it would open and what stands against it, and the look that is to be recorded for it.
 
     `as_of` is never later than the log's last day: a look at a day to come would always be the newest.
     """
-    now, log = clock.now(), None
-    if any(item.source == LOG and isinstance(item.go, UserDays) for item in seen.values()):
-        log = logged(config, layout, verdict.epoch)
+    now = clock.now()
+    of_log = any(item.source == LOG and isinstance(item.go, UserDays) for item in found.seen.values())
+    log = found.logged if of_log else None
     if log is not None:
         verdict = replace(verdict, as_of=min(verdict.as_of, log.last.isoformat()))
     look = look_of(verdict, log, now)
     record = looks.known(layout.reports)
-    found = standing(look, len(record), Around(record, log, trained(layout), now, config.rollout))
+    stands = standing(look, len(record), Around(record, log, trained(layout), now, config.rollout))
     if verdict.sample is not None and not verdict.sample.alpha:
-        found = replace(found, objections=[*found.objections, f"{SAMPLE_UNTESTED}: gate.sample_ratio_alpha=0"])
-    opens = verdict.authorises and not found.refusals
-    return replace(verdict, authorises=opens, standing=found if verdict.epoch else None), look
+        stands = replace(stands, objections=[*stands.objections, f"{SAMPLE_UNTESTED}: gate.sample_ratio_alpha=0"])
+    opens = verdict.authorises and not stands.refusals
+    return replace(verdict, authorises=opens, standing=stands if verdict.epoch else None), look
 
 
 def day_of(as_of: str | None) -> date | None:
@@ -175,12 +175,14 @@ def metrics_of(verdict: Verdict) -> dict[str, float]:
         for name in ("estimate", "lower", "upper", "log_go", "log_no_go"):
             found[f"gate/{d.name}/{name}"] = getattr(d.view, name)
         found[f"gate/{d.name}/users"] = float(d.view.users)
+        found[f"gate/{d.name}/labels_worth"] = None if d.helped is None else d.helped.worth
     finite = {name: value for name, value in found.items() if value is not None and abs(value) < float("inf")}
     return {name: value for name, value in finite.items() if value == value}
 
 
 def tags_of(verdict: Verdict) -> dict[str, str]:
-    """Labels for MLflow: verdict, gate, its hash, epoch, the day looked at and what each criterion said."""
+    """Labels for MLflow: verdict, gate, its hash, epoch, the day looked at, what each criterion said, and what of the
+    log the gate does not declare."""
     tags = {
         "verdict": verdict.verdict,
         "gate": verdict.gate,
@@ -189,13 +191,16 @@ def tags_of(verdict: Verdict) -> dict[str, str]:
         "as_of": verdict.as_of,
     }
     tags |= {f"decision.{d.name}": d.decision for d in verdict.criteria}
+    tags |= {"not_declared": " ".join(shown(verdict.not_declared))} if verdict.not_declared else {}
     return tags | {f"evidence.{d.name}": d.evidence_hash for d in verdict.criteria if d.evidence_hash}
 
 
 def _next(verdict: Verdict) -> str:
-    """The command that brings a decision nearer."""
+    """The command that brings a decision nearer; after a NO_GO, the one that says what to mend."""
     if verdict.standing and verdict.standing.looks_back:
         return command("stage=gate", f"gate={verdict.gate}", "as_of=null")
+    if verdict.verdict == NO_GO:
+        return _after_no_go(verdict)
     if verdict.verdict == GO and verdict.standing and verdict.standing.refusals:
         return command("stage=report")
     if verdict.verdict == GO:
@@ -204,5 +209,13 @@ def _next(verdict: Verdict) -> str:
         stage, more = ("review" if verdict.epoch else "shadow"), []  # without a comparison there is nothing to review
     else:
         stage, more = "power", [f"gate={verdict.gate}"]
-    unclear = verdict.verdict == NO_GO or (stage == "power" and verdict.missing)
+    unclear = stage == "power" and verdict.missing
     return "" if unclear else command(f"stage={stage}", *more)
+
+
+def _after_no_go(verdict: Verdict) -> str:
+    if verdict.gate == "dataset":
+        return command("stage=analyze")
+    if verdict.gate.startswith("training"):
+        return command("stage=train", note="with other data or settings: docs/training.md")
+    return command("stage=next")

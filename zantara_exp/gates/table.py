@@ -9,32 +9,61 @@ from zantara_exp.gates.decision import FAIL, GO, INCONCLUSIVE, PASS, CriterionDe
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
 from zantara_exp.gates.sample_ratio import UNTESTED, SampleRatio, SampleStep, shown_p
+from zantara_exp.gates.undeclared import shown
 from zantara_exp.gates.verdict import Verdict
 from zantara_exp.stage import Table
+from zantara_exp.wording import counted
 
-_COUNTED = {"eval_loss": "tokens", "token_accuracy": "tokens"}
+_COUNTED = {"eval_loss": "token", "token_accuracy": "token"}
 """Metrics whose evidence is something else than requests."""
 
 
 def summary(verdict: Verdict) -> dict[str, str]:
     """The short table: the verdict, why, on what, and when there should be a decision."""
     lines = {"verdict": verdict.verdict, "why": verdict.reason}
-    counted = _counted(verdict)
-    lines["evidence"] = f"{verdict.requests:,.0f} {counted} of {verdict.users:,} users up to {verdict.as_of or '-'}"
+    seen = f"{counted(verdict.requests, _counted(verdict))} of {counted(verdict.users, 'user')}"
+    lines["evidence"] = f"{seen} up to {verdict.as_of or '-'}"
     lines["epoch"] = verdict.epoch or "-"
     lines["gate"] = f"{verdict.gate}, {verdict.gate_hash}"
     if verdict.first_use:
         first = verdict.first_use
-        lines["gate"] += f"; first used on {first.as_of or '-'} with {first.requests:,.0f} {counted} seen"
+        lines["gate"] += f"; first used on {first.as_of or '-'} with {counted(first.requests, _counted(verdict))} seen"
     if verdict.verdict == INCONCLUSIVE and verdict.days:
         lines["days to a decision"] = shown_days(verdict.days)
     if verdict.thin_segments:
         lines["too thin to judge"] = ", ".join(verdict.thin_segments)
+    if verdict.not_declared:
+        lines["not declared"] = " ".join(shown(verdict.not_declared))
     if verdict.sample is not None:
         lines["sample"] = shown_sample(verdict.sample)
+    if told := _of_training(verdict):
+        lines["training gate"] = told
     if opens := shown_opening(verdict):
         lines["opens"] = opens
     return lines
+
+
+def _of_training(verdict: Verdict) -> str:
+    """What the gates on the trained model, whose names begin with `training`, said of it."""
+    others = verdict.standing.others if verdict.standing else ()
+    said = [other for other in others if other.gate.startswith("training") and other.gate != verdict.gate]
+    return "; ".join(f"{o.verdict} by gate={o.gate}" + (f": {o.reason}" if o.verdict != GO else "") for o in said)
+
+
+def note(verdict: Verdict) -> str:
+    """The verdict in Markdown: the short table, and the criteria in the order of what decided."""
+    criteria = criteria_table(verdict)
+    return f"{markdown(Table('', ['what', 'found'], list(summary(verdict).items())))}\n\n{markdown(criteria)}"
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    return "\n".join(f"| {' | '.join(_cell(each) for each in row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")
 
 
 def shown_sample(found: SampleRatio) -> str:
@@ -43,7 +72,7 @@ def shown_sample(found: SampleRatio) -> str:
         return f"{UNTESTED}: gate.sample_ratio_alpha=0"
     told = [found.mismatch or _filled(found.steps)] if found.steps else []
     if found.untested:
-        told.append(f"{found.untested:,} users not tested: their lines do not say that a hash sampled them")
+        told.append(f"{counted(found.untested, 'user')} not tested: their lines do not say that a hash sampled them")
     return "; ".join(told) or "no users"
 
 
@@ -90,7 +119,7 @@ def standing_table(verdict: Verdict) -> Table | None:
 def _counted(verdict: Verdict) -> str:
     """What the largest count of evidence counts."""
     widest = max(verdict.criteria, key=lambda d: d.view.requests, default=None)
-    return _COUNTED.get(widest.criterion.metric, "requests") if widest else "requests"
+    return _COUNTED.get(widest.criterion.metric, "request") if widest else "request"
 
 
 def shown_days(days: Days | None) -> str:
@@ -105,7 +134,12 @@ def shown_days(days: Days | None) -> str:
 def criteria_table(verdict: Verdict) -> Table:
     """One row per criterion."""
     columns = ["criterion", "estimate", "bounds", "threshold", "n", "users", "decision", "why"]
-    return Table(f"gate {verdict.gate}", columns, [_criterion_row(d) for d in verdict.criteria])
+    return Table(f"gate {verdict.gate}", columns, [_criterion_row(d) for d in by_weight(verdict.criteria)])
+
+
+def by_weight(criteria: Sequence[CriterionDecision]) -> list[CriterionDecision]:
+    """Criteria in the order of what decided: failed ones first, then open ones that are required, then the others."""
+    return sorted(criteria, key=lambda d: (d.decision != FAIL, d.decision == PASS, not d.criterion.required))
 
 
 def _criterion_row(d: CriterionDecision) -> list[str]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
+from zantara_exp.cores import Spread
 from zantara_exp.gates import users as selecting
-from zantara_exp.gates.cores import Spread
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate

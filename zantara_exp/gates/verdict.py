@@ -29,12 +29,13 @@ from zantara_exp.gates.decision import (
     CriterionDecision,
     Days,
 )
-from zantara_exp.gates.evidence import Evidence, Missing, Sampled, UserDays
+from zantara_exp.gates.evidence import Composition, Evidence, Missing, Sampled, UserDays
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.rules import gate_hash, resolve
 from zantara_exp.gates.sample_ratio import SampleRatio, sample_ratio
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.standing import Standing
+from zantara_exp.gates.undeclared import Undeclared, undeclared
 from zantara_exp.gates.users import last_day
 
 SCHEMA_VERSION = 1
@@ -82,6 +83,8 @@ class Verdict:
     """The declared parts that a GO lets a rollout move, by dimension; empty where none is declared: everything."""
     not_covered: Sequence[Uncovered] = ()
     """The declared parts that stay with the primary, with the reason."""
+    not_declared: Sequence[Undeclared] = ()
+    """Parts of the log that the gate does not declare, the largest first."""
     standing: Standing | None = None
     """What a GO of this look would open, and what stands against it; None where nobody asked."""
     sample: SampleRatio | None = None
@@ -108,10 +111,12 @@ def judge_gate(
     as_of: date | None = None,
     first_use: FirstUse | None = None,
     sampled: Sampled | None = None,
+    log: Composition | None = None,
 ) -> Verdict:
     """Judge a gate on its evidence by criterion name, up to the UTC day `as_of` (default: the last in the evidence).
 
-    `sampled`: the users of the log that the evidence comes from; None where none of it does.
+    `sampled`: the users of the log that the evidence comes from, and `log`: what its comparisons are about; None where
+    none of it does.
     Evidence of two epochs from one source is not mixed: such criteria are MISSING. Nothing is raised about
     evidence: what is absent or malformed is named in the verdict and never passes.
     """
@@ -146,6 +151,7 @@ def judge_gate(
         first_use=first_use,
         covers=parts.covers,
         not_covered=parts.not_covered,
+        not_declared=[] if log is None else undeclared(gate, log, seen),
         sample=sample,
     )
 

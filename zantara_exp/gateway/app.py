@@ -2,8 +2,8 @@
 
 What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
 sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
-primary where it fails. Its own pages: /healthz (the process lives), /readyz (it takes requests), /metrics (Prometheus),
-/complaints, and /observe for a product that does not pass through here.
+primary where it fails. Its own pages: / (what there is), /healthz (the process lives), /readyz (it takes requests),
+/metrics (Prometheus), /complaints, and /observe for a product that does not pass through here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import Metrics, Page
 from zantara_exp.gateway.observed import UnobservableError, read_observed
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.mirror import ShadowMirror
 from zantara_exp.sites import from_elsewhere
+from zantara_exp.spans import open_spans
 from zantara_exp.unmirrored import Seen, note
 
 _NOTE_SECONDS = 5.0
@@ -43,7 +45,9 @@ class Gateway:
 
     def __init__(self, config: Config) -> None:
         """Start the mirror. Raises ZantaraError for a config that cannot work."""
+        from zantara_exp.endpoints.connections import certificates
         from zantara_exp.gateway.forward import Forwarder
+        from zantara_exp.gateway.routes import Routes
         from zantara_exp.gateway.routing import Routing
         from zantara_exp.gateway.sight import Sight
 
@@ -53,6 +57,7 @@ class Gateway:
         # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
         self._guarded = token is None and is_loopback(config.gateway.host)
         self._own = frozenset(host.lower() for host in config.gateway.hosts)
+        routes, trusted = Routes(config.gateway), certificates(config.gateway.ca_file)  # before anything has begun
         self.routing = Routing(config, self.metrics)
         try:
             self.mirror = ShadowMirror(config)
@@ -62,9 +67,12 @@ class Gateway:
         self._seen_at = Layout(config).gateway / f"seen_{config.gateway.port}.json"
         self._mirrored_bytes = config.gateway.mirrored_bytes
         self._access = AccessLog(config.gateway.access_log)
-        self._page = Page(self.metrics, self.mirror, self.routing).registry()
+        self.spans = open_spans("zantara-gateway")
+        self._page = Page(self.metrics, self.mirror, self.routing, self.spans).registry()
         self._sight = sight = Sight(config.gateway, self.mirror, self.routing, self.metrics)
-        self._forwarder = Forwarder(config.gateway, sight, self.routing, self.metrics, self._access, token)
+        self._forwarder = Forwarder(
+            config.gateway, routes, trusted, sight, self.routing, self.metrics, self._access, token, self.spans
+        )
         self._pages = self._application()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,13 +90,14 @@ class Gateway:
         from starlette.routing import Route
 
         routes = [
+            Route("/", self._front),
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics_text),
             Route("/complaints", self._complaint, methods=["POST"]),
             Route("/observe", self._observe, methods=["POST"]),
         ]
-        self._at = {"/", *(route.path for route in routes)}
+        self._at = {route.path for route in routes}
         return Starlette(routes=routes, lifespan=self._lifespan)
 
     @asynccontextmanager
@@ -108,6 +117,8 @@ class Gateway:
             for task in noting:
                 task.cancel()
             await asyncio.gather(*noting, return_exceptions=True)
+            if self.spans is not None:
+                await asyncio.to_thread(self.spans.close)
 
     async def _note_seen(self) -> None:
         """Write down now and then what came and what was not sampled, which doctor reads; a last time at the end."""
@@ -130,6 +141,10 @@ class Gateway:
         with contextlib.suppress(OSError):  # /metrics says the same
             note(seen, self._seen_at)
 
+    async def _front(self, _: Request) -> Response:
+        """Where the page is that people read: measuring the log is no work for the process that serves users."""
+        return _plain(f"zantara gateway: /healthz, /readyz, /metrics; the live page: {command('stage=watch')}\n")
+
     async def _healthz(self, _: Request) -> Response:
         return _plain("ok\n")
 
@@ -137,7 +152,7 @@ class Gateway:
         return _plain("ready\n") if self.ready else _plain("not ready\n", 503)
 
     def _is_stranger(self, request: Request) -> bool:
-        given = request.headers.get("x-zantara-token", "")
+        given = header_text(request.headers.get("x-zantara-token", "").encode("latin-1"))
         return self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode())
 
     async def _observe(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """The candidate as the gateway asks it for users: within the time that leaves the primary room to answer instead.
 
-On httpx, in the gateway's own loop, `endpoint.concurrency` calls at a time: a user waits for each of them anyway.
+In the gateway's own loop, `endpoint.concurrency` calls at a time: a user waits for each of them anyway.
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from multidict import CIMultiDict
 
-from zantara_exp.gateway.dialects import NotText
+from zantara_exp.gateway.dialects import NotText, Said
 from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zantara_exp.gateway.first_text import FirstText
     from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
+    from zantara_exp.gateway.spans import RequestSpans
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -26,16 +27,17 @@ Send = Callable[[Event], Awaitable[None]]
 
 CLIENT_GONE = 499
 """Status of a request whose client went away, in counts and logs."""
-CONNECTION = {
+_CONNECTION = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
 }  # fmt: skip
 _WHOLE_SECONDS = b"x-stainless-timeout"
-_WAITS = (b"x-zantara-budget", b"x-stainless-read-timeout", _WHOLE_SECONDS)
+_OURS = b"x-zantara-budget"
+_WAITS = (_OURS, b"x-stainless-read-timeout", _WHOLE_SECONDS)
 """How long a client says that it waits, in seconds: by our own header, or as the official clients for Python and for
 TypeScript say it. The latter cut their milliseconds down to whole seconds."""
 _LESS_THAN_A_SECOND = 0.5
-_NOT_SENT = CONNECTION | {b"host", b"content-length", b"expect", b"accept-encoding"}
+_NOT_SENT = {b"host", b"content-length", b"expect", b"accept-encoding"}
 _KINDS = {
     401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
     504: "timeout_error",
@@ -50,6 +52,18 @@ class Refused(Exception):
         """`why`: as it is counted, where the request was sent nowhere."""
         super().__init__(reason)
         self.status, self.reason, self.why = status, reason, why
+
+
+class Outcome(NamedTuple):
+    """How the primary's part of an exchange ended: exactly one is set."""
+
+    said: Said | None = None
+    error: str | None = None
+    """A failure of the primary, as in the comparison log."""
+    lost: str | None = None
+    """Why an answer could not be read along: too large, or unreadable."""
+    refused: bool = False
+    """The primary refused what the app asked: nobody could answer it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +88,10 @@ class Exchange:
     """When the primary was asked; 0 where it was not."""
     listening_since: float = 0.0
     """Since when the primary is waited for; 0 while it is not."""
+    unreached: str = ""
+    """Why the primary gave no answer at all, as the comparison log says it of a candidate."""
+    stopped: bool = False
+    """Whether the gateway ended before it was over."""
     silent: bool = False
     """Whether the primary was given up because it said nothing for too long."""
     first_byte_at: float | None = None
@@ -86,6 +104,8 @@ class Exchange:
     bytes_out: int = 0
     streamed: bool = False
     coding: str = ""
+    held: bool = False
+    """Whether nothing of the answer goes out before it is whole, for a client that knows no chunks."""
     finished: bool = False
     """Whether it was ended towards the client."""
     ended: float = 0.0
@@ -96,10 +116,19 @@ class Exchange:
     """Its place in the rollout, where it has one."""
     answer: bytearray | None = None
     """The primary's, where it is read along."""
+    outcome: Outcome | None = None
+    """How the primary's part ended, once somebody asked."""
+    spans: RequestSpans | None = None
+    """Its spans, where they are asked for."""
 
     def header(self, name: bytes) -> str | None:
         """A header's value."""
         return next((header_text(value) for found, value in self.headers if found == name), None)
+
+    @property
+    def traceparent(self) -> str | None:
+        """Of the W3C trace that it is part of: our span's, or what the client says."""
+        return self.header(b"traceparent") if self.spans is None else self.spans.traceparent
 
     @property
     def dialect(self) -> Dialect | None:
@@ -125,7 +154,7 @@ class Exchange:
                 continue
             if name == _WHOLE_SECONDS and seconds == 0:
                 seconds = _LESS_THAN_A_SECOND
-            if seconds > 0:
+            if seconds > 0 or (seconds == 0 and name == _OURS):
                 return seconds / 2
         return None
 
@@ -150,15 +179,24 @@ async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+def of_connection(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """Headers that end with one connection: those of HTTP itself, and what `Connection` names (RFC 9110, 7.6.1)."""
+    named = {
+        each.strip().lower() for name, value in headers if name.lower() == b"connection" for each in value.split(b",")
+    }
+    return _CONNECTION | named
+
+
 def request_headers(headers: list[tuple[bytes, bytes]]) -> CIMultiDict[str]:
     """The headers that go to the primary, over which they are sent as UTF-8."""
     passed: CIMultiDict[str] = CIMultiDict()
+    ending = of_connection(headers)
     for name, value in headers:
         if name == b"accept-encoding":
             codings = [each.strip() for each in value.decode("latin-1").split(",")]
             readable = [each for each in codings if each.partition(";")[0].strip() in _READABLE]
             passed.add("accept-encoding", ", ".join(readable) or "identity")
-        elif name not in _NOT_SENT and not name.startswith(b"x-zantara-"):
+        elif name not in _NOT_SENT and name not in ending and not name.startswith(b"x-zantara-"):
             passed.add(name.decode("latin-1"), header_text(value))
     return passed
 

@@ -1,9 +1,9 @@
 """Forwards one HTTP request to the primary and its answer back, byte for byte; or answers it as the rollout says.
 
-What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, and codings in
-accept-encoding that could not be read along (gzip and deflate stay). Nothing is retried, that is the app's to decide,
-but for one thing that is ours: a connection kept from an earlier request that the primary had closed meanwhile. A body
-that is too large to be held goes on as it comes, and is shown to nobody.
+What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, codings in accept-encoding
+that could not be read along (gzip and deflate stay), and `traceparent` where spans are asked for. Nothing is retried,
+that is the app's to decide, but for one thing that is ours: a connection kept from an earlier request that the primary
+had closed meanwhile. A body that is too large to be held goes on as it comes, and is shown to nobody.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import asyncio
 import hmac
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from yarl import URL
 
 from zantara_exp.config.gateway import LIVE, Gateway
-from zantara_exp.endpoints.connections import Connections, certificates
+from zantara_exp.endpoints.base import Reason
+from zantara_exp.endpoints.connections import Connections
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.bodies import Body, at_once, next_event, rest_of
 from zantara_exp.gateway.dialects import DIALECTS
 from zantara_exp.gateway.exchange import (
     CLIENT_GONE,
-    CONNECTION,
     Event,
     Exchange,
     Receive,
     Refused,
     Send,
+    of_connection,
     refuse,
     request_headers,
 )
@@ -39,8 +39,14 @@ from zantara_exp.gateway.reply import Reply
 from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.gateway.sight import Sight
+from zantara_exp.gateway.target import target_of
 from zantara_exp.rollout.served import CANDIDATE
 from zantara_exp.unmirrored import TOO_LARGE
+
+if TYPE_CHECKING:
+    import ssl
+
+    from zantara_exp.spans.sdk import Spans
 
 _HEADER_BYTES = 64 * 1024
 """Of one header of the primary's; a longer one is no answer that could be passed on."""
@@ -55,16 +61,20 @@ class Forwarder:
     def __init__(
         self,
         config: Gateway,
+        routes: Routes,
+        trusted: ssl.SSLContext,
         sight: Sight,
         routing: Routing,
         metrics: Metrics,
         access: AccessLog,
         token: str | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self._config, self._sight, self._routing = config, sight, routing
         self._metrics, self._access = metrics, access
-        self._routes, self._certificates = Routes(config), certificates(config.ca_file)
+        self._routes, self._certificates = routes, trusted
         self._token = None if token is None else token.encode()
+        self._spans = spans
         self._connections: Connections | None = None
         self._under_way: dict[Exchange, asyncio.Task[Any]] = {}
         self._patience: asyncio.Task[None] | None = None
@@ -106,11 +116,15 @@ class Forwarder:
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(scope["path"], scope["headers"])
+        if self._spans is not None:
+            from zantara_exp.gateway.spans import RequestSpans
+
+            exchange.spans = RequestSpans(self._spans, exchange, scope)
         self._metrics.in_flight += 1
         watching: asyncio.Task[None] | None = None
         try:
             self._check_token(exchange)
-            exchange.route = self._routes.find(exchange.path, exchange.headers)
+            exchange.route = self._routes.find(exchange.path, exchange.headers, scope["query_string"])
             body, more = await self._body(receive)
             read = asyncio.Event()
             watching = asyncio.create_task(_watch(exchange, receive, asyncio.current_task(), read))
@@ -120,6 +134,8 @@ class Forwarder:
                 return
             read.set()
             self._sight.request(exchange, scope["method"], body)
+            if exchange.spans is not None:
+                exchange.spans.read(exchange, body)
             if not await self._answered_by_candidate(exchange, scope, send):
                 await self._forward(exchange, exchange.route, scope, body, send)
         except Refused as refused:
@@ -130,10 +146,7 @@ class Forwarder:
             else:
                 await self._failed(exchange, error, send)
         except asyncio.CancelledError:
-            if exchange.silent:
-                await self._failed(exchange, TimeoutError(), send)
-            elif exchange.status == 0:  # the gateway ends, and has waited long enough; a stream just breaks off
-                await refuse(exchange, Refused(503, "the gateway is stopping"), send)
+            await self._given_up(exchange, send)
         finally:
             self._under_way.pop(exchange, None)
             if watching is not None:
@@ -176,20 +189,26 @@ class Forwarder:
         headers = request_headers(exchange.headers)
         if not whole and (length := exchange.header(b"content-length")):
             headers["content-length"] = length
+        address = self._routes.address(route, target_of(scope))
+        if exchange.spans is not None:
+            exchange.spans.ask(exchange, route, address, headers)
         response = await self._connections.ask(
-            scope["method"], self._address(route, scope), again=whole, headers=headers, data=body or None
+            scope["method"], address, again=whole, headers=headers, data=body or None
         )
         if scope["http_version"] == "1.0" and "content-length" not in response.headers and scope["method"] != "HEAD":
-            send = at_once(send)
+            send, exchange.held = at_once(send), True
         async with response:
             answered, exchange.listening_since = time.perf_counter(), 0.0
             exchange.status = response.status
+            if exchange.spans is not None:
+                exchange.spans.answered(response.status)
             exchange.streamed = response.headers.get("content-type", "").startswith(_STREAMS)
             exchange.last = response.headers.get("x-should-retry", "").lower() == "false"
             exchange.coding = response.headers.get("content-encoding", "identity")
             if exchange.streamed and exchange.dialect is not None:
                 exchange.first_text = FirstText(exchange.dialect, exchange.coding)
-            passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in CONNECTION]
+            ending = of_connection(response.raw_headers)
+            passed = [(name.lower(), value) for name, value in response.raw_headers if name.lower() not in ending]
             await send({"type": "http.response.start", "status": response.status, "headers": passed})
             head_seconds = time.perf_counter() - answered
             exchange.listening_since = time.perf_counter()
@@ -202,13 +221,8 @@ class Forwarder:
                 exchange.bytes_out += len(chunk)
                 self._sight.chunk(exchange, chunk, came)
                 exchange.listening_since = time.perf_counter()
-            exchange.finished = True
+            exchange.finished, exchange.held = True, False
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _address(self, route: Route, scope: Event) -> URL:
-        raw = scope.get("raw_path") or scope["path"].encode()
-        path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
-        return URL(self._routes.address(route, path, query), encoded=True)
 
     def _count_added(self, exchange: Exchange, after_seconds: float) -> None:
         """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
@@ -216,10 +230,20 @@ class Forwarder:
         candidate_ms = 0.0 if tried is None else tried.latency_ms
         self._metrics.added.observe(exchange.asked - exchange.began + after_seconds - candidate_ms / 1000)
 
+    async def _given_up(self, exchange: Exchange, send: Send) -> None:
+        """The primary was silent for too long, the client left, or the gateway ends and has waited long enough."""
+        if exchange.silent:
+            await self._failed(exchange, TimeoutError(), send)
+        elif exchange.status != CLIENT_GONE:
+            exchange.stopped = True
+            if exchange.status == 0:  # a stream just breaks off
+                await refuse(exchange, Refused(503, "the gateway is stopping"), send)
+
     async def _failed(self, exchange: Exchange, error: Exception, send: Send) -> None:
         """The primary was not reached, or broke off: then the client's connection breaks off as well."""
-        if exchange.status == 0:
+        if exchange.status == 0 or exchange.held:
             slow = isinstance(error, TimeoutError)
+            exchange.unreached = _reason(error)
             status, reason = (504, "answered too late") if slow else (502, f"was not reached ({type(error).__name__})")
             await refuse(exchange, Refused(status, f"the primary {reason}"), send)
 
@@ -234,6 +258,8 @@ class Forwarder:
         if exchange.refused:
             self._metrics.refused[exchange.refused] += 1
         self._sight.over(exchange)
+        if exchange.spans is not None:
+            exchange.spans.end(exchange, self._sight.outcome(exchange))
         self._access.note(
             {
                 "method": method, "path": known, "to": exchange.route and exchange.route.upstream,
@@ -244,6 +270,14 @@ class Forwarder:
                 **({"refused": exchange.refused, "at": _begins(exchange.path)} if exchange.refused else {}),
             }
         )  # fmt: skip
+
+
+def _reason(error: Exception) -> str:
+    """Why the primary gave no answer, in the words that a candidate's failures have."""
+    if isinstance(error, TimeoutError):
+        return Reason.TIMEOUT.value
+    refused = isinstance(error, aiohttp.ClientConnectorError)
+    return (Reason.REFUSED if refused else Reason.BAD_ANSWER).value
 
 
 def _begins(path: str) -> str:

@@ -15,7 +15,7 @@ from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
 from zantara_exp.gateway.dialects import CUT, DIALECTS
 from zantara_exp.gateway.routes import NOWHERE
-from zantara_exp.movable import REASONS, WITHOUT_ANSWER
+from zantara_exp.movable import IMPATIENT, REASONS, STORED_CHAT, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.unmirrored import OUTSIDE, Seen
 from zantara_exp.unmirrored import REASONS as UNMIRRORED
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zantara_exp.gateway.routing import Routing
     from zantara_exp.shadow.mirror import ShadowMirror
     from zantara_exp.shadow.stats import Stats
+    from zantara_exp.spans.sdk import Spans
 
 _OF_MODELS = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300)
 """Seconds; close together where the limits of gates, guardrails and `gateway.candidate_seconds` are."""
@@ -39,6 +40,7 @@ _REQUESTS = tuple(
 )
 _REFUSED = (*NOWHERE, "foreign_site")
 _UNMIRRORED = tuple(reason for reason in UNMIRRORED if reason != OUTSIDE)  # that one is observed less sampled
+_UNROUTED = (*REASONS, STORED_CHAT, IMPATIENT)
 _SET_ASIDE = tuple(dict.fromkeys((*REASONS, *WITHOUT_ANSWER)))
 _DROPPED = (
     "answered", "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable", "unwritable",
@@ -98,8 +100,8 @@ class Metrics:
 class Page:
     """All that `/metrics` shows, gathered when it is asked for; a collector of prometheus_client."""
 
-    def __init__(self, metrics: Metrics, mirror: ShadowMirror, routing: Routing) -> None:
-        self._metrics, self._mirror, self._routing = metrics, mirror, routing
+    def __init__(self, metrics: Metrics, mirror: ShadowMirror, routing: Routing, spans: Spans | None) -> None:
+        self._metrics, self._mirror, self._routing, self._spans = metrics, mirror, routing, spans
 
     def registry(self) -> CollectorRegistry:
         """What the library's encoders take."""
@@ -126,6 +128,9 @@ class Page:
         yield CounterMetricFamily("zantara_gateway_observed", "Requests shown by POST /observe.", own.observed)
         what = "Requests that were sent to no provider, by reason."
         yield _by_reason("zantara_gateway_refused", what, _REFUSED, own.refused)
+        what = "Spans of this process that the collector took, and that it did not."
+        spans = {} if self._spans is None else {("sent",): self._spans.sent, ("lost",): self._spans.lost}
+        yield _counts("zantara_gateway_spans", what, ("outcome",), (("sent",), ("lost",)), spans)
 
     def _of_rollout(self) -> Iterator[Metric]:
         own, rollout = self._metrics, self._routing
@@ -135,7 +140,7 @@ class Page:
         labels = ("arm", "answered_by", "candidate_error", "error")
         yield _counts("zantara_rollout_served", what, labels, _SERVED, own.served)
         what = "Requests that stay with the primary, in no arm."
-        yield _by_reason("zantara_rollout_unrouted", what, REASONS, own.unrouted)
+        yield _by_reason("zantara_rollout_unrouted", what, _UNROUTED, own.unrouted)
         yield _breaker("zantara_rollout_breaker", rollout.breaker)
         what = "Lines of the served log that were lost."
         yield CounterMetricFamily("zantara_rollout_lost_lines", what, rollout.lost_lines)

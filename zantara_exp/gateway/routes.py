@@ -7,21 +7,26 @@ A request that fits none, or that carries another provider's credentials, is nev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from yarl import URL
 
 from zantara_exp.config.gateway import Gateway, is_loopback
-from zantara_exp.gateway.dialects import BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
+from zantara_exp.endpoints.connections import proxy_of
+from zantara_exp.gateway.dialects import BEDROCK_MESSAGES, BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
+from zantara_exp.gateway.target import address
 from zantara_exp.sites import host_of
 
 ANTHROPIC, OPENAI, AZURE, BEDROCK, VERTEX, OTHER = "anthropic", "openai", "azure", "bedrock", "vertex", "other"
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     ANTHROPIC: ("anthropic.com", "claude.com"),
     OPENAI: ("openai.com",),
-    AZURE: ("azure.com",),
-    BEDROCK: ("amazonaws.com",),
+    AZURE: ("azure.com", "azure.us", "azure.cn"),
+    BEDROCK: ("amazonaws.com", "amazonaws.com.cn"),
     VERTEX: ("googleapis.com",),
 }
 """Providers, each with the domains that are its own. `gateway.<name>_url` says where it is."""
@@ -40,7 +45,7 @@ class Route(NamedTuple):
 
 NOWHERE = ("unknown_path", "unknown_host", "foreign_key", "signed_for_here", "not_configured")
 """Why a request is not sent on, as it is counted."""
-_VERTEX = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/[^/:]+:(?:r|streamR)awPredict"
+_VERTEX = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?!count-tokens:)[^/:]+:(?:r|streamR)awPredict"
 
 
 def _row(upstream: str, path: str, dialect: Dialect | None = None, prefix: str = "") -> Route:
@@ -62,12 +67,13 @@ ROUTES = (
     _row(OPENAI, r"/responses/?", RESPONSES, "/v1"),
     _row(OPENAI, r"/(?:responses|completions|embeddings|models|files|images|audio|moderations)(?:/.*)?", None, "/v1"),
     _row(VERTEX, _VERTEX, MESSAGES, "/v1"),
+    _row(VERTEX, r"/projects/.*", None, "/v1"),
     _row(AZURE, r"/openai(?:/deployments/[^/]+|/v1)/chat/completions/?", COMPLETIONS),
     _row(AZURE, r"/openai(?:/v1)?/responses/?", RESPONSES),
     _row(AZURE, r"/anthropic/v1/messages/?", MESSAGES),
     _row(AZURE, r"/(?:openai|anthropic)/.*"),
     # A model of Bedrock's may be named by its ARN, which holds slashes.
-    _row(BEDROCK, r"/model/.+/invoke", MESSAGES),
+    _row(BEDROCK, r"/model/.+/invoke", BEDROCK_MESSAGES),
     _row(BEDROCK, r"/model/.+/invoke-with-response-stream", BEDROCK_STREAM),
     _row(BEDROCK, r"/model/.*"),
 )
@@ -85,13 +91,22 @@ _KEYS = (
     (VERTEX, "AIza"), (BEDROCK, "bedrock-api-key-"), (BEDROCK, "ABSK"),
 )  # fmt: skip
 """Keys that say themselves whose they are, by how they begin."""
-_KEY_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"}
+_KEY_HEADERS: Mapping[bytes, str | None] = {
+    b"authorization": None,
+    b"x-api-key": None,
+    b"api-key": AZURE,
+    b"x-goog-api-key": VERTEX,
+    b"x-amz-security-token": BEDROCK,
+}
+"""Headers that hold a key, and whose they are, whatever the key is; None: its first letters say it, or nothing does."""
+_KEY_QUERIES = ("key", "api_key", "api-key", "access_token")
 
 
 class Routes:
     """The routes of one config."""
 
     def __init__(self, config: Gateway) -> None:
+        """Raises ConfigError for an upstream whose proxy by the environment does not speak HTTP."""
         self._urls = {
             ANTHROPIC: config.anthropic_url,
             OPENAI: config.openai_url,
@@ -103,8 +118,10 @@ class Routes:
         self._hosts = {name: _host(url) for name, url in self._urls.items() if url}
         self._own = frozenset(each.lower() for each in config.hosts)
         self._foreign_keys = config.foreign_keys
+        for url in filter(None, self._urls.values()):
+            proxy_of(url)
 
-    def find(self, path: str, headers: list[tuple[bytes, bytes]]) -> Route:
+    def find(self, path: str, headers: list[tuple[bytes, bytes]], query: bytes = b"") -> Route:
         """Where a request belongs. Raises Refused where it belongs nowhere."""
         route = next((each for each in ROUTES if each.path.fullmatch(path)), _UNKNOWN)
         said = dict(headers)
@@ -113,13 +130,13 @@ class Routes:
         self._check_address(route)
         self._check_host(route, said.get(b"host", b"").decode("latin-1"))
         if route.upstream != OTHER:
-            self._check_key(route, headers)
+            for owner, key in _keys(headers, query):
+                self._check_key(route, owner, key)
         return route
 
-    def address(self, route: Route, raw_path: str, query: str) -> str:
-        """The upstream's address for a path as it came, still encoded."""
-        url = self._urls[route.upstream] or ""
-        return f"{url.rstrip('/')}{route.prefix}{raw_path}" + (f"?{query}" if query else "")
+    def address(self, route: Route, target: str) -> URL:
+        """The upstream's address for a target as it came."""
+        return address(URL(self._urls[route.upstream] or ""), route.prefix, target)
 
     def _check_address(self, route: Route) -> None:
         if self._urls[route.upstream]:
@@ -143,21 +160,37 @@ class Routes:
         if meant is not None and meant != route.upstream:
             raise Refused(421, f"it was called as {host}, and this path is {route.upstream}'s", "unknown_host")
 
-    def _check_key(self, route: Route, headers: list[tuple[bytes, bytes]]) -> None:
-        """Refuse a key that says itself that it is another provider's, and one that cannot be passed on."""
-        for name, value in headers:
-            if name not in _KEY_HEADERS:
-                continue
-            key = value.decode("latin-1").removeprefix("Bearer ").strip()
-            if key.startswith(_SIGNATURE) and _provider_of(self._hosts[route.upstream]) == BEDROCK:
-                raise Refused(400, _SIGNED, "signed_for_here")
-            owner = VERTEX if name == b"x-goog-api-key" else _owner_of(key)
-            if owner is None or owner == route.upstream or self._foreign_keys:
-                continue
-            host = self._hosts[route.upstream]
-            if host != self._hosts.get(owner) and _provider_of(host) != owner:
-                whose = f"this path is {route.upstream}'s and the key is {owner}'s, so it was sent nowhere"
-                raise Refused(403, f"{whose}; gateway.foreign_keys=true passes it on", "foreign_key")
+    def _check_key(self, route: Route, whose: str | None, key: str) -> None:
+        """Refuse a key that is another provider's, and one that cannot be passed on.
+
+        `whose` it is by the header's name: that is taken for a word only against a host that is known to be another's.
+        """
+        host = self._hosts[route.upstream]
+        here = _provider_of(host)
+        signed = key.upper().startswith(_SIGNATURE)
+        if signed and here == BEDROCK:
+            raise Refused(400, _SIGNED, "signed_for_here")
+        said = BEDROCK if signed else _owner_of(key)
+        owner = said or whose
+        if owner is None or owner == route.upstream or self._foreign_keys or here == owner:
+            return
+        if host != self._hosts.get(owner) and (said is not None or here is not None):
+            told = f"this path is {route.upstream}'s and the key is {owner}'s, so it was sent nowhere"
+            raise Refused(403, f"{told}; gateway.foreign_keys=true passes it on", "foreign_key")
+
+
+def _keys(headers: list[tuple[bytes, bytes]], query: bytes) -> Iterator[tuple[str | None, str]]:
+    """The keys of a request, each with its owner where the place says it."""
+    for name, value in headers:
+        if name in _KEY_HEADERS:
+            said = value.decode("latin-1").strip()
+            scheme, _, rest = said.replace("\t", " ").partition(" ")
+            signed = scheme.upper().startswith(_SIGNATURE)
+            yield _KEY_HEADERS[name], said if signed or not rest else rest.strip()
+    if b"=" in query:
+        for said, key in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+            if said.lower() in _KEY_QUERIES:
+                yield None, key
 
 
 def _owner_of(key: str) -> str | None:
@@ -166,7 +199,7 @@ def _owner_of(key: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _host_of(authority: str) -> str:
-    return host_of(authority)
+    return host_of(authority).rstrip(".")
 
 
 def _host(url: str) -> str:

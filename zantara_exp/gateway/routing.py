@@ -11,9 +11,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from uuid import uuid4
 
-from zantara_exp import clock
+from zantara_exp import clock, spans
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.users import hash_key, hash_user
@@ -25,8 +24,9 @@ from zantara_exp.gateway.dialects import CUT, Chat, Said
 from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
+from zantara_exp.ids import new_id
 from zantara_exp.layout import Layout
-from zantara_exp.movable import STORED_CHAT, Movable
+from zantara_exp.movable import IMPATIENT, STORED_CHAT, Movable
 from zantara_exp.prices import charge_by_tokens, load
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import Router
@@ -70,13 +70,16 @@ class Routing:
         layout = Layout(config)
         self._config, self._metrics = config, metrics
         self._movable = Movable.of(config)
-        self._classifier = classifier(config.dataset)
+        self._classifier = classifier(config)
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
         """Of the candidate that this process serves; a rollout of another moves nobody here."""
         self._key = hash_key(config)
         self._users: dict[str, str] = {}
         self._goes_on = False
-        """Whether some app here goes on from answers that its provider keeps, where a candidate's would be missing."""
+        """Whether some app here goes on from answers that its provider keeps, where a candidate's would be missing.
+
+        With gateway.move_stored alone: without it no such answer is the candidate's.
+        """
         self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch)
         self._candidate = Candidate(config, lambda: self.share > 0)
         sink = open_sink(config, layout)
@@ -84,7 +87,7 @@ class Routing:
 
     async def open(self) -> None:
         """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
-        await asyncio.to_thread(self._language, "ciao")
+        await asyncio.to_thread(self._language, "a first text loads what tells languages apart")
         await asyncio.to_thread(load)
         await self._candidate.open()
 
@@ -124,16 +127,21 @@ class Routing:
         if not share or user is None:
             return None
         why = self._movable.request(chat.asked)
-        if why or (chat.stored and self._goes_on):
-            self._metrics.unrouted[why or STORED_CHAT] += 1
+        if not why and chat.stored and (self._goes_on or not self._config.gateway.move_stored):
+            why = STORED_CHAT
+        patience = exchange.patience()
+        if not why and patience is not None and patience < self._config.gateway.late_seconds:
+            why = IMPATIENT  # nobody could say that the candidate was late
+        if why:
+            self._metrics.unrouted[why] += 1
             return None
-        category = known_category(exchange.header(b"x-zantara-category")) or self._category(chat)
+        category, sure = self._about(exchange, chat)
         if category not in self._movable.categories:
             return None
         language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
         if language is None and "language" in self._router.covers:
             language = self._spoken(chat.message)
-        if why := self._movable.segment(category, language, self._router.covers):
+        if why := self._movable.segment(category, language, self._router.covers, sure):
             self._metrics.unrouted[why] += 1
             return None
         hashed = self._users.get(user) or self._hashed(user)
@@ -149,8 +157,10 @@ class Routing:
         messages.append({"role": "user", "content": chat.message})
         hearer = None if take is None else Hearer(take, self._config.endpoint.timeout_seconds)
         began, listening = time.perf_counter(), Listening(hearer)
+        around = None if exchange.spans is None else exchange.spans.of_candidate(self.epoch)
         try:
-            turn.answer = await self._candidate.answer(messages, exchange.patience(), listening)
+            with spans.within(around):
+                turn.answer = await self._candidate.answer(messages, exchange.patience(), listening)
         except asyncio.CancelledError:
             if exchange.status == CLIENT_GONE_STATUS:
                 turn.answer = self._candidate.left(began, listening.silent_seconds)
@@ -177,7 +187,7 @@ class Routing:
         answer = own if answered_by == CANDIDATE else said
         line = Served(
             timestamp=turn.at,
-            request_id=self._fit_id(exchange, turn, b"x-zantara-request") or uuid4().hex,
+            request_id=self._fit_id(exchange, turn, b"x-zantara-request") or new_id(),
             user=turn.user,
             category=turn.category,
             language=turn.language,
@@ -193,6 +203,7 @@ class Routing:
             model=None if answer is None else answer.model,
             tokens_input=None if answer is None else answer.usage.read,
             tokens_output=None if answer is None else answer.usage.output,
+            estimated=answer is not None and answer.usage.estimated,
             usd=self._usd(turn, own, said if answered_by == PRIMARY else None),
             conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
@@ -216,10 +227,17 @@ class Routing:
         user = exchange.header(b"x-zantara-user") or turn.chat.user or ""
         return fit_id(exchange.header(name), user, self._key)
 
-    def _category(self, chat: Chat) -> str:
-        """Of the whole chat, as the dataset has it: `And what does that cost?` after a visa is business."""
+    def _about(self, exchange: Exchange, chat: Chat) -> tuple[str, bool]:
+        """The category, and whether it is sure: as the app says, or by the whole chat, as the dataset has it.
+
+        `And what does that cost?` is about what was named before.
+        """
+        named = known_category(exchange.header(b"x-zantara-category"), self._config.domain.categories)
+        if named is not None:
+            return named, True
         said = [each["content"] for each in chat.history if each["role"] == "user"]
-        return self._classifier.conversation([*said, chat.message])
+        category, sure, _ = self._classifier.conversation([*said, chat.message])
+        return category, sure
 
     def _spoken(self, text: str) -> str | None:
         """The language of a text, as the comparison log tells it; None where nothing can tell."""
@@ -237,4 +255,4 @@ class Routing:
     def _language(self, text: str) -> str:
         from zantara_exp.dataset.language import detector
 
-        return detector(self._config.dataset).detect(text)
+        return detector(self._config).detect(text)

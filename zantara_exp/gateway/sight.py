@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 from zantara_exp.answers import broken_off
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.gateway.attempts import Attempts
 from zantara_exp.gateway.dialects import CUT, Chat, NotText, Said
-from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, decoded
+from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, Outcome, decoded
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.routing import Routing
 from zantara_exp.movable import CLIENT_GONE as GONE
@@ -19,18 +18,6 @@ from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.usage import Usage, completed
 
 _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 408: "timeout", 504: "timeout"}
-
-
-class Outcome(NamedTuple):
-    """How the primary's part of an exchange ended: exactly one is set."""
-
-    said: Said | None = None
-    error: str | None = None
-    """A failure of the primary, as in the comparison log."""
-    lost: str | None = None
-    """Why an answer could not be read along: too large, or unreadable."""
-    refused: bool = False
-    """The primary refused what the app asked: nobody could answer it."""
 
 
 class Sight:
@@ -55,6 +42,10 @@ class Sight:
             self._mirror.pass_by()
             return
         chat = exchange.dialect.read_chat(body)
+        if chat is None:
+            exchange.route = exchange.route and exchange.route._replace(dialect=None)
+            self._metrics.unmirrored["other_api"] += 1
+            return
         self._routing.learn(chat)
         if routed:
             exchange.turn = self._routing.turn(exchange, chat)
@@ -76,7 +67,7 @@ class Sight:
             exchange.chat = ChatRequest(
                 chat.message, user, chat.history, None, category, exchange.header(b"x-zantara-language"),
                 exchange.header(b"x-zantara-conversation"), exchange.header(b"x-zantara-request"), chat.system or None,
-                chat.options, chat.unshowable, traceparent=exchange.header(b"traceparent"),
+                chat.options, chat.unshowable, traceparent=exchange.traceparent,
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
@@ -102,14 +93,22 @@ class Sight:
 
     def _conclude(self, exchange: Exchange) -> None:
         """Show the mirror what it was sampled for, and note what the rollout's user was served."""
-        outcome = self._outcome(exchange)
-        if exchange.turn is not None:
+        outcome = self.outcome(exchange)
+        if exchange.turn is not None and not exchange.stopped:
             error = outcome.error or ("refused" if outcome.refused else None)
             self._routing.note(exchange, exchange.turn, error, outcome.said)
         if exchange.chat is not None:
             self._show(exchange, exchange.chat, outcome)
 
+    def outcome(self, exchange: Exchange) -> Outcome:
+        """How the primary's part of an exchange that is over ended."""
+        if exchange.outcome is None:
+            exchange.outcome = self._outcome(exchange)
+        return exchange.outcome
+
     def _outcome(self, exchange: Exchange) -> Outcome:
+        if exchange.stopped:  # ours, and nobody's failure
+            return Outcome(lost="shutdown")
         if not exchange.asked:
             gone = exchange.status == CLIENT_GONE
             return Outcome(said=_left()) if gone else Outcome(lost="answered")

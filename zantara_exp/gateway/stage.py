@@ -21,9 +21,12 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.dialects import CUT
+from zantara_exp.gateway.target import keeping_targets
 from zantara_exp.hints import command
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.shadow.identity import only_here
+from zantara_exp.spans import collector
+from zantara_exp.spans import trouble as spans_trouble
 from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ def serve(config: Config, context: Context) -> StageResult:
     listening = _listening(config.gateway)
     with listening:
         gateway = Gateway(config)
-        server = _server(config.gateway, gateway, lambda: _announce(config, context, listening))
+        server = _server(config.gateway, gateway, lambda: _announce(config, context, listening, gateway))
         gc.collect()
         gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
         server.run(sockets=[listening])
@@ -52,6 +55,7 @@ def serve(config: Config, context: Context) -> StageResult:
             "out of scope": ", ".join(f"{reason}: {count}" for reason, count in stats.set_aside.items()) or "none",
             "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
             **_of_rollout(gateway),
+            **({} if gateway.spans is None else {"spans": f"{gateway.spans.sent} sent, {gateway.spans.lost} lost"}),
             "log": str(context.layout.logs),
         },
         metrics={"serve/requests": float(seen.requests), "shadow/comparisons": float(stats.compared)},
@@ -95,12 +99,14 @@ def _listening(config: GatewayConfig) -> socket.socket:
     return bound
 
 
-def _announce(config: Config, context: Context, listening: socket.socket) -> None:
+def _announce(config: Config, context: Context, listening: socket.socket, gateway: Gateway) -> None:
     host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
     port = listening.getsockname()[1]
     context.say(f"gateway on http://{host}:{port}: {config.shadow.traffic_percent:g} % of users mirrored")
-    if trouble := only_here(config):
+    for trouble in filter(None, (only_here(config), spans_trouble())):
         context.say(f"  warning: {trouble}")
+    if gateway.spans is not None:
+        context.say(f"  spans go to {collector()}")
     context.say("  ANTHROPIC_BASE_URL is this address, OPENAI_BASE_URL this address with /v1; Ctrl-C ends it")
 
 
@@ -141,6 +147,6 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
         timeout_graceful_shutdown=math.ceil(config.drain_seconds),
         timeout_keep_alive=config.keep_alive_seconds,
         ws="none",
-        http="httptools",  # the other parser takes paths that name another host
+        http=keeping_targets(),
     )
     return Server(settings)

@@ -68,7 +68,7 @@ def _with_known_options(rest: str) -> str:
     if whose or authority.count("@") > 1 or "@" in name or "#" in address:
         raise ValueError(_ENCODED)
     kept = []
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):  # libpq takes no + for a blank
         if name in _NOTHING_HERE or (name == "schema" and value == "public"):
             continue
         if name == "schema":
@@ -78,6 +78,8 @@ def _with_known_options(rest: str) -> str:
         kept.append((name, value))
     known = _known()
     if wrong := [name for name, _ in kept if name not in known]:
+        if any(name == "password" for name, _ in kept):  # what is taken for a part may be the rest of a password
+            raise ValueError(f"it has a part that libpq does not know; {_ENCODED}")
         raise ValueError(f"it has the part ?{wrong[0][:30]}=, which libpq does not know")
     return f"{address}?{urlencode(kept, quote_via=quote)}" if kept else address
 

@@ -19,14 +19,19 @@ from zantara_exp.privacy.whose import Whose
 
 
 def files(layout: Layout) -> list[Path]:
-    """JSON lines that name a user: of the dataset, and answers and scores of models."""
-    made = [layout.raw_conversations, layout.quarantine, layout.rejected, layout.train, layout.val, layout.test]
-    return [*made, *sorted(layout.models.glob("*/evaluation.jsonl"))]
+    """JSON lines that name a user: of the dataset, answers and scores of models, and what a judge said."""
+    ours = [layout.labelled, layout.to_label, layout.judged, layout.preferences, layout.reviewed]
+    return [*_chats(layout), *ours, *sorted(layout.models.glob("*/evaluation.jsonl"))]
+
+
+def _chats(layout: Layout) -> list[Path]:
+    rejected = [layout.quarantine, layout.rejected, layout.rejected_turns]
+    return [layout.raw_conversations, *rejected, layout.train, layout.val, layout.test]
 
 
 def learn(layout: Layout, whose: Whose) -> None:
     """Note the conversations that go, before anything is gone."""
-    for path in (layout.raw_conversations, layout.rejected, layout.quarantine, layout.train, layout.val, layout.test):
+    for path in _chats(layout):
         if path.is_file():
             for line in path.read_bytes().splitlines():
                 record = _object(line)
@@ -43,10 +48,9 @@ def _object(line: bytes) -> Record | None:
 
 
 def trained_on(layout: Layout, whose: Whose) -> int:
-    """How many training examples go: models that were trained on them remember them in their weights."""
-    if not layout.train.is_file():
-        return 0
-    found = (_object(line) for line in layout.train.read_bytes().splitlines())
+    """How many training examples and pairs go: models that were trained on them remember them in their weights."""
+    files = [path for path in (layout.train, layout.preferences) if path.is_file()]
+    found = (_object(line) for path in files for line in path.read_bytes().splitlines())
     return sum(record is not None and whose.goes(record) for record in found)
 
 
@@ -64,7 +68,7 @@ def forget(layout: Layout, whose: Whose, dry: bool) -> Counter[str]:
         rebuilt(layout)
     # What was generated or judged for them is kept by a hash of the question, which does not say whose it is.
     for path in (layout.state / "judge.jsonl", *layout.models.glob(".*.answers.jsonl")):
-        if path.is_file() and whose.conversations:
+        if path.is_file() and (whose.conversations or done[layout.judged.name]):
             done[path.name] += 1
             if not dry:
                 path.unlink()

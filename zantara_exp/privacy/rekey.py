@@ -33,6 +33,7 @@ from zantara_exp.stage import Context, StageResult, Table
 _LOSES = (
     "sticky sampling and the rollout's groups are drawn by the hash: users are mirrored and moved anew",
     "copies in MLflow and on other machines stay under the old key: run this there, or stage=forget with a retention",
+    "who was removed is shown by digests under the old key: keep it as long as that may be asked",
     "ids that the source does not hold any more cannot be rehashed: privacy.unmatched decides",
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from zantara_exp.layout import Layout
 from zantara_exp.privacy.whose import Whose
 from zantara_exp.review import labels as labelled
 from zantara_exp.review import sample as sampled
-from zantara_exp.review.sample import Item, Sample
-from zantara_exp.review.sheet import COLUMNS, sheet
+from zantara_exp.review.sample import Check, Item, Sample
+from zantara_exp.review.sheet import SEEN, sheet
 from zantara_exp.whole import write_whole
 
 REMOVED = "[removed]"
@@ -35,7 +36,7 @@ def affected(layout: Layout, whose: Whose) -> dict[str, list[int]]:
     found = {}
     for path in samples(layout):
         sample = _loaded(path)
-        if sample is not None and (gone := [item.number for item in sample.items if _goes(item, sample, whose)]):
+        if sample is not None and (gone := sorted({*_pairs(sample, whose), *_checks(sample, whose)})):
             found[sample.hash] = gone
     return found
 
@@ -52,11 +53,20 @@ def _loaded(path: Path) -> Sample | None:
         return None
 
 
-def _goes(item: Item, sample: Sample, whose: Whose) -> bool:
-    if item.question == REMOVED:
-        return False
-    old = whose.before is not None and sample.until < whose.before.date().isoformat()
-    return old or item.comparison_id in whose.comparisons
+def _pairs(sample: Sample, whose: Whose) -> set[int]:
+    """Numbers of the pairs whose texts go."""
+    left = (item for item in sample.items if item.question != REMOVED)
+    return {item.number for item in left if _is_old(sample, whose) or item.comparison_id in whose.comparisons}
+
+
+def _checks(sample: Sample, whose: Whose) -> set[int]:
+    """Numbers of the hidden checks with a text that goes; what was said of them stays, since it measures who judges."""
+    left, old = (check for check in sample.checks if check.sources), _is_old(sample, whose)
+    return {check.item.number for check in left if old or not whose.comparisons.isdisjoint(check.sources)}
+
+
+def _is_old(sample: Sample, whose: Whose) -> bool:
+    return whose.before is not None and sample.until < whose.before.date().isoformat()
 
 
 def forget(layout: Layout, whose: Whose) -> dict[str, str]:
@@ -70,10 +80,14 @@ def forget(layout: Layout, whose: Whose) -> dict[str, str]:
         if sample is None:
             path.unlink()
             continue
-        gone = {item.number for item in sample.items if _goes(item, sample, whose)}
+        gone = _pairs(sample, whose) | _checks(sample, whose)
         if not gone:
             continue
-        fresh = replace(sample, items=tuple(_emptied(i) if i.number in gone else i for i in sample.items))
+        fresh = replace(
+            sample,
+            items=tuple(_emptied(i, f"removed-{i.number}") if i.number in gone else i for i in sample.items),
+            checks=tuple(_without_texts(check) if check.item.number in gone else check for check in sample.checks),
+        )
         _move_labels(layout.review_labels, sample, fresh, gone)
         for worksheet in _worksheets(layout, path):
             _move_sheet(worksheet, sample, fresh, gone)
@@ -82,10 +96,12 @@ def forget(layout: Layout, whose: Whose) -> dict[str, str]:
     return moved
 
 
-def _emptied(item: Item) -> Item:
-    return replace(
-        item, comparison_id=f"removed-{item.number}", context="", question=REMOVED, answer_a=REMOVED, answer_b=REMOVED
-    )
+def _emptied(item: Item, comparison: str) -> Item:
+    return replace(item, comparison_id=comparison, context="", question=REMOVED, answer_a=REMOVED, answer_b=REMOVED)
+
+
+def _without_texts(check: Check) -> Check:
+    return replace(check, item=_emptied(check.item, check.item.comparison_id), sources=())
 
 
 def _worksheets(layout: Layout, sample: Path) -> list[Path]:
@@ -94,29 +110,32 @@ def _worksheets(layout: Layout, sample: Path) -> list[Path]:
 
 
 def _move_labels(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
+    ids = {item.number: item.comparison_id for item in new.shown if item.number in gone}
+
     def moved(known: list[labelled.Label]) -> list[labelled.Label]:
-        return [_moved(label, new, gone) if label.sample == old.hash else label for label in known]
+        return [_moved(label, new, ids) if label.sample == old.hash else label for label in known]
 
     labelled.change(path, moved)
 
 
-def _moved(label: labelled.Label, new: Sample, gone: set[int]) -> labelled.Label:
-    if label.pair not in gone:
+def _moved(label: labelled.Label, new: Sample, ids: Mapping[int, str]) -> labelled.Label:
+    if label.pair not in ids:
         return replace(label, sample=new.hash)
-    return replace(label, sample=new.hash, comparison_id=f"removed-{label.pair}", comment="")
+    return replace(label, sample=new.hash, comparison_id=ids[label.pair], comment="")
 
 
 def _move_sheet(path: Path, old: Sample, new: Sample, gone: set[int]) -> None:
     """What reviewers filled in stays; what they were shown is written anew."""
-    shown = {row["pair"]: row for row in csv.DictReader(io.StringIO(sheet(new), newline=""))}
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    shown = {row["pair"]: row for row in csv.DictReader(io.StringIO(sheet(new, ()), newline=""))}
+    filled = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+    rows, columns = list(filled), list(filled.fieldnames or ())
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n", extrasaction="ignore", restval="")
+    writer = csv.DictWriter(out, columns, lineterminator="\r\n", extrasaction="ignore", restval="")
     writer.writeheader()
     for row in rows:
         fresh = shown.get((row.get("pair") or "").strip())
         if row.get("sample") == old.hash and fresh is not None:
-            given = {name: row.get(name) or "" for name in COLUMNS[COLUMNS.index("better") :]}
+            given = {name: row.get(name) or "" for name in columns if name not in SEEN}
             comment = "" if int(fresh["pair"]) in gone else given.get("comment", "")
             row = {**fresh, **given, "comment": comment}
         writer.writerow(row)

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.forgotten import forgotten_users, save
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import copies, dataset, logs, reviews
-from zantara_exp.privacy.record import note
+from zantara_exp.privacy.record import earlier, note, proof
 from zantara_exp.privacy.whose import Whose, whose
 from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.wording import agreed, counted
 
 
 def forget(config: Config, context: Context) -> StageResult:
@@ -28,6 +30,7 @@ def forget(config: Config, context: Context) -> StageResult:
     Raises ConfigError where nothing is named, ZantaraError where a database cannot be used.
     """
     at, gone, dry = context.layout, whose(config), config.privacy.dry_run
+    before = list(map(str, earlier(at, gone.users, gone.key)))
     if not dry:
         save(at, gone.key, {*forgotten_users(at, gone.key), *gone.users})
         note(at, "begun", _asked(config, gone))
@@ -50,8 +53,10 @@ def forget(config: Config, context: Context) -> StageResult:
         unreadable = logs.learn(config, at, gone)  # those that named one of them are blank by now
     left = _left(config, at, gone, learnt, 0 if config.privacy.unreadable == "blank" else unreadable, moved)
     if not dry:
-        note(at, "removed", {**_asked(config, gone), "counts": +counts, "samples": moved, "left": left})
-    return _result(config, gone, +counts, in_mlflow, left, at)
+        shown = {"proof": proof(gone.users, gone.key)} if gone.users else {}
+        note(at, "removed", {**_asked(config, gone), **shown, "counts": +counts, "samples": moved, "left": left})
+    result = _result(config, gone, +counts, in_mlflow, left, at)
+    return replace(result, summary={**result.summary, "removed before": "; ".join(before)}) if before else result
 
 
 def _asked(config: Config, gone: Whose) -> dict[str, object]:
@@ -63,13 +68,15 @@ def _left(config: Config, at: Layout, gone: Whose, learnt: int, unreadable: int,
     """What this command cannot remove, or what changed its meaning; each is said to a person and noted."""
     said = []
     if learnt:
-        said.append(f"{learnt} training examples went: models trained on them still hold what they learnt; train anew")
+        went = counted(learnt, "training example")
+        said.append(f"{went} went: models trained on them still hold what they learnt; train anew")
     if waiting := logs.waiting_in_spools(at, gone):
-        said.append(f"{waiting} lines stand in spools of running processes: stop those, and run this again")
+        stand = agreed(waiting, "line stands", "lines stand")
+        said.append(f"{stand} in spools of running processes: stop those, and run this again")
     if unreadable:
         said.append(
-            f"{unreadable} lines of the log cannot be read, so whose they are is not known: privacy.unreadable=blank "
-            "takes their text out"
+            f"{counted(unreadable, 'line')} of the log cannot be read, so whose they are is not known: "
+            "privacy.unreadable=blank takes their text out"
         )
     for old, new in moved.items():
         said.append(
@@ -86,7 +93,7 @@ def _result(
     config: Config, gone: Whose, counts: Mapping[str, int], in_mlflow: Mapping[str, int], left: list[str], at: Layout
 ) -> StageResult:
     dry = config.privacy.dry_run
-    what = f"{len(gone.users)} users" if gone.users else ""
+    what = counted(len(gone.users), "user") if gone.users else ""
     older = f"all older than {gone.before.date()}" if gone.before else ""
     rows = [[name, str(count)] for name, count in counts.items()]
     tables = [Table("would go" if dry else "removed", ["what", "lines or files"], rows)] if rows else []

@@ -16,7 +16,7 @@ from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.errors import ConfigError, MissingInputError
 
 _TELLING = 40
-"""Characters from which on a text is somebody's own; shorter ones, such as greetings, many people write."""
+"""Characters from which on a text is somebody's own; shorter ones, such as "good morning", many people write."""
 _NAME = 6
 """Characters from which on an id is looked for in pages; a shorter one is a number like any other there."""
 _WORD = re.compile(r"[\w-]+")

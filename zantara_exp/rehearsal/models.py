@@ -12,20 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from zantara_exp.config.domain import Domain
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.rehearsal.scenarios import USUAL, Scenario
-from zantara_exp.rehearsal.traffic import LANGUAGE_OF
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-_ANSWERS = {
-    "it": ("Va tutto bene, grazie! E tu come stai?", "Bene, grazie! Tu come te la passi?"),
-    "en": ("All is well, thank you! How about you?", "I am fine, thanks! And how are you?"),
-    "id": ("Kabarku baik, terima kasih! Kamu sendiri gimana?", "Baik, makasih! Kamu apa kabar?"),
-}
 _EVER = datetime.min.replace(tzinfo=UTC)
 _START_SECONDS = 60.0
 _KEPT_SECONDS = 75
@@ -35,8 +30,15 @@ _KEPT_SECONDS = 75
 class Models:
     """Both models, and the played moment that the candidate's behaviour depends on."""
 
-    def __init__(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        self._scenario, self._rng = scenario, rng
+    def __init__(self, scenario: Scenario, domain: Domain, rng: np.random.Generator) -> None:
+        self._scenario, self._rng, self._replies = scenario, rng, domain.replies
+        self._languages = list(domain.languages)
+        self._language_of = {
+            text: language
+            for language, samples in domain.samples.items()
+            for texts in samples.values()
+            for text in texts
+        }
         self._changed_from: datetime | None = None if scenario.from_percent else _EVER
         self.now = _EVER
         self.asked = {"primary": 0, "candidate": 0}
@@ -52,34 +54,35 @@ class Models:
         changed = since is not None and self.now >= since
         if changed and since is not None and lasts is not None:
             changed = self.now < since + timedelta(hours=lasts)
-        theirs = self._scenario.language in (None, language)
+        theirs = not self._scenario.last_language or language == self._languages[-1]
         return bool(self._rng.random() < (self._scenario.failing if changed and theirs else USUAL))
 
     async def primary(self, request: Request) -> Response:
         """Answer as the model that answers today."""
         self.asked["primary"] += 1
-        return _answer(0, _language(await request.body()), "claude-haiku-4-5")
+        return self._answer(0, self._asked_in(await request.body()), "claude-haiku-4-5")
 
     async def candidate(self, request: Request) -> Response:
         """Answer as the candidate of the story: sometimes an error, sometimes an empty text instead."""
         from starlette.responses import Response as Plain
 
         self.asked["candidate"] += 1
-        language = _language(await request.body())
+        language = self._asked_in(await request.body())
         if not self._fails(language):
-            return _answer(1, language, "zantara-rehearsed")
-        return Plain(b"{}", 500) if self._rng.random() < 0.5 else _answer(1, "", "zantara-rehearsed")
+            return self._answer(1, language, "zantara-rehearsed")
+        return Plain(b"{}", 500) if self._rng.random() < 0.5 else self._answer(1, "", "zantara-rehearsed")
+
+    def _asked_in(self, body: bytes) -> str:
+        asked: str = orjson.loads(body)["messages"][-1]["content"]
+        return self._language_of.get(asked, self._languages[0])
+
+    def _answer(self, side: int, language: str, model: str) -> Response:
+        return _answered(self._replies[language][side] if language else "", model)
 
 
-def _language(body: bytes) -> str:
-    asked: str = orjson.loads(body)["messages"][-1]["content"]
-    return LANGUAGE_OF.get(asked, "en")
-
-
-def _answer(side: int, language: str, model: str) -> Response:
+def _answered(text: str, model: str) -> Response:
     from starlette.responses import Response as Plain
 
-    text = _ANSWERS[language][side] if language else ""
     message = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 350, "completion_tokens": 120, "total_tokens": 470}
     body = {"id": "1", "object": "chat.completion", "created": 1, "model": model, "choices": [message], "usage": usage}

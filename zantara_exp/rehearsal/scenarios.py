@@ -24,8 +24,8 @@ class Scenario:
     """The phase in which the rollout should end."""
     failing: float = USUAL
     """Share of requests that it fails once it has changed."""
-    language: str | None = None
-    """The only language in which it has changed."""
+    last_language: bool = False
+    """Whether it has changed in the domain's last language only."""
     from_percent: float = 0.0
     """It changes when it serves so many percent of the users."""
     after_hours: float = 0.0
@@ -49,9 +49,9 @@ SCENARIOS = {
             GO, ROLLED_BACK, failing=0.15, from_percent=50.0,
         ),
         Scenario(
-            "indonesian", "A candidate that is bad only in Indonesian",
-            "It is healthy in Italian and English, and fails 20 requests in 100 in Indonesian.",
-            NO_GO, IDLE, failing=0.2, language="id",
+            "one_language", "A candidate that is bad in one language only",
+            "It is healthy in the others, and fails 20 requests in 100 in the domain's last one.",
+            NO_GO, IDLE, failing=0.2, last_language=True,
         ),
         Scenario(
             "outage", "An outage during the ramp",

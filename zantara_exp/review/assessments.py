@@ -8,23 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from zantara_exp.review.labels import Label, adjudicated, blind
+from zantara_exp.config.decision import Review
+from zantara_exp.review.labels import Label, blind
+from zantara_exp.review.panel import Panel, reads
 from zantara_exp.review.sample import Item, Sample
 
 SETTLED = "settled"
+_OPEN = "open"
 _OURS = "zantara-exp"
 Trace = dict[str, object]
 
 
-def assessed(sample: Sample, labels: Sequence[Label], adjudicator: str) -> tuple[str, list[Trace]]:
+def assessed(sample: Sample, found: Panel, terms: Review) -> tuple[str, list[Trace]]:
     """The group and its traces, as `RunRecord.traces` takes them: one per pair that somebody judged."""
-    settled = adjudicated(labels, adjudicator)
     traces: list[Trace] = []
     for item in sample.items:
-        mine = [label for label in labels if label.pair == item.number]
+        mine = [label for label in found.labels if label.pair == item.number]
         if mine:
-            traces.append(_trace(item, mine, settled[item.number]))
+            trace = _trace(item, mine, found.settled.get(item.number, _OPEN))
+            traces.append({**trace, **_work(item, mine, found, terms)})
     return f"review:{sample.hash}", traces
+
+
+def _work(item: Item, labels: Sequence[Label], found: Panel, terms: Review) -> Trace:
+    """Who is asked to judge a pair, and who did so last, once it is settled."""
+    named = [name for name in terms.reviewers if reads(terms, name, item.language)]
+    asked = [terms.adjudicator] if item.number in found.disputed else named or [label.reviewer for label in labels]
+    return {"asked": asked, "done_by": labels[-1].reviewer if item.number in found.settled else ""}
 
 
 def _trace(item: Item, labels: Sequence[Label], settled: str) -> Trace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -39,7 +38,7 @@ class Label:
 
 def unblinded(answers: Iterable[Answer], sample: Sample, reviewer: str) -> list[Label]:
     """Blind answers as labels of the candidate."""
-    items = {item.number: item for item in sample.items}
+    items = {item.number: item for item in sample.shown}
     labels = []
     for answer in answers:
         item = items[answer.number]
@@ -154,46 +153,3 @@ def _label(line: bytes) -> Label:
     if label.verdict not in (BETTER, EQUIVALENT, WORSE, CANNOT):
         raise ValueError("no verdict")
     return label
-
-
-def adjudicated(labels: Sequence[Label], adjudicator: str) -> dict[int, str]:
-    """One verdict per pair: the adjudicator's, else the majority's; where there is none, `cannot_judge`.
-
-    Better and equivalent count as one vote, since the criterion asks for "equivalent or better".
-    """
-    by_pair: dict[int, list[Label]] = {}
-    for label in labels:
-        by_pair.setdefault(label.pair, []).append(label)
-    return {pair: _settled(found, adjudicator) for pair, found in sorted(by_pair.items())}
-
-
-def _settled(labels: Sequence[Label], adjudicator: str) -> str:
-    for label in labels:
-        if label.reviewer == adjudicator:
-            return label.verdict
-    votes = Counter(EQUIVALENT if label.verdict == BETTER else label.verdict for label in labels)
-    winner, most = votes.most_common(1)[0]
-    if 2 * most <= len(labels):
-        return CANNOT
-    if winner == EQUIVALENT and all(label.verdict in (BETTER, WORSE, CANNOT) for label in labels):
-        return BETTER
-    return winner
-
-
-def agreement(labels: Sequence[Label]) -> float | None:
-    """Krippendorff's alpha (2011) of better-or-equivalent, worse, cannot judge: 1 is agreement, 0 is chance.
-
-    None where no pair has two labels. With no variation at all it is undefined in theory; here it is 1.
-    """
-    by_pair: dict[int, Counter[str]] = {}
-    for label in labels:
-        word = EQUIVALENT if label.verdict == BETTER else label.verdict
-        by_pair.setdefault(label.pair, Counter())[word] += 1
-    units = [votes for votes in by_pair.values() if votes.total() > 1]
-    if not units:
-        return None
-    whole = sum(units, Counter[str]())
-    everyone = whole.total()
-    observed = sum((v.total() ** 2 - sum(c * c for c in v.values())) / (v.total() - 1) for v in units) / everyone
-    expected = (everyone**2 - sum(count * count for count in whole.values())) / (everyone * (everyone - 1))
-    return 1.0 if expected == 0 else 1 - observed / expected

@@ -3,6 +3,9 @@
 One comparison per user is picked by a seeded hash, so that nobody's chats weigh more than another's; of those the
 sample takes a share of each language and category in proportion. Only pairs that both sides answered are judged:
 failures are counted by the success criterion, and an empty answer would give its side away.
+
+Among the pairs stand checks, whose right answer is known (`review.checks`): they measure who judges, and are no
+evidence.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,32 @@ class Item:
     """The key: `A` or `B`."""
 
 
+IDENTICAL, OTHER, CUT = "identical", "other question", "cut off"
+_CHECK = "check-"
+
+
+def check_id(number: int) -> str:
+    """What stands for a comparison's id in the check with that number: none of the log has such a one."""
+    return f"{_CHECK}{number}"
+
+
+def is_check(comparison_id: str) -> bool:
+    """Whether that is the id of a check."""
+    return comparison_id.startswith(_CHECK)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A pair whose right answer is known, and which a reviewer cannot tell from the others."""
+
+    item: Item
+    """Its `comparison_id` is none of the log's; `candidate` is the side that is known to be worse."""
+    kind: str
+    """IDENTICAL: both sides are one answer. OTHER, CUT: one side answers another question, or stops halfway."""
+    sources: tuple[str, ...]
+    """The comparisons that its texts are taken from."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """A drawn sample."""
@@ -48,12 +78,38 @@ class Sample:
     asked: int
     """How many pairs were asked for; with fewer users the sample is smaller."""
     items: tuple[Item, ...]
+    """The pairs that are evidence, in the order in which they are to be judged; their numbers leave out the checks'."""
+    checks: tuple[Check, ...] = ()
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Identifies the sample: 16 hex digits over all that was drawn, texts and sides included."""
-        content = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        """Identifies the sample: 16 hex digits over all that was drawn, texts, sides and checks included."""
+        content = json.dumps(self.content(), ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @cached_property
+    def shown(self) -> tuple[Item, ...]:
+        """Pairs and checks, as a reviewer meets them."""
+        return tuple(sorted((*self.items, *(check.item for check in self.checks)), key=lambda item: item.number))
+
+    def content(self) -> dict[str, Any]:
+        """What is written and hashed; a sample without checks has the hash it had before there were any."""
+        content = asdict(self)
+        if not self.checks:
+            del content["checks"]
+        return content
+
+
+def frame(rows: Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    """One row per user, users in the order of a lot: what a sample is drawn from, and what a judge should see first.
+
+    Rows have `user` and `comparison_id`. The same rows in any order give the same frame.
+    """
+    picked: dict[str, Mapping[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: _lot(seed, "comparison", row["comparison_id"])):
+        picked.setdefault(row["user"], row)
+    # a lot of its own for the user: whoever sent many requests holds the lowest lot among requests
+    return sorted(picked.values(), key=lambda row: _lot(seed, "user", row["user"]))
 
 
 def draw(rows: Sequence[Mapping[str, Any]], size: int, seed: int) -> list[Mapping[str, Any]]:
@@ -61,13 +117,8 @@ def draw(rows: Sequence[Mapping[str, Any]], size: int, seed: int) -> list[Mappin
 
     Rows have `user`, `comparison_id`, `language`, `category`. The same rows in any order give the same sample.
     """
-    picked: dict[str, Mapping[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: _lot(seed, "comparison", row["comparison_id"])):
-        picked.setdefault(row["user"], row)
-    # a lot of its own for the user: whoever sent many requests holds the lowest lot among requests
-    ordered = sorted(picked.values(), key=lambda row: _lot(seed, "user", row["user"]))
     strata: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in ordered:
+    for row in frame(rows, seed):
         strata.setdefault((row["language"], row["category"]), []).append(row)
     shares = allocate({stratum: len(members) for stratum, members in strata.items()}, size)
     chosen = [row for stratum in sorted(strata) for row in strata[stratum][: shares[stratum]]]
@@ -117,7 +168,7 @@ def context_of(messages: str | None) -> str:
 
 def save(sample: Sample, path: Path) -> None:
     """Write the sample with its hash."""
-    write_whole(path, json.dumps({"hash": sample.hash, **asdict(sample)}, ensure_ascii=False).encode())
+    write_whole(path, json.dumps({"hash": sample.hash, **sample.content()}, ensure_ascii=False).encode())
 
 
 def load(path: Path) -> Sample:
@@ -131,9 +182,15 @@ def load(path: Path) -> Sample:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         written = content.pop("hash")
-        sample = Sample(**{**content, "items": tuple(Item(**item) for item in content["items"])})
+        items = tuple(Item(**item) for item in content.pop("items"))
+        checks = tuple(map(_check, content.pop("checks", ())))
+        sample = Sample(**content, items=items, checks=checks)
     except (ValueError, KeyError, TypeError) as error:
         raise changed from error
     if sample.hash != written:
         raise changed
     return sample
+
+
+def _check(content: Mapping[str, Any]) -> Check:
+    return Check(Item(**content["item"]), content["kind"], tuple(content["sources"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,8 @@ from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.review.sample import Item, Sample
 
-RUBRIC = ("natural", "appropriate", "warm", "not_robotic")
-"""What is asked of each answer besides which is better: A, B, both or neither."""
-
-_SEEN = ("sample", "pair", "language", "category", "context", "question", "answer_a", "answer_b")
-COLUMNS = (*_SEEN, "better", "critical_bug", *RUBRIC, "comment")
+SEEN = ("sample", "pair", "language", "category", "context", "question", "answer_a", "answer_b")
+_SAID = ("better", "critical_bug", "comment")
 _BEGINS_FORMULA = tuple("=+-@＝＋－＠")
 _BETTER = {
     "a": "A",
@@ -45,17 +42,18 @@ class Answer:
     critical: str
     """Sides with a critical bug: a part of `AB`."""
     rubric: dict[str, str] = field(default_factory=dict)
-    """Sides that deserve each word of RUBRIC."""
+    """Sides that deserve each word of `domain.rubric`: A, B, both or neither."""
     comment: str = ""
 
 
-def sheet(sample: Sample) -> str:
-    """The worksheet of a sample, as CSV."""
+def sheet(sample: Sample, rubric: Iterable[str]) -> str:
+    """The worksheet of a sample, as CSV, with a column for each word of the rubric."""
+    columns = [*SEEN, "better", "critical_bug", *rubric, "comment"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for item in sample.items:
-        writer.writerow([*_seen(sample, item), *([""] * (len(COLUMNS) - len(_SEEN)))])
+    writer.writerow(columns)
+    for item in sample.shown:
+        writer.writerow([*_seen(sample, item), *([""] * (len(columns) - len(SEEN)))])
     return out.getvalue()
 
 
@@ -83,10 +81,10 @@ def read(path: Path, sample: Sample) -> Iterator[Answer]:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ZantaraError(f"{path.name} is no CSV in UTF-8: {error}", "save the worksheet as CSV (UTF-8)") from error
-    lacking = [name for name in (*_SEEN, "better", "critical_bug") if not rows or name not in rows[0]]
+    lacking = [name for name in (*SEEN, "better", "critical_bug") if not rows or name not in rows[0]]
     if lacking:
         raise ZantaraError(f"{path.name} has no column {', '.join(lacking)}", "save the worksheet as CSV with commas")
-    items = {str(item.number): item for item in sample.items}
+    items = {str(item.number): item for item in sample.shown}
     done: set[str] = set()
     for line, row in enumerate(rows, 2):
         where = f"{path.name}, row {line}"
@@ -102,7 +100,7 @@ def read(path: Path, sample: Sample) -> Iterator[Answer]:
 
 
 def _check_unchanged(row: dict[str, str], sample: Sample, item: Item, where: str) -> None:
-    for name, expected in zip(_SEEN, _seen(sample, item), strict=True):
+    for name, expected in zip(SEEN, _seen(sample, item), strict=True):
         if _plain(row[name] or "") != _plain(expected):
             raise ZantaraError(
                 f"{where}: {name} is not what was drawn, so this row is no evidence", command("stage=review")
@@ -118,7 +116,7 @@ def _answer(row: dict[str, str], item: Item, where: str) -> Answer:
     better = _BETTER.get((row["better"] or "").strip().lower())
     if better is None:
         raise ZantaraError(f"{where}: better='{row['better']}'; valid are A, B, same, cannot", "correct the worksheet")
-    rubric = {name: _sides(row.get(name) or "", name, where) for name in RUBRIC}
+    rubric = {name: _sides(row.get(name) or "", name, where) for name in row if name not in (*SEEN, *_SAID)}
     critical = _sides(row["critical_bug"] or "", "critical_bug", where)
     return Answer(item.number, better, critical, rubric, (row.get("comment") or "").strip())
 

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.dataset.redact import redactor_of
+from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.review.assessments import assessed
-from zantara_exp.review.evidence import of_epoch, usable
-from zantara_exp.review.labels import CANNOT, WORSE, adjudicated, agreement, load, merge, unblinded
+from zantara_exp.review.checks import made, placed, spare, wanted
+from zantara_exp.review.closed import stands, voids
+from zantara_exp.review.evidence import due, looks, of_epoch, reviewed
+from zantara_exp.review.judged import judgements
+from zantara_exp.review.labels import CANNOT, WORSE, Label, load, merge, unblinded
+from zantara_exp.review.panel import Panel, Rater, agreement, panel, theirs
+from zantara_exp.review.preferences import preferences_line, write_preferences
 from zantara_exp.review.sample import Sample, blinded, draw
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sample import save as save_sample
 from zantara_exp.review.sheet import read, sheet
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
+
+Row = Mapping[str, Any]
 
 
 def review(config: Config, context: Context) -> StageResult:
@@ -35,7 +45,7 @@ def review(config: Config, context: Context) -> StageResult:
         return _taken_in(config, context)
     sample = _kept(config, context) or _drawn(config, context)
     if sample.items and not context.layout.review_sheet.is_file():
-        _write_sheet(context.layout.review_sheet, sample)
+        _write_sheet(context.layout.review_sheet, sample, config)
     if config.review.serve:
         return _served(sample, config, context)
     return _drawn_result(sample, config, context)
@@ -43,32 +53,19 @@ def review(config: Config, context: Context) -> StageResult:
 
 def _served(sample: Sample, config: Config, context: Context) -> StageResult:
     """Serve the page until it is interrupted, then say what was judged."""
-    from zantara_exp.review.app import app, free_port, serve
+    from zantara_exp.page import free_port, serve, token_of
+    from zantara_exp.review.app import app
 
     labels, host = context.layout.review_labels, config.review.host
-    token = _token(config)
+    token = token_of("review", config.review.token_env)
     port = config.review.port or free_port(host)
     entry = f"?token=${config.review.token_env}" if token else ""
     shown = f"[{host}]" if ":" in host else host
     context.say(
-        f"review {sample.hash}: {len(sample.items)} pairs at http://{shown}:{port}/{entry}   (Ctrl-C when done)"
+        f"review {sample.hash}: {len(sample.shown)} pairs at http://{shown}:{port}/{entry}   (Ctrl-C when done)"
     )
-    serve(app(sample, labels, [host, "localhost"], token), host, port)
+    serve(app(sample, labels, [host, "localhost"], config, token), "review", host, port)
     return _judged(sample, config, context, {})
-
-
-def _token(config: Config) -> str | None:
-    """The page's token, where one is configured. Raises MissingRequirementError where it is not set."""
-    variable = config.review.token_env
-    if variable is None:
-        return None
-    token = os.environ.get(variable, "").strip()
-    if not token:
-        raise MissingRequirementError(
-            f"review.token_env={variable}: this environment variable is not set",
-            f'export {variable}="$(openssl rand -hex 32)"',
-        )
-    return token
 
 
 def _kept(config: Config, context: Context) -> Sample | None:
@@ -95,7 +92,7 @@ def _drawn(config: Config, context: Context) -> Sample:
     known = load(layout.review_labels)
     _set_aside(layout)
     save_sample(sample, layout.review_sample)
-    _write_sheet(layout.review_sheet, sample)
+    _write_sheet(layout.review_sheet, sample, config)
     earlier = [label for label in of_epoch(known, sample, layout) if label.sample != sample.hash]
     if earlier:
         context.say(f"another sample of this epoch has {len(earlier)} labels: for a gate, what was drawn first counts")
@@ -111,8 +108,20 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
         wanted = ", ".join(config.review.categories)
         raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
     chosen = draw(rows, config.review.size, config.seed)
-    items = blinded(texts(log, chosen), config.seed)
-    return Sample(epoch, log.until.isoformat(), config.seed, config.review.size, items)
+    more = _for_checks(rows, chosen, config)
+    read = texts(log, [*chosen, *more], redactor_of(config.dataset))
+    items, beside = blinded(read[: len(chosen)], config.seed), read[len(chosen) :]
+    pairs, checks = placed(items, made(beside, len(items), config.review.checks, config.seed), config.seed)
+    return Sample(epoch, log.until.isoformat(), config.seed, config.review.size, pairs, checks)
+
+
+def _for_checks(rows: Sequence[Row], chosen: Sequence[Row], config: Config) -> list[Row]:
+    """Comparisons for checks to be made of: of other users, else other ones of the same, else the chosen themselves."""
+    count = spare(len(chosen), config.review.checks)
+    users, known = {row["user"] for row in chosen}, {row["comparison_id"] for row in chosen}
+    of_others = draw([row for row in rows if row["user"] not in users], count, config.seed)
+    of_same = [row for row in rows if row["user"] in users and row["comparison_id"] not in known]
+    return [*of_others, *draw(of_same, count, config.seed), *chosen][:count]
 
 
 def _set_aside(layout: Layout) -> None:
@@ -128,8 +137,8 @@ def _set_aside(layout: Layout) -> None:
             os.replace(path, path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _write_sheet(path: Path, sample: Sample) -> None:
-    write_whole(path, sheet(sample).encode("utf-8-sig"))  # spreadsheets know UTF-8 by its mark
+def _write_sheet(path: Path, sample: Sample, config: Config) -> None:
+    write_whole(path, sheet(sample, config.domain.rubric).encode("utf-8-sig"))  # spreadsheets know UTF-8 by its mark
 
 
 def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResult:
@@ -141,6 +150,7 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
     return StageResult(
         summary={
             "sample": f"{len(sample.items)} pairs{fewer}, one per user, {sample.hash}",
+            "hidden checks": _checks(sample, config),
             "drawn from": f"epoch {sample.epoch}, up to {sample.until}, seed {sample.seed}",
             "worksheet": f"{shown}: fill in `better` (A, B, same, cannot) and `critical_bug` (A, B, both), "
             f"then review.labels={shown}; or judge on a page",
@@ -153,43 +163,105 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
     )
 
 
+def _checks(sample: Sample, config: Config) -> str:
+    """How many of each kind, and how many are lacking."""
+    kinds = Counter(check.kind for check in sample.checks)
+    found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+    lacking = sum(wanted(len(sample.items), config.review.checks)) - len(sample.checks)
+    return f"{found}; the log gives no texts for {lacking} more" if lacking > 0 else found
+
+
 def _taken_in(config: Config, context: Context) -> StageResult:
-    layout, path = context.layout, Path(str(config.review.labels)).absolute()
+    layout, path, name = context.layout, Path(str(config.review.labels)).absolute(), config.review.reviewer
     sample = load_sample(layout.review_sample)
-    given = unblinded(read(path, sample), sample, config.review.reviewer)
+    given = unblinded(read(path, sample), sample, name)
     if not given:
         raise ZantaraError(f"{path.name} has no filled-in row", "fill in the column `better` with A, B, same or cannot")
+    given = _theirs(given, sample, config, layout)
     merge(layout.review_labels, given)
-    return _judged(sample, config, context, {"taken in": f"{len(given)} labels by {config.review.reviewer}"})
+    return _judged(sample, config, context, {"taken in": f"{len(given)} labels by {name}"})
+
+
+def _theirs(given: list[Label], sample: Sample, config: Config, layout: Layout) -> list[Label]:
+    """The labels on pairs that are the reviewer's to judge. Raises ZantaraError where others are among them."""
+    name, terms = config.review.reviewer, config.review
+    known = load(layout.review_labels)
+    said = [label.pair for label in known if (label.sample, label.reviewer) == (sample.hash, name)]
+    mine = {item.number: item for item in theirs(sample, panel(known, sample, terms), terms, name, said)}
+    if changed := voids(given, known, sample, layout):
+        raise ZantaraError(stands(changed[0]), "put the row back as it was, or clear it")
+    kept = [label for label in given if label.pair in mine]
+    if name == terms.adjudicator:
+        if not kept:
+            raise ZantaraError(f"{name} settles disputed pairs, and none of these is", command("stage=review"))
+        return kept
+    if len(kept) < len(given):
+        first = next(label.pair for label in given if label.pair not in mine)
+        language = next(item.language for item in sample.shown if item.number == first)
+        raise ZantaraError(
+            f"pair {first} is in {language}, which {name} does not read (review.reviewers.{name}: "
+            f"{', '.join(terms.reviewers[name])})",
+            "clear that row in the worksheet, or add the language",
+        )
+    return kept
 
 
 def _judged(sample: Sample, config: Config, context: Context, first: dict[str, str]) -> StageResult:
     """What was said so far, unblinded."""
-    layout = context.layout
-    labels = usable(load(layout.review_labels), sample)
-    agreed = agreement(labels)
-    settled = Counter(adjudicated(labels, config.review.adjudicator).values())
+    layout, name = context.layout, config.review.adjudicator
+    found = panel(load(layout.review_labels), sample, config.review)
+    agreed = agreement(label for label in found.labels if label.reviewer != name)
+    settled = Counter(found.settled.values())
     good = settled.total() - settled[WORSE] - settled[CANNOT]
-    bugs = len({label.pair for label in labels if label.critical_bug})
-    reviewers = sorted({label.reviewer for label in labels})
-    if labels:
-        context.run.traces(*assessed(sample, labels, config.review.adjudicator))
+    bugs = len({label.pair for label in found.labels if label.critical_bug})
+    by = ", ".join(sorted({label.reviewer for label in found.labels})) or "nobody whose word counts"
+    reviews, learnt_from = reviewed(sample, found, config, judgements(layout.judged, sample)), 0
+    to_go = found.disputed or reviews.first(due(reviews, config)).missing
+    if found.labels:
+        context.run.traces(*assessed(sample, found, config.review))
+        with open_log(config, layout, _until(config)) as log:
+            learnt_from = write_preferences(config, layout, log)
     return StageResult(
         summary={
             **first,
-            "labelled": f"{settled.total()} of {len(sample.items)} pairs, by {', '.join(reviewers) or 'nobody'}",
+            "labelled": f"{settled.total()} of {len(sample.items)} pairs, by {by}",
             "equivalent or better": f"{good} of {len(sample.items)}",
             "worse": str(settled[WORSE]),
             "cannot judge": str(settled[CANNOT]),
             "critical bugs": str(bugs),
+            "looks": looks(sample, found, config),
             **({} if agreed is None else {"agreement": f"Krippendorff's alpha {agreed:.2f}"}),
+            **({"note": reviews.note} if reviews.note else {}),
+            **preferences_line(learnt_from, layout),
         },
         metrics={
             "review/equivalent": float(good),
             "review/worse": float(settled[WORSE]),
             "review/critical_bugs": float(bugs),
+            "review/disputed": float(len(found.disputed)),
         },
         tags={"epoch": sample.epoch, "review_sample": sample.hash},
-        artifacts=[layout.review_labels] if labels else [],
-        next_command=command("stage=gate"),
+        tables=_tables(sample, found, name),
+        artifacts=[layout.review_labels] if found.labels else [],
+        next_command=command("stage=review", "review.serve=true") if to_go else command("stage=gate"),
     )
+
+
+def _tables(sample: Sample, found: Panel, adjudicator: str) -> list[Table]:
+    """Who judges how, and what is disputed."""
+    raters = [_row(rater, adjudicator) for rater in found.raters]
+    heads = ["reviewer", "pairs", "hidden checks wrong", "agrees with others", "counts"]
+    items = {item.number: item for item in sample.items}
+    disputed = [[str(number), items[number].language, items[number].category] for number in found.disputed]
+    tables = [Table("Reviewers", heads, raters)] if raters else []
+    if disputed:
+        tables.append(Table(f"Disputed, for {adjudicator} to settle", ["pair", "language", "category"], disputed))
+    return tables
+
+
+def _row(rater: Rater, adjudicator: str) -> list[str]:
+    same, of = rater.agrees
+    wrong, agrees = f"{rater.wrong} of {rater.answered}", f"{same} of {of} votes" if of else "-"
+    if rater.name == adjudicator:
+        return [rater.name, str(rater.pairs), "-", agrees, "settles"]
+    return [rater.name, str(rater.pairs), wrong, agrees, "yes" if rater.counts else f"no: {rater.why}"]

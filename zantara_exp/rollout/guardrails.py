@@ -29,6 +29,7 @@ from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.split import Split, split_of
 from zantara_exp.rollout.state import State
+from zantara_exp.wording import counted, usd
 
 _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5
@@ -185,8 +186,8 @@ class _Judge:
             return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
         why = f"evidence at {100 * found.nearness:.0f} % of an alarm's"
         if found.alarm:
-            what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {users} users{since}"
-            beside = f"; with the primary {control}, over {others} users" if others else ""
+            what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {counted(users, 'user')}{since}"
+            beside = f"; with the primary {control}, over {counted(others, 'user')}" if others else ""
             why = f"alarm, {_bound(cell)}: {what}{beside}"
         part_of = cell.name if cell.language else ""
         decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
@@ -220,7 +221,7 @@ def _bound(cell: Cell) -> str:
     if cell.kind == OUTAGE:
         return f"{100 * max(cell.plan.outage.share, cell.limit):g} % or more within hours"
     if rail.measure == "cost":
-        return f"above USD {(rail.limit or 0.0) * rail.unit_usd:g}"
+        return f"above {usd((rail.limit or 0.0) * rail.unit_usd)}"
     slower = f" slower than {rail.slower_ms:g} ms" if rail.measure == "slow" else ""
     return f"above {100 * (rail.limit or 0.0):g} %{slower}"
 

@@ -42,7 +42,7 @@ class Bill:
     def usd(self, line: Served) -> float | None:
         """In US dollars; None where that is not known, which is not free."""
         usd = self._noted(line)
-        billed = line.arm == CANDIDATE and line.answered_by == CANDIDATE and line.error is None
+        billed = line.arm == CANDIDATE and line.answered_by == CANDIDATE
         return self.by_volume(usd) if billed and usd is not None else usd
 
     def _noted(self, line: Served) -> float | None:

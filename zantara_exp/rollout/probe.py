@@ -7,27 +7,20 @@ step is held where the candidate is too late or fails too often. No user's text 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from zantara_exp.config.decision import Cost
+from zantara_exp.config.domain import Domain
 from zantara_exp.config.rollout import Probe
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
 from zantara_exp.endpoints.build import build, serving
 from zantara_exp.layout import Layout
 
-_ASKED = (
-    "Ciao! Come stai oggi?",
-    "Hi there, how are you?",
-    "Halo, apa kabar?",
-    "Buongiorno, che mi racconti?",
-    "Good morning! Any plans for the weekend?",
-    "Selamat pagi, lagi sibuk apa?",
-)
 _MONTH_SECONDS = 30 * 86400.0
 
 
@@ -66,7 +59,6 @@ def load_of(probe: Probe, cost: Cost, percent: float) -> tuple[int, float]:
 
 def probe_candidate(config: Config, layout: Layout, percent: float, run_dir: Path) -> ProbeResult:
     """Test the configured candidate. Raises like `endpoints.build`, such as for a key that is not set."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the result
     with serving(config.endpoint, layout.model, run_dir) as server:
         return asyncio.run(_tested(build(config.endpoint, server), config, percent))
 
@@ -110,8 +102,20 @@ async def _later(endpoint: Endpoint, config: Config, places: asyncio.Semaphore, 
 
 
 def _chat(config: Config, place: int) -> list[Message]:
-    asked = _ASKED[place % len(_ASKED)]
-    return [{"role": "system", "content": config.dataset.system_prompt}, {"role": "user", "content": asked}]
+    asked = _asked(config.domain)
+    return [
+        {"role": "system", "content": config.dataset.system_prompt},
+        {"role": "user", "content": asked[place % len(asked)]},
+    ]
+
+
+def _asked(domain: Domain) -> list[str]:
+    """The domain's samples of what may move, a language after the other; its name, where it has none."""
+    by_language = [
+        [text for category in domain.moves for text in said.get(category, ())] for said in domain.samples.values()
+    ]
+    found = [text for texts in zip_longest(*by_language) for text in texts if text]
+    return found or [domain.name or "1 + 1?"]
 
 
 def _weighed(probe: Probe, cold_ms: float, per_second: float, answers: list[Answer]) -> ProbeResult:

@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
-from zantara_exp.rollout.authority import Authority
 from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
+
+if TYPE_CHECKING:
+    from zantara_exp.rollout.authority import Authority
 
 GUARDRAILS = "guardrails"
 """The actor of an automatic rollback."""
@@ -171,7 +174,7 @@ def _noting(order: Order, what: str) -> Order:
 
 
 def shown_parts(covers: Mapping[str, Sequence[str]]) -> str:
-    """`language it, en and category casual`; empty for none."""
+    """`language it, en and category chat`; empty for none."""
     return " and ".join(f"{dimension} {', '.join(values)}" for dimension, values in covers.items())
 
 
@@ -200,6 +203,6 @@ def _same(state: State, granted: Authority) -> None:
             )
 
 
-Move = Callable[[State, Rollout, Order, Authority], State]
+Move = Callable[[State, Rollout, Order, "Authority"], State]
 RAISING: dict[str, Move] = {"start": start, "advance": advance, "resume": resume, "widen": widen}
 """Moves that may raise what the candidate answers."""

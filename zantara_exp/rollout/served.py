@@ -68,6 +68,8 @@ class Served:
     usd: float | None = None
     """What the answer cost, a call of the candidate that failed before it included; None: not known, or version 1."""
     conversation_id: str | None = None
+    estimated: bool = False
+    """Whether tokens and cost come, in part, from the length of texts: a stream that counted none, or broke off."""
     schema_version: int = SCHEMA_VERSION
 
     @property

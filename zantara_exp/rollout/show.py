@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
@@ -13,13 +14,14 @@ from zantara_exp.gates.decision import MISSING, PASS
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.authority import authority
-from zantara_exp.rollout.guardrails import Look, look
 from zantara_exp.rollout.history import began_at, paused_for_outage
-from zantara_exp.rollout.split import Split
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, State, UnreadableStateError
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import StageResult, Table
+
+if TYPE_CHECKING:
+    from zantara_exp.rollout.guardrails import Look
+    from zantara_exp.rollout.split import Split
 
 _SHOWN_CHANGES = 12
 MISMATCH = "MISMATCH"
@@ -36,7 +38,7 @@ def result(
     else:
         summary |= _described(config.rollout, state, now)
     found = _look(config, layout, state, now)
-    mismatch = found.split.mismatch if isinstance(found, Look) else ""
+    mismatch = "" if found is None or isinstance(found, Exception) else found.split.mismatch
     if mismatch:
         summary["arms"] = mismatch
     refused, objections = _start(config, layout, state, now)
@@ -57,8 +59,10 @@ def result(
 
 def _start(config: Config, layout: Layout, state: State | None, now: datetime) -> tuple[str | None, Sequence[str]]:
     """Why a rollout that has not begun cannot, as without a GO for what would serve, and what stands against it."""
-    if state is None or state.phase != IDLE:
+    if state is None or state.phase != IDLE or config.rollout.action != "status":
         return None, ()
+    from zantara_exp.rollout.authority import authority
+
     try:
         return None, authority(config, layout, now).objections
     except ZantaraError as refused:
@@ -109,6 +113,8 @@ def _look(config: Config, layout: Layout, state: State | None, now: datetime) ->
     """One look at what is served, or why it could not be made; None where something else was asked for."""
     if state is None or not state.share or config.rollout.action != "status":
         return None
+    from zantara_exp.rollout.guardrails import look
+
     try:
         return look(config, layout, state, now)
     except Exception as error:  # a status is wanted most when something is broken
@@ -153,5 +159,7 @@ def _next(plan: Rollout, state: State | None, now: datetime, mismatch: str) -> s
     due = ramp.due_at(state, plan)
     if due is not None:
         return ramp.to_act("advance" if now >= due else "status")
+    if state.phase == IDLE and plan.action != "status":
+        return ramp.to_act("status")
     action = {PAUSED: "resume", ROLLED_BACK: "", DONE: ""}.get(state.phase, "start")
     return ramp.to_act(action) if action else ""

@@ -16,9 +16,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.announce import announce
-from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.moves import Clock, rolled_back, seen_in, utc_now
-from zantara_exp.rollout.raising import raised
 from zantara_exp.rollout.show import result
 from zantara_exp.rollout.state import State
 from zantara_exp.rollout.store import Store, open_store
@@ -38,6 +36,8 @@ def rollout(config: Config, context: Context, clock: Clock = utc_now) -> StageRe
 def _done(config: Config, context: Context, store: Store, notifier: Notifier, clock: Clock) -> StageResult:
     action, layout = config.rollout.action, context.layout
     if config.rollout.watch:
+        from zantara_exp.rollout.controller import Controller
+
         Controller(config, context, store, clock, notifier).watch()
     order = ramp.Order(actor_of(config.rollout), config.rollout.reason, clock())
     if action == "rollback":
@@ -51,6 +51,8 @@ def _done(config: Config, context: Context, store: Store, notifier: Notifier, cl
     if action == "pause":
         state = store.swap(before, ramp.pause(before, order))
     else:
+        from zantara_exp.rollout.raising import raised
+
         state = raised(config, context, store, before, action, order)
     announce(notifier, state)
     return result(config, layout, state, None, order.time)

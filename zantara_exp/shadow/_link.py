@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -19,15 +20,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.ids import new_id
 from zantara_exp.shadow._process import WorkerProcess
 from zantara_exp.shadow.log import destination_of
-from zantara_exp.shadow.named import fit_id, known_category, known_language, trace_id_of
+from zantara_exp.shadow.named import fit_id, known_category, known_language, trace_id_of, traceparent_of
 from zantara_exp.shadow.record import Drops, Sampling, to_line
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
@@ -101,6 +102,16 @@ class Link:
                 # No daemon: Python waits for it at the end of a program that closes nothing.
                 self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=False)
                 self._thread.start()
+                self._end_with_celery()
+
+    def _end_with_celery(self) -> None:
+        """Be closed where Celery ends a process of its pool: it does so by os._exit, which waits for no thread."""
+        signals = sys.modules.get("celery.signals")
+        if signals is not None:
+            signals.worker_process_shutdown.connect(self._pool_ends)
+
+    def _pool_ends(self, **_: object) -> None:
+        self.close()
 
     def forked(self) -> None:
         """In a new child process: let go of the parent's worker, which would else outlive the parent."""
@@ -147,20 +158,23 @@ class Link:
 
     def close(self, deadline_seconds: float | None = None) -> None:
         """Stop taking requests, hand over what is queued, and wait for the worker to finish until the deadline."""
-        seconds = self._config.shadow.drain_seconds if deadline_seconds is None else deadline_seconds
-        if self._deadline is None:
-            self._deadline = time.monotonic() + seconds
+        self.finish(deadline_seconds)
+        assert self._deadline is not None  # noqa: S101  it is set now
         if self._thread is None:
             self._finish(self._deadline)
         else:
             self._thread.join()
 
+    def finish(self, deadline_seconds: float | None = None) -> None:
+        """The same, without waiting for it."""
+        seconds = self._config.shadow.drain_seconds if deadline_seconds is None else deadline_seconds
+        if self._deadline is None:
+            self._deadline = time.monotonic() + seconds
+
     def _run(self) -> None:
         while self._deadline is None or (self._unfinished() and time.monotonic() < self._deadline):
-            if (
-                self._deadline is None and not threading.main_thread().is_alive()
-            ):  # the program, or this child of it, ends
-                self._deadline = time.monotonic() + self._config.shadow.drain_seconds
+            if not threading.main_thread().is_alive():  # the program, or this child of it, ends
+                self.finish()
             try:
                 self._tick()
             except Exception:  # the mirror may break, the app may not; what it holds stays bounded and counted
@@ -184,6 +198,9 @@ class Link:
             self._pending = self._next_frames()
         if self._pending:
             self._pending = self._pending[self._worker.send(self._pending) :]
+        if self._pending or self._queue:
+            lost = self._dropped - self._passed_on + self._unwritten
+            self._worker.announce(len(self._queue) + lost.total())
 
     def _look_at_switch(self) -> None:
         on = self._switch.is_on() and self._worker.said.allowed
@@ -249,7 +266,7 @@ class Link:
 
     def _fields(self, item: Item) -> dict[str, Any]:
         request, user = item.request, str(item.request.user_id)
-        given, fresh = fit_id(request.request_id, user, self._key), uuid4().hex
+        given, fresh = fit_id(request.request_id, user, self._key), new_id()
         return {
             # An id that the app gives a whole trace, or a retry, would make one comparison of several.
             "request_id": f"{given}.{fresh[:16]}" if given else fresh,
@@ -260,7 +277,7 @@ class Link:
             "history": item.history,
             "memory_context": request.memory_context,
             "system_prompt": request.system_prompt,
-            "category": known_category(request.category),
+            "category": known_category(request.category, self._config.domain.categories),
             "language": known_language(request.language, self._config.dataset.languages),
             "sampling": item.sampling,
             "primary": replace(item.answer, usage=usage_of(item.answer.usage)),
@@ -269,6 +286,7 @@ class Link:
             "seen": item.seen,
             "attempt": request.attempt,
             "trace_id": trace_id_of(request.traceparent),
+            "traceparent": traceparent_of(request.traceparent),
         }
 
     def _finish(self, deadline: float) -> None:

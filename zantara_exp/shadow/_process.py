@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from zantara_exp import umask
+from zantara_exp.config import OWN_FOLDER, own_folder
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.layout import Layout
@@ -56,7 +58,10 @@ class WorkerProcess:
         """Losses that it was told of."""
         self.said = Said()
         self.restarts = -1
+        self._announced = 0
         self._setup = orjson.dumps({"config": asdict(config), "epoch": self.epoch}) + b"\n"
+        folder = own_folder()
+        self._folder = {OWN_FOLDER: os.path.abspath(folder)} if folder else {}
         self._umask = umask.wanted()
         self._process: subprocess.Popen[bytes] | None = None
         self._control = -1
@@ -82,6 +87,7 @@ class WorkerProcess:
         """Start anew, with counts that go on."""
         self._close_pipes()
         self._before, self._own, self.asked, self.told, self._heard = self.said, Said(), 0, Counter(), b""
+        self._announced = 0
         self.restarts += 1
         path = os.pathsep.join(filter(None, [_PACKAGE_PARENT, os.environ.get("PYTHONPATH", "")]))
         control, self._control = os.pipe()
@@ -91,7 +97,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,  # a buffer has a lock, which a fork at the wrong moment would leave locked in the child
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, **self._folder, "PYTHONPATH": path},
                 pass_fds=(control,),
                 umask=self._umask,
                 start_new_session=True,  # Ctrl-C is the app's; the worker ends when the pipe does
@@ -142,10 +148,20 @@ class WorkerProcess:
         """Tell it that shadow mode is on or off."""
         self._tell(b"1" if on else b"0")
 
+    def announce(self, waiting: int) -> None:
+        """Tell it how much waits here: if this process is killed, the worker counts what never came.
+
+        Not while it reads nothing: the pipe keeps room for what it must be told.
+        """
+        total = self.asked + self.told.total() + waiting
+        if total != self._announced and self._control >= 0 and select.select([], [self._control], [], 0)[1]:
+            self._announced = total
+            self._tell(b"=%d" % total)
+
     def _tell(self, word: bytes) -> None:
         if self._control >= 0:
             with contextlib.suppress(BrokenPipeError):
-                os.write(self._control, word)
+                os.write(self._control, word + b"\n")
 
     def _hear_until(self, moment: float) -> None:
         while self.alive and time.monotonic() < moment:
@@ -159,6 +175,7 @@ class WorkerProcess:
         """
         if self._process is None:
             return
+        self._tell(b"=0")  # what does not come any more is counted here
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()

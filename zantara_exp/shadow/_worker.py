@@ -16,10 +16,11 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from zantara_exp import spans
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import classifier
 from zantara_exp.endpoints.base import Endpoint, Message
@@ -37,7 +38,11 @@ from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
 from zantara_exp.usage import Usage
 
+if TYPE_CHECKING:
+    from zantara_exp.spans.sdk import Spans
+
 _REPORT_SECONDS = 0.2
+_LOOK_SECONDS = 0.01
 _READ_AHEAD_BYTES = 16 * 1024
 _NICENESS = 5
 """The app goes first where cores are scarce; the candidate's latency then holds some waiting of ours."""
@@ -47,7 +52,8 @@ class Pipes(NamedTuple):
     """File descriptors shared with the app."""
 
     control: int
-    """`1` and `0`: shadow mode is on, off; `q`: time is up, write down what is left and end."""
+    """Lines: `1` and `0`: shadow mode is on, off; `q`: time is up, write down what is left and end; `=N`: so many
+    requests and losses were for this worker, of which some may never come where the app is killed."""
     reports: int
 
 
@@ -63,9 +69,14 @@ class Worker:
         pipes: Pipes,
         primary: Endpoint | None = None,
         row: RowSwitch | None = None,
+        made: Spans | None = None,
     ) -> None:
-        """`primary` is asked again in a share of the sample, the A/A arm; `row` is the switch of all replicas."""
-        self._row = row
+        """`primary` is asked again in a share of the sample, the A/A arm; `row` is the switch of all replicas.
+
+        `made` makes spans of the calls.
+        """
+        self._row, self._spans = row, made
+        self._called_as = {spans.ROLE: "mirrored", "zantara.candidate_id": epoch}
         self._config, self._endpoint, self._log, self._pipes = config, endpoint, log, pipes
         self._on = self._over = False
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
@@ -79,6 +90,9 @@ class Worker:
         self._lag_seconds = 0.0
         self._ready = math.inf
         """On the clock of time.monotonic: from when on a request waits for the candidate, and not for this process."""
+        self._said, self._announced, self._came = b"", 0, 0
+        self._gone = False
+        """Whether the app is: it can announce nothing any more."""
         self._told: Counter[str] = Counter()
         """Losses that the app has told of, which are not this process's own."""
 
@@ -90,21 +104,37 @@ class Worker:
         reports = asyncio.create_task(self._report_on())
         while (frame := await _next_frame(reader)) is not None:
             if "drops" in frame:
+                self._came += sum(frame["drops"].values())
                 for reason, amount in frame["drops"].items():
                     self._told[reason] += amount
                     self._log.drop(reason, amount)
                 continue
+            self._came += 1
             await self._take(frame)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._count_what_never_came()
         reports.cancel()
+
+    async def _count_what_never_came(self) -> None:
+        """Of an app that was killed: it has no word left, and what it had announced is lost."""
+        while self._announced > self._came and not self._gone:  # its last announcement is still to be read
+            await asyncio.sleep(_LOOK_SECONDS)
+        if self._announced > self._came:
+            self._log.drop("shutdown", self._announced - self._came)
 
     async def _take(self, frame: dict[str, Any]) -> None:
         await self._slots.acquire()
         waited = max(0.0, time.monotonic() - max(frame["seen"], self._ready))
-        task = asyncio.create_task(self._compare(frame, round(waited * 1000, 3)))
+        with spans.within(self._around(frame["traceparent"])):
+            task = asyncio.create_task(self._compare(frame, round(waited * 1000, 3)))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def _around(self, traceparent: str | None) -> spans.Around | None:
+        """Where the calls for a request belong: beside the primary's, in the request's own trace."""
+        made = self._spans
+        return None if made is None else spans.Around(made, made.continued(traceparent), self._called_as)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Not at the end of the task's own code, which never runs where it is cancelled before it begins."""
@@ -141,7 +171,8 @@ class Worker:
     async def _compare_again(self, again: Comparer, request: Request, sampling: Sampling) -> None:
         """Ask the primary once more, at places of its own: nothing that waits for the candidate waits for this."""
         async with self._again_slots:
-            await again.compare(request, sampling)
+            with spans.in_role("aa"):
+                await again.compare(request, sampling)
 
     def _asks(self, request: Request) -> bool:
         return bool(request.scope.movable) or self._config.shadow.out_of_scope
@@ -150,18 +181,19 @@ class Worker:
         """What a frame holds; of a bare one without texts, category and language are what the app said."""
         from zantara_exp.dataset.language import detector
 
-        dataset = self._config.dataset
-        said = dataset.system_prompt if frame["system_prompt"] is None else frame["system_prompt"]
+        config = self._config
+        said = config.dataset.system_prompt if frame["system_prompt"] is None else frame["system_prompt"]
         system = "\n\n".join(filter(None, [said, frame["memory_context"]]))
         messages: list[Message] = [{"role": "system", "content": system}]
         messages += [{"role": turn["role"], "content": turn["content"]} for turn in frame["history"]]
         messages.append({"role": "user", "content": frame["message"]})
         questions = [turn["content"] for turn in messages if turn["role"] == "user"]
-        category, language = frame["category"], frame["language"]
+        category, language, sure = frame["category"], frame["language"], True
         if not frame["bare"]:
-            category = category or classifier(dataset).conversation(questions)
-            language = language or detector(dataset).detect(frame["message"])
-        why_not = frame["why_not"] or self._movable.segment(category, language)
+            if not category:
+                category, sure, _ = classifier(config).conversation(questions)
+            language = language or detector(config).detect(frame["message"])
+        why_not = frame["why_not"] or self._movable.segment(category, language, sure=sure)
         return Request(
             request_id=frame["request_id"],
             conversation_id=frame["conversation_id"],
@@ -177,17 +209,22 @@ class Worker:
         )
 
     def _switch(self) -> None:
-        said = os.read(self._pipes.control, 64)
+        said = os.read(self._pipes.control, 4096)
         if not said:  # the app is gone; stdin ends as well
             loop = asyncio.get_running_loop()
+            self._gone = True
             loop.remove_reader(self._pipes.control)
             loop.call_later(self._config.shadow.drain_seconds, self._give_up)
-        elif b"q" in said:
-            self._give_up()
-        else:
-            self._on = said.endswith(b"1")
-            if not self._on:
-                self._cancel()
+        *words, self._said = (self._said + said).split(b"\n")
+        for word in words:
+            if word.startswith(b"="):
+                self._announced = int(word[1:])
+            elif word == b"q":
+                self._give_up()
+            else:
+                self._on = word == b"1"
+                if not self._on:
+                    self._cancel()
 
     def _give_up(self) -> None:
         self._over = True
@@ -250,7 +287,8 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
         asked_again = config.primary.aa_percent > 0
         again = guarded(option(config.primary.endpoint or ""), cost=config.cost) if asked_again else None
         row = RowSwitch(config.log.url_env) if config.log.kind == "postgres" else None
-        worker = Worker(config, endpoint, log, setup["epoch"], pipes, again, row)
+        made = spans.open_spans("zantara-mirror")
+        worker = Worker(config, endpoint, log, setup["epoch"], pipes, again, row, made)
         try:
             await worker.run(reader)
         finally:
@@ -263,13 +301,14 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
             worker.report()  # before a database can make the end take longer than the app waits
             log.close()
             worker.report()
+            if made is not None:  # last: a collector that is away must cost no comparison
+                made.close()
 
 
 def main() -> None:
     """Read the setup, then work until stdin ends."""
     from omegaconf import OmegaConf
 
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     os.nice(_NICENESS)
     pipes = Pipes(control=int(sys.argv[1]), reports=os.dup(1))
     os.dup2(2, 1)  # whatever else prints must not be taken for a report

@@ -62,10 +62,10 @@ def comparisons_of(config: Config, layout: Layout) -> EventLog:
 
 
 def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog:
-    """The writer that the config asks for. Raises as `destination_of`."""
-    from zantara_exp.dataset.redact import Redactor
+    """The writer that the config asks for. Raises as `destination_of` and `redactor_of`."""
+    from zantara_exp.dataset.redact import redactor_of
 
-    redactor = Redactor()
+    redactor = redactor_of(config.dataset)
     return ComparisonLog(
         destination_of(config),
         epoch,
@@ -77,6 +77,10 @@ def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog
 
 def check_log(config: Config) -> None:
     """Raise ZantaraError for what would keep `destination_of` from working, without beginning anything."""
+    if config.dataset.names:
+        from zantara_exp.dataset.names import check_models
+
+        check_models(config.dataset.names)
     if config.log.kind == "postgres":
         from zantara_exp.io.address import database_url
 

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from zantara_exp import clock
+from zantara_exp import clock, spans
 from zantara_exp.config.schema import Config
+from zantara_exp.dataset.category import examples_of
 from zantara_exp.dataset.users import hash_key, hash_user
-from zantara_exp.endpoints.build import check, option
+from zantara_exp.endpoints.build import check, check_primary
 from zantara_exp.layout import Layout
 from zantara_exp.movable import UNSHOWABLE, Asked, Movable
 from zantara_exp.shadow._link import Item, Link
@@ -66,7 +68,8 @@ class ChatRequest:
     attempt: int = 1
     """Which attempt of the client's this is, where it asked again after a failure: a retry is no request of its own."""
     traceparent: str | None = None
-    """The header of a W3C trace, or its trace id alone; the log names the trace."""
+    """The header of a W3C trace, or its trace id alone; the log names the trace. Where spans are asked for, that of the
+    candidate's call belongs to the trace of a whole header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +96,28 @@ class ShadowMirror:
         """Start the worker. Raises ZantaraError for a config that cannot work, such as a key that is not set."""
         check(config.endpoint)
         if config.primary.aa_percent > 0:
-            check(option(config.primary.endpoint or ""))
+            check_primary(config.primary.endpoint or "")
+        examples_of(config.domain)
         check_log(config)
         self._sampler, self._movable = Sampler(config.shadow), Movable.of(config)
+        self._categories = frozenset(config.domain.categories)
         self._out_of_scope = config.shadow.out_of_scope
         self._key = hash_key(config)
-        if trouble := only_here(config):
+        for trouble in filter(None, (only_here(config), spans.trouble())):
             warn_once(trouble)
         self._users: dict[str, str | None] = {}
         """Users seen lately: their hash, or None for those who are not in the sample."""
         self._link = Link(config, Switch(Layout(config).state), self._key)
+        # Where nobody holds it any more, as when a notebook's cell runs again, its worker would stay for good.
+        weakref.finalize(self, self._link.finish).atexit = False
 
     @classmethod
     def from_config(cls, *overrides: str, config_dir: str | None = None) -> ShadowMirror:
         """A mirror by the declared config with overrides such as `endpoint=runpod`. Raises ConfigError."""
-        from zantara_exp.config import compose
+        from zantara_exp.config import compose, looking_in
 
-        return cls(compose(overrides, config_dir))
+        with looking_in(config_dir):
+            return cls(compose(overrides, config_dir))
 
     @property
     def enabled(self) -> bool:
@@ -118,7 +126,7 @@ class ShadowMirror:
 
     def chooses(self, user_id: str, category: str | None = None) -> bool:
         """Whether the sample holds this user's requests; for those to whom showing a request costs something."""
-        return self._sampler.takes_category(known_category(category)) and self._sampled(user_id) is not None
+        return self._takes_category(category) and self._sampled(user_id) is not None
 
     def pass_by(self) -> None:
         """Count a request that is not in the sample."""
@@ -137,7 +145,7 @@ class ShadowMirror:
             return
         try:
             user = self._sampled(request.user_id)
-            if user is None or not self._sampler.takes_category(known_category(request.category)):
+            if user is None or not self._takes_category(request.category):
                 return
             said = len(request.message) + sum(len(turn["content"]) for turn in request.history)
             why_not = self._movable.request(Asked(request.options, said, request.unshowable))
@@ -150,6 +158,9 @@ class ShadowMirror:
             link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
+
+    def _takes_category(self, said: str | None) -> bool:
+        return self._sampler.takes_category(known_category(said, self._categories))
 
     def _sampled(self, user_id: str) -> str | None:
         """The hash of a user in the sample; None for another."""

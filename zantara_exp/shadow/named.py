@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from zantara_exp.config.data import CATEGORIES
-from zantara_exp.dataset.users import hash_user
-
-_NOBODYS = re.compile(
-    r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|([a-z]-?)?[0-9]{1,6}(:[0-9]{1,3})?", re.IGNORECASE
-)
-"""UUIDs, and numbers too short for a phone: `c-1042:1`."""
-
+from zantara_exp.dataset.users import written_id
 
 _TRACE = re.compile(r"(?:[0-9a-f]{2}-)?(?!0{32})([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?)?")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def traceparent_of(said: str | None) -> str | None:
+    """A W3C `traceparent`, as far as it is known what that says; None for anything else."""
+    found = _TRACEPARENT.match(str(said or "").strip())
+    return found[0] if found else None
 
 
 def trace_id_of(said: str | None) -> str | None:
@@ -27,20 +27,17 @@ def trace_id_of(said: str | None) -> str | None:
 
 
 def fit_id(said: str | None, user: str, key: bytes) -> str | None:
-    """An id as it may stand in a log; None where none was given.
+    """An id as it may stand in a log, by the rule of the dataset (`written_id`); None where none was given.
 
-    A UUID and a short number stay, anything else becomes its keyed hash, the same for the same id; so does an id that
-    holds `user`, the user as the product knows it.
+    `user` is the user as the product knows it.
     """
     given = "" if said is None else str(said)
-    if not given:
-        return None
-    return given if _NOBODYS.fullmatch(given) and user not in given else hash_user(given, key)
+    return written_id(given, user, key) if given else None
 
 
-def known_category(said: str | None) -> str | None:
-    """A category of the plan, however it is capitalised; None for any other word, as if nothing had been said."""
-    return _known(said, CATEGORIES)
+def known_category(said: str | None, categories: Collection[str]) -> str | None:
+    """One of `categories`, however it is capitalised; None for any other word, as if nothing had been said."""
+    return _known(said, categories)
 
 
 def known_language(said: str | None, languages: Collection[str]) -> str | None:

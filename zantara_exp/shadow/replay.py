@@ -61,7 +61,7 @@ class Replay:
         self._path, self._users, self._system, self._every_turn = path, users, system_prompt, every_turn
         self._errors = [re.compile(pattern, re.IGNORECASE) for pattern in error_patterns]
         self.skipped = 0
-        """Assistant turns that answer no user turn, such as a greeting that opens a conversation."""
+        """Assistant turns that answer no user turn, such as a welcome that opens a conversation."""
 
     def requests(self) -> list[Request]:
         """All requests, oldest first. Raises MissingInputError, or ZantaraError that names a line which is no chat."""
@@ -113,7 +113,9 @@ class Replay:
     def _scope(self, turns: Sequence[Message], facts: Mapping[str, Any]) -> Scope:
         """As far as a database tells: it has the words of a chat, not what else its request asked for."""
         asked = Asked(characters=sum(len(turn["content"]) for turn in turns))
-        why = self._movable.request(asked) or self._movable.segment(facts.get("category"), facts.get("language"))
+        why = self._movable.request(asked) or self._movable.segment(
+            facts.get("category"), facts.get("language"), sure=facts.get("sure", True)
+        )
         return Scope(not why, why or None)
 
     def _recorded(self, text: str, facts: Mapping[str, Any], last: bool) -> Side:

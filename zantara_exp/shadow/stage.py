@@ -7,7 +7,6 @@ or endpoint is a new epoch, whose comparisons are added to the log.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from typing import NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.base import Endpoint, Reason
-from zantara_exp.endpoints.build import check, guarded, option, serving
+from zantara_exp.endpoints.build import check, check_primary, guarded, option, serving
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -60,7 +59,7 @@ def shadow(config: Config, context: Context) -> StageResult:
     layout = context.layout
     check(config.endpoint)
     if _asks_primary(config):
-        check(option(config.primary.endpoint or ""))
+        check_primary(config.primary.endpoint or "")
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
     tally, done = _logged(config, context, epoch)
@@ -103,7 +102,7 @@ def _replay(config: Config, context: Context, users: Collection[str] | None) -> 
         context.layout.raw_conversations,
         users,
         config.dataset.system_prompt,
-        config.dataset.error_patterns,
+        config.domain.error_patterns,
         Movable.of(config),
         config.primary.every_turn,
     )
@@ -150,7 +149,6 @@ def _asks_primary(config: Config) -> bool:
 
 def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per call would drown the progress
     log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:

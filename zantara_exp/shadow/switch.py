@@ -69,14 +69,14 @@ def main(arguments: Sequence[str]) -> int:
                 f"'{word}' is no word of this switch: on, off or show, and then overrides",
                 command("show", *overrides, program="python -m zantara_exp.shadow.switch"),
             )
-        terminal.say(_turned(word, compose(overrides)))
+        terminal.say(turned(word, compose(overrides)))
     except ZantaraError as error:
         terminal.say(str(error))
         return error.exit_status
     return 0
 
 
-def _turned(word: str, config: Config) -> str:
+def turned(word: str, config: Config) -> str:
     """Set the switch that the config names, unless the word is `show`; what it says now."""
     from zantara_exp.layout import Layout
 

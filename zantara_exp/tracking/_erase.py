@@ -6,6 +6,7 @@ What that is, the caller decides; nothing here knows users.
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zantara_exp.config.project import Tracking
+from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.tracking._journal import Journal
-from zantara_exp.tracking._store import connect
-from zantara_exp.tracking._traces import GROUP, KEY
+from zantara_exp.tracking._moved import place_of
+from zantara_exp.tracking._store import Experiments, artifacts_of, connect
+from zantara_exp.tracking._traces import KEY, of_group
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -38,31 +41,35 @@ class Artifact(NamedTuple):
 def erase_artifacts(
     tracking: Tracking, layout: Layout, endings: tuple[str, ...], goes: Callable[[Artifact], bool], *, dry: bool
 ) -> Counter[str]:
-    """Remove artifacts from all runs of the experiment; run -> how many. Only names with one of `endings` are read.
+    """Remove artifacts from all runs of the project; run -> how many. Only names with one of `endings` are read.
 
-    Raises what MLflow raises: a store that is away has not forgotten anybody.
+    Raises ZantaraError where runs keep their artifacts in a folder that is not this store's, before any is removed, and
+    what MLflow raises: a store that is away has not forgotten anybody.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    client, experiment = _experiment(tracking, layout)
+    client = connect(tracking, layout.mlruns)
     done: Counter[str] = Counter()
-    for run in _runs(client, experiment) if experiment else ():
+    runs = list(_runs(client, Experiments(client, tracking, layout.mlruns).known()))
+    if tracking.name == "local":
+        _refuse_elsewhere(runs, artifacts_of(layout.mlruns))
+    for run in runs:
         done[run.info.run_id[:8]] += _from_run(client, run, endings, goes, dry)
     return done
 
 
 def erase_traces(tracking: Tracking, layout: Layout, keys: Mapping[str, Sequence[int]], *, dry: bool) -> int:
     """Remove traces, named by their group and keys as they were recorded; how many. Raises what MLflow raises."""
-    client, experiment = _experiment(tracking, layout)
-    gone = []
-    for group, numbers in keys.items() if experiment else ():
-        wanted = f"tags.`{GROUP}` = '{group}'"
-        found = client.search_traces(
-            locations=[experiment], filter_string=wanted, max_results=_MOST, include_spans=False
-        )
-        gone += [trace.info.trace_id for trace in found if int(trace.info.tags[KEY]) in numbers]
-    if gone and not dry:
-        client.delete_traces(experiment, trace_ids=gone)
-    return len(gone)
+    client = connect(tracking, layout.mlruns)
+    count = 0
+    for experiment in Experiments(client, tracking, layout.mlruns).known():
+        gone = []
+        for group, numbers in keys.items():
+            found = of_group(client, [experiment], group)
+            gone += [trace.info.trace_id for trace in found if int(trace.info.tags[KEY]) in numbers]
+        for first in range(0, 0 if dry else len(gone), _MOST):
+            client.delete_traces(experiment, trace_ids=gone[first : first + _MOST])
+        count += len(gone)
+    return count
 
 
 def erase_waiting(layout: Layout, holds: Callable[[str], bool], *, dry: bool) -> int:
@@ -86,21 +93,31 @@ def erase_waiting(layout: Layout, holds: Callable[[str], bool], *, dry: bool) ->
     return done
 
 
-def _experiment(tracking: Tracking, layout: Layout) -> tuple[MlflowClient, str]:
-    """The store and the experiment's id; empty where there is none yet."""
-    client = connect(tracking, layout.mlruns)
-    found = client.get_experiment_by_name(tracking.experiment)
-    return client, str(found.experiment_id) if found else ""
-
-
-def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
+def _runs(client: MlflowClient, experiments: list[str]) -> Iterator[Run]:
     token = None
-    while True:
-        page = client.search_runs([experiment], max_results=_MOST, page_token=token)
+    while experiments:
+        page = client.search_runs(experiments, max_results=_MOST, page_token=token)
         yield from page
         token = page.token
         if not token:
             return
+
+
+def _refuse_elsewhere(runs: Sequence[Run], own: Path) -> None:
+    places = [(run.info.run_id, place_of(run.info.artifact_uri)) for run in runs]
+    away = [(run, place) for run, place in places if place and not place.resolve().is_relative_to(own.resolve())]
+    if not away:
+        return
+    run, place = away[0]
+    source, target = place.parents[1], own
+    raise ZantaraError(
+        f"{len(away)} runs in MLflow, such as {run[:8]}, keep their artifacts in {source}, and this folder's are in "
+        f"{target}; nothing was removed in either",
+        shlex.join(["mkdir", "-p", str(target)])
+        + " && "
+        + shlex.join(["cp", "-R", f"{source}/.", str(target)])
+        + "   (then the same command; what stays in the first is forgotten where it belongs)",
+    )
 
 
 def _from_run(

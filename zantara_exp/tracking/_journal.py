@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import time
@@ -47,8 +48,12 @@ class Journal:
 
     def append(self, operation: dict[str, Any]) -> None:
         """Write one operation; it survives a kill of this process."""
+        try:
+            line = orjson.dumps(operation)
+        except TypeError:  # half a surrogate pair, which no UTF-8 has
+            line = json.dumps(operation, ensure_ascii=False).encode("utf-8", "replace")
         with self._operations.open("ab") as file:
-            file.write(orjson.dumps(operation) + b"\n")
+            file.write(line + b"\n")
 
     def operations(self) -> list[dict[str, Any]]:
         """All operations; MLflow has the first `sent` of them. A line torn by a kill ends the journal."""
@@ -57,10 +62,17 @@ class Journal:
         operations = []
         for line in self._operations.read_bytes().splitlines():
             try:
-                operations.append(orjson.loads(line))
+                operations.append(self._here(orjson.loads(line)))
             except orjson.JSONDecodeError:
                 break
         return operations
+
+    def _here(self, operation: dict[str, Any]) -> dict[str, Any]:
+        """The operation with the place of a kept artifact as it is now: the project's folder may have been moved."""
+        parts = Path(operation.get("path", "")).parts
+        if operation["op"] != "artifact" or self.id not in parts:
+            return operation
+        return {**operation, "path": str(self.folder.joinpath(*parts[parts.index(self.id) + 1 :]))}
 
     def mark_sent(self, run_id: str, count: int = 1) -> None:
         """Remember that MLflow has `count` operations more."""

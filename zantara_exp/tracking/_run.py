@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,16 +17,33 @@ from zantara_exp import terminal
 from zantara_exp.config.project import Tracking
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.stage import ModelNotes
 from zantara_exp.tracking import _send
 from zantara_exp.tracking._journal import Journal
-from zantara_exp.tracking._store import connect, experiment_id, shown, tracking_uri
+from zantara_exp.tracking._store import OPERATIONS, Experiments, connect, shown, tracking_uri
+from zantara_exp.tracking._sweep import Sweep
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+MEANWHILE, AFTERWARDS, BEHIND = "meanwhile", "afterwards", "behind"
+"""When MLflow is told of a run; see `open_run`."""
+
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+@dataclass(frozen=True)
+class About:
+    """A run before it begins."""
+
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    purpose: str = OPERATIONS
+    """One of `_store.PURPOSES`: which experiment it is in."""
+    sweep: Sweep | None = None
+    """Of which it is a part."""
 
 
 class JournaledRun:
@@ -35,23 +55,25 @@ class JournaledRun:
         self._uri = uri
         self.run_id = journal.id[-8:]
 
-    def begin(self, experiment: str | None, name: str, tags: Mapping[str, str], parent: JournaledRun | None) -> None:
-        """Announce the run; `experiment` is MLflow's id, None when it could not be asked."""
+    def begin(self, experiments: Experiments | None, about: About, parent: JournaledRun | None) -> None:
+        """Announce the run; `experiments` are MLflow's, None when it could not be asked."""
         journal = parent._journal if parent else None
         operation = {
             "op": "start",
-            "name": name,
+            "name": about.name,
+            "purpose": about.purpose,
+            "sweep": about.sweep,
             "time": _now(),
             # The id that the terminal shows while MLflow is away, so that the run can be found by it later.
-            "tags": {**tags, _send.OWN_ID: self.run_id},
+            "tags": {**about.tags, _send.OWN_ID: self.run_id},
             "parent": journal.id if journal else None,
             "parent_run": journal.run_id if journal else None,
         }
         self._journal.append(operation)
-        if self._client is None or experiment is None:
+        if self._client is None or experiments is None:
             return
         try:
-            self.run_id = _send.start(self._client, experiment, operation, journal.run_id if journal else None)
+            self.run_id = _send.start(self._client, experiments, operation, journal.run_id if journal else None)
             self._journal.mark_sent(self.run_id)
         except Exception as error:  # noqa: BLE001  whatever MLflow or its database raises, the stage goes on
             self._lose(error)
@@ -68,6 +90,19 @@ class JournaledRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Record labels to search runs by."""
         self._do({"op": "tags", "values": dict(values)})
+
+    def name(self, name: str) -> None:
+        """Call it otherwise, once it is known what came of it."""
+        self._do({"op": "name", "name": name})
+
+    def evaluated(self, epoch: str, about: ModelNotes) -> None:
+        """Record what a model, known by its epoch, was measured to be, and its card, on versions registered before."""
+        self._do({"op": "version", "epoch": epoch, "description": about.description, "metrics": dict(about.metrics)})
+
+    def elsewhere(self, run: str, values: Mapping[str, float]) -> None:
+        """Record numbers on another run as well, such as what a model was measured to be on the run that trained it."""
+        plain = {key: float(value) for key, value in values.items()}
+        self._do({"op": "elsewhere", "run": run, "values": plain, "step": None, "time": _now()})
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Keep a copy of a file or folder with the run."""
@@ -89,9 +124,10 @@ class JournaledRun:
         """Record a trained model by reference to its folder, with its metrics; `step` where their curves end."""
         self._do({"op": "model", "path": str(path), "name": name, "metrics": dict(metrics), "step": step})
 
-    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str]) -> None:
+    def register(self, path: Path, name: str, alias: str, tags: Mapping[str, str], about: ModelNotes) -> None:
         """Record a new version of the registered model `name`, by reference to its folder, and point `alias` at it."""
-        self._do({"op": "register", "path": str(path), "name": name, "alias": alias, "tags": dict(tags)})
+        noted = {"description": about.description, "metrics": dict(about.metrics)}
+        self._do({"op": "register", "path": str(path), "name": name, "alias": alias, "tags": dict(tags), **noted})
 
     def traces(self, group: str, items: Sequence[Mapping[str, object]]) -> None:
         """Record what was asked and answered, with what people said of it; see `zantara_exp.stage.RunRecord`."""
@@ -142,6 +178,19 @@ class _LaterRun(JournaledRun):
         self._do({"op": "end", "status": status, "time": _now()})
         self._journal.close(delete=False)
 
+    def send_behind(self, tracking: Tracking, layout: Layout) -> None:
+        """Let a process of its own tell MLflow; where none can be started, the next run does."""
+        if not self._kept:
+            return
+        about = {"tracking": asdict(tracking), "mlruns": str(layout.mlruns), "state": str(layout.state)}
+        line = [sys.executable, "-m", "zantara_exp.tracking", orjson.dumps(about).decode()]
+        # Nothing of this process's is kept open by it: `$(zantara-exp ...)` in a shell waits for that.
+        quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
+        try:
+            os.posix_spawn(sys.executable, line, os.environ, file_actions=quiet, setsid=True)
+        except OSError as error:
+            terminal.say(f"kept for the next run, which sends it to MLflow ({error.strerror or error})")
+
     def send(self, tracking: Tracking, layout: Layout) -> None:
         """Tell MLflow, after what earlier runs could not; trouble is said, and the journal stays."""
         if not self._kept:
@@ -162,7 +211,7 @@ class _LaterRun(JournaledRun):
             terminal.say(f"this run is not recorded in MLflow ({trouble}); what it found and wrote stands")
 
 
-def send_pending(client: MlflowClient, experiment: str, pending: Path) -> dict[str, str]:
+def send_pending(client: MlflowClient, experiments: Experiments, pending: Path) -> dict[str, str]:
     """Send what earlier runs could not; MLflow's ids of those it has now, by journal. Raises what MLflow raises."""
     completed, run_ids = dict[str, str](), dict[str, str]()
     for folder in sorted(pending.glob("*-*")) if pending.is_dir() else []:
@@ -176,8 +225,9 @@ def send_pending(client: MlflowClient, experiment: str, pending: Path) -> dict[s
         for operation in operations[journal.sent :]:
             if operation["op"] == "start":
                 parent = operation["parent_run"] or run_ids.get(operation["parent"])
-                known = _send.started(client, experiment, operation)  # a kill may have come before it was noted
-                journal.mark_sent(known or _send.start(client, experiment, operation, parent))
+                own = operation["tags"].get(_send.OWN_ID)
+                known = _send.started(client, experiments, own)  # a kill may have come before it was noted
+                journal.mark_sent(known or _send.start(client, experiments, operation, parent))
             elif journal.run_id is not None:
                 _send.apply(client, journal.run_id, operation)
                 journal.mark_sent(journal.run_id)
@@ -193,23 +243,24 @@ def send_pending(client: MlflowClient, experiment: str, pending: Path) -> dict[s
 def open_run(
     tracking: Tracking,
     layout: Layout,
-    name: str,
-    tags: Mapping[str, str],
+    about: About,
     parent: JournaledRun | None = None,
     *,
-    later: bool = False,
+    sent: str = MEANWHILE,
 ) -> Iterator[JournaledRun]:
     """Record a run for the length of a `with`; an exception ends it as FAILED, Ctrl-C as KILLED.
 
-    With `later` MLflow is imported and told only after the `with`, and nothing that goes wrong in that is raised: the
-    run's id is MLflow's from then on, and until then the one of the tag `zantara.id`.
+    MEANWHILE    MLflow is told what is done while it is done
+    AFTERWARDS   MLflow is imported and told only after the `with`, and nothing that goes wrong in that is raised: the
+                 run's id is MLflow's from then on, and until then the one of the tag `zantara.id`
+    BEHIND       the same, by a process of its own, for which nobody waits
     Raises MissingRequirementError when tracking=server and MLFLOW_TRACKING_URI names no server.
     """
-    uri = tracking_uri(tracking, layout.mlruns)
+    uri, later = tracking_uri(tracking, layout.mlruns), sent != MEANWHILE
     reached = _Reached() if later else _reach(tracking, layout, uri)
     journal = Journal.new(waiting(tracking, layout))
     run = _LaterRun(journal, uri) if later else JournaledRun(journal, reached.client, uri)
-    run.begin(reached.experiment, name, tags, parent)
+    run.begin(reached.experiments, about, parent)
     status = "KILLED"
     try:
         yield run
@@ -220,13 +271,13 @@ def open_run(
     finally:
         run.end(status)
         if isinstance(run, _LaterRun) and status != "KILLED":
-            run.send(tracking, layout)
+            (run.send_behind if sent == BEHIND else run.send)(tracking, layout)
 
 
 def reachable(tracking: Tracking, layout: Layout) -> str:
     """Why the store cannot be reached; empty when it can."""
     try:
-        experiment_id(connect(tracking, layout.mlruns), tracking, layout.mlruns)
+        Experiments(connect(tracking, layout.mlruns), tracking, layout.mlruns).of(OPERATIONS)
     except ZantaraError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001  MLflow and its database raise many types
@@ -250,7 +301,7 @@ class _Reached(NamedTuple):
     """What came of asking MLflow; nothing where it could not be asked."""
 
     client: MlflowClient | None = None
-    experiment: str | None = None
+    experiments: Experiments | None = None
     sent: Mapping[str, str] = {}
     """MLflow's ids of the runs that had waited, by journal."""
 
@@ -259,11 +310,12 @@ def _reach(tracking: Tracking, layout: Layout, uri: str, own: str = "") -> _Reac
     """Ask MLflow, and send what waits; `own` is the journal of this very run, where that is among it."""
     try:
         client = connect(tracking, layout.mlruns)
-        experiment = experiment_id(client, tracking, layout.mlruns)
-        sent = send_pending(client, experiment, waiting(tracking, layout))
+        experiments = Experiments(client, tracking, layout.mlruns)
+        experiments.known()  # which a server that is away does not answer
+        sent = send_pending(client, experiments, waiting(tracking, layout))
         if earlier := len(sent.keys() - {own}):
             terminal.say(f"MLflow: {earlier} earlier run(s) sent")
-        return _Reached(client, experiment, sent)
+        return _Reached(client, experiments, sent)
     except Exception as error:  # noqa: BLE001  a stage's work does not depend on the record of it
         terminal.say(f"MLflow at {shown(uri)} cannot be reached ({type(error).__name__}); the run is kept until it can")
         return _Reached()

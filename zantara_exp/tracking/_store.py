@@ -10,12 +10,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from zantara_exp import terminal
 from zantara_exp.config.project import Tracking
 from zantara_exp.errors import MissingRequirementError
+from zantara_exp.tracking._moved import follow
 from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+
+
+TRAINING, VERDICTS, OPERATIONS = PURPOSES = ("training", "verdicts", "operations")
+"""What runs are compared for."""
+NOTE = "mlflow.note.content"
+"""MLflow's tag for what stands on a page, in Markdown."""
+_SAID = {
+    TRAINING: "What was trained, on what, how well it does on the test split; sweeps; published models.",
+    VERDICTS: "Gates with their verdicts, and what they rest on: reports, reviews, judges.",
+    OPERATIONS: "Pipelines, data, shadow traffic, rollouts.",
+}
+
+
+def artifacts_of(mlruns: Path) -> Path:
+    """Where a store of this machine keeps the artifacts of its runs."""
+    return mlruns / "artifacts"
 
 
 def tracking_uri(tracking: Tracking, mlruns: Path) -> str:
@@ -59,7 +77,11 @@ def connect(tracking: Tracking, mlruns: Path) -> MlflowClient:
         if not database.exists():
             _make(database)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        client.search_experiments(max_results=1)  # which brings an older database up to date
+        for old in follow(database, artifacts_of(mlruns)):
+            terminal.say(
+                f"MLflow noted artifacts in {old}; this folder was moved or copied: {artifacts_of(mlruns)} now"
+            )
         opened = sqlite3.connect(database)
         opened.execute("PRAGMA journal_mode=WAL")
         opened.close()
@@ -78,18 +100,38 @@ def _make(database: Path) -> None:
             engine.dispose()
 
 
-def experiment_id(client: MlflowClient, tracking: Tracking, mlruns: Path) -> str:
-    """The experiment's id; it is made when it is not there."""
-    from mlflow.exceptions import MlflowException
+class Experiments:
+    """MLflow's experiments of a project, one for each purpose; a run of an earlier version is in one for all."""
 
-    found = client.get_experiment_by_name(tracking.experiment)
-    if found is not None:
-        return str(found.experiment_id)
-    location = (mlruns / "artifacts").as_uri() if tracking.name == "local" else None
-    try:
-        return str(client.create_experiment(tracking.experiment, artifact_location=location))
-    except MlflowException:
-        again = client.get_experiment_by_name(tracking.experiment)  # another process was faster
-        if again is None:
-            raise
-        return str(again.experiment_id)
+    def __init__(self, client: MlflowClient, tracking: Tracking, mlruns: Path) -> None:
+        self._client, self._tracking, self._mlruns = client, tracking, mlruns
+        self._ids: dict[str, str] = {}
+
+    def of(self, purpose: str) -> str:
+        """The id of one, which is made when it is not there."""
+        if purpose not in self._ids:
+            self._ids[purpose] = self._made(f"{self._tracking.experiment} {purpose}", purpose)
+        return self._ids[purpose]
+
+    def known(self) -> list[str]:
+        """The ids of those that are there, the earlier one for all among them."""
+        names = [self._tracking.experiment, *(f"{self._tracking.experiment} {purpose}" for purpose in PURPOSES)]
+        found = (self._client.get_experiment_by_name(name) for name in names)
+        return [str(each.experiment_id) for each in found if each is not None]
+
+    def _made(self, name: str, purpose: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = artifacts_of(self._mlruns).as_uri() if self._tracking.name == "local" else None
+        # Without a kind MLflow's page asks what it is, and guesses that it holds chats.
+        tags = {"mlflow.experimentKind": "custom_model_development", NOTE: _SAID[purpose]}
+        try:
+            return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
+        except MlflowException:
+            again = self._client.get_experiment_by_name(name)  # another process was faster
+            if again is None:
+                raise
+            return str(again.experiment_id)

@@ -6,6 +6,9 @@ Sending the same again changes nothing: a trace is known by its key, an assessme
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,34 +17,73 @@ if TYPE_CHECKING:
 
 GROUP, KEY = "zantara.group", "zantara.key"
 _MOST = 1000
+"""Traces of one page of a search."""
+_AT_ONCE = 200
+"""Traces on their way: MLflow's queue holds a thousand messages, and throws away what comes when it is full."""
+_MOST_USERS = 10
+"""Users of a queue; MLflow takes no more."""
+_COLLECTORS = tuple(f"OTEL_EXPORTER_OTLP_{of}ENDPOINT" for of in ("", "TRACES_", "METRICS_"))
 
 
 def send(client: MlflowClient, run_id: str, operation: dict[str, Any]) -> None:
     """Bring the traces of `operation["group"]` to what the operation says."""
+    with _no_collector():
+        _send(client, run_id, operation)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Where these name a collector of OpenTelemetry, MLflow would send traces there instead of to its own store.
+
+    They hold chats, which no collector is to get; its metrics repeat them.
+    """
+    named = {name: os.environ.pop(name) for name in _COLLECTORS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(named)
+
+
+def _send(client: MlflowClient, run_id: str, operation: dict[str, Any]) -> None:
     import mlflow
 
     logging.getLogger("mlflow.tracing.export.async_export_queue").setLevel(logging.WARNING)  # it announces its exit
     # traces are written by MLflow's global client, whatever client one holds
     mlflow.set_tracking_uri(client.tracking_uri)
     experiment = client.get_run(run_id).info.experiment_id
-    known = _known(client, experiment, operation["group"])
-    made = {
-        item["key"]: _traced(experiment, run_id, operation["group"], item)
-        for item in operation["traces"]
-        if item["key"] not in known
-    }
-    mlflow.flush_trace_async_logging()  # an assessment needs its trace to be there
+    # an earlier version put them in another experiment
+    everywhere = [each.experiment_id for each in client.search_experiments()]
+    known = {trace.info.tags[KEY]: trace for trace in of_group(client, everywhere, operation["group"])}
+    new, made = [item for item in operation["traces"] if item["key"] not in known], {}
+    for first in range(0, len(new), _AT_ONCE):
+        for item in new[first : first + _AT_ONCE]:
+            made[item["key"]] = _traced(experiment, run_id, operation["group"], item)
+        mlflow.flush_trace_async_logging()  # an assessment needs its trace to be there
+    ids = {**made, **{key: trace.info.trace_id for key, trace in known.items()}}
     for item in operation["traces"]:
         old = known.get(item["key"])
-        _assess(old.info.trace_id if old else made[item["key"]], old.info.assessments if old else [], item)
+        _assess(ids[item["key"]], old.info.assessments if old else [], item)
+    asked = [item for item in operation["traces"] if item.get("asked")]
+    if asked:
+        _queue(experiment, operation["group"], asked, ids)
 
 
-def _known(client: MlflowClient, experiment: str, group: str) -> dict[str, Trace]:
-    wanted = f"tags.`{GROUP}` = '{group}'"
-    found = client.search_traces(
-        locations=[experiment], filter_string=wanted, max_results=_MOST, include_spans=False, flush=True
-    )
-    return {trace.info.tags[KEY]: trace for trace in found}
+def of_group(client: MlflowClient, experiments: Sequence[str], group: str) -> Iterator[Trace]:
+    """The traces of a group, without their texts, however many."""
+    token = None
+    while True:
+        page = client.search_traces(
+            locations=list(experiments),
+            filter_string=f"tags.`{GROUP}` = '{group}'",
+            max_results=_MOST,
+            page_token=token,
+            include_spans=False,
+            flush=True,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _traced(experiment: str, run_id: str, group: str, item: dict[str, Any]) -> str:
@@ -77,3 +119,29 @@ def _assess(trace_id: str, there: list[Assessment], item: dict[str, Any]) -> Non
             mlflow.update_assessment(trace_id, str(before.assessment_id), given)
     for withdrawn in old.values():
         mlflow.delete_assessment(trace_id, str(withdrawn.assessment_id))
+
+
+def _queue(experiment: str, group: str, items: list[dict[str, Any]], ids: dict[str, str]) -> None:
+    """Keep MLflow's review queue of the group: who is asked, and what is done, by whom.
+
+    Queues came with MLflow 3.14. Where the server has none, traces and assessments say it all the same.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        from mlflow.genai import review_queues as queues
+    except ImportError:
+        return
+    users = sorted({name.strip().lower() for item in items for name in item["asked"]})[:_MOST_USERS]
+    try:
+        queue = queues.get_review_queue(name=group, experiment_id=experiment)
+    except MlflowException as trouble:
+        if trouble.error_code != "RESOURCE_DOES_NOT_EXIST":
+            return
+        queue = queues.create_review_queue(group, queue_type="custom", users=users, experiment_id=experiment)
+    if sorted(queue.users) != users:
+        queues.update_review_queue(queue.queue_id, users=users)
+    queues.add_items_to_review_queue(queue.queue_id, item_ids=[ids[item["key"]] for item in items])
+    for item in items:
+        status, by = ("complete", item["done_by"]) if item["done_by"] else ("pending", None)
+        queues.set_review_queue_item_status(queue.queue_id, item_id=ids[item["key"]], status=status, completed_by=by)

@@ -18,13 +18,15 @@ CARD, CURVES = "README.md", "curves.png"
 _SHOWN = ("loss", "token_accuracy", "exact_match", "chrf", "rouge_l", "language_match", "flawed")
 
 
-def write_card(at: Layout) -> Path:
+def write_card(at: Layout, licence: str | None = None) -> Path:
     """Write README.md and curves.png beside the model from train.json and, where it is about this model, what was
-    measured of it."""
+    measured of it. `licence` stands for the base's where training did not know it."""
     trained = read_json(at.train_summary) or {}
+    trained["licence"] = trained.get("licence") or licence
     if trained.get("curve"):
         _draw(trained["curve"], at.model / CURVES)
-    evaluated, verdict = read_json(at.evaluation), read_json(at.reports / "verdict-training.json")
+    evaluated = read_json(at.evaluation)
+    verdicts = [read_json(path) for path in sorted(at.reports.glob("verdict-training*.json"))]
     text = "\n".join(
         [
             *_header(trained),
@@ -35,9 +37,11 @@ def write_card(at: Layout) -> Path:
             "meant for the same users and questions; what it states as a fact is not checked by any figure below.",
             "",
             *_data(trained, read_json(at.prepare_summary)),
+            *_preferences(trained),
             *_training(trained),
             *_evaluation(trained, evaluated),
-            *_gate(trained, verdict),
+            *_gates(trained, verdicts),
+            *_licence(trained),
         ]
     )
     write_whole(at.model / CARD, text.encode())
@@ -55,7 +59,26 @@ def _header(trained: Mapping[str, Any]) -> list[str]:
     """What the hub reads."""
     base = [f"base_model: {trained['base']}"] if trained.get("base_on_hub") else []
     method = trained.get("trainer", {}).get("method", "full")
-    return ["---", "library_name: transformers", "pipeline_tag: text-generation", *base, f"tags: [{method}]", "---", ""]
+    licence = [f"license: {trained['licence']}"] if trained.get("licence") else []
+    kind = ["library_name: transformers", "pipeline_tag: text-generation"]
+    return ["---", *kind, *licence, *base, f"tags: [{method}]", "---", ""]
+
+
+def _licence(trained: Mapping[str, Any]) -> list[str]:
+    """What the base's licence asks of whoever passes a model made from it on."""
+    if trained.get("base") in (None, "random weights"):
+        return []
+    licence = trained.get("licence")
+    if not licence:
+        return ["## Licence", "", "That of the base, which was not told: see the base.", ""]
+    lines = ["## Licence", "", f"That of the base: `{licence}`."]
+    if licence.startswith("llama3"):
+        version = licence.removeprefix("llama")
+        lines += [
+            f"Built with Llama. Llama {version} is licensed under the Llama {version} Community License,",
+            "Copyright © Meta Platforms, Inc. All Rights Reserved.",
+        ]
+    return [*lines, ""]
 
 
 def _data(trained: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> list[str]:
@@ -70,10 +93,31 @@ def _data(trained: Mapping[str, Any], prepared: Mapping[str, Any] | None) -> lis
     return lines
 
 
+def _preferences(trained: Mapping[str, Any]) -> list[str]:
+    """From pair to model: how many, found worse by whom, of which candidate, in which file."""
+    found = trained.get("preferences")
+    if not found:
+        return []
+    learnt = f"{found['pairs']} pairs of {found['users']} users: {found['train']} learnt from, {found['val']} held out"
+    lines = ["## Preferences", "", f"Learnt by DPO from {learnt}; nobody among them is in the test split."]
+    if count := found["teaching_val_users"]:
+        lines += [
+            f"Of those who teach, {count} are in the validation split, whose loss is no longer that of strangers."
+        ]
+    if trained.get("base_epoch"):
+        lines += [f"It began with the model of epoch `{str(trained['base_epoch'])[:12]}`."]
+    rows = [["found worse by", source, str(count)] for source, count in found["by"].items()]
+    rows += [[f"{by}'s run", f"`{run}`", str(n)] for by, runs in found["runs"].items() for run, n in runs.items()]
+    rows += [["answers of candidate", f"`{epoch}`", str(count)] for epoch, count in found["candidates"].items()]
+    rows += [["language", name, str(count)] for name, count in found["languages"].items()]
+    rows += [["left out", why, str(count)] for why, count in found["left_out"].items()]
+    return [*lines, "", *_grid(["what", "which", "pairs"], rows), f"SHA-256 of the pairs: `{found['sha256']}`.", ""]
+
+
 def _training(trained: Mapping[str, Any]) -> list[str]:
     settings = {k: v for k, v in trained.get("trainer", {}).items() if not isinstance(v, Mapping)}
-    if settings.get("method") == "lora":
-        settings |= {f"lora.{name}": value for name, value in trained["trainer"]["lora"].items()}
+    for node in {"lora": ["lora"], "dpo": ["lora", "dpo"]}.get(str(settings.get("method")), []):
+        settings |= {f"{node}.{name}": value for name, value in trained["trainer"][node].items()}
     cost = trained.get("cost", {})
     took = duration(float(trained.get("seconds") or 0)) + priced(
         float(trained.get("seconds") or 0), int(cost.get("gpus") or 0), cost.get("eur")
@@ -115,10 +159,12 @@ def _ranged(value: Mapping[str, float | None] | None) -> str:
     return f"{value['value']:.3g} [{low}, {high}]"
 
 
-def _gate(trained: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> list[str]:
-    if verdict is None or not str(trained.get("epoch")).startswith(str(verdict.get("epoch") or "?")):
-        return ["## Training gate", "", "Not decided yet (stage=gate gate=training).", ""]
-    return ["## Training gate", "", f"{verdict.get('verdict')}. {verdict.get('reason') or ''}".rstrip(), ""]
+def _gates(trained: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any] | None]) -> list[str]:
+    """What each training gate said of this very model."""
+    epoch = str(trained.get("epoch"))
+    mine = [said for said in verdicts if said and epoch.startswith(str(said.get("epoch") or "?"))]
+    lines = [f"`{v.get('gate')}`: {v.get('verdict')}. {v.get('reason') or ''}".rstrip() for v in mine]
+    return ["## Training gate", "", *(lines or ["Not decided yet (stage=gate gate=training)."]), ""]
 
 
 def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -136,7 +182,10 @@ def _draw(curve: Sequence[Mapping[str, Any]], path: Path) -> None:
         if points:
             axes.plot(*zip(*points, strict=True), style, label=label)
     axes.set_xlabel("update")
-    axes.set_ylabel("loss, nats per token")
+    margins = [(entry["step"], entry["eval_rewards/margins"]) for entry in curve if "eval_rewards/margins" in entry]
+    if margins:
+        axes.plot(*zip(*margins, strict=True), "s--", label="validation margin of rewards")
+    axes.set_ylabel("DPO loss, nats per pair" if margins else "loss, nats per token")
     axes.set_ylim(bottom=0)
     axes.legend()
     figure.savefig(path, dpi=110)

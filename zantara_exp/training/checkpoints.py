@@ -15,6 +15,7 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
+from zantara_exp.training.markers import MARKED
 from zantara_exp.whole import write_whole
 
 _MARK = "whole.json"
@@ -32,16 +33,21 @@ def work_folder(config: Config, layout: Layout) -> Path:
 
 
 def outside(config: Config) -> str:
-    """What a run reads beside the splits, as a text that changes with it: the base's folder, and a template's file."""
-    template = Path(config.model.chat_template)
+    """What a run reads beside the splits, as a text that changes with it: the base's folder, a template's file, and the
+    pairs that DPO learns from, with who is in test."""
+    template, at = Path(config.model.chat_template), Layout(config)
     found = []
-    if base := config.model.folder():
-        named = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    if config.model.package:  # a folder that is made from a package, whose name says what is in it
+        found = [config.model.package]
+    elif base := config.model.folder():
+        named = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", MARKED)
         files = [p for p in (*sorted(base.glob("*.safetensors")), *(base / name for name in named)) if p.is_file()]
         # Weights of many gigabytes are not read for this.
         found = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
     if template.is_file():
         found.append(hashlib.sha256(template.read_bytes()).hexdigest())
+    if config.trainer.method == "dpo":
+        found += [hashlib.sha256(p.read_bytes()).hexdigest() for p in (at.preferences, at.splits) if p.is_file()]
     return "\n".join(found)
 
 

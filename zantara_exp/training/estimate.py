@@ -2,7 +2,8 @@
 
 The time comes from one timed forward pass on this machine: a backward pass takes about twice as long where all weights
 are trained, about as long as the forward pass where adapters are, and gradient checkpointing computes the forward pass
-again. It leaves out the optimizer and start-up; docs/training.md says how far off it was.
+again. DPO asks the reference as well, which is one forward pass more. It leaves out the optimizer and start-up;
+docs/training.md says how far off it was.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def estimate(config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSp
     gpus = gpus_used()
     speed = ranks.processes() * _tokens_per_second(loaded.model, train.examples, config.trainer.batch_size)
     checkpointed = config.trainer.gradient_checkpointing and torch.cuda.is_available()
-    passes = (3 if config.trainer.method == "full" else 2) + int(checkpointed)
+    passes = {"full": 3, "lora": 2, "dpo": 3}[config.trainer.method] + int(checkpointed)
     tokens = round(config.trainer.epochs * train.tokens)
     validated = config.trainer.epochs * config.trainer.evaluations_per_epoch * val.tokens
     seconds = (passes * tokens + validated) / speed

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
+from zantara_exp.training.base import base_of, pass_on_terms
 from zantara_exp.training.encode import Encoded
+from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.loading import loading
+from zantara_exp.training.markers import for_serving, restore_markers
 from zantara_exp.training.scoring import first_choices, score, total
 from zantara_exp.training.unsloth import merge_arguments
 
@@ -24,26 +27,47 @@ ADAPTER = "adapter"
 
 
 def save_merged(config: Config, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write the merged model, its tokenizer and chat template to `folder`, the adapter beside them in `adapter/`."""
+    """Write the merged model, its tokenizer and chat template to `folder`, the adapter beside them in `adapter/`.
+
+    What is written works elsewhere: its template is plain Jinja, and the adapter names the base by its name on the hub.
+    """
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     any_model: Any = model
-    if config.trainer.name == "unsloth":
-        any_model.save_pretrained(str(folder / ADAPTER))
-        any_model.save_pretrained_merged(**merge_arguments(folder, tokenizer))
-        return
-    if config.trainer.method == "lora":
-        any_model.save_pretrained(str(folder / ADAPTER))
-        any_model = any_model.merge_and_unload()
-        any_model.config.tie_word_embeddings = (
-            False if config.trainer.lora.modules_to_save else any_model.config.tie_word_embeddings
-        )
-    generation = any_model.generation_config
-    generation.eos_token_id, generation.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
-    any_model.config.use_cache = True
-    any_model.save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
+    if config.trainer.adapts:
+        any_model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)  # the base has them
+        _name_base(folder / ADAPTER, config)
+    with for_serving(tokenizer, folder):
+        if config.trainer.name == "unsloth":
+            any_model.save_pretrained_merged(**merge_arguments(folder, tokenizer))
+        else:
+            any_model = any_model.merge_and_unload() if config.trainer.adapts else any_model
+            any_model.save_pretrained(str(folder))
+            tokenizer.save_pretrained(str(folder))
+    _set_for_answers(folder, tokenizer)
+    pass_on_terms(config.model, folder)
+
+
+def _name_base(adapter: Path, config: Config) -> None:
+    """An adapter names the base it goes on; peft writes a folder of this machine, which says nothing elsewhere."""
+    base = base_of(config.model)
+    told = read_json(adapter / "adapter_config.json") or {}
+    named = {"base_model_name_or_path": base["base"] if config.model.base else None}
+    write_json(adapter / "adapter_config.json", told | named | {"revision": base.get("base_revision")})
+    (adapter / "README.md").unlink(missing_ok=True)  # peft's form with the same folder in it; our card tells more
+
+
+def _set_for_answers(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """In what was written: where an answer ends, and the cache that training does without."""
+    changed = {
+        "config.json": {"use_cache": True},
+        "generation_config.json": {
+            "use_cache": True, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+        },
+    }  # fmt: skip
+    for name, values in changed.items():
+        write_json(folder / name, (read_json(folder / name) or {}) | values)
 
 
 def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -61,6 +85,7 @@ def load_saved(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(folder), local_files_only=True, dtype="auto", use_safetensors=True
         )
+    restore_markers(tokenizer, folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     model.eval()
     return model, tokenizer

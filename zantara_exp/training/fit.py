@@ -1,4 +1,5 @@
-"""One training run by TRL's SFTTrainer (or Unsloth's, which is the same class patched), from encoded splits."""
+"""One training run by TRL: its SFTTrainer (or Unsloth's, which is the same class patched) over encoded splits, or its
+DPOTrainer over pairs of answers."""
 
 from __future__ import annotations
 
@@ -16,13 +17,16 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Context
 from zantara_exp.training.checkpoints import last_whole, step_of
 from zantara_exp.training.encode import EncodedSplit
-from zantara_exp.training.model import Loaded, adapters, uses_bf16
+from zantara_exp.training.model import Loaded, adapters, adapts_head, uses_bf16
+from zantara_exp.training.preferences import PairSplit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-    from trl import SFTConfig, SFTTrainer
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     from zantara_exp.training.watch import Watch
+
+Learnt = EncodedSplit | PairSplit
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Outcome:
 
 
 def fit(
-    config: Config, context: Context, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path
+    config: Config, context: Context, loaded: Loaded, train: Learnt, val: Learnt, work: Path
 ) -> tuple[PreTrainedModel, Outcome]:
     """Train, going on from the last whole checkpoint in `work`. Adapters are still separate.
 
@@ -63,7 +67,7 @@ def fit(
     steps = total_steps(config, sequences(config, train))
     with context.progress("training", total=steps) as progress:
         watch = Watch(context.run, progress, config.trainer.max_loss_spike)
-        trainer = build_trainer(config, loaded, train, val, work, watch)
+        trainer = _trainer(config, loaded, train, val, work, watch)
         with memory_explained(), disk_explained(work):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     ranks.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
@@ -110,7 +114,7 @@ def out_of_memory(error: BaseException) -> ZantaraError:
     )
 
 
-def _outcome(trainer: SFTTrainer, watch: Watch, checkpoint: Path | None) -> Outcome:
+def _outcome(trainer: SFTTrainer | DPOTrainer, watch: Watch, checkpoint: Path | None) -> Outcome:
     from zantara_exp.training.watch import CURVES
 
     state = trainer.state
@@ -130,22 +134,40 @@ def _outcome(trainer: SFTTrainer, watch: Watch, checkpoint: Path | None) -> Outc
     )
 
 
-def build_trainer(
-    config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path, watch: Watch
-) -> SFTTrainer:
-    """The trainer over splits that are already tokens and labels, so that both trainers see the same."""
-    from transformers import DataCollatorForSeq2Seq, PrinterCallback
-    from trl import SFTTrainer
+def _trainer(
+    config: Config, loaded: Loaded, train: Learnt, val: Learnt, work: Path, watch: Watch
+) -> SFTTrainer | DPOTrainer:
+    from transformers import PrinterCallback
 
     from zantara_exp.training.watch import Patience
 
     callbacks: list[Any] = [watch]
     if config.trainer.early_stopping_patience:
         callbacks.append(Patience(config.trainer.early_stopping_patience))
-    packing = config.trainer.packing
-    trainer = SFTTrainer(
+    trainer: SFTTrainer | DPOTrainer
+    if isinstance(train, PairSplit):
+        assert isinstance(val, PairSplit)  # noqa: S101  for the type checker
+        trainer = _on_pairs(config, loaded, train, val, work, callbacks)
+    else:
+        assert isinstance(val, EncodedSplit)  # noqa: S101  for the type checker
+        trainer = _on_examples(config, loaded, train, val, work, callbacks)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _on_examples(
+    config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSplit, work: Path, callbacks: list[Any]
+) -> SFTTrainer:
+    """The trainer over splits that are already tokens and labels, so that both trainers see the same."""
+    from transformers import DataCollatorForSeq2Seq
+    from trl import SFTTrainer
+
+    packing, args = config.trainer.packing, arguments(config, work, sequences(config, train))
+    if adapts_head(loaded.model, config):  # TRL's loss in chunks, its default, takes less memory and reads no adapter
+        args.loss_type = "nll"
+    return SFTTrainer(
         model=loaded.model,
-        args=arguments(config, work, sequences(config, train)),
+        args=args,
         train_dataset=_as_dataset(train),
         eval_dataset=_as_dataset(val, longest_first=True),
         processing_class=loaded.tokenizer,
@@ -154,8 +176,34 @@ def build_trainer(
         peft_config=adapters(config) if config.trainer.name == "trl" else None,
         callbacks=callbacks,
     )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+
+
+def _on_pairs(
+    config: Config, loaded: Loaded, train: PairSplit, val: PairSplit, work: Path, callbacks: list[Any]
+) -> DPOTrainer:
+    """TRL's DPOTrainer; the model as it came, its adapters switched off, is the reference."""
+    from trl import DPOTrainer
+
+    return DPOTrainer(
+        model=loaded.model,
+        args=_pair_arguments(config, work, len(train.examples)),
+        train_dataset=_pairs_as_dataset(train),
+        eval_dataset=_pairs_as_dataset(val),
+        processing_class=loaded.tokenizer,
+        peft_config=adapters(config),
+        callbacks=callbacks,
+    )
+
+
+def _pairs_as_dataset(split: PairSplit) -> Any:
+    from datasets import Dataset
+
+    rows: dict[str, list[Any]] = {"prompt": [], "chosen": [], "rejected": []}
+    for pair in split.examples:
+        rows["prompt"].append(list(pair.prompt))
+        for side, answer in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+            rows[side].append([{"role": "assistant", "content": answer}])
+    return Dataset.from_dict(rows)
 
 
 def _as_dataset(split: EncodedSplit, longest_first: bool = False) -> Any:
@@ -166,7 +214,7 @@ def _as_dataset(split: EncodedSplit, longest_first: bool = False) -> Any:
     return Dataset.from_dict({"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]})
 
 
-def sequences(config: Config, split: EncodedSplit) -> int:
+def sequences(config: Config, split: Learnt) -> int:
     """What a step's batch is counted in: examples, or sequences that packing fills with several (at least so many)."""
     return math.ceil(split.tokens / config.trainer.max_length) if config.trainer.packing else len(split.examples)
 
@@ -183,38 +231,55 @@ def steps_per_epoch(config: Config, examples: int) -> int:
 
 
 def arguments(config: Config, work: Path, examples: int) -> SFTConfig:
-    """Our settings in TRL's names."""
-    import torch
+    """Our settings in TRL's names, for examples."""
     from trl import SFTConfig
 
-    chosen, gpu = config.trainer, torch.cuda.is_available()
+    chosen = config.trainer
     return SFTConfig(
-        output_dir=str(work),
-        num_train_epochs=chosen.epochs,
-        learning_rate=chosen.learning_rate,
-        lr_scheduler_type=chosen.schedule,
-        warmup_steps=chosen.warmup,
-        weight_decay=chosen.weight_decay,
-        adam_beta2=chosen.beta2,
-        max_grad_norm=chosen.max_grad_norm,
-        per_device_train_batch_size=chosen.batch_size,
-        per_device_eval_batch_size=chosen.batch_size,
-        gradient_accumulation_steps=chosen.gradient_accumulation,
         max_length=chosen.max_length,
         packing=chosen.packing,
         eval_packing=False,
         dataset_kwargs={"skip_prepare_dataset": not chosen.packing},
         train_sampling_strategy="group_by_length" if chosen.group_by_length else "random",
-        bf16=uses_bf16(config),
-        fp16=False,
-        use_cpu=not gpu,
-        ddp_find_unused_parameters=False,  # there are none, and looking for them takes time in every step
-        gradient_checkpointing=chosen.gradient_checkpointing and gpu,
-        dataloader_pin_memory=gpu,
-        seed=config.seed,
-        data_seed=config.seed,
-        **_saving_and_logging(config, examples),
+        **_settings(config, work, examples),
     )
+
+
+def _pair_arguments(config: Config, work: Path, pairs: int) -> DPOConfig:
+    """The same for pairs of answers."""
+    from trl import DPOConfig
+
+    chosen = config.trainer
+    return DPOConfig(max_length=chosen.max_length, beta=chosen.dpo.beta, **_settings(config, work, pairs))
+
+
+def _settings(config: Config, work: Path, examples: int) -> dict[str, Any]:
+    """What both have in common."""
+    import torch
+
+    chosen, gpu = config.trainer, torch.cuda.is_available()
+    return {
+        "output_dir": str(work),
+        "num_train_epochs": chosen.epochs,
+        "learning_rate": chosen.learning_rate,
+        "lr_scheduler_type": chosen.schedule,
+        "warmup_steps": chosen.warmup,
+        "weight_decay": chosen.weight_decay,
+        "adam_beta2": chosen.beta2,
+        "max_grad_norm": chosen.max_grad_norm,
+        "per_device_train_batch_size": chosen.batch_size,
+        "per_device_eval_batch_size": chosen.batch_size,
+        "gradient_accumulation_steps": chosen.gradient_accumulation,
+        "bf16": uses_bf16(config),
+        "fp16": False,
+        "use_cpu": not gpu,
+        "ddp_find_unused_parameters": False,  # there are none, and looking for them takes time in every step
+        "gradient_checkpointing": chosen.gradient_checkpointing and gpu,
+        "dataloader_pin_memory": gpu,
+        "seed": config.seed,
+        "data_seed": config.seed,
+        **_saving_and_logging(config, examples),
+    }
 
 
 def _saving_and_logging(config: Config, examples: int) -> dict[str, Any]:

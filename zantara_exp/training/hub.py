@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.stage import Context
+from zantara_exp.training.files import read_json
+from zantara_exp.training.markers import MARKED
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -26,6 +28,13 @@ _UPLOADED = (
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
+    MARKED,
+    "additional_chat_templates/*.jinja",
+    "*.gguf",
+    "LICENSE*",
+    "LICENCE*",
+    "NOTICE*",
+    "USE_POLICY*",
     "README.md",
     "curves.png",
     "adapter/*.safetensors",
@@ -45,10 +54,19 @@ def upload(config: Config, context: Context) -> Mapping[str, str]:
     size = sum((folder / file).stat().st_size for file in files) / 1e6
     what = f"{len(files)} files, {size:,.1f} MB: {', '.join(files)}"
     where = f"{name} ({'private' if config.publish.private else 'public'})"
+    lines = {"to": where, "licence": _licence(config, read_json(context.layout.train_summary) or {})}
     if config.publish.dry_run:
-        return {"would upload": what, "to": where}
+        return {"would upload": what, **lines}
     context.say(f"publish: uploading {len(files)} files, {size:,.1f} MB, to {where}")
-    return {"uploaded": what, "to": where, "commit": _uploaded(config, name, folder, files)}
+    return {"uploaded": what, **lines, "commit": _uploaded(config, name, folder, files)}
+
+
+def _licence(config: Config, trained: Mapping[str, Any]) -> str:
+    """What the card says of it."""
+    if trained.get("base") in (None, "random weights"):
+        return "no base, so none of its"
+    known = trained.get("licence") or config.model.licence
+    return f"the base's, {known}" if known else "the base's, which is not known: model.licence=NAME puts it on the card"
 
 
 def hub_name(config: Config) -> str:

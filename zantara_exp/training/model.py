@@ -12,6 +12,8 @@ from zantara_exp.config.training import Lora, Shape
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.training.data import Example
 from zantara_exp.training.loading import loading
+from zantara_exp.training.markers import restore_markers
+from zantara_exp.training.packaged import make
 from zantara_exp.training.tokenizer import set_template, tokenizer_from_scratch
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def load(config: Config, train: Sequence[Example]) -> Loaded:
     """Build or load what `config.model` names. Raises ZantaraError when the base cannot be loaded."""
     import torch
 
+    make(config.model)
     torch.manual_seed(config.seed)
     if config.model.kind == "scratch":
         tokenizer = tokenizer_from_scratch(train, config.model.shape.vocab_size, config.model.shape.max_positions)
@@ -38,15 +41,46 @@ def load(config: Config, train: Sequence[Example]) -> Loaded:
         _refuse_absent_layers(model, config)
         return Loaded(model, tokenizer)
     loaded = _from_unsloth(config) if config.trainer.name == "unsloth" else _from_transformers(config)
+    if folder := config.model.folder():
+        restore_markers(loaded.tokenizer, folder)
     set_template(loaded.tokenizer, config.model)
     loaded.model.config.pad_token_id = loaded.tokenizer.pad_token_id
     _refuse_absent_layers(loaded.model, config)
+    if config.trainer.name == "trl":  # Unsloth has its adapters on already
+        _untie(loaded.model, config)
     return loaded
+
+
+def _untie(model: PreTrainedModel, config: Config) -> None:
+    """Part embeddings and head that share their weights where one of them is to be trained by adapters or whole.
+
+    Merged into shared weights, what the one has learnt would change the other, which was trained without it.
+    """
+    lora, head, embeddings = config.trainer.lora, model.get_output_embeddings(), model.get_input_embeddings()
+    named = [*lora.target_modules, *lora.modules_to_save]
+    if config.trainer.method == "full" or not (_is_named(model, head, named) or _is_named(model, embeddings, named)):
+        return
+    if head is not None and head.weight is embeddings.weight:
+        import torch
+
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        model.config.tie_word_embeddings = False
+
+
+def adapts_head(model: PreTrainedModel, config: Config) -> bool:
+    """Whether the layer that gives each word its score is to get an adapter."""
+    return config.trainer.adapts and _is_named(model, model.get_output_embeddings(), config.trainer.lora.target_modules)
+
+
+def _is_named(model: PreTrainedModel, layer: Any, wanted: Sequence[str]) -> bool:
+    """Whether `layer` of `model` is one that `wanted` names, by its whole name or its end, as peft reads them."""
+    names = [f".{name}" for name, module in model.named_modules() if module is layer]
+    return any(name.endswith(f".{one}") for name in names for one in wanted)
 
 
 def _refuse_absent_layers(model: PreTrainedModel, config: Config) -> None:
     """A name in `trainer.lora` that no layer has would be passed over: nothing of it would be trained."""
-    if config.trainer.method == "full":
+    if not config.trainer.adapts:
         return
     layers = [name for name, _ in model.named_modules()]
     for key in ("target_modules", "modules_to_save"):
@@ -97,12 +131,12 @@ def _from_unsloth(config: Config) -> Loaded:
 
     base = _base(config)
     with loading(partial(_cannot_load, base)):
-        return Loaded(*unsloth.load(config, base, None if config.trainer.precision == "auto" else _dtype(config)))
+        return Loaded(*unsloth.load(config, base, _dtype(config)))
 
 
 def adapters(config: Config) -> LoraConfig | None:
     """The LoRA configuration for TRL; None when all weights are trained."""
-    if config.trainer.method == "full":
+    if not config.trainer.adapts:
         return None
     from peft import LoraConfig
 
@@ -137,7 +171,7 @@ def _dtype(config: Config) -> Any:
     import torch
 
     # All weights in bf16 would lose small updates; adapters are kept in fp32 by peft whatever the base is in.
-    return torch.bfloat16 if uses_bf16(config) and config.trainer.method == "lora" else torch.float32
+    return torch.bfloat16 if uses_bf16(config) and config.trainer.adapts else torch.float32
 
 
 def _quantized(config: Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     python -m zantara_exp stage=publish
     python -m zantara_exp stage=publish publish=huggingface publish.dry_run=true
     python -m zantara_exp stage=publish publish=runpod
+    python -m zantara_exp stage=publish publish.gguf=q8_0                (one file for llama.cpp as well)
     python -m zantara_exp stage=publish publish.even_without_go=true     (recorded)
 
 Every way registers the model in MLflow under `publish.registered_name`, points the alias `candidate` at it, and writes
@@ -28,10 +29,11 @@ from zantara_exp.gates.rules import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
-from zantara_exp.training import candidate, hub, runpod
+from zantara_exp.training import candidate, gguf, hub, runpod
 from zantara_exp.training.card import write_card
 from zantara_exp.training.export import weights_hash
 from zantara_exp.training.files import read_json, write_json
+from zantara_exp.training.notes import notes_of
 
 ALIAS = "candidate"
 
@@ -64,8 +66,8 @@ def publish(config: Config, context: Context) -> StageResult:
     epoch = str(trained["epoch"])
     allowed = _allowed(config, at, epoch)
     if not config.publish.dry_run:
-        write_card(at)  # with the verdict
-    lines = _WAYS[config.publish.name](config, context)
+        write_card(at, config.model.licence)  # with the verdict
+    lines = {**_gguf(config, context), **_WAYS[config.publish.name](config, context)}
     if config.publish.dry_run:
         return StageResult({"dry run": "nothing was changed", **lines, "training gate": str(allowed)})
     tags = {
@@ -78,7 +80,7 @@ def publish(config: Config, context: Context) -> StageResult:
     if config.model.hub_name:
         tags["hub_name"] = config.model.hub_name
     name = config.publish.registered_name
-    context.run.register(at.model, name, ALIAS, tags)
+    context.run.register(at.model, name, ALIAS, tags, notes_of(at))
     endpoint = candidate.write(config, at.model)
     about = {"name": name, "alias": ALIAS, "published_at": time.time(), "why": allowed.objection}
     write_json(at.model / "publish.json", tags | about)
@@ -106,6 +108,18 @@ def _next(endpoint: Path) -> str:
     return candidate.after(endpoint.parents[1])
 
 
+def _gguf(config: Config, context: Context) -> Mapping[str, str]:
+    """Before the model goes anywhere: the file goes with it."""
+    kind, model = config.publish.gguf, context.layout.model
+    if kind == "none":
+        return {}
+    if config.publish.dry_run:
+        gguf.find_converter()
+        return {"would write": str(gguf.gguf_file(model, kind))}
+    context.say(f"publish: writing {gguf.gguf_file(model, kind)}")
+    return {"gguf": f"{gguf.write_gguf(model, kind)} (endpoint=llamacpp serves it)"}
+
+
 def _local(config: Config, context: Context) -> Mapping[str, str]:
     serve = f"transformers serve {context.layout.model} --device cpu --dtype float32"
     return {"serve it": f"{serve}   (endpoint=candidate does so)"}
@@ -130,18 +144,20 @@ def _trained(at: Layout) -> dict[str, Any]:
 
 
 def _allowed(config: Config, at: Layout, epoch: str) -> _Allowed:
-    found = _Allowed(*_verdict(config, at.reports / "verdict-training.json", epoch))
+    found = _Allowed(*_verdict(config, at.reports / f"verdict-{config.publish.gate}.json", epoch))
     if found.forced and not config.publish.even_without_go:
         raise ZantaraError(
             f"{at.model.name} is not published: {found.objection}",
-            command("stage=gate", "gate=training", note="or publish.even_without_go=true, which is recorded"),
+            command(
+                "stage=gate", f"gate={config.publish.gate}", note="or publish.even_without_go=true, which is recorded"
+            ),
         )
     return found
 
 
 def _verdict(config: Config, path: Path, epoch: str) -> tuple[str, str]:
     """What the training gate said, and what stands against publishing; an empty objection is none."""
-    found = read_json(path)
+    gate, found = gate_named(config.publish.gate, config), read_json(path)
     if found is None:
         return "none", "the training gate has not looked at it"
     verdict = str(found.get("verdict"))
@@ -150,6 +166,6 @@ def _verdict(config: Config, path: Path, epoch: str) -> tuple[str, str]:
         return verdict, f"the training gate's verdict ({verdict}) is about another model"
     if verdict != "GO":  # without evidence it names no model
         return verdict, f"the training gate said {verdict}: {found.get('reason', '')}".rstrip(": ")
-    if found.get("gate_hash") != gate_hash(gate_named("training", config)):
-        return verdict, "the GO was given by a training gate with other criteria than gate/training.yaml has now"
+    if found.get("gate_hash") != gate_hash(gate):
+        return verdict, f"the GO was given by a training gate with other criteria than gate/{gate.name}.yaml has now"
     return verdict, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 def set_environment() -> None:
     """Switches that the libraries read when they are imported; call it before the first of them is."""
     # No usage reports from a machine that handles chats, and no fork warnings from the tokenizer's threads.
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["UNSLOTH_DISABLE_STATISTICS"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Waiting threads that spin slow a small model fifteenfold when other work shares the cores (150 -> 2,200 tokens/s).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -36,7 +37,10 @@ def quiet_libraries() -> Iterator[None]:
         datasets.disable_progress_bars()
         for name in names:
             logging.getLogger(name).setLevel(logging.ERROR)
-        yield
+        with warnings.catch_warnings():
+            # Of an adapter on the embeddings, whose checkpoints hold the embeddings as well.
+            warnings.filterwarnings("ignore", "Setting `save_embedding_layers`", UserWarning)
+            yield
     finally:
         transformers_logging.set_verbosity(verbosity)
         if shown:

@@ -10,13 +10,25 @@ from pathlib import Path
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.hints import command, quoted
+from zantara_exp.training.packaged import gaps
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def check_requirements(config: Config) -> None:
     """Raise MissingRequirementError naming everything the machine lacks, ZantaraError for a base that cannot be one."""
+    if config.model.kind == "scratch" and config.trainer.name == "unsloth":
+        raise ZantaraError(
+            f"trainer=unsloth loads a base, and model={config.model.name} has none: it begins with random weights",
+            command("stage=train", "trainer=trl", without=["trainer"], note="or model=local model.base=FOLDER"),
+        )
+    if config.model.kind == "scratch" and config.trainer.method == "dpo":
+        raise ZantaraError(
+            f"trainer.method=dpo mends a model that was trained before, and model={config.model.name} begins with "
+            "random weights",
+            next_candidate(config),
+        )
     if config.model.kind == "scratch" and config.trainer.method == "lora":
         kept = set(config.trainer.lora.modules_to_save)
         if not {"embed_tokens", "lm_head"} <= kept:
@@ -34,6 +46,22 @@ def check_requirements(config: Config) -> None:
         )
 
 
+def next_candidate(config: Config) -> str:
+    """The command that trains the next candidate on pairs, beginning with the model that is trained here now."""
+    base = f"model.base={quoted(f'{config.paths.models}/{config.model.output}')}"
+    changes = [base, f"model.output={quoted(_next_name(config.model.output))}", "trainer=dpo"]
+    if config.model.kind != "scratch":
+        return command("stage=train", *changes, without=["model.revision", "trainer"])
+    local = ["model=local", f"model.chat_template={quoted(config.model.chat_template)}"]
+    return command("stage=train", *local, *changes, without=["trainer", "model"])
+
+
+def _next_name(output: str) -> str:
+    """`zantara-v3` after `zantara-v2`, `zantara-tiny-v2` after `zantara-tiny`."""
+    stem, mark, number = output.rpartition("-v")
+    return f"{stem}-v{int(number) + 1}" if mark and number.isascii() and number.isdigit() else f"{output}-v2"
+
+
 def _packages(config: Config) -> list[str]:
     if config.trainer.name == "unsloth" and find_spec("unsloth") is None:
         return ["the package unsloth: pip install 'zantara-exp[gpu]' (Linux)"]
@@ -44,7 +72,6 @@ def _packages(config: Config) -> list[str]:
 
 def _gpu(config: Config) -> list[str]:
     asked = {
-        "trainer=unsloth": config.trainer.name == "unsloth",
         f"model={config.model.name}": config.model.needs_gpu,
         "trainer.lora.load_in_4bit": config.trainer.lora.load_in_4bit,
         "trainer.packing": config.trainer.packing,
@@ -75,6 +102,8 @@ def _weights(config: Config) -> list[str]:
     model = config.model
     if model.kind == "scratch" or not model.base:
         return []
+    if model.package and not model.folder():
+        return gaps(model)
     if folder := model.folder():
         return _folder_gaps(folder)
     looks_local = model.base.startswith(("/", "./", "../", "~")) or not _HUB_NAME.fullmatch(model.base)

@@ -22,7 +22,7 @@ from zantara_exp.training.candidate import endpoint_values
 from zantara_exp.training.files import write_json
 from zantara_exp.training.hub import hub_name
 
-_QUESTION: list[Message] = [{"role": "user", "content": "Ciao!"}]
+_QUESTION: list[Message] = [{"role": "user", "content": "1 + 1?"}]
 _COLD_START_SECONDS = 300.0
 """The first request may have to wait for a worker that downloads the weights."""
 

@@ -82,6 +82,12 @@ def set_template(tokenizer: PreTrainedTokenizerBase, model: Model) -> None:
             f"model.chat_template={model.chat_template}: there is no chat template in it",
             "set model.chat_template=llama3 or chatml",
         )
+    if isinstance(tokenizer.chat_template, str) and "generation" not in tokenizer.chat_template.replace(
+        "add_generation_prompt", ""
+    ):
+        from zantara_exp.training.families import marked
+
+        tokenizer.chat_template = marked(tokenizer) or tokenizer.chat_template
     if tokenizer.pad_token is None:
         # A padding token of its own, where there is one: padding with the end-of-turn token may hide that from a loss.
         spare = [t for t in ("<|finetune_right_pad_id|>", "<|endoftext|>", "<pad>") if t in tokenizer.get_vocab()]

@@ -1,7 +1,8 @@
 """Everything that is asked of Unsloth, in one place: loading, adapters, merging.
 
-Unsloth runs on a GPU only, so a test holds the names of the arguments against its source instead (tests/training/
-test_unsloth.py). Import `unsloth` before transformers: it patches transformers, trl and peft.
+On a GPU it runs kernels of its own; without one it takes its CPU backend, which is what the tests can run
+(tests/training/test_unsloth.py holds the names of the arguments against the source for GPUs as well). Import `unsloth`
+before transformers: it patches transformers, trl and peft.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def load_arguments(config: Config, base: str, dtype: Any) -> dict[str, Any]:
     }
 
 
-def adapter_arguments(config: Config) -> dict[str, Any]:
+def adapter_arguments(config: Config, on_gpu: bool) -> dict[str, Any]:
     """For FastLanguageModel.get_peft_model."""
     lora = config.trainer.lora
     return {
@@ -38,7 +39,7 @@ def adapter_arguments(config: Config) -> dict[str, Any]:
         "lora_alpha": lora.alpha,
         "lora_dropout": lora.dropout,
         "bias": "none",
-        "use_gradient_checkpointing": "unsloth" if config.trainer.gradient_checkpointing else False,
+        "use_gradient_checkpointing": "unsloth" if config.trainer.gradient_checkpointing and on_gpu else False,
         "random_state": config.seed,
         "use_rslora": lora.rslora,
         "modules_to_save": list(lora.modules_to_save) or None,
@@ -53,7 +54,9 @@ def merge_arguments(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Mapping
 
 def load(config: Config, base: str, dtype: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The base with fresh adapters, and its tokenizer."""
+    import torch
     from unsloth import FastLanguageModel
 
     model, tokenizer = FastLanguageModel.from_pretrained(**load_arguments(config, base, dtype))
-    return FastLanguageModel.get_peft_model(model, **adapter_arguments(config)), tokenizer
+    arguments = adapter_arguments(config, on_gpu=torch.cuda.is_available())
+    return FastLanguageModel.get_peft_model(model, **arguments), tokenizer

@@ -15,6 +15,7 @@ from zantara_exp import ranks
 from zantara_exp.errors import ZantaraError
 from zantara_exp.stage import Progress, RunRecord
 from zantara_exp.training.checkpoints import mark_whole
+from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.system import System
 
 CURVES = {
@@ -24,9 +25,15 @@ CURVES = {
     "learning_rate": "train/learning_rate",
     "eval_loss": "eval/loss",
     "eval_mean_token_accuracy": "eval/token_accuracy",
+    "rewards/margins": "train/rewards/margins",
+    "rewards/accuracies": "train/rewards/accuracies",
+    "eval_rewards/margins": "eval/rewards/margins",
+    "eval_rewards/accuracies": "eval/rewards/accuracies",
 }
 """The trainer's names -> ours."""
 
+_SPENT = "spent.json"
+"""In a checkpoint: what the training took until then."""
 _CALMER = "lower trainer.learning_rate, raise trainer.warmup, or lower trainer.max_grad_norm"
 
 
@@ -38,18 +45,22 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._recent: deque[float] = deque(maxlen=20)
         self._started = time.monotonic()
         self._first_step = 0
-        self._first_token = 0.0
         self._note = ""
         self._system = System()
+        self._earlier = 0.0
+        """Seconds that earlier runs took until the checkpoint that this one goes on from."""
         self.tokens = 0.0
-        """Tokens read since this process started training, padding not counted."""
+        """Tokens read, padding not counted, by earlier runs as well."""
         self.seconds = 0.0
-        """Since this process started training, validations included."""
+        """Of training, validations included, by earlier runs as well."""
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A resumed run tells its curve again, so that the record holds all of it, and knows what losses were usual."""
         self._started = time.monotonic()
-        self._first_step, self._first_token = state.global_step, float(state.num_input_tokens_seen)
+        self._first_step = state.global_step
+        self.tokens = float(state.num_input_tokens_seen)
+        if state.global_step:
+            self._earlier = self.seconds = _spent(_checkpoint(args, state))
         for entry in state.log_history:
             self._record(entry, int(entry.get("step", 0)), {})
             self._recent.extend([float(entry["loss"])] if "loss" in entry else [])
@@ -58,10 +69,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """One update is done."""
-        self.seconds = time.monotonic() - self._started
-        self.tokens = float(state.num_input_tokens_seen) - self._first_token
+        now = time.monotonic() - self._started
+        self.seconds, self.tokens = self._earlier + now, float(state.num_input_tokens_seen)
         done = state.global_step - self._first_step
-        left = self.seconds / max(done, 1) * (state.max_steps - state.global_step)
+        left = now / max(done, 1) * (state.max_steps - state.global_step)
         self._progress.advance(1, f"{self._note}{_clock(left)} left")
         if state.global_step >= state.max_steps:
             control.should_evaluate = control.should_save = True  # the last weights compete for the best, too
@@ -90,7 +101,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """A checkpoint has been written whole, by all processes."""
         ranks.wait_for_all()
         if not ranks.helping():
-            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+            write_json(_checkpoint(args, state) / _SPENT, {"seconds": self.seconds})
+            mark_whole(_checkpoint(args, state))
 
     def _record(self, logs: dict[str, Any], step: int, system: dict[str, float]) -> None:
         """All points of a step in one call, since each is a transaction where the record is kept."""
@@ -110,6 +122,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
                 _CALMER,
             )
         self._recent.append(loss)
+
+
+def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
+    return Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+
+
+def _spent(checkpoint: Path) -> float:
+    """Seconds of training until a checkpoint; 0 where it was written before that was noted."""
+    return float((read_json(checkpoint / _SPENT) or {}).get("seconds", 0.0))
 
 
 class Patience(EarlyStoppingCallback):  # type: ignore[misc]

@@ -16,6 +16,7 @@ import pytest
 
 from tools.bench import __main__ as bench
 from tools.bench.analysis import Taken, Time
+from tools.bench.dataset import Run
 from tools.bench.extract import Reading, _Found
 from tools.bench.populations import FALSE_GO
 from tools.bench.ramps import Played
@@ -35,6 +36,13 @@ def loaded(*_: object) -> Any:
 
 
 GIVEN: dict[str, dict[str, Any]] = {
+    "dataset": {
+        "dataset._measured": lambda rows, seed: (
+            {stage: Run(rows, rows / 100, rows / 100, 300) for stage in ("extract", "prepare")},
+            {"conversations": rows, "kept": rows - 1, "rejected": {"duplicate": 1}},
+        )
+    },
+    "redact": {"redact._seconds_a_megabyte": lambda *_: (0.1, 0.5)},
     "gates": {
         "rollouts.Rollouts.of": lambda self, population, variants, part=1.0: {
             name: Found(np.full(self.simulations, 61.0), np.full(self.simulations, 61.0)) for name in variants
@@ -54,7 +62,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "analysis._alone": lambda *_: Taken(TOOK, 100.0, {"requests": Counter(a=1)}, {}),
         "analysis._lacks": lambda name: name == "spark",
     },
-    "gateway": {"shadow_gateway.measure": lambda *_: TABLE},
+    "gateway": {"gateway_start.measure": lambda *_: TABLE, "shadow_gateway.measure": lambda *_: TABLE},
     "shadow": {
         "shadow_gateway.measure": lambda *_: TABLE,
         "shadow_log.measure": lambda *_: TABLE,
@@ -74,6 +82,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 """Benchmark -> what stands for its measurements."""
 
 SMALL: dict[str, dict[str, Any]] = {
+    "redact": {"redact.TURNS": 1},
     "gates": {
         "gates.ICCS": (0.2,),
         "gates.FALSE_GO": FALSE_GO[:1],
@@ -84,6 +93,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "extract": {"extract.TURNS": 1},
     "analysis": {"analysis._TURNS": 1},
     "gateway": {
+        "gateway_start.STARTS": 1,
+        "gateway_start.REQUESTS": 100,
+        "gateway_start._SETTLED_SECONDS": 1.0,
         "shadow_gateway.RATE": 50.0,
         "shadow_gateway.ROUNDS": 1,
         "shadow_gateway.STREAMS": 10,
@@ -100,6 +112,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "ramp_tables.THIN": {},
     },
     "train": {"train.TURNS": 1},
+    "dataset": {},
 }
 SMALL["shadow"] = {
     **SMALL["gateway"],
@@ -110,7 +123,7 @@ SMALL["shadow"] = {
     "shadow_log.KILLS": 1,
 }
 """Benchmark -> how little of it is measured."""
-SIZES = {"gates": 100, "extract": 1_000, "analysis": 3_000, "rollout": 100, "train": 100}
+SIZES = {"redact": 100, "gates": 100, "extract": 1_000, "dataset": 800, "analysis": 3_000, "rollout": 100, "train": 100}
 
 
 def run(name: str, changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, size: int | None = None) -> None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from zantara_exp.dataset.demo.chats import Chat
-from zantara_exp.dataset.demo.people import LANGUAGES
+from zantara_exp.dataset.demo.phrases import Product
 
 ANY_CHAT = {
     "too_short": 0.012,
@@ -18,51 +18,56 @@ ANY_CHAT = {
     "leaked_prompt": 0.006,
     "malformed": 0.012,
 }
-GREETING_ONLY = {"repeated_greeting": 0.030, "contact": 0.035}
+HELLO_ONLY = {"repeated_opening": 0.030, "contact": 0.035}
 DUPLICATE_SHARE = 0.03
 
 
 def dirt_for(chat: Chat, random: Random) -> str:
     """Which kind of dirt befalls a chat; mostly none, which is ""."""
-    kinds = ANY_CHAT | (GREETING_ONLY if chat.category == "greeting" else {})
+    kinds = ANY_CHAT | (HELLO_ONLY if chat.opens else {})
     return random.choices([*kinds, ""], [*kinds.values(), 1 - sum(kinds.values())])[0]
 
 
-def _repeated_greeting(chat: Chat, _: str, answer: str, random: Random) -> str:
-    word = {"it": "Ciao", "en": "Hello", "id": "Halo"}[chat.language]
+def _repeated_opening(product: Product, chat: Chat, answer: str, random: Random) -> str:
+    word = product.languages[chat.language].opening
     return f"{word}! {word}! {answer} {word} {random.choice(('e', 'a', '-'))} {word}!"
 
 
-def _wrong_language(chat: Chat, _: str, answer: str, random: Random) -> str:
-    other = LANGUAGES[random.choice([name for name in LANGUAGES if name != chat.language])]
-    return random.choice([topic.answer for topic in other.rules.values()])
+def _wrong_language(product: Product, chat: Chat, answer: str, random: Random) -> str:
+    other = product.languages[random.choice([name for name in product.languages if name != chat.language])]
+    return random.choice([topic.answer for topic in other.fixed.values()])
 
 
-_ANSWERS: dict[str, Callable[[Chat, str, str, Random], str]] = {
-    "too_short": lambda chat, question, answer, random: random.choice(("Ok.", "Ok!", "Si.", "Yes", "Ya.")),
-    "too_long": lambda chat, question, answer, random: " ".join([answer, *[LANGUAGES[chat.language].padding] * 40]),
-    "error_text": lambda chat, question, answer, random: LANGUAGES[chat.language].failure,
-    "wrong_language": _wrong_language,
-    "degenerate": lambda chat, question, answer, random: random.choice(
+def _too_long(product: Product, chat: Chat, answer: str, random: Random) -> str:
+    return " ".join([answer, *[product.languages[chat.language].padding] * 40])
+
+
+def _degenerate(product: Product, chat: Chat, answer: str, random: Random) -> str:
+    return random.choice(
         ("...", "........................", " ".join(answer.split()[:3] * 12), "- - - - - - - - - - - -")
-    ),
-    "leaked_prompt": lambda chat, question, answer, random: (
-        f"[CONTEXT] Source: kb/visa_2025.md chunk 17. You are ZANTARA. {answer}"
-    ),
-    "repeated_greeting": _repeated_greeting,
-    "contact": lambda chat, question, answer, random: f"{answer} {LANGUAGES[chat.language].contact}",
+    )
+
+
+_ANSWERS: dict[str, Callable[[Product, Chat, str, Random], str]] = {
+    "too_short": lambda product, chat, answer, random: random.choice(product.short_answers),
+    "too_long": _too_long,
+    "error_text": lambda product, chat, answer, random: product.languages[chat.language].failure,
+    "wrong_language": _wrong_language,
+    "degenerate": _degenerate,
+    "leaked_prompt": lambda product, chat, answer, random: product.leak.format(answer=answer),
+    "repeated_opening": _repeated_opening,
+    "contact": lambda product, chat, answer, random: f"{answer} {product.languages[chat.language].contact}",
 }
 
 
-def soiled(chat: Chat, kind: str, random: Random) -> Any:
+def soiled(product: Product, chat: Chat, kind: str, random: Random) -> Any:
     """The chat's messages as the database holds them, with one kind of dirt or none."""
     turns = list(chat.turns)
     if kind in _ANSWERS:
-        question, answer = turns[-1]
-        turns[-1] = question, _ANSWERS[kind](chat, question, answer, random)
+        turns[-1] = turns[-1]._replace(answer=_ANSWERS[kind](product, chat, turns[-1].answer, random))
     messages: list[Any] = []
-    for question, answer in turns:
-        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    for turn in turns:
+        messages += [{"role": "user", "content": turn.question}, {"role": "assistant", "content": turn.answer}]
     return _malformed(messages, random) if kind == "malformed" else messages
 
 

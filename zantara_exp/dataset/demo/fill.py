@@ -11,6 +11,7 @@ import orjson
 from zantara_exp.config.data import Demo
 from zantara_exp.dataset.conversations import TABLE, fill
 from zantara_exp.dataset.demo.generate import VERSION, rows
+from zantara_exp.dataset.demo.phrases import Product
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -19,9 +20,9 @@ _LOCK = 731_204
 """Advisory lock: several processes that start at once fill the demo once."""
 
 
-def ensure_demo(connection: Connection, demo: Demo, seed: int) -> bool:
+def ensure_demo(connection: Connection, product: Product, demo: Demo, seed: int) -> bool:
     """Fill the demo's table unless it already holds just these conversations; return whether it was filled."""
-    wanted = sha256(orjson.dumps([VERSION, seed, asdict(demo)])).hexdigest()
+    wanted = sha256(orjson.dumps([VERSION, product.digest, seed, asdict(demo)])).hexdigest()
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         connection.execute("create table if not exists zantara_demo (hash text)")
@@ -30,7 +31,7 @@ def ensure_demo(connection: Connection, demo: Demo, seed: int) -> bool:
             return False
         connection.execute("drop table if exists conversations")
         connection.execute(TABLE)
-        fill(connection, rows(demo, seed))
+        fill(connection, rows(product, demo, seed))
         connection.execute("create index on conversations (created_at)")
         connection.execute("truncate zantara_demo")
         connection.execute("insert into zantara_demo values (%s)", [wanted])

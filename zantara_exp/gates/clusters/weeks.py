@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zantara_exp.wording import counted
+
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -40,12 +42,12 @@ def still_missing(days: Ints, min_days: int) -> str:
     """What the days with evidence of one log lack, as part of a sentence; empty where they are enough."""
     found = np.unique(days)
     if found.size < min_days:
-        counted = f"{found.size} day{'s' * (found.size != 1)}"
-        return f"{counted} with evidence, at least {min_days} are needed"
+        return f"{counted(found.size, 'day')} with evidence, at least {min_days} are needed"
     absent = [WEEKDAYS[one] for one in range(7) if one not in weekday(found)] if min_days >= 7 else []
     return f"no evidence of a {' or '.join(absent)} yet" if absent else ""
 
 
 def window_too_young(days: int, width: int) -> str:
     """Why a window of `width` days says nothing yet: the log has only `days` days. Empty where it is not."""
-    return f"the log has {days} days, and the window of {width} days asks for as many" if days < width else ""
+    had = counted(days, "day")
+    return f"the log has {had}, and the window of {width} days asks for as many" if days < width else ""

@@ -10,6 +10,7 @@ from zantara_exp.gates.clusters import weeks
 from zantara_exp.gates.decision import Window
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.visits import Measured
+from zantara_exp.wording import counted
 
 
 class Compared(NamedTuple):
@@ -28,9 +29,9 @@ def hindrance_of(rule: Rule, measured: Measured, there: Compared) -> str:
         lost, most = 100 * there.lost_share, 100 * rule.max_lost
         return f"{lost:.1f} % of the requests were lost, more than the {most:g} % allowed"
     if there.users < rule.min_users:
-        return f"{there.users} user{'s' * (there.users != 1)}, at least {rule.min_users} are needed"
+        return f"{counted(there.users, 'user')}, at least {rule.min_users} are needed"
     if there.smaller < rule.min_users:
-        return f"{there.smaller} users in the baseline, at least {rule.min_users} are needed"
+        return f"{counted(there.smaller, 'user')} in the baseline, at least {rule.min_users} are needed"
     if rule.timed and (short := _not_over_time(rule, measured)):
         return short
     return _of_window(rule, measured, there.window)
@@ -51,8 +52,10 @@ def _of_window(rule: Rule, measured: Measured, window: Window | None) -> str:
     if window is None or window.agrees:
         return ""
     if window.users < rule.criterion.window_min_users:
-        return f"{window.users} users in the last {window.days} days, {rule.criterion.window_min_users} are needed"
+        in_them = f"{counted(window.users, 'user')} in the last {counted(window.days, 'day')}"
+        return f"{in_them}, {rule.criterion.window_min_users} are needed"
     if young := weeks.window_too_young(measured.at.days - int(measured.at.day.min()), window.days):
         return young
     shown = rule.kind.shown(window.estimate)
-    return f"the last {window.days} days alone do not show it: measured {shown}"
+    alone = "day alone does" if window.days == 1 else f"{window.days} days alone do"
+    return f"the last {alone} not show it: measured {shown}"

@@ -181,6 +181,10 @@ class Kind(ABC):
         """The limits that requests are counted against, for GO and for NO-GO; None where they are not."""
         return None, None
 
+    def looked(self, criterion: Criterion, evidence: Evidence) -> Evidence:
+        """What a look now sees of the evidence: all of it, but for a review that is looked at as it grows."""
+        return evidence
+
     # Verdict and simulation.
 
     @abstractmethod
@@ -197,7 +201,7 @@ class Kind(ABC):
         """What `stage=check` finds about a plan of `size` reviewed pairs: what, whether it is sound, and in words."""
         return iter(())
 
-    def promise(self, rule: Rule, size: int) -> str:
+    def promise(self, rule: Rule, size: int, traffic: Traffic) -> str:
         """What the planned review can show, for `stage=power`; empty where none is needed."""
         return ""
 

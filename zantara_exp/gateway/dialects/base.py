@@ -12,13 +12,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
-from uuid import uuid4
 
 import orjson
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, text_of
 from zantara_exp.gateway.dialects.stream import Stream
+from zantara_exp.ids import new_id
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, UNREADABLE, Asked
 from zantara_exp.usage import Usage
 
@@ -94,12 +94,18 @@ class Dialect(ABC):
     id_header: ClassVar[bytes]
     """The header that its provider numbers answers in."""
 
-    def read_chat(self, body: bytes) -> Chat:
-        """The chat of a request, whatever the body is."""
+    def asks_chat(self, asked: Mapping[str, Any]) -> bool:
+        """Whether a body is of this API, where its path alone does not say so."""
+        return True
+
+    def read_chat(self, body: bytes) -> Chat | None:
+        """The chat of a request, whatever the body is; None where it is another API's."""
         try:
             asked = json_object(body)
         except NotText:
             return Chat("", (), "", None, unshowable=UNREADABLE)
+        if not self.asks_chat(asked):
+            return None
         stream = self._streams(asked)
         options = {name: value for name, value in asked.items() if name not in self.chat_fields}
         try:
@@ -134,7 +140,7 @@ class Dialect(ABC):
         return [
             (b"content-type", kind),
             *([] if length is None else [(b"content-length", str(length).encode())]),
-            (self.id_header, b"req_" + uuid4().hex[:24].encode()),
+            (self.id_header, b"req_" + new_id()[:24].encode()),
             (ANSWERED_BY, b"candidate"),
         ]
 

@@ -34,7 +34,17 @@ _STRING = 7
 _PAYLOAD = re.compile(rb'"bytes":\s*"([A-Za-z0-9+/=]*)"')
 
 
-class BedrockStream(Messages):
+class BedrockMessages(Messages):
+    """`POST /model/MODEL/invoke`: of Claude the Messages API, of each other model's maker an API of its own."""
+
+    path = "/model/invoke"
+
+    def asks_chat(self, asked: Mapping[str, Any]) -> bool:
+        """Whether a body is of this API: Claude's names the version of the Messages API."""
+        return "anthropic_version" in asked
+
+
+class BedrockStream(BedrockMessages):
     """`POST /model/MODEL/invoke-with-response-stream`, which always streams."""
 
     path = "/model/invoke-with-response-stream"

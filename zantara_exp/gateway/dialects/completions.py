@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -14,6 +13,7 @@ from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record
 from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
+from zantara_exp.ids import new_id
 from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE
 from zantara_exp.usage import Usage, merged, usage_of
 
@@ -134,7 +134,7 @@ def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": model}
+    return {"id": f"chatcmpl-{new_id()}", "object": kind, "created": int(time.time()), "model": model}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
 from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
+from zantara_exp.ids import new_id
 from zantara_exp.movable import TOOL_USE
 from zantara_exp.usage import Usage, merged, usage_of
 
@@ -97,7 +97,7 @@ class MessagesStream(Stream):
 def _message(model: str, usage: Usage) -> dict[str, Any]:
     """All of a message but what it says and how it ended."""
     return {
-        "id": f"msg_{uuid4().hex[:24]}",
+        "id": f"msg_{new_id()[:24]}",
         "type": "message",
         "role": "assistant",
         "model": model,

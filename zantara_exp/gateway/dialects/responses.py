@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
-from uuid import uuid4
 
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
 from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.completions import openai_user, split_system
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream, named_event
+from zantara_exp.ids import new_id
 from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
 from zantara_exp.usage import Usage, usage_of
 
@@ -120,7 +120,7 @@ class _Events(Stream):
 def _begun(chat: Chat, model: str) -> dict[str, Any]:
     """A response that has said nothing yet."""
     return {
-        "id": f"resp_{uuid4().hex}",
+        "id": f"resp_{new_id()}",
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",
@@ -131,7 +131,7 @@ def _begun(chat: Chat, model: str) -> dict[str, Any]:
         "output": [],
         "previous_response_id": None,
         "store": False,
-        **{field: chat.options.get(field) or value for field, value in _ECHOED.items()},
+        **{field: value if (said := chat.options.get(field)) is None else said for field, value in _ECHOED.items()},
         "usage": None,
     }
 
@@ -176,7 +176,7 @@ def _finish(said: Mapping[str, Any]) -> str:
 
 
 def _message_id() -> str:
-    return f"msg_{uuid4().hex}"
+    return f"msg_{new_id()}"
 
 
 def _message(item: str, text: str, status: str) -> dict[str, Any]:

@@ -1,0 +1,3 @@
+from tests.analysis.conftest import config as config
+from tests.analysis.conftest import defaults as defaults
+from tests.analysis.conftest import layout as layout

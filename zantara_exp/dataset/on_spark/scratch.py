@@ -1,0 +1,24 @@
+"""A folder for what workers hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from zantara_exp.whole import beside, remove_leftovers
+
+
+@contextmanager
+def scratch(dataset: Path, name: str) -> Iterator[Path]:
+    """A folder within the dataset's, which workers see as well; it is gone afterwards, and what a kill left before."""
+    place = dataset / name
+    dataset.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(place)
+    made = beside(place)
+    made.mkdir(mode=0o700)
+    try:
+        yield made
+    finally:
+        rmtree(made, ignore_errors=True)
