@@ -165,6 +165,15 @@ def test_more_good_answers_are_more_evidence_and_parts_may_change_places(data):
         assert log_evidence(found, bound - 1e-3)[0] >= -np.log(0.05) - 1e-6
 
 
+def test_a_bound_stands_before_the_first_tooth_however_wide_it_is():
+    """With few labels one tooth of the evidence is three hundredths wide: the bound was 0.3133, behind two of them."""
+    found = judged((0, 26), (1, 26), 0.3515625, 300.0)
+    bound = lower(found, 0.05)
+    assert bound == pytest.approx(0.2914, abs=1e-4)
+    for share in np.linspace(0.05, bound, 200):
+        assert log_evidence(found, share)[0] >= -np.log(0.05) - 1e-6
+
+
 def test_a_pool_that_is_the_sample_itself_adds_nothing():
     found = judged((5, 40), (10, 40), 40 / 50, 50.0)
     assert worth(found, 0.8)[0] == pytest.approx(50, rel=0.02)

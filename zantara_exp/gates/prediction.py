@@ -95,17 +95,24 @@ def _of_tails(of: Judged, p0: Floats) -> Floats:
 def lower(of: Judged, alpha: float) -> float:
     """The share up to which the evidence excludes every one at `alpha`, of one look at one sample.
 
-    Counts are whole, and so evidence falls along the shares in small teeth: what lies shortly before the last share
-    that is excluded is looked at closely, and the first that is not ends the bound.
+    Counts are whole, and so evidence falls along the shares in teeth, up to several hundredths wide with few labels.
+    The first share that is not excluded ends the bound: it is looked for from the lowest on, then closely before it.
     """
     found = search.last(lambda p0: float(log_evidence(of, p0).ravel()[0]) + math.log(alpha), 20)
-    if found <= _TEETH:
-        return found
-    shares = np.linspace(found - _TEETH, found, _LOOKED_AT + 1)[1:]
-    good, pairs = (np.repeat(each.reshape(1, 2), _LOOKED_AT, 0) for each in (of.good, of.pairs))
-    share = np.repeat(of.share.reshape(1), _LOOKED_AT)
-    excluded = log_evidence(Judged(good, pairs, share, of.saw), shares) >= -math.log(alpha) - _SAME
-    return found if excluded.all() else float(shares[np.argmin(excluded)]) - _TEETH / _LOOKED_AT
+    for reach in (1.0, _TEETH):
+        if found <= 0:
+            return 0.0
+        shares = np.linspace(max(found - reach, 0.0), found, _LOOKED_AT + 1)
+        excluded = _excludes(of, shares[1:], alpha)
+        if not excluded.all():
+            found = float(shares[np.argmin(excluded)])
+    return found
+
+
+def _excludes(of: Judged, shares: Floats, alpha: float) -> NDArray[np.bool_]:
+    good, pairs = (np.repeat(each.reshape(1, 2), shares.size, 0) for each in (of.good, of.pairs))
+    share = np.repeat(of.share.reshape(1), shares.size)
+    return np.asarray(log_evidence(Judged(good, pairs, share, of.saw), shares) >= -math.log(alpha) - _SAME)
 
 
 def _most_likely(of: Judged, p0: Floats | float) -> Floats:
