@@ -46,7 +46,8 @@ test: $(READY)
 test-extras: $(READY)
 	$(BIN)/python scripts/extras
 
-# The clients of Node are the extras' as well.
+# Property tests look for new examples here. The clients of Node are the extras' as well.
+test-all: export NEW_EXAMPLES = 1
 test-all: test
 	$(BIN)/python -m pytest -m slow --deselect tests/clients/test_node.py
 	$(BIN)/python scripts/extras --slow

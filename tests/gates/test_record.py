@@ -9,8 +9,8 @@ from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates import Missing, Reviews, Seen, UserDays, judge_gate
 from zantara_exp.gates.evidence import Judgements, reviews_of
-from zantara_exp.gates.record import Looks
-from zantara_exp.gates.verdict import FirstUse
+from zantara_exp.gates.record import FirstUse, Looks
+from zantara_exp.gates.spent import as_begun, looked, refusals
 
 EXACT = above(0.9, method="exact")
 REVIEW = Criterion("r", "review", go=Threshold(above=0.8), method="exact")
@@ -24,10 +24,10 @@ def looks(tmp_path):
 def look(looks, gate, **evidence):
     """Look as the stage does: refuse, judge, record."""
     seen = {name: Seen(item) for name, item in evidence.items()}
-    refused = looks.refusals(gate, seen)
+    refused = refusals(looks.all(), gate, seen)
     seen = {name: Seen(item.go, refused=refused.get(name, "")) for name, item in seen.items()}
     verdict = judge_gate(gate, seen)
-    looks.record(gate, seen, verdict, "run")
+    looks.append(looked(gate, seen, verdict, "run"))
     return verdict
 
 
@@ -109,7 +109,7 @@ def test_the_judge_that_the_looks_began_with_goes_on(looks):
         return replace(reviews_of(labels + after, "s1"), judged=of if judge else None)
 
     def begun(judge):
-        return looks.as_begun(gate, {"r": Seen(seen(judge))})["r"].go.judged.refused
+        return as_begun(looks.all(), gate, {"r": Seen(seen(judge))})["r"].go.judged.refused
 
     assert begun("first") == ""
     look(looks, gate, r=seen("first"))
@@ -117,7 +117,7 @@ def test_the_judge_that_the_looks_began_with_goes_on(looks):
     assert begun("another") == "the looks at this sample began with the judge first"
     own = Looks(looks.file.with_name("own.jsonl"))
     look(own, gate, r=seen(""))
-    late = own.as_begun(gate, {"r": Seen(seen("late"))})["r"]
+    late = as_begun(own.all(), gate, {"r": Seen(seen("late"))})["r"]
     assert late.go.judged.refused == "the looks at this sample began without it"
 
 
@@ -244,11 +244,11 @@ def test_the_size_of_a_sample_may_not_change(looks):
 
 def test_what_was_not_recorded_is_not_shown_elsewhere(looks):
     gate, seen = gate_of(r=REVIEW), {"r": Seen(Reviews(44, 6, 0, 0, "s1"))}
-    assert "has not looked" in looks.refusals(gate, seen, recorded=True)["r"]
+    assert "has not looked" in refusals(looks.all(), gate, seen, recorded=True)["r"]
     look(looks, gate, r=seen["r"].go)
-    assert looks.refusals(gate, seen, recorded=True) == {}
+    assert refusals(looks.all(), gate, seen, recorded=True) == {}
     other = {"r": Seen(Reviews(45, 5, 0, 0, "s2"))}
-    assert "spent" in looks.refusals(gate, other, recorded=True)["r"]
+    assert "spent" in refusals(looks.all(), gate, other, recorded=True)["r"]
 
 
 @pytest.mark.parametrize("line", [b'{"a": 1}', b"3", b'{"gate": "x", "exact": []}'])
@@ -256,7 +256,7 @@ def test_a_line_of_something_else_is_named(looks, line):
     looks.file.parent.mkdir()
     looks.file.write_bytes(line + b"\n")
     with pytest.raises(ZantaraError, match="line 1 is no record"):
-        looks.refusals(gate_of(c=EXACT), {"c": Seen(crowd(300, 2, 0.9))})
+        refusals(looks.all(), gate_of(c=EXACT), {"c": Seen(crowd(300, 2, 0.9))})
 
 
 def test_a_line_whose_looks_are_something_else_is_named(looks):

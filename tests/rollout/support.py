@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
-from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.witness import verdict_hash
 from zantara_exp.io import events
 from zantara_exp.io.daily_files import DailyFiles

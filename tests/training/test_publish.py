@@ -16,7 +16,7 @@ from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.gates.files import gate_named
-from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.layout import Layout
 from zantara_exp.stage import StageResult
 from zantara_exp.training import candidate

@@ -26,6 +26,7 @@ NAMES = {
     "startup": "what a user waits for before anything happens: wall time and imports of the usual commands",
     "rollout": "the router's microseconds, a rollback on four replicas, and simulated ramps under the guardrails",
     "train": "tokens a second and memory of stage=train, beside a bare TRL script",
+    "smollm2": "the same with a real base by LoRA, and memory at 4,096 tokens with the loss in chunks",
 }
 """Each is a module of this package with `run(size, seed) -> Report`; None is its own size."""
 DOCS = Path("docs") / "benchmarks.md"

@@ -51,30 +51,43 @@ def run(examples: int | None = None, seed: int = 7) -> Report:
     started = time.monotonic()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="zantara-bench-") as folder:
-        given = [f"seed={seed}", "model=tiny", "trainer.epochs=1", f"paths.dataset={folder}/data"]
-        _alone(_dataset, folder, [*given, f"paths.state={folder}/state"], examples)
-        arms: dict[str, list[Training]] = {BARE: [], REPORTING: [], OURS: []}
-        for number, name in enumerate(_order()):
-            at = f"{folder}/{number}"
-            found = _alone(_ARMS[name], at, [*given, f"paths.models={at}/models", f"paths.state={at}/state"], None)
-            arms[name].append(found)
-            terminal.say(f"{name}: {found.tokens_per_second:,.0f} tokens/s")
-    intro = (
-        f"model=tiny, one epoch of the demo's training split; {TURNS} turns, each training in a process of its own; "
-        f"the goal of speed holds the fastest turn of each. {os.cpu_count()} cores, no GPU; load average at the start "
-        f"{load:.1f}. Again by:"
-    )
+        arms = measured(folder, ["model=tiny"], examples, seed, TURNS)
     command = f"scripts/bench train{f' --rows {examples}' if examples else ''} --seed {seed}"
-    return Report("train", command, intro, [_table(arms)], _goals(arms), time.monotonic() - started)
+    told = intro("model=tiny, one epoch of the demo's training split", TURNS, load)
+    return Report("train", command, told, [table("tiny", arms)], goals(arms), time.monotonic() - started)
 
 
-def _order() -> list[str]:
+def measured(
+    folder: str, model: Sequence[str], examples: int | None, seed: int, turns: int
+) -> dict[str, list[Training]]:
+    """What every turn of every arm took."""
+    given = [f"seed={seed}", *model, "trainer.epochs=1", f"paths.dataset={folder}/data"]
+    alone(_dataset, folder, [*given, f"paths.state={folder}/state"], examples)
+    arms: dict[str, list[Training]] = {BARE: [], REPORTING: [], OURS: []}
+    for number, name in enumerate(_order(turns)):
+        at = f"{folder}/{number}"
+        found = alone(_ARMS[name], at, [*given, f"paths.models={at}/models", f"paths.state={at}/state"], None)
+        arms[name].append(found)
+        terminal.say(f"{name}: {found.tokens_per_second:,.0f} tokens/s")
+    return arms
+
+
+def intro(what: str, turns: int, load: float) -> str:
+    """How it was measured."""
+    return (
+        f"{what}; {turns} turns, each training in a process of its own; the goal of speed holds the fastest turn of "
+        f"each. {os.cpu_count()} cores, no GPU; load average at the start {load:.1f}. Again by:"
+    )
+
+
+def _order(turns: int) -> list[str]:
     """Who trains when: neither always first, as a machine that warms up or slows down would favour it."""
-    turns = [(BARE, OURS) if turn % 2 == 0 else (OURS, BARE) for turn in range(TURNS)]
-    return [*(name for turn in turns for name in turn), REPORTING]
+    pairs = [(BARE, OURS) if turn % 2 == 0 else (OURS, BARE) for turn in range(turns)]
+    return [*(name for pair in pairs for name in pair), REPORTING]
 
 
-def _goals(arms: dict[str, list[Training]]) -> list[Goal]:
+def goals(arms: dict[str, list[Training]]) -> list[Goal]:
+    """Of speed and memory."""
     slower = _fastest(arms[BARE]) / _fastest(arms[OURS])
     larger = median(t.megabytes for t in arms[OURS]) / median(t.megabytes for t in arms[REPORTING])
     return [
@@ -87,7 +100,8 @@ def _fastest(arm: Sequence[Training]) -> float:
     return max(training.tokens_per_second for training in arm)
 
 
-def _table(arms: dict[str, list[Training]]) -> Table:
+def table(model: str, arms: dict[str, list[Training]]) -> Table:
+    """The arms side by side."""
     rows = []
     for name, arm in arms.items():
         speeds = [training.tokens_per_second for training in arm]
@@ -96,21 +110,22 @@ def _table(arms: dict[str, list[Training]]) -> Table:
         rows.append(
             [name, f"{arm[0].tokens:,}", f"{median(speeds):,.0f}", spread, f"{peaks[0]:.0f} to {peaks[-1]:.0f}"]
         )
-    return Table("one epoch of model=tiny", ["", "tokens", "tokens/s (median)", "tokens/s", "peak MB"], rows)
+    return Table(f"one epoch of model={model}", ["", "tokens", "tokens/s (median)", "tokens/s", "peak MB"], rows)
 
 
-def _alone(function: Callable[..., Any], folder: str, overrides: Sequence[str], examples: int | None) -> Any:
+def alone(function: Callable[..., Any], folder: str, overrides: Sequence[str], examples: int | None) -> Any:
+    """Call in a process of its own."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(function, (folder, list(overrides), examples))
 
 
 def _dataset(folder: str, overrides: list[str], examples: int | None) -> None:
-    """The demo's splits, as the pipeline makes them; `examples` keeps the first of the training split."""
+    """The demo's splits, as the pipeline makes them; `examples` keeps the first of either split."""
     _stages(folder, overrides, ["extract", "prepare"])
-    train = Path(folder) / "data" / "train.jsonl"
-    lines = train.read_bytes().splitlines(keepends=True)
-    train.write_bytes(b"".join(lines[:examples]))
+    for split in ("train", "val"):
+        path = Path(folder) / "data" / f"{split}.jsonl"
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:examples]))
 
 
 def _stages(folder: str, overrides: list[str], names: Sequence[str]) -> None:
@@ -126,9 +141,9 @@ def _ours(folder: str, overrides: list[str], _: None) -> Training:
     from zantara_exp.training.quiet import set_environment
 
     set_environment()
-    with _timed() as seen:
+    with timed() as seen:
         _stages(folder, overrides, ["train"])
-    return _training(seen)
+    return training_of(seen)
 
 
 def _bare(folder: str, overrides: list[str], _: None) -> Training:
@@ -154,7 +169,7 @@ def _script(folder: str, overrides: list[str], report_to: str) -> Training:
     from zantara_exp.training.data import read_split
     from zantara_exp.training.encode import encode_split
     from zantara_exp.training.fit import arguments
-    from zantara_exp.training.model import load
+    from zantara_exp.training.model import adapters, load
 
     config = compose(overrides)
     layout = Layout(config)
@@ -167,7 +182,7 @@ def _script(folder: str, overrides: list[str], report_to: str) -> Training:
         splits.append(Dataset.from_dict(columns))
     chosen = arguments(config, Path(folder) / "work", len(splits[0]))
     chosen.report_to = [] if report_to == "none" else [report_to]
-    with _timed() as seen:
+    with timed() as seen:
         SFTTrainer(
             model=model,
             args=chosen,
@@ -175,12 +190,13 @@ def _script(folder: str, overrides: list[str], report_to: str) -> Training:
             eval_dataset=splits[1],
             processing_class=tokenizer,
             data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
+            peft_config=adapters(config),
         ).train()
-    return _training(seen)
+    return training_of(seen)
 
 
 @contextmanager
-def _timed() -> Iterator[dict[str, float]]:
+def timed() -> Iterator[dict[str, float]]:
     """Note the time and the tokens of SFTTrainer.train, whoever calls it."""
     from trl import SFTTrainer
 
@@ -200,7 +216,8 @@ def _timed() -> Iterator[dict[str, float]]:
         SFTTrainer.train = plain
 
 
-def _training(seen: dict[str, float]) -> Training:
+def training_of(seen: dict[str, float]) -> Training:
+    """What this process took so far."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     return Training(int(seen["tokens"]), seen["seconds"], peak)

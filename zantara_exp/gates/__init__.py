@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from zantara_exp.gates.criteria import decide
     from zantara_exp.gates.decision import CriterionDecision
     from zantara_exp.gates.evidence import Evidence, Missing, Number, Reviews, UserDays
+    from zantara_exp.gates.identity import gate_hash
     from zantara_exp.gates.junit import junit_xml
     from zantara_exp.gates.kinds.kind import Rule, Seen
-    from zantara_exp.gates.rules import gate_hash, resolve
+    from zantara_exp.gates.rules import resolve
     from zantara_exp.gates.verdict import Verdict, judge_gate
 
 __all__ = [
@@ -60,7 +61,8 @@ if not TYPE_CHECKING:
         "zantara_exp.gates.evidence": ("Evidence", "Missing", "Number", "Reviews", "UserDays"),
         "zantara_exp.gates.junit": ("junit_xml",),
         "zantara_exp.gates.kinds.kind": ("Rule", "Seen"),
-        "zantara_exp.gates.rules": ("gate_hash", "resolve"),
+        "zantara_exp.gates.identity": ("gate_hash",),
+        "zantara_exp.gates.rules": ("resolve",),
         "zantara_exp.gates.verdict": ("Verdict", "judge_gate"),
     }
 

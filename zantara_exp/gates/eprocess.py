@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from zantara_exp.gates.search import last
 
@@ -98,12 +97,18 @@ def lower_bound(good: ArrayLike, bad: ArrayLike, alpha: float) -> Floats:
 
     Covers the proportion from below at all looks together with probability 1 - alpha.
     """
-    return _in_parts(lambda s, f: expit(-_needed_odds(s, f, GO_BETS, GO_LOG_PRIOR, -np.log(alpha))), good, bad)
+    return _in_parts(lambda s, f: _share(-_needed_odds(s, f, GO_BETS, GO_LOG_PRIOR, -np.log(alpha))), good, bad)
 
 
 def upper_bound(good: ArrayLike, bad: ArrayLike, alpha: float) -> Floats:
     """The `p0` at which the evidence for NO-GO is exactly 1/alpha; 1 where nothing bad was seen."""
-    return _in_parts(lambda s, f: expit(_needed_odds(f, s, NO_GO_BETS, NO_GO_LOG_PRIOR, -np.log(alpha))), good, bad)
+    return _in_parts(lambda s, f: _share(_needed_odds(f, s, NO_GO_BETS, NO_GO_LOG_PRIOR, -np.log(alpha))), good, bad)
+
+
+def _share(log_odds: Floats) -> Floats:
+    from scipy.special import expit  # a rollout's status, which needs no bound, does not wait for scipy
+
+    return np.asarray(expit(log_odds))
 
 
 def _needed_odds(hits: Floats, misses: Floats, bets: Floats, log_prior: Floats, needed: float) -> Floats:

@@ -20,6 +20,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.cores import Spread, spread_over_cores
 from zantara_exp.gates.collect import would_move
 from zantara_exp.gates.evidence import Moving
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.operating import (
     Case,
@@ -32,7 +33,7 @@ from zantara_exp.gates.operating import (
     simulate,
     standard_error,
 )
-from zantara_exp.gates.rules import gate_hash, resolve
+from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.traffic import (
     Needed,
     counts_of_log,

@@ -5,22 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
-
 from zantara_exp.config.gate import Criterion, Gate, slots_of
 from zantara_exp.config.kinds import METHODS, TIMELESS
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.methods import Clusters
-
-_PLANNING = ("traffic", "horizon_days")
-_LATER = ("sample_ratio_alpha",)
-_LATER_OF_CRITERIA = ("look_at", "judge")
-"""Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
-_DEFAULT = Gate()
-_DEFAULT_CRITERION = Criterion()
 
 
 def resolve(gate: Gate) -> dict[str, Rule]:
@@ -70,17 +59,3 @@ def _clusters(criterion: Criterion, gate: Gate) -> Clusters:
         time_block=0 if timeless else slots_of(gate.time_block),
         time_block_no_go=0 if timeless else slots_of(gate.time_block_no_go),
     )
-
-
-def gate_hash(gate: Gate) -> str:
-    """Identifies what a gate decides by; planned traffic and expected truths do not change a verdict."""
-    plain = {key: value for key, value in asdict(gate).items() if key not in _PLANNING}
-    for key in _LATER:
-        if plain[key] == getattr(_DEFAULT, key):
-            del plain[key]
-    for criterion in plain["criteria"].values():
-        criterion.pop("expected")
-        for key in _LATER_OF_CRITERIA:
-            if criterion[key] == getattr(_DEFAULT_CRITERION, key):
-                del criterion[key]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
 
 from zantara_exp.gates.evidence import Drawn, Sampled
 
@@ -92,6 +91,8 @@ class SampleRatio:
 
 def log_evidence(counts: ArrayLike, shares: ArrayLike) -> Floats:
     """Log of E_n for counts of shape (..., parts), against the declared shares of shape (parts,), which sum to 1."""
+    from scipy.special import gammaln  # a rollout's status, which needs `ratio`, does not wait for scipy
+
     found, declared = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
     prior = CONCENTRATION * declared
     mixture = (gammaln(prior + found) - gammaln(prior)).sum(axis=-1)

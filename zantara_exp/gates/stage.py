@@ -20,8 +20,9 @@ from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Seen
-from zantara_exp.gates.record import Look, Looks
+from zantara_exp.gates.record import FirstUse, Look, Looks
 from zantara_exp.gates.sample_ratio import UNTESTED as SAMPLE_UNTESTED
+from zantara_exp.gates.spent import as_begun, looked, refusals
 from zantara_exp.gates.standing import Around, standing
 from zantara_exp.gates.table import (
     assumptions_table,
@@ -35,7 +36,7 @@ from zantara_exp.gates.table import (
     summary,
 )
 from zantara_exp.gates.undeclared import shown
-from zantara_exp.gates.verdict import FirstUse, Verdict, judge_gate
+from zantara_exp.gates.verdict import Verdict, judge_gate
 from zantara_exp.gates.witness import look_of
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
@@ -58,7 +59,7 @@ def gate(config: Config, context: Context) -> StageResult:
         judged = _judged(config, looks, found, until, lost)
         verdict, look = _placed(config, context.layout, looks, judged, found)
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
-        looks.record(config.gate, found.seen, verdict, context.run.run_id, lost, look)
+        looks.append(looked(config.gate, found.seen, verdict, context.run.run_id, lost, look))
     files = write(verdict, context.layout)
     _tell(config, context, verdict)
     tables = [criteria_table(verdict), assumptions_table(verdict), bursts_table(verdict), segments_table(verdict)]
@@ -105,9 +106,9 @@ def _looks(layout: Layout) -> Looks:
 
 
 def _seen(config: Config, layout: Layout, looks: Looks, until: date | None, recorded: bool = False) -> Collected:
-    found = collect(config, layout, until)
-    found = found._replace(seen=looks.as_begun(config.gate, found.seen))
-    refused = looks.refusals(config.gate, found.seen, recorded)
+    found, known = collect(config, layout, until), looks.all()
+    found = found._replace(seen=as_begun(known, config.gate, found.seen))
+    refused = refusals(known, config.gate, found.seen, recorded)
     return found._replace(
         seen={name: replace(item, refused=refused.get(name, "")) for name, item in found.seen.items()}
     )

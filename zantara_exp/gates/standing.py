@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.gates.decision import GO, NO_GO
-from zantara_exp.gates.evidence import Logged
+
+if TYPE_CHECKING:
+    from zantara_exp.gates.evidence import Logged
 
 Look = Mapping[str, Any]
 """A look as its record has it; one of an older version lacks `time`, `through`, `newest`, `comparisons`, `reason`."""

@@ -30,8 +30,10 @@ from zantara_exp.gates.decision import (
     Days,
 )
 from zantara_exp.gates.evidence import Composition, Evidence, Missing, Sampled, UserDays
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.kinds.kind import Seen
-from zantara_exp.gates.rules import gate_hash, resolve
+from zantara_exp.gates.record import FirstUse
+from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.sample_ratio import SampleRatio, sample_ratio
 from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.standing import Standing
@@ -40,15 +42,6 @@ from zantara_exp.gates.users import last_day
 
 SCHEMA_VERSION = 1
 _EPOCH = date(1970, 1, 1).toordinal()
-
-
-@dataclass(frozen=True)
-class FirstUse:
-    """When a gate, as it is configured now, was first used in this epoch, and what had been seen by then."""
-
-    as_of: str
-    requests: float
-    users: int
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zantara_exp.gates.evidence import Logged
 from zantara_exp.gates.standing import through
-from zantara_exp.gates.verdict import Verdict
+
+if TYPE_CHECKING:
+    from zantara_exp.gates.evidence import Logged
+    from zantara_exp.gates.verdict import Verdict
 
 SAID = ("gate", "gate_hash", "epoch", "as_of", "verdict", "reason", "authorises", "requests", "users")
 """What a verdict and its look have in common."""

@@ -24,8 +24,9 @@ from zantara_exp.cores import spread_over_cores
 from zantara_exp.dataset.lost import Failure, failures, read_comparisons
 from zantara_exp.dataset.splits import known_users
 from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.operating import Plan, as_expected, simulate
-from zantara_exp.gates.rules import gate_hash, resolve
+from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.traffic import counts_of_log
 from zantara_exp.hints import command, quoted
 from zantara_exp.layout import Layout

@@ -13,7 +13,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
-from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.collect import logged, trained
 from zantara_exp.gates.decision import GO
-from zantara_exp.gates.evidence import Logged
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.standing import Around, Look, Standing, standing
 from zantara_exp.gates.witness import verdict_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+
+if TYPE_CHECKING:
+    from zantara_exp.gates.evidence import Logged
 
 _IDENTITY = ("gate_hash", "epoch", "as_of")
 
@@ -57,6 +58,9 @@ def found_on_record(config: Config, layout: Layout, said: Mapping[str, Any]) -> 
 
 def stands(config: Config, layout: Layout, mine: Recorded, now: datetime, opening: bool) -> Standing:
     """How the look stands at `now`. What opens nothing new is not asked for the newest evidence, nor for its log."""
+    # Here, not above: `status` tells in a moment that there is no GO, and must not wait for scipy to do so.
+    from zantara_exp.gates.collect import logged, trained
+
     log = logged(config, layout, str(mine.look["epoch"])) if opening else None
     yesterday = now.date() - timedelta(days=1) if opening else None
     around = Around(mine.record, log, trained(layout), now, config.rollout, yesterday)

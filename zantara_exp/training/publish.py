@@ -25,7 +25,7 @@ from zantara_exp.config import folders
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.files import gate_named
-from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Context, StageResult
