@@ -274,6 +274,10 @@ def test_a_rollback_waits_for_nothing(at: Path) -> None:
         "from zantara_exp.runner import run_overrides\n"
         "sys.exit(run_overrides(sys.argv[1:]))"
     )
+    status = subprocess.run(
+        [sys.executable, "-c", code, "stage=rollout"], capture_output=True, text=True, check=True, cwd=at
+    )
+    assert status.stdout.strip().endswith("[]")
     act("start")
     mistake = "domain.contact_patterns=['(']"
     assert run_overrides(["stage=rollout", "rollout.action=start", mistake, "hydra.run.dir=run"]) == 2
