@@ -80,7 +80,7 @@ class Models:
 
     async def judge(self, request: Request) -> Response:
         """Judge two answers: one that says next to nothing is worse than any other."""
-        *_, material, _, wanted = orjson.loads(await request.body())["messages"][-1]["content"].split("\n")
+        *_, material, _, _, wanted = orjson.loads(await request.body())["messages"][-1]["content"].split("\n")
         answers = orjson.loads(material)
         nothing = [side for side in ("A", "B") if answers[side] == _NOTHING]
         better = {"A": "B", "B": "A"}[nothing[0]] if len(nothing) == 1 else "tie"
