@@ -51,6 +51,9 @@ class Layout:
         self.evaluation_rows = self.model / "evaluation.jsonl"
         # judge: what it says of comparisons of the log
         self.judged = self.reports / "judged.jsonl"
+        # and of what a rollout's candidate answered users
+        self.judged_moved = self.reports / "judged_moved.jsonl"
+        self.judged_all = self.judged, self.judged_moved
         # judge, review: what was found worse, to learn from
         self.preferences = self.dataset / "preferences.jsonl"
         # and whose chats were looked at: they stay out of the test split

@@ -228,3 +228,23 @@ def test_what_is_missing_is_said_with_the_next_command(config: Config) -> None:
     config.judge.endpoint.api_key_env = "NOT_SET"
     with pytest.raises(MissingRequirementError, match="judge.endpoint.api_key_env=NOT_SET"):
         run(config)
+
+
+def test_what_a_rollouts_candidate_answered_is_judged_apart(config: Config) -> None:
+    config.judge.of = "moved"
+    logged(config)
+    with judge(config, wrong_in(0.3)), pytest.raises(MissingInputError, match="rollout.reverse_percent"):
+        run(config)
+    moved = logged(config, days=3, per_day=60, seed=5, extra={"arm": "moved"}, success=1.0)
+    with judge(config, wrong_in(0.3)):
+        context, _ = context_for(config, Path.cwd())
+        result = of_log.judge(config, context)
+    rows = [json.loads(line) for line in Layout(config).judged_moved.read_bytes().splitlines()]
+    assert {row["comparison_id"] for row in rows} == {line["comparison_id"] for line in moved}
+    assert not Layout(config).judged.exists()
+    assert not Layout(config).preferences.exists()
+    assert result.artifacts == [Layout(config).judged_moved]
+    config.judge.of = "shadow"
+    with judge(config, wrong_in(0.3)):
+        _, evidence = run(config)
+    assert {row["comparison_id"] for row in evidence}.isdisjoint({row["comparison_id"] for row in rows})

@@ -32,6 +32,7 @@ from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
+from zantara_exp.shadow.sampling import in_reverse
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -539,3 +540,31 @@ def test_two_gateways_share_a_rollout_in_postgresql(
         assert ANSWERED not in ask(first).headers
         assert len({line.user for line in lines(12, *shared)}) == 6
     assert not Path(".zantara/rollout").exists()
+
+
+def test_the_primary_is_asked_unseen_what_the_candidate_answered_a_user(
+    primary: Primary, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share of what is moved stands in the comparison log as `moved`: no evidence for a gate, and no delay."""
+    monkeypatch.setenv("ZANTARA_CONFIG_DIR", "ours")
+    reverse = ("primary.endpoint=today", "rollout.reverse_percent=50")
+    primary.pause = 0.3
+    with raw_server(candidate) as answers, primary_at(primary) as url:
+        Path("ours/endpoint").mkdir(parents=True)
+        Path("ours/endpoint/today.yaml").write_text(f"kind: openai\nbase_url: {url}/v1\nmodel: claude\nstream: false\n")
+        with gateway_at(url, answers, QUICK, *reverse) as (at, gateway):
+            set_share(gateway, 100.0)
+            found = [ask(at, f"user-{place}", {"x-zantara-request": str(place)}) for place in range(24)]
+            assert all(each.headers[ANSWERED] == "candidate" for each in found)
+            chosen = {line.request_id for line in lines(24) if in_reverse(line.request_id, 50.0)}
+            wait_for(lambda: len(logged()) == len(chosen))
+            wait_for(lambda: gateway.mirror.stats.over == gateway.mirror.stats.sampled)
+    rows = logged()
+    assert 5 < len(rows) < 19
+    assert {row.request_id for row in rows} == chosen
+    assert {row.arm for row in rows} == {"moved"}
+    assert {row.sampling.reason for row in rows} == {"moved"}
+    assert {row.candidate.response for row in rows} == {"Ciao dal candidato!"}
+    assert all(row.primary.error is None and row.primary.response for row in rows)
+    assert {row.primary.response for row in rows}.isdisjoint({"Ciao dal candidato!"})
+    assert candidate.calls == 24  # nobody asks it twice

@@ -21,6 +21,7 @@ from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
 from zantara_exp.rollout.store import FileStore, open_store
 from zantara_exp.shadow.identity import hash_user
+from zantara_exp.shadow.record import MOVED, comparison_id
 from zantara_exp.stage import Context
 from zantara_exp.webhook import Notifier
 
@@ -408,3 +409,64 @@ def test_cost_is_as_noted_where_the_go_was_judged_by_what_is_declared(running: P
     write_served(days=2)
     found = {each.name: each for each in seen(days=2).decisions}
     assert (found["cost"].measured, found["cost"].decision) == (f"USD {3.78 * 1.08 / 30_000:.5f}", "PASS")
+
+
+JUDGED = ("rollout=judged", "primary.endpoint=anthropic")
+
+
+def judged(lines, share: float, beyond: str = "{}") -> None:
+    """A judge's verdicts on every tenth answer of the candidate's; so large a share of them is worse."""
+    mine = [line for line in lines if line.answered_by == "candidate"][::10]
+    rows = []
+    for place, line in enumerate(mine):
+        found = "worse" if (place % 20) < 20 * share else "equivalent"
+        said = {"comparison_id": comparison_id(line.request_id, line.epoch, MOVED), "epoch": line.epoch}
+        rows.append(json.dumps({**said, "verdict": found}))
+    file = Layout(config_of()).judged_moved
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join([*rows, beyond, "{", ""]))
+
+
+def test_answers_that_a_judge_finds_worse_end_it(running: Path, caplog: pytest.LogCaptureFixture):
+    lines = traffic(days=6, per_day=1200)
+    append_to(Layout(config_of()).logs, lines)
+    judged(lines, 0.15)
+    healthy = seen(*JUDGED, days=6)
+    assert (healthy.breach, healthy.thin) == ("", "")
+    assert "2 lines of judged_moved.jsonl cannot be read" in caplog.text
+    judged(lines, 0.8)
+    breach = seen(*JUDGED, days=6).breach
+    assert "worse: alarm, above 30 %: 79.1 %" in breach
+    assert "of a user's judged requests were answered worse than by the primary" in breach
+
+
+def test_a_step_waits_for_its_judge(running: Path):
+    """Nothing judged, nothing but verdicts on another candidate, and no verdict at all are no good news."""
+    lines = traffic(days=6)
+    append_to(Layout(config_of()).logs, lines)
+    found = seen(*JUDGED, days=6)
+    assert found.breach == ""
+    assert found.thin.startswith("guardrail worse: no request of this step was judged; python -m zantara_exp")
+    assert "judge.of=moved" in found.thin
+    judged([replace(line, epoch="another") for line in lines], 1.0)
+    assert seen(*JUDGED, days=6).thin == found.thin
+    judged(lines[:0], 0.0, json.dumps({"comparison_id": "c", "epoch": lines[0].epoch, "verdict": None}))
+    assert {each.name: each.decision for each in seen(*JUDGED, days=6).decisions}["worse"] == "MISSING"
+    assert seen(days=6).thin == ""  # without the guardrail nothing waits
+
+
+def test_ids_that_an_app_gives_several_requests_make_one_verdict_of_one(running: Path):
+    lines = [replace(line, request_id="trace") for line in traffic(days=2)]
+    append_to(Layout(config_of()).logs, lines)
+    judged(lines, 1.0)
+    worse = next(each for each in seen(*JUDGED, days=2).decisions if each.name == "worse")
+    assert worse.users == 1
+
+
+def test_a_judge_without_both_answers_is_refused(workdir: Path):
+    with pytest.raises(ConfigError, match=r"rollout.reverse_percent.*is 0, and a guardrail measures what is worse"):
+        config_of("rollout=judged", "primary.endpoint=anthropic", "rollout.reverse_percent=0")
+    with pytest.raises(ConfigError, match=r"primary.endpoint.*rollout.reverse_percent=5 asks the primary"):
+        config_of("rollout=judged")
+    with pytest.raises(ConfigError, match="over_control.*no second answer"):
+        config_of(*JUDGED, "rollout.guardrails.worse.over_control=0.1")

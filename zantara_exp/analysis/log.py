@@ -23,7 +23,7 @@ from zantara_exp.io.events import COMPARISONS
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.log import comparisons_of
-from zantara_exp.shadow.record import AA, ONLY_PRIMARY
+from zantara_exp.shadow.record import AA, MOVED, ONLY_PRIMARY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -57,6 +57,8 @@ class ComparisonLog:
     """One row per comparison of the candidate that is evidence: movable, doubles left out (`analysis.facts`)."""
     noise: ir.Table
     """The same of the A/A arm: the primary against itself, which no criterion may count."""
+    moved: ir.Table
+    """Of a rollout: what the candidate answered users, beside what the primary says to it; no evidence for a gate."""
     aside: ir.Table
     """One row per sampled request that is no evidence: not movable, or without an answer to compare with."""
     parts: tuple[Part, ...]
@@ -151,10 +153,12 @@ def _opened(
     once = everything.filter((everything.day <= last) & everything.first)
     if found.again:
         once = once.filter(~(once.part + ":" + once.place.cast("string")).isin(found.again))
-    aside = (once.arm == ONLY_PRIMARY) | ((once.arm != AA) & ~once.movable)
+    extra = once.arm.isin([AA, MOVED])
+    aside = (once.arm == ONLY_PRIMARY) | (~extra & ~once.movable)
     return ComparisonLog(
-        facts=engine.view("facts", once.filter((once.arm != AA) & ~aside).drop("first")),
+        facts=engine.view("facts", once.filter(~extra & ~aside).drop("first")),
         noise=engine.view("noise", once.filter((once.arm == AA) & once.movable).drop("first")),
+        moved=engine.view("moved", once.filter(once.arm == MOVED).drop("first")),
         aside=engine.view("aside", once.filter(aside).drop("first")),
         parts=tuple(parts),
         drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 
-SCENARIOS = ("healthy", "degrades", "one_language", "outage", "hiccup")
+SCENARIOS = ("healthy", "degrades", "one_language", "outage", "hiccup", "worse")
 
 
 @dataclass

@@ -10,7 +10,8 @@ from zantara_exp.config.fields import setting
 ACTIONS = ("status", "start", "advance", "pause", "resume", "widen", "rollback")
 SAFE = ("status", "pause", "rollback")
 """Those that raise nothing."""
-MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost")
+WORSE = "worse"
+MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost", WORSE)
 OUTAGE_MEASURES = ("error", "fallback", "timeout", "slow")
 """What an outage shows in within the hour; complaints come later, and costs are no outage."""
 EVENTS = ("verdict", "step", "pause", "rollback")
@@ -35,6 +36,11 @@ class Guardrail:
             yield "limit", "neither limit nor over_control is given; such as limit: 0.05"
         if self.by_language and self.limit is None:
             yield "by_language", "holds each language to the limit: give it one"
+        if self.measure == WORSE and self.over_control is not None:
+            yield (
+                "over_control",
+                "the primary's own users have no second answer to compare with; give measure=worse a limit",
+            )
 
 
 @dataclass
@@ -130,6 +136,9 @@ class Rollout:
     block_hours: int = setting(
         4, "A rollback needs evidence over blocks of so many hours too, each one voice; divides 24.", ge=1, le=24
     )
+    reverse_percent: float = setting(
+        0.0, "Share of the requests answered by the candidate that primary.endpoint answers too, unseen.", ge=0, le=100
+    )
     outage: Outage = setting(Outage(), "What is done about an outage.")
     critical_bugs: bool = setting(True, "Whether a blocking error noted in reports/incidents.jsonl ends it as well.")
     alpha: float = setting(
@@ -156,6 +165,11 @@ class Rollout:
     notify: Notify = setting(Notify(), "The webhook.")
     probe: Probe = setting(Probe(), "The test before each step.")
 
+    @property
+    def judged(self) -> list[str]:
+        """The guardrails that a judge's verdicts decide."""
+        return [name for name, guardrail in self.guardrails.items() if guardrail.measure == WORSE]
+
     def rules(self) -> Iterator[tuple[str, str]]:
         """Steps that grow, a time for each, something to be watched by, and categories."""
         steps = self.steps_percent
@@ -167,6 +181,11 @@ class Rollout:
             yield "categories", "is empty: name at least one of domain.moves"
         if not self.guardrails:
             yield "guardrails", "is empty: a rollout that nothing watches is refused"
+        if self.judged and not self.reverse_percent:
+            yield (
+                "reverse_percent",
+                "is 0, and a guardrail measures what is worse: a judge needs both answers, such as 5",
+            )
         if 24 % self.block_hours:
             yield "block_hours", f"{self.block_hours} does not divide a day: 1, 2, 3, 4, 6, 8, 12 or 24"
         if any(guardrail.by_language for guardrail in self.guardrails.values()) and not self.languages:

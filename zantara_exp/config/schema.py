@@ -66,6 +66,12 @@ class Config:
             known = ", ".join(sorted(self.cost.gpu_usd_hour)) or "none"
             yield "endpoint.gpu", f"endpoint.billing={self.endpoint.billing} needs a key of cost.gpu_usd_hour ({known})"
         yield from self._strangers()
+        if self.rollout.reverse_percent and self.primary.endpoint is None:
+            how = "name an option of conf/endpoint, such as primary=anthropic or primary.endpoint=anthropic"
+            yield (
+                "primary.endpoint",
+                f"rollout.reverse_percent={self.rollout.reverse_percent:g} asks the primary: {how}",
+            )
         kept = [each for each in self.rollout.categories if each in self.domain.categories]
         if stay := [each for each in kept if each not in self.domain.moves]:
             only = ", ".join(self.domain.moves) or "none"

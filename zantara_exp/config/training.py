@@ -223,6 +223,11 @@ class Judge:
         400, "stage=judge: comparisons of the log judged at most, beside the review's sample; 0: all that would move.",
         ge=0,
     )  # fmt: skip
+    of: str = setting(
+        "shadow",
+        "stage=judge: shadow, what is evidence for a gate; moved, what a rollout's candidate answered users.",
+        choices=["shadow", "moved"],
+    )
     criteria: dict[str, str] = setting({}, "What is judged beside the overall preference, and how it is put.")
     structured: bool = setting(
         True, "Ask for a verdict by its JSON Schema where the API has that; a server that refuses it is asked without."

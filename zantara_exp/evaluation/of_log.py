@@ -2,9 +2,11 @@
 
     python -m zantara_exp stage=judge judge=anthropic                       (400 pairs, one per user, and the review's)
     python -m zantara_exp stage=judge judge=openai judge.log_pairs=0        (all that would move)
+    python -m zantara_exp stage=judge judge=anthropic judge.of=moved        (what a rollout's candidate answered users)
 
-Writes `paths.reports`/judged.jsonl, one line per comparison that was put to the judge: what it says in both orders, and
-why. A judge's opinion alone decides nothing; how far people agree with it is measured on the pairs that both have seen.
+Writes `paths.reports`/judged.jsonl, or judged_moved.jsonl, one line per comparison that was put to the judge: what it
+says in both orders, and why. What was asked once costs nothing again. A judge's opinion alone decides nothing; how far
+people agree with it is measured on the pairs that both have seen.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.analysis.engine import fetched
+from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
+from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.redact import redactor_of
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -56,9 +59,11 @@ def judge(config: Config, context: Context) -> StageResult:
         )
     check_endpoint(config)
     until = date.fromisoformat(config.as_of) if config.as_of else None
+    moved = config.judge.of == "moved"
+    file = context.layout.judged_moved if moved else context.layout.judged
     with open_log(config, context.layout, until) as log:
-        epoch, _ = log.newest()
-        chosen = _chosen(log, epoch, config, context.layout)
+        epoch = _moved_epoch(log) if moved else log.newest()[0]
+        chosen = _moved(log, epoch) if moved else _chosen(log, epoch, config, context.layout)
         rows = texts(log, chosen, redactor_of(config.dataset))
         again = texts(log, _asked_again(log, epoch, config), redactor_of(config.dataset))
         _advise(config, _models(log, epoch), context)
@@ -70,15 +75,32 @@ def judge(config: Config, context: Context) -> StageResult:
         put = [(row, orders) for row, orders, asked in zip(rows, judged.pairs, judged.asked, strict=True) if asked]
         if not put:
             raise ZantaraError(
-                f"none of {len(rows)} pairs was put to the judge to the end: {context.layout.judged.name} is as it was",
+                f"none of {len(rows)} pairs was put to the judge to the end: {file.name} is as it was",
                 "see judge.endpoint and judge.max_usd, then give the same command again",
             )
         # A pair that was not asked about has no line: "no verdict" would count as not good, for the last ones alone.
         lines = [_line(row, orders, epoch, config) for row, orders in put]
-        write_whole(context.layout.judged, b"".join(orjson.dumps(line) + b"\n" for line in lines))
-        learnt_from = write_preferences(config, context.layout, log)
+        write_whole(file, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        learnt_from = 0 if moved else write_preferences(config, context.layout, log)
     judged = replace(judged, pairs=[orders for _, orders in put])
-    return _result(config, context.layout, judged, lines, epoch, bool(again), learnt_from)
+    result = _result(config, context.layout, judged, lines, epoch, bool(again), learnt_from)
+    return replace(result, artifacts=[file], next_command=command("stage=rollout")) if moved else result
+
+
+def _moved_epoch(log: ComparisonLog) -> str:
+    if not first_value(log.moved.count()):
+        raise MissingInputError(
+            "the log holds no request that the candidate answered a user and the primary was asked about too: "
+            "rollout.reverse_percent says how many of them are",
+            command("stage=serve", "rollout.reverse_percent=5", "primary=anthropic", note="and a running rollout"),
+        )
+    return newest_epoch(log.moved)[0]
+
+
+def _moved(log: ComparisonLog, epoch: str) -> list[Mapping[str, Any]]:
+    """All that the candidate answered users and the primary was asked about: rollout.reverse_percent bounds them."""
+    found = log.moved.filter((log.moved.epoch == epoch) & log.moved.primary_ok & log.moved.candidate_ok)
+    return sorted(fetched(found.select(*_NEEDED)).to_pylist(), key=lambda row: str(row["comparison_id"]))
 
 
 def _chosen(log: ComparisonLog, epoch: str, config: Config, layout: Layout) -> list[Mapping[str, Any]]:

@@ -167,7 +167,7 @@ class Routing:
             raise
         return turn.answer
 
-    def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> None:
+    def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> Served:
         """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
         since, first = exchange.waited_since, exchange.first_byte_at
         own = turn.answer if turn.arm == CANDIDATE else None
@@ -208,6 +208,7 @@ class Routing:
             conversation_id=self._fit_id(exchange, turn, b"x-zantara-conversation"),
         )
         self._served.note(line, turn.chat.message)
+        return line
 
     def _usd(self, turn: Turn, own: Answer | None, said: Said | None) -> float | None:
         """What both calls took, where both are known; a failure that is billed nothing took nothing."""

@@ -11,9 +11,9 @@ from zantara_exp.gateway.attempts import Attempts
 from zantara_exp.gateway.dialects import CUT, Chat, NotText, Said
 from zantara_exp.gateway.exchange import CLIENT_GONE, Exchange, Outcome, decoded
 from zantara_exp.gateway.metrics import Metrics
-from zantara_exp.gateway.routing import Routing
+from zantara_exp.gateway.routing import Routing, Turn
 from zantara_exp.movable import CLIENT_GONE as GONE
-from zantara_exp.rollout.served import CANDIDATE, PRIMARY
+from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.usage import Usage, completed
 
@@ -96,9 +96,24 @@ class Sight:
         outcome = self.outcome(exchange)
         if exchange.turn is not None and not exchange.stopped:
             error = outcome.error or ("refused" if outcome.refused else None)
-            self._routing.note(exchange, exchange.turn, error, outcome.said)
+            line = self._routing.note(exchange, exchange.turn, error, outcome.said)
+            if line.answered_by == CANDIDATE and line.error is None:
+                self._ask_in_reverse(exchange, exchange.turn, line)
         if exchange.chat is not None:
             self._show(exchange, exchange.chat, outcome)
+
+    def _ask_in_reverse(self, exchange: Exchange, turn: Turn, line: Served) -> None:
+        """Show the mirror what the candidate answered a user: for a share of them the primary is asked as well."""
+        chat, own = turn.chat, turn.answer
+        if own is None:
+            return
+        request = ChatRequest(
+            chat.message, exchange.header(b"x-zantara-user") or chat.user or "", chat.history, None, turn.category,
+            turn.language, exchange.header(b"x-zantara-conversation"), line.request_id, chat.system or None,
+            traceparent=exchange.traceparent,
+        )  # fmt: skip
+        answer = PrimaryAnswer(own.text, own.model, own.provider, own.usage, own.latency_ms, None, own.ttft_ms)
+        self._mirror.observe_moved(request, turn.user, answer, turn.at.timestamp())
 
     def outcome(self, exchange: Exchange) -> Outcome:
         """How the primary's part of an exchange that is over ended."""

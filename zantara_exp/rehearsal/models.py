@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _START_SECONDS = 60.0
+_NOTHING = "Ok."
 _KEPT_SECONDS = 75
 """How long an idle connection is kept: as long as providers do, where uvicorn's default is 5."""
 
@@ -49,13 +50,16 @@ class Models:
         if self._changed_from is None and percent >= self._scenario.from_percent > 0:
             self._changed_from = now + timedelta(hours=self._scenario.after_hours)
 
-    def _fails(self, language: str) -> bool:
+    def _has_changed(self) -> bool:
         since, lasts = self._changed_from, self._scenario.for_hours
         changed = since is not None and self.now >= since
         if changed and since is not None and lasts is not None:
             changed = self.now < since + timedelta(hours=lasts)
+        return changed
+
+    def _fails(self, language: str) -> bool:
         theirs = not self._scenario.last_language or language == self._languages[-1]
-        return bool(self._rng.random() < (self._scenario.failing if changed and theirs else USUAL))
+        return bool(self._rng.random() < (self._scenario.failing if self._has_changed() and theirs else USUAL))
 
     async def primary(self, request: Request) -> Response:
         """Answer as the model that answers today."""
@@ -69,8 +73,18 @@ class Models:
         self.asked["candidate"] += 1
         language = self._asked_in(await request.body())
         if not self._fails(language):
+            if self._has_changed() and self._rng.random() < self._scenario.worse:
+                return _answered(_NOTHING, "zantara-rehearsed")
             return self._answer(1, language, "zantara-rehearsed")
         return Plain(b"{}", 500) if self._rng.random() < 0.5 else self._answer(1, "", "zantara-rehearsed")
+
+    async def judge(self, request: Request) -> Response:
+        """Judge two answers: one that says next to nothing is worse than any other."""
+        *_, material, _, _, wanted = orjson.loads(await request.body())["messages"][-1]["content"].split("\n")
+        answers = orjson.loads(material)
+        nothing = [side for side in ("A", "B") if answers[side] == _NOTHING]
+        better = {"A": "B", "B": "A"}[nothing[0]] if len(nothing) == 1 else "tie"
+        return _answered(orjson.dumps(dict.fromkeys(orjson.loads(wanted), better)).decode(), "judge")
 
     def _asked_in(self, body: bytes) -> str:
         asked: str = orjson.loads(body)["messages"][-1]["content"]
@@ -123,7 +137,7 @@ def running(app: Any) -> Iterator[str]:
 
 
 def application(models: Models) -> Any:
-    """Both models behind one address: `/primary/v1/...` and `/candidate/v1/...`."""
+    """Both models, and a judge, behind one address: `/primary/v1/...`, `/candidate/v1/...` and `/judge/v1/...`."""
     from starlette.applications import Starlette
     from starlette.routing import Route
 
@@ -132,5 +146,6 @@ def application(models: Models) -> Any:
         routes=[
             Route(f"/primary{path}", models.primary, methods=["POST"]),
             Route(f"/candidate{path}", models.candidate, methods=["POST"]),
+            Route(f"/judge{path}", models.judge, methods=["POST"]),
         ]
     )

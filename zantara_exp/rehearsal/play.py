@@ -8,6 +8,7 @@ Played time is what requests carry as their timestamps, and what the controller 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import json
 import time
@@ -20,10 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from zantara_exp import clock
+from zantara_exp.config import looking_in
 from zantara_exp.config.decision import Checks
 from zantara_exp.config.project import Paths
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.evaluation.of_log import judge
 from zantara_exp.gates.stage import gate
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.hints import command
@@ -70,7 +73,10 @@ def play(scenario: Scenario, config: Config, context: Context) -> Played:
     with running(application(models)) as address, _folder(config, context, scenario) as paths:
         ours = _config_at(config, address, paths)
         played = Played(scenario, ours, first)
-        with _Stage(played, models, _Heard(ours, context, played.said)) as stage:
+        with (
+            looking_in(_primary_at(config, address, paths)),
+            _Stage(played, models, _Heard(ours, context, played.said)) as stage,
+        ):
             stage.play(rng)
     return replace(played, seconds=time.monotonic() - began)
 
@@ -86,12 +92,23 @@ def _folder(config: Config, context: Context, scenario: Scenario) -> Iterator[Pa
     yield folder
 
 
+def _primary_at(config: Config, address: str, folder: Path) -> str:
+    """A folder of config groups in which the option `primary.endpoint` is the rehearsal's own primary."""
+    option = folder / "conf" / "endpoint" / f"{config.primary.endpoint}.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text(f"kind: openai\nbase_url: {address}/primary/v1\nmodel: claude-haiku-4-5\nstream: false\n")
+    return str(folder / "conf")
+
+
 def _config_at(config: Config, address: str, folder: Path) -> Config:
     names = {name: str(folder / name) for name in ("dataset", "models", "logs", "reports", "state", "mlruns")}
     return replace(
         config,
         paths=Paths(**names),
         endpoint=replace(config.endpoint, base_url=f"{address}/candidate/v1"),
+        judge=replace(
+            config.judge, of="moved", endpoint=replace(config.judge.endpoint, base_url=f"{address}/judge/v1")
+        ),
         gateway=replace(config.gateway, openai_url=f"{address}/primary", port=0, access_log=False),
         rollout=replace(config.rollout, state="file", action="status", auto_advance=True, watch=True),
     )
@@ -138,10 +155,16 @@ class _Stage:
             while not played.refused and self._now < ends and store.read().phase not in (DONE, ROLLED_BACK):
                 self._follow(store.read())
                 self._until(self._now + timedelta(hours=plan.tick_hours), coming)
+                self._judge_moved()
                 played.seen = look(self._config, self._layout, store.read(), self._now)
                 controller.look_once()
             played.state = store.read()
             self._after(coming)
+
+    def _judge_moved(self) -> None:
+        """Have a judge compare what users were answered with what the primary says, as by cron."""
+        with contextlib.suppress(MissingInputError):  # nobody was moved yet
+            judge(self._config, self._context)
 
     def _after(self, coming: Sequence[Ask]) -> None:
         """Play on a little: nobody may have the candidate who was taken from it."""

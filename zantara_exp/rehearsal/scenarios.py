@@ -24,6 +24,8 @@ class Scenario:
     """The phase in which the rollout should end."""
     failing: float = USUAL
     """Share of requests that it fails once it has changed."""
+    worse: float = 0.0
+    """Share of its answers that say next to nothing once it has changed, though they come in time."""
     last_language: bool = False
     """Whether it has changed in the domain's last language only."""
     from_percent: float = 0.0
@@ -62,6 +64,12 @@ SCENARIOS = {
             "hiccup", "A short outage during the ramp",
             "It is healthy, but for ten hours on the third day at 25 %, in which its endpoint is down.",
             GO, DONE, failing=1.0, from_percent=25.0, after_hours=50.0, for_hours=10.0,
+        ),
+        Scenario(
+            "worse", "A candidate whose answers get worse",
+            "It is healthy and in time, but at 25 % six of ten of its answers are one word, as after a bad deployment. "
+            "The primary, unseen, answers some of its requests too, and a judge compares.",
+            GO, ROLLED_BACK, worse=0.6, from_percent=25.0,
         ),
     )
 }  # fmt: skip

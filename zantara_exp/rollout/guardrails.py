@@ -16,14 +16,16 @@ import numpy as np
 
 from zantara_exp.analysis.incidents import KIND, Noted, noted
 from zantara_exp.billing import another_volume
-from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.rollout import WORSE, Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
+from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import cells
 from zantara_exp.rollout.cells import CONTROL, DAY, DAY_STARTS, HOUR, OUTAGE, Cell, Evidence, Seen, cells_of
 from zantara_exp.rollout.complaints import read_complaints
+from zantara_exp.rollout.found_worse import found_worse
 from zantara_exp.rollout.history import began_at, served_since, steps_began
 from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
@@ -40,6 +42,7 @@ _WORDS = {
     "timeout": "of a user's requests were not answered by the candidate in time",
     "slow": "of a user's requests were slow or not answered",
     "complaint": "of a user's days had a complaint",
+    WORSE: "of a user's judged requests were answered worse than by the primary",
     "cost": "a request",
 }
 """What a user's share is of; the mean over users is what is measured."""
@@ -98,7 +101,8 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     volume = state.monthly_requests or config.cost.monthly_requests
     billed = another_volume(config.endpoint, config.cost, volume)
     complaints = read_complaints(config, layout, began)
-    seen = observe(lines, complaints, state.epoch, began, config.cost, billed)
+    worse = found_worse(layout, state.epoch) if config.rollout.judged else {}
+    seen = observe(lines, complaints, state.epoch, began, config.cost, billed, worse)
     held_since = max(state.since or began, began)
     judge = _Judge(seen, state, began, now)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
@@ -120,6 +124,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     held = seen.candidate.only(seen.candidate.seconds >= (held_since - began).total_seconds())
     split = split_of(seen, state, began, now, config.rollout.sample_ratio_alpha)
     thin = _thin(config.rollout, state, held, seen) or (split.why_not if split.unseen else "")
+    thin = thin or _unjudged(config.rollout, held)
     return Look(decisions, breach, split, outage, thin, silent)
 
 
@@ -183,7 +188,8 @@ class _Judge:
         measured, users = self._mean(ours, cell)
         control, others = self._mean(theirs, cell)
         if not users:
-            return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, "no request of the candidate seen yet")
+            none = "request judged" if cell.guardrail.measure == WORSE else "request of the candidate seen"
+            return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, f"no {none} yet")
         why = f"evidence at {100 * found.nearness:.0f} % of an alarm's"
         if found.alarm:
             what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {counted(users, 'user')}{since}"
@@ -251,3 +257,12 @@ def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
     hold = plan.hold_days[state.step] if 0 <= state.step < len(plan.hold_days) else 0.0
     days, needed = int(np.unique(step.seconds // DAY).size), math.ceil(_DAYS_SEEN * min(hold, _READ_DAYS))
     return f"users served on {days} of the step's days, {needed} are needed" if days < needed else ""
+
+
+def _unjudged(plan: Rollout, step: Arm) -> str:
+    """Why a step is not over although enough was served: a guardrail waits for a judge who said nothing of it."""
+    for name in plan.judged:
+        if not step.rows(plan.guardrails[name], DAY).trials.any():
+            again = command("stage=judge", "judge.of=moved")
+            return f"guardrail {name}: no request of this step was judged; {again}, with a judge, now and then"
+    return ""

@@ -5,6 +5,7 @@ fallback   the candidate did not answer, whoever did then
 timeout    the candidate did not answer in time
 slow       the answer took `slower_ms` or more, or there was none
 complaint  the user complained on that day, of all days on which he was served
+worse      a judge found the answer worse than the primary's, of the requests that it was asked about
 cost       US dollars over `unit_usd`, at most 1, as billed when the request was served, but by the volume that the GO
            was judged by; a fallback is paid twice
 """
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 
 from zantara_exp.billing import flat_usd_per_request
 from zantara_exp.config.decision import Cost
-from zantara_exp.config.rollout import Guardrail
+from zantara_exp.config.rollout import WORSE, Guardrail
 from zantara_exp.gates.eprocess import Floats
 from zantara_exp.prices import charge_by_tokens
 from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.rollout.restarts import Rows
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, Served
+from zantara_exp.shadow.record import MOVED, comparison_id
 from zantara_exp.usage import Usage
 
 _APART = timedelta(days=1)
@@ -59,9 +61,19 @@ class Bill:
 class Measures:
     """How bad each line is by a guardrail's measure; worked out once for each."""
 
-    def __init__(self, lines: Sequence[Served], complained: NDArray[np.bool_], first: NDArray[np.bool_], bill: Bill):
-        """`complained` and `first`: whether a line is the user's first of a day, and he complained on it."""
-        self._lines, self._bill = lines, bill
+    def __init__(
+        self,
+        lines: Sequence[Served],
+        complained: NDArray[np.bool_],
+        first: NDArray[np.bool_],
+        bill: Bill,
+        worse: Mapping[str, bool],
+    ):
+        """`complained` and `first`: whether a line is the user's first of a day, and he complained on it.
+
+        `worse`: what the judge says, by id of the comparison; of lines that an app gave one id, the first counts.
+        """
+        self._lines, self._bill, self._worse = lines, bill, worse
         self._complained, self._first = complained, first
         self._known: dict[tuple[str, float, float], tuple[Floats, Floats]] = {}
 
@@ -75,11 +87,13 @@ class Measures:
     def _worked_out(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
         if guardrail.measure == "complaint":
             return self._first.astype(np.float64), self._complained.astype(np.float64)
+        said = dict(self._worse)
         one: Callable[[Served], float | None] = {
             "error": _error,
             "fallback": _fallback,
             "timeout": _timeout,
             "slow": lambda line: _slow(line, guardrail.slower_ms),
+            WORSE: lambda line: said.pop(comparison_id(line.request_id, line.epoch, MOVED), None),
             "cost": lambda line: self._usd_over(line, guardrail.unit_usd),
         }[guardrail.measure]
         measured = [one(line) for line in self._lines]
@@ -143,8 +157,9 @@ def observe(
     began: datetime,
     cost: Cost,
     by_volume: Callable[[float], float] = lambda usd: usd,
+    worse: Mapping[str, bool] | None = None,
 ) -> Observed:
-    """The served lines of one candidate since `began`; `by_volume` as for `Bill`."""
+    """The served lines of one candidate since `began`; `by_volume` as for `Bill`, `worse` as for `Measures`."""
     bill = Bill(cost, by_volume)
     codes: dict[str, int] = {}
     complained = {(each.user, _day(each.timestamp, began)) for each in complaints if each.timestamp >= began}
@@ -158,12 +173,17 @@ def observe(
         else:
             arms[line.arm == CANDIDATE].append(line)
             codes.setdefault(line.user, len(codes))
-    candidate, control = (_arm(arms[which], codes, complained, began, bill) for which in (True, False))
+    candidate, control = (_arm(arms[which], codes, complained, began, bill, worse or {}) for which in (True, False))
     return Observed(candidate, control, other)
 
 
 def _arm(
-    lines: Sequence[Served], codes: Mapping[str, int], complained: set[tuple[str, int]], began: datetime, bill: Bill
+    lines: Sequence[Served],
+    codes: Mapping[str, int],
+    complained: set[tuple[str, int]],
+    began: datetime,
+    bill: Bill,
+    worse: Mapping[str, bool],
 ) -> Arm:
     user = np.fromiter((codes[line.user] for line in lines), np.int64, len(lines))
     seconds = np.fromiter(((line.timestamp - began).total_seconds() for line in lines), np.float64, len(lines))
@@ -180,7 +200,7 @@ def _arm(
         ],
         dtype=bool,
     )
-    return Arm(user, seconds, language, share, np.arange(len(lines)), Measures(lines, bad, first, bill))
+    return Arm(user, seconds, language, share, np.arange(len(lines)), Measures(lines, bad, first, bill, worse))
 
 
 def _day(moment: datetime, began: datetime) -> int:

@@ -63,6 +63,8 @@ class Item(NamedTuple):
     """Whether nobody is asked, so that its texts were left out."""
     seen: float = 0.0
     """On the clock of time.monotonic, which all processes of a machine share."""
+    moved: bool = False
+    """Whether `answer` is the candidate's, of a rollout, and the primary is to be asked."""
 
 
 class Link:
@@ -267,9 +269,10 @@ class Link:
     def _fields(self, item: Item) -> dict[str, Any]:
         request, user = item.request, str(item.request.user_id)
         given, fresh = fit_id(request.request_id, user, self._key), new_id()
+        # An id that the app gives a whole trace, or a retry, would make one comparison of several.
+        request_id = f"{given}.{fresh[:16]}" if given else fresh
         return {
-            # An id that the app gives a whole trace, or a retry, would make one comparison of several.
-            "request_id": f"{given}.{fresh[:16]}" if given else fresh,
+            "request_id": request.request_id if item.moved else request_id,
             "conversation_id": fit_id(request.conversation_id, user, self._key),
             "user": item.user,
             "timestamp": datetime.fromtimestamp(item.at, UTC),
@@ -284,6 +287,7 @@ class Link:
             "why_not": item.why_not,
             "bare": item.bare,
             "seen": item.seen,
+            "moved": item.moved,
             "attempt": request.attempt,
             "trace_id": trace_id_of(request.traceparent),
             "traceparent": traceparent_of(request.traceparent),

@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ from zantara_exp.movable import WITHOUT_ANSWER, Movable
 from zantara_exp.prices import load
 from zantara_exp.shadow.compare import Comparer
 from zantara_exp.shadow.log import ComparisonLog, log_of
-from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, Sampling, Scope, Side
+from zantara_exp.shadow.record import AA, CANDIDATE, MOVED, ONLY_PRIMARY, Sampling, Scope, Side
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
@@ -71,7 +72,8 @@ class Worker:
         row: RowSwitch | None = None,
         made: Spans | None = None,
     ) -> None:
-        """`primary` is asked again in a share of the sample, the A/A arm; `row` is the switch of all replicas.
+        """`primary` is asked again in a share of the sample, the A/A arm, and of a rollout in the arm `moved`; `row` is
+        the switch of all replicas.
 
         `made` makes spans of the calls.
         """
@@ -81,6 +83,7 @@ class Worker:
         self._on = self._over = False
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
         self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
+        self._reverse = None if primary is None else Comparer(primary, log, epoch, config.cost, MOVED)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._again_slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,15 +157,16 @@ class Worker:
                 self._left_out += 1
                 return
             sampling = Sampling(**frame["sampling"])
+            if frame["moved"]:
+                self._begin(self._ask_primary(request, sampling))
+                return
             if frame["bare"] or request.primary.error in WITHOUT_ANSWER or not self._asks(request):
                 self._comparer.set_aside(request, sampling)
                 self._set_aside[request.scope.why_not or request.primary.error or ""] += 1
                 return
             await self._comparer.compare(request, sampling, waited_ms)
             if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
-                task = asyncio.create_task(self._compare_again(self._again, request, sampling))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._begin(self._compare_again(self._again, request, sampling))
             self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
         except Exception as error:  # one strange request must not end the worker
             self._log.drop("unreadable")
@@ -173,6 +177,21 @@ class Worker:
         async with self._again_slots:
             with spans.in_role("aa"):
                 await again.compare(request, sampling)
+
+    async def _ask_primary(self, request: Request, sampling: Sampling) -> None:
+        """What the candidate has answered a user: at the same places, since the primary's limits are one."""
+        if self._reverse is None:
+            self._log.drop("unreadable")
+            return
+        async with self._again_slots:
+            with spans.in_role("reverse"):
+                await self._reverse.compare_moved(request, sampling)
+        self._set_aside[MOVED] += 1  # no evidence for a gate
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _asks(self, request: Request) -> bool:
         return bool(request.scope.movable) or self._config.shadow.out_of_scope
@@ -244,7 +263,7 @@ class Worker:
         lost = self._log.lost.copy() - self._told  # a copy: the log's thread counts as well
         written = self._log.by_arm.copy()
         said = {
-            "answered": written[CANDIDATE] + written[ONLY_PRIMARY] + lost.total() + self._left_out,
+            "answered": written[CANDIDATE] + written[MOVED] + written[ONLY_PRIMARY] + lost.total() + self._left_out,
             "compared": written[CANDIDATE],
             "set_aside": self._set_aside,
             "in_flight": len(self._tasks),
@@ -284,7 +303,7 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     load()  # or the first requests would wait for the price lists, and seem to wait for the candidate
     with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
-        asked_again = config.primary.aa_percent > 0
+        asked_again = config.primary.aa_percent > 0 or config.rollout.reverse_percent > 0
         again = guarded(option(config.primary.endpoint or ""), cost=config.cost) if asked_again else None
         row = RowSwitch(config.log.url_env) if config.log.kind == "postgres" else None
         made = spans.open_spans("zantara-mirror")

@@ -51,6 +51,11 @@ class Comparer:
         self._log.write(comparison)
         return comparison
 
+    async def compare_moved(self, request: Request, sampling: Sampling) -> None:
+        """Ask what the candidate has answered a user; that answer stands in the request, as the primary's else does."""
+        primary = side_of(await self._endpoint.chat(request.messages))
+        self._log.write(self._comparison(request, sampling, self._arm, primary, request.primary))
+
     def set_aside(self, request: Request, sampling: Sampling, wait: bool = False) -> None:
         """Note a request that nobody is asked about: who and when, what the primary took for it, and no text.
 

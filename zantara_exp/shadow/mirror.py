@@ -30,7 +30,8 @@ from zantara_exp.shadow._link import Item, Link
 from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
 from zantara_exp.shadow.named import known_category
-from zantara_exp.shadow.sampling import Sampler
+from zantara_exp.shadow.record import MOVED, Sampling
+from zantara_exp.shadow.sampling import Sampler, in_reverse
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
 
@@ -95,13 +96,14 @@ class ShadowMirror:
     def __init__(self, config: Config) -> None:
         """Start the worker. Raises ZantaraError for a config that cannot work, such as a key that is not set."""
         check(config.endpoint)
-        if config.primary.aa_percent > 0:
+        if config.primary.aa_percent or config.rollout.reverse_percent:
             check_primary(config.primary.endpoint or "")
         examples_of(config.domain)
         check_log(config)
         self._sampler, self._movable = Sampler(config.shadow), Movable.of(config)
         self._categories = frozenset(config.domain.categories)
         self._out_of_scope = config.shadow.out_of_scope
+        self._reverse = Sampling(config.rollout.reverse_percent, MOVED)
         self._key = hash_key(config)
         for trouble in filter(None, (only_here(config), spans.trouble())):
             warn_once(trouble)
@@ -158,6 +160,19 @@ class ShadowMirror:
             link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now))
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
             link.drop("unreadable")
+
+    def observe_moved(self, request: ChatRequest, user: str, answer: PrimaryAnswer, at: float) -> None:
+        """Have the primary asked, for a share of requests, what the candidate has answered a user of a rollout.
+
+        `answer` is the candidate's, `user` a keyed hash, `at` in seconds since 1970, and the request's id is used as it
+        is. Returns at once and never raises, as `observe` does.
+        """
+        link = self._link
+        if not link.enabled or not in_reverse(request.request_id or "", self._reverse.percent or 0.0):
+            return
+        size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
+        now = time.monotonic()
+        link.offer(Item(request, tuple(request.history), answer, user, self._reverse, at, size, seen=now, moved=True))
 
     def _takes_category(self, said: str | None) -> bool:
         return self._sampler.takes_category(known_category(said, self._categories))

@@ -24,6 +24,11 @@ def repeated(request_id: str, percent: float) -> bool:
     return user_percentile(request_id, salt="aa") < percent
 
 
+def in_reverse(request_id: str, percent: float) -> bool:
+    """Whether a request that the candidate answered belongs to the share that the primary is asked about too."""
+    return user_percentile(request_id, salt="reverse") < percent
+
+
 @dataclass(frozen=True)
 class Sampler:
     """The rule of one config."""
