@@ -284,6 +284,15 @@ def test_a_rollback_waits_for_nothing(at: Path) -> None:
     wait_for(lambda: "rollout" in recorded(at), seconds=60)
 
 
+@pytest.mark.interpreter
+def test_a_status_without_a_go_waits_for_no_statistics() -> None:
+    """They took it twice the time of a rollback, on the way to saying that there is no GO."""
+    heavy = ("scipy", "numpy", "httpx")
+    code = f"import sys, zantara_exp.rollout.authority; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def recorded(at: Path) -> list[str]:
     """The stages of finished runs in MLflow's database."""
     database = at / "mlruns/mlflow.db"

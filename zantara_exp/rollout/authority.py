@@ -10,13 +10,10 @@ from typing import Any
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
-from zantara_exp.gates.rules import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
 
 Verdict = dict[str, Any]
 """A verdict as its file says it."""
@@ -45,6 +42,8 @@ class Authority:
 
 def serving_epoch(config: Config, layout: Layout) -> str:
     """The epoch of what would answer now. Raises MissingInputError where a local endpoint has no model."""
+    from zantara_exp.endpoints.epoch import epoch_of
+
     return epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
 
 
@@ -65,6 +64,9 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     if not config.gate.authorises:
         raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _judge_again())
     _covers(config)
+    from zantara_exp.gates.rules import gate_hash  # statistics, which a status without a GO does not wait for
+    from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
+
     ours = gate_hash(config.gate)
     if said.get("gate_hash") != ours:
         raise NotAuthorisedError(
