@@ -48,6 +48,24 @@ def test_a_verdict_fits_and_nothing_of_it_is_cut_off(
             assert all(word in words or len(word) > columns // 8 for word in cell.split()), cell
 
 
+def test_sentences_are_broken_between_words_and_commands_stay_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, path = f"next: python -m zantara_exp stage=review {'key=value ' * 9}".strip(), "/a/path" * 12
+    message = f"the log at {path} cannot be read, and nothing was written anywhere because of it"
+    for columns in ("60", ""):
+        monkeypatch.setenv("COLUMNS", columns)
+        terminal.say(f"{message}\n{command}")
+        terminal.complain(f"{message}\n{command}")
+        said = capsys.readouterr()
+        for text in (said.out, said.err.removeprefix("zantara-exp: ").replace("zantara-exp: ", "")):
+            *lines, last = text.splitlines()
+            assert last == command
+            assert " ".join(" ".join(lines).split()) == message
+            assert (len(lines) == 1) == (columns == "")
+            assert all(len(line) <= 60 or path in line for line in lines) or not columns
+
+
 def test_a_narrow_terminal_gets_a_row_at_a_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import TextWrapper
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -55,6 +56,7 @@ def console() -> Console:
     return made
 
 
+_COMMAND = re.compile(r"next: |python -m |zantara-exp [^:]|`|^ *export ")
 _UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control and direction characters: a log line could otherwise move the cursor or rename the window."""
 
@@ -65,13 +67,25 @@ def plain(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Print one line as it is."""
-    console().print(plain(line), soft_wrap=True)
+    """Print one line, broken between words where its reader is narrower."""
+    out = console()
+    out.print(plain(_folded(line, out)), soft_wrap=True)
 
 
 def complain(message: str) -> None:
     """Print a message about what went wrong on stderr."""
-    Console(stderr=True, highlight=False).print(plain(f"zantara-exp: {message}"), soft_wrap=True)
+    out = Console(stderr=True, highlight=False)
+    out.print(plain(_folded(f"zantara-exp: {message}", out)), soft_wrap=True)
+
+
+def _folded(text: str, out: Console) -> str:
+    """`text` for a terminal, or for the COLUMNS of a pipe; a line with a command in it is copied, so it stays whole."""
+    told = os.environ.get("COLUMNS", "")
+    width = out.width if out.is_terminal else int(told) if told.isdecimal() else 0
+    if not width:
+        return text
+    fold = TextWrapper(width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False).fill
+    return "\n".join(line if _COMMAND.search(line) else fold(line) for line in text.split("\n"))
 
 
 def show(table: Table) -> None:

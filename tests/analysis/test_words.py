@@ -16,7 +16,7 @@ IT = Words("it")
     [
         ("1,234.5 ms", "1.234,5 ms"),
         ("87.1 % to 99.96 %", "87,1 % – 99,96 %"),
-        ("p95 < 1500", "p95 < 1500"),
+        ("> 95 % within 1500 ms; no-go < 95 % within 2500 ms", "> 95 % entro 1500 ms; no-go < 95 % entro 2500 ms"),
         (
             "Gate go_no_go says stop. The primary goes on answering.",
             "Il gate go_no_go dice stop. Il primario continua ",

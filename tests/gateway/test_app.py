@@ -411,6 +411,17 @@ def test_health_readiness_and_metrics(served: tuple[str, Gateway]) -> None:
     assert "added latency, p95 at most" in told
 
 
+def test_its_front_page_leads_who_sits_at_this_machine_to_the_live_page(served: tuple[str, Gateway]) -> None:
+    address, _ = served
+    browser = {"accept": "text/html,*/*"}
+    page = httpx.get(address, headers=browser)
+    assert '<a href="http://127.0.0.1:8767/">' in page.text
+    assert page.headers["content-security-policy"] == "default-src 'none'"
+    assert "http://127.0.0.1:8767/ by python -m zantara_exp stage=watch" in httpx.get(address).text
+    far = httpx.get(address, headers=browser | {"x-forwarded-for": "203.0.113.7"})
+    assert far.text == "zantara gateway: /healthz, /readyz, /metrics\n"  # a client is told no address and no option
+
+
 def test_what_can_be_counted_is_there_before_it_happens(served: tuple[str, Gateway], primary: Primary) -> None:
     address, gateway = served
     before = series(httpx.get(f"{address}/metrics"))

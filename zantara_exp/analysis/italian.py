@@ -397,6 +397,8 @@ SENTENCES = (
     (r"at most ([\d.,-]+(?: %)?)", "al massimo {}"),
     (r"(p[\d.]+) above (.*)", "{} sopra {}"),
     (r"(p[\d.]+) below (.*)", "{} sotto {}"),
+    (r"([<>] .* within [^;]*); no-go (.*)", "{}; no-go {}"),
+    (r"([<>] [\d.]+ %) within ([^;]*)", "{} entro {}"),
     (r"above (.*)", "sopra {}"),
     (r"below (.*)", "sotto {}"),
     (r"alarm: users' experience turned (.*)", "allarme: per gli utenti è diventato {}"),

@@ -141,6 +141,9 @@ class Watch:
         None, "Environment variable with a token: the page opens at /?token=... only; null: none is asked for."
     )
     seconds: float = setting(5.0, "How often it is looked whether log or rollout have changed.", ge=0.2, le=3600)
+    core_percent: float = setting(
+        1.0, "Share of a core that measuring a growing log may take: more is newer numbers.", gt=0, le=100
+    )
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """Other machines need a token."""

@@ -2,7 +2,7 @@
 
 What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
 sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
-primary where it fails. Its own pages: / (what there is), /healthz (the process lives), /readyz (it takes requests),
+primary where it fails. Its own pages: / (leads to the live page), /healthz (the process lives), /readyz (it takes requests),
 /metrics (Prometheus), /complaints, and /observe for a product that does not pass through here.
 """
 
@@ -14,6 +14,7 @@ import hmac
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.gateway import Gateway as GatewayConfig
@@ -32,6 +33,7 @@ from zantara_exp.spans import open_spans
 from zantara_exp.unmirrored import Seen, note
 
 _NOTE_SECONDS = 5.0
+_NOTHING_RUNS = {"content-security-policy": "default-src 'none'", "cache-control": "no-store"}
 _STRANGER = "send the gateway's own token as X-Zantara-Token\n"
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Gateway:
             self.routing.stop()
             raise
         self._seen_at = Layout(config).gateway / f"seen_{config.gateway.port}.json"
+        self._live = f"http://127.0.0.1:{config.watch.port}/"
         self._mirrored_bytes = config.gateway.mirrored_bytes
         self._access = AccessLog(config.gateway.access_log)
         self.spans = open_spans("zantara-gateway")
@@ -141,9 +144,22 @@ class Gateway:
         with contextlib.suppress(OSError):  # /metrics says the same
             note(seen, self._seen_at)
 
-    async def _front(self, _: Request) -> Response:
-        """Where the page is that people read: measuring the log is no work for the process that serves users."""
-        return _plain(f"zantara gateway: /healthz, /readyz, /metrics; the live page: {command('stage=watch')}\n")
+    async def _front(self, request: Request) -> Response:
+        """Leads whoever sits at this machine to the live page; clients hear nothing of it.
+
+        The page is a process of its own: measuring the log is no work for the one that serves users, and what it shows
+        is no client's to read.
+        """
+        from starlette.responses import HTMLResponse
+
+        far = request.client is None or not is_loopback(request.client.host) or "x-forwarded-for" in request.headers
+        if far or from_elsewhere(request.scope["headers"]):
+            return _plain("zantara gateway: /healthz, /readyz, /metrics\n")
+        run = command("stage=watch")
+        if "text/html" not in request.headers.get("accept", ""):
+            return _plain(f"zantara gateway: /healthz, /readyz, /metrics; the live page: {self._live} by {run}\n")
+        page = f'<!doctype html><title>zantara gateway</title><p><a href="{escape(self._live)}">the live page</a></p>'
+        return HTMLResponse(f"{page}<p>Where it does not open: <code>{escape(run)}</code></p>", headers=_NOTHING_RUNS)
 
     async def _healthz(self, _: Request) -> Response:
         return _plain("ok\n")

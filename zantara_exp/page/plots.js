@@ -102,7 +102,7 @@ const Plots = (() => {
       return {
         data: [[low - margin, high + margin], [0, 1]],
         options: {
-          height: 54, legend: { show: false }, cursor: { show: false }, padding: [4, 8, 0, 8],
+          height: 54, legend: { show: false }, cursor: { show: false }, padding: [4, 30, 0, 30],
           scales: { x: { time: false, range: () => [low - margin, high + margin] }, y: { range: () => [0, 1] } },
           axes: [axis({ values: scaled(plot.unit), size: 22, space: 64 }), { show: false }],
           series: [{}, { show: false }],
@@ -120,20 +120,34 @@ const Plots = (() => {
     },
   };
 
-  function drawn(at, plot) {
+  // `old`: what stood there before; somebody may have zoomed into it, or hidden a line.
+  function drawn(at, plot, old) {
     const { data, options } = kinds[plot.kind](plot);
     at.replaceChildren();
     const width = printing.now ? 330 : at.clientWidth || 320;
     const chart = new uPlot({ width, ...options, cursor: { y: false, drag: { x: true, y: false }, ...options.cursor } }, data, at);
+    if (old && old.zoom) chart.setScale("x", old.zoom);
+    chart.series.forEach((each, place) => { if (old && place && old.hidden.includes(each.label)) chart.setSeries(place, { show: false }); });
     made.push({ at, plot, chart });
   }
 
-  function show(plots, root = document) {
-    made.splice(0).forEach(each => each.chart.destroy());
-    for (const at of root.querySelectorAll("[data-plot]")) { const plot = plots[at.dataset.plot]; if (plot) drawn(at, plot); }
+  // Takes all plots away; what was done to each, by its name.
+  function cleared() {
+    const kept = {};
+    for (const { at, chart } of made.splice(0)) {
+      const { min, max } = chart.scales.x, days = chart.data[0], zoomed = min > days[0] || max < days[days.length - 1];
+      kept[at.getAttribute("aria-label")] = { zoom: zoomed && { min, max }, hidden: chart.series.filter(each => each.show === false).map(each => each.label) };
+      chart.destroy();
+    }
+    return kept;
   }
 
-  const again = () => { const old = made.splice(0); old.forEach(each => each.chart.destroy()); old.forEach(each => drawn(each.at, each.plot)); };
+  function show(plots, root = document) {
+    const kept = cleared();
+    for (const at of root.querySelectorAll("[data-plot]")) { const plot = plots[at.dataset.plot]; if (plot) drawn(at, plot, kept[at.getAttribute("aria-label")]); }
+  }
+
+  const again = () => { const old = [...made], kept = cleared(); old.forEach(each => drawn(each.at, each.plot, kept[each.at.getAttribute("aria-label")])); };
   addEventListener("resize", () => { for (const { at, chart } of made) if (at.clientWidth && at.clientWidth !== chart.width) chart.setSize({ width: at.clientWidth, height: chart.height }); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   addEventListener("beforeprint", () => { printing.now = true; again(); });

@@ -76,16 +76,16 @@ def app(config: Config, context: Context, watcher: Watcher, hosts: list[str], to
 
 
 async def _pictures(watcher: Watcher) -> AsyncIterator[bytes]:
-    """Server-sent events: the picture now and each new one; a comment now and then tells a dead connection."""
-    sent, quiet, said = 0, 0.0, b"[]"
+    """Server-sent events: what is known now and whatever is new; a comment now and then tells a dead connection."""
+    sent: dict[str, bytes] = {}
+    quiet = 0.0
     while True:
-        if watcher.gateway != said:
-            said, quiet = watcher.gateway, 0.0
-            yield b"event: gateway\ndata: " + said + b"\n\n"
-        if watcher.number != sent:
-            sent, quiet = watcher.number, 0.0
-            yield b"data: " + watcher.shown + b"\n\n"
-        elif quiet >= _ALIVE_EVERY:
+        told = watcher.told
+        for kind in [kind for kind, text in told.items() if sent.get(kind) != text]:
+            quiet = 0.0
+            yield b"event: " + kind.encode() + b"\ndata: " + told[kind] + b"\n\n"
+        sent = told
+        if quiet >= _ALIVE_EVERY:
             quiet = 0.0
             yield b": here\n\n"
         await asyncio.sleep(_LOOKS_EVERY)

@@ -110,7 +110,7 @@ def _holds(row: Mapping[str, Any], words: str) -> bool:
     return any(words.casefold() in (text or "").casefold() for text in said)
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, str]:
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """The answers as markup: escaped, with what differs in <mark>."""
     primary, candidate = marked(cut(row["primary_response"]), cut(row["candidate_response"]))
     alike = "not scored" if row["chrf"] is None else f"chrF {row['chrf']:.0f}"
@@ -118,10 +118,9 @@ def _shown(row: Mapping[str, Any]) -> dict[str, str]:
     about += [f"{name.split('_')[0]} {milliseconds(row[name])}" for name in _TAKEN if row[name] is not None]
     if row["candidate_fault"]:
         about.append(f"failed: {row['candidate_fault']}")
-    shown = {
-        "about": " · ".join(about),
-        "query": cut(row["query"]),
-        "primary": str(primary),
-        "candidate": str(candidate),
+    return {
+        "about": [legible(part) for part in about],
+        "query": legible(cut(row["query"])),
+        "primary": legible(str(primary)),
+        "candidate": legible(str(candidate)),
     }
-    return {name: legible(text) for name, text in shown.items()}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import math
 from collections.abc import Iterable
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from zantara_exp.analysis.views import milliseconds
 from zantara_exp.config.gateway import Gateway
 
+_ask = build_opener(ProxyHandler({})).open
+"""This machine is asked directly, whatever proxy the environment names."""
 _SECONDS = 1.0
 _MOST_BYTES = 1_000_000
 _GAUGES = {
@@ -30,10 +33,10 @@ def gateway_now(terms: Gateway) -> list[tuple[str, str]]:
 
     asked = Request(f"http://127.0.0.1:{terms.port}/metrics", headers={"Accept": "text/plain"})  # noqa: S310  # loopback
     try:
-        with urlopen(asked, timeout=_SECONDS) as reply:  # noqa: S310  # loopback
+        with _ask(asked, timeout=_SECONDS) as reply:
             text = reply.read(_MOST_BYTES).decode("utf-8", "replace")
         return shown([sample for family in text_string_to_metric_families(text) for sample in family.samples])
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError, http.client.HTTPException):  # something else answers at that port
         return []
 
 

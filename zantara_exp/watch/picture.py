@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zantara_exp.analysis import money, plots, views
 from zantara_exp.analysis.log import open_log
@@ -19,26 +19,45 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.stage import Table
+from zantara_exp.watch.finding import Asked, pairs
+
+if TYPE_CHECKING:
+    from zantara_exp.io.event_log import EventLog
 
 Picture = dict[str, Any]
 _LEADS = {"language": "language", "category": "category", "day": "day", "kind": "reason"}
 """Columns whose names lead to the comparisons behind a row."""
 _BEHIND = {"success": "failed", "timeout": "timeout", "latency_ms": "slow", "similar": "answered"}
 """What to read where a metric is not as it should be: a reason of `zantara_exp.watch.finding`."""
+_MOST_ROWS = 60
+"""Of a table: a log whose languages or kinds of failure are made up has thousands."""
 
 
 def stamp(config: Config, layout: Layout) -> str:
-    """Another text as soon as there is something new in the log, in what was decided, or in the rollout."""
+    """Another text as soon as there is something new in the log, or in what was decided."""
     from zantara_exp.shadow.log import comparisons_of
-    from zantara_exp.shadow.switch import Switch
 
-    source = comparisons_of(config, layout)
-    try:
-        parts = [f"{part.name} {part.mark}" for part in source.parts()]
-    finally:
-        source.close()
     seen = [_mark(path) for path in (layout.looks, layout.verdict, layout.review_labels)]
-    return "\n".join([*parts, *seen, _mark(Switch(layout.state).file), _version(config, layout)])
+    return "\n".join([*_parts(comparisons_of(config, layout)), *seen])
+
+
+def rollout_stamp(config: Config, layout: Layout) -> str:
+    """Another text as soon as somebody moved the rollout, or its users were served."""
+    from zantara_exp.io.events import SERVED
+    from zantara_exp.rollout.served_store import events_of
+    from zantara_exp.shadow.switch import turned
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    served = _parts(events_of(config, layout, SERVED), yesterday.isoformat())
+    seen = [_mark(path) for path in (layout.looks, layout.verdict)]
+    return "\n".join([*served, *seen, turned("show", config), _version(config, layout)])
+
+
+def _parts(log: EventLog, since: str = "0001-01-01") -> list[str]:
+    try:
+        return [f"{part.name} {part.mark}" for part in log.parts(since)]
+    finally:
+        log.close()
 
 
 def _mark(path: Path) -> str:
@@ -57,11 +76,11 @@ def _version(config: Config, layout: Layout) -> str:
         return error.message
 
 
-def picture(config: Config, layout: Layout) -> Picture:
-    """Everything the page shows. What cannot be said now is said as `trouble`; the rollout is shown all the same."""
-    shown: Picture = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", "rollout": rollout_now(config, layout)}
+def measured(config: Config, layout: Layout) -> Picture:
+    """What the log says, and the newest failures. What cannot be said now is said as `trouble`."""
+    shown: Picture = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}
     try:
-        return {**shown, **_measured(config, layout)}
+        return {**shown, **_measured(config, layout), "failures": pairs(Asked(reason="failed"), config, layout)}
     except ZantaraError as error:
         return {**shown, "trouble": error.message, "hint": error.hint or ""}
 
@@ -163,7 +182,8 @@ def _table(table: Table) -> dict[str, Any]:
     return {
         "title": table.title,
         "columns": [*table.columns],
-        "rows": [[*row] for row in table.rows],
+        "rows": [[*row] for row in table.rows[:_MOST_ROWS]],
+        "more": max(0, len(table.rows) - _MOST_ROWS),
         "leads": _LEADS.get(first, ""),
     }
 

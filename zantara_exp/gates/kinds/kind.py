@@ -274,9 +274,13 @@ class Kind(ABC):
 
     def words_of(self, criterion: Criterion, bound: Threshold) -> str:
         """`above 98 %`: the threshold as part of a sentence."""
-        text = self.shown_threshold(criterion, bound)
-        sign = next((sign for sign in _WORDS if sign in text), "")
-        return text.replace(sign, _WORDS[sign]) if sign else text
+        return worded(self.shown_threshold(criterion, bound))
+
+
+def worded(threshold: str) -> str:
+    """A threshold with its sign as a word."""
+    sign = next((sign for sign in _WORDS if sign in threshold), "")
+    return threshold.replace(sign, _WORDS[sign]) if sign else threshold
 
 
 _BEYOND = (0.0, 0.25, 0.5, 0.75, 0.9)

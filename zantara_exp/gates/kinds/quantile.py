@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.config.kinds import METHODS
 from zantara_exp.gates.decision import View
-from zantara_exp.gates.kinds.kind import Rule
+from zantara_exp.gates.kinds.kind import Rule, worded
 from zantara_exp.gates.kinds.proportion import OF, Proportion, ShareSums
 from zantara_exp.gates.population import served
 from zantara_exp.gates.visits import Flags, Measured, Visits
@@ -70,9 +70,15 @@ class Quantile(Proportion):
         return f"{bound.value:g}"
 
     def shown_threshold(self, criterion: Criterion, bound: Threshold) -> str:
-        """`p95 < 1500`."""
-        shown = super().shown_threshold(criterion, bound)
-        return f"p{100 * criterion.quantile:g} {shown}" if shown else ""
+        """`> 95 % within 1500 ms`: a share, as the estimate and its bounds are that stand beside it."""
+        if not bound.given:
+            return ""
+        sign, unit = "<" if bound.upwards else ">", " ms" if criterion.metric.endswith("_ms") else ""
+        return f"{sign} {100 * criterion.quantile:g} % within {self.threshold(criterion, bound)}{unit}"
+
+    def words_of(self, criterion: Criterion, bound: Threshold) -> str:
+        """`p95 below 1500`."""
+        return worded(f"p{100 * criterion.quantile:g} {super().shown_threshold(criterion, bound)}")
 
     def falls_short(self, criterion: Criterion, measured: float) -> str:
         """It is judged as the share of requests that keep its limit."""
