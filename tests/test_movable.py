@@ -84,3 +84,14 @@ def test_what_is_asked_for_by_an_empty_object_is_asked_for() -> None:
     plain = Movable(Rollout(categories=["greeting", "casual"]))
     assert plain.request(Asked({"web_search_options": {}})) == "tools"
     assert plain.request(Asked({"functions": [{"name": "f"}], "function_call": "none"})) == ""
+
+
+def test_what_is_excluded_stays_and_so_does_what_cannot_be_told_from_it() -> None:
+    part = {"language": "id", "category": "casual"}
+    without = Movable(Rollout(categories=["greeting", "casual"], exclude=[part]))
+    why = "excluded_language_id_category_casual"
+    assert without.by_language and not MOVABLE.by_language
+    assert without.segment("casual", "id") == why
+    assert without.segment("casual", None) == without.segment("casual", "unknown") == why
+    assert without.segment("greeting", "id") == without.segment("casual", "it") == ""
+    assert MOVABLE.segment("casual", "id", more=[part]) == why

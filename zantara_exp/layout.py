@@ -68,6 +68,10 @@ class Layout:
         # forget: users whom extract and prepare refuse, and what was removed when; no cache, to be kept
         self.forgotten = self.state / "privacy" / "forgotten.json"
         self.removals = self.state / "privacy" / "removals.jsonl"
+        # slices: where the candidate is worse
+        self.slices = self.reports / "slices.json"
+        # and some comparisons there, by slice: one of a user who is forgotten takes the file with it
+        self.slice_pairs = self.reports / "slice_pairs.json"
         # gate, report
         self.looks = self.state / "looks" / "looks.jsonl"
         self.verdict = self.reports / "verdict.json"

@@ -7,17 +7,19 @@ the primary; such a request is out of scope, neither evidence for the candidate 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.rollout import EXCLUDABLE, Rollout
 from zantara_exp.config.schema import Config
 
 NOT_TEXT, UNREADABLE, STORED_CHAT = "not_text", "unreadable", "stored_chat"
 UNSHOWABLE = (NOT_TEXT, UNREADABLE, STORED_CHAT)
 """A chat that no candidate could be shown, not even for looking at: `stored_chat` lies in part with the provider."""
 CLIENT_GONE, TOOL_USE = "client_gone", "tool_use"
+UNKNOWN = "unknown"
+"""A language that nobody could name."""
 IMPATIENT = "impatient"
 """Of a rollout's requests: the client waits for less than a candidate could be called late after."""
 WITHOUT_ANSWER = (CLIENT_GONE, TOOL_USE, NOT_TEXT)
@@ -55,6 +57,9 @@ class Movable:
         """`max_tokens`: of the candidate's answers; 0 where that is not known, and no answer is too short for it."""
         self.categories = frozenset(plan.categories)
         self._longest, self._max_tokens = plan.longest_chat, max_tokens
+        self._exclude = plan.exclude
+        self.by_language = any("language" in part for part in plan.exclude)
+        """Whether the language has to be known to say whether a request moves."""
 
     @classmethod
     def of(cls, config: Config) -> Movable:
@@ -82,23 +87,34 @@ class Movable:
         language: str | None,
         covers: Mapping[str, Collection[str]] | None = None,
         sure: bool = True,
+        more: Sequence[Mapping[str, str]] = (),
     ) -> str:
         """Why a request about this, in this language, stays with the primary; empty where it need not.
 
         `sure`: whether the category is, as somebody said or `dataset.category` found. `covers`: the values by dimension
-        that a running rollout's GO covers; none given: nothing is excluded.
+        that a running rollout's GO covers; none given: all are. `more`: parts that it
+        leaves out, beside those of `rollout.exclude`.
         """
         if category not in self.categories:
             return f"category_{category or 'unknown'}"
         if not sure:
             return f"category_{category}_unsure"
         of = {"category": category, "language": language}
+        for part in (*self._exclude, *more):
+            # What cannot be told apart from what is left out stays as well.
+            if all(of[name] in (part[name], None, UNKNOWN) for name in EXCLUDABLE if name in part):
+                return why_excluded(part)
         parts = (
             f"not_covered_{name}_{of.get(name) or 'unknown'}"
             for name, values in (covers or {}).items()
             if of.get(name) not in values
         )
         return next(parts, "")
+
+
+def why_excluded(part: Mapping[str, str]) -> str:
+    """Why a request of an excluded part stays with the primary: `excluded_language_id_category_casual`."""
+    return "_".join(["excluded", *(f"{name}_{part[name]}" for name in EXCLUDABLE if name in part)])
 
 
 def _more_than_text(options: Mapping[str, Any]) -> str:

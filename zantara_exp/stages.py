@@ -205,6 +205,12 @@ STAGES: dict[str, StageSpec] = {
         purpose=VERDICTS,
         inputs=lambda at: at.comparisons,
     ),
+    "slices": StageSpec(
+        "slices.stage:slices",
+        groups=("domain", "dataset", "log", "review", "slices", "gate", "engine", "as_of", "seed"),
+        purpose=VERDICTS,
+        inputs=lambda at: at.comparisons,
+    ),
     "next": StageSpec(
         "review.next_candidate:following",
         groups=("domain", "dataset", "log", "review", "model", "trainer", "gate", "engine", "as_of", "seed"),

@@ -554,3 +554,43 @@ def test_a_judges_verdicts_reach_the_gate(config: Config, layout: Layout) -> Non
     reviews = said(config, layout)
     assert isinstance(reviews, Reviews)
     assert reviews.judged == Judgements("j1", 1.0, 20, "g" * 20)
+
+
+def test_slices_that_are_worse_get_more_pairs_which_are_no_evidence(config: Config, layout: Layout) -> None:
+    logs.write(layout.logs, PLAN)
+    with open_log(config, layout) as log:
+        both = log.facts.filter(log.facts.primary_ok & log.facts.candidate_ok & (log.facts.language == "id"))
+        ids = sorted(both.select("comparison_id").to_pyarrow()["comparison_id"].to_pylist())[:30]
+    layout.reports.mkdir(parents=True, exist_ok=True)
+    layout.slice_pairs.write_text(json.dumps({"epoch": "e2", "pairs": {"language=id": ids}}))
+    config.slices.pairs = 5
+    run(config)
+    sample = load_sample(layout.review_sample)
+    assert len(sample.items) == config.review.size
+    assert {item.comparison_id for item in sample.beside} == set(ids[:5]) - {i.comparison_id for i in sample.items}
+    assert sample.beside
+    numbers = [item.number for item in sample.shown]
+    assert numbers == list(range(1, len(numbers) + 1))
+    labels = [label_of(sample, item, "ada", "worse") for item in sample.beside]
+    merge(layout.review_labels, labels)
+    assert panel(load(layout.review_labels), sample, config.review).labels == ()
+
+
+def label_of(sample: Sample, item: Any, reviewer: str, verdict: str) -> Label:
+    return Label(sample.hash, item.number, item.comparison_id, reviewer, verdict, False)
+
+
+def test_a_sample_of_other_requests_than_rollout_exclude_leaves_is_no_evidence(config: Config, layout: Layout) -> None:
+    first = drawn(config, layout)
+    config.rollout.exclude = [{"language": "id", "declared": "2025-10-01"}]
+    merge(layout.review_labels, [label_of(first, item, "ada", "equivalent") for item in first.items])
+    said = evidence([EvidenceRequest("review_equivalent")], None, config, layout)[0]
+    assert isinstance(said, Missing)
+    assert "drawn without nothing, rollout.exclude leaves out language=id" in said.reason
+    run(config)
+    second = load_sample(layout.review_sample)
+    assert second.exclude == ("language=id",)
+    assert {item.language for item in second.items} == {"it", "en"}
+    merge(layout.review_labels, [label_of(second, item, "ada", "equivalent") for item in second.items])
+    said = evidence([EvidenceRequest("review_equivalent")], None, config, layout)[0]
+    assert isinstance(said, Reviews), "what was drawn of other requests does not count as the first draw"

@@ -141,3 +141,34 @@ def test_widening_needs_the_newest_evidence_and_a_reason_where_something_stands_
     act("widen", "rollout.reason=they are closed on Sundays")
     told = "they are closed on Sundays (in spite of: the log has gaps); moves language id from here on"
     assert store().read().history[-1].reason == told
+
+
+PART = {"language": "id", "category": "casual"}
+LEFT_OUT = ("rollout.exclude=[{language: id, category: casual}]",)
+
+
+def test_a_go_about_more_or_less_than_is_left_opens_nothing(workdir: Path):
+    write_verdict(config_of())
+    with pytest.raises(
+        ZantaraError, match="leaves out language=id, category=casual, and the GO was given without noth"
+    ):
+        act("start", *LEFT_OUT)
+    write_verdict(config_of(*LEFT_OUT), exclude=["language=id, category=casual"])
+    with pytest.raises(ZantaraError, match="leaves out nothing, and the GO was given without language=id"):
+        act("start")
+
+
+def test_what_the_go_leaves_out_stays_with_the_primary_whatever_a_router_is_configured_to(workdir: Path):
+    write_verdict(config_of(*LEFT_OUT), exclude=["language=id, category=casual"])
+    act("start", *LEFT_OUT, "rollout.steps_percent=[100]", "rollout.hold_days=[1]")
+    assert store().read().exclude == (PART,)
+    assert load(dump(store().read())).exclude == (PART,)
+    router = Router(store(), config_of().rollout, None)
+    try:
+        assert router.asks_language
+        assert router.decide("u", "casual", "en").candidate
+        assert router.decide("u", "greeting", "id").candidate
+        why = "stays with the primary: excluded_language_id_category_casual"
+        assert router.decide("u", "casual", "id") == router.decide("u", "casual", None) == (False, why)
+    finally:
+        router.close()

@@ -30,6 +30,7 @@ from zantara_exp import billing
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.business import business
 from zantara_exp.analysis.engine import fetched, first_value
+from zantara_exp.analysis.excluded import whole
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.moving import moving, parts
@@ -135,15 +136,15 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
 
         @cache
         def newest() -> _Newest:
-            return _Newest(log())
+            return _Newest(log(), config, layout)
 
         def ask(request: EvidenceRequest) -> Evidence:
             try:
                 if request.metric in BUSINESS_METRICS:
                     return business(request.metric, until, log, config, layout)
-                if request == DAYS and until is not None:
-                    with open_log(config, layout) as whole:
-                        return _days(whole, newest().epoch)
+                if request == DAYS and (until is not None or config.rollout.exclude):
+                    with open_log(whole(config), layout) as everything:
+                        return _days(everything, newest().epoch)
                 return newest().of(request, config, layout)
             except MissingInputError as error:
                 return Missing(f"{error.message}: run `{error.hint}`")
@@ -154,7 +155,7 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
 def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
     """The days that the whole log, whatever `as_of` says, holds of one candidate; None where it holds nothing of it."""
     try:
-        with open_log(config, layout) as log:
+        with open_log(whole(config), layout) as log:
             return _days(log, epoch)
     except MissingInputError:
         return None
@@ -185,15 +186,15 @@ def would_move(config: Config, layout: Layout) -> Moving | None:
 class _Newest:
     """The newest epoch of a log. Raises MissingInputError where no comparison is known."""
 
-    def __init__(self, log: ComparisonLog) -> None:
+    def __init__(self, log: ComparisonLog, config: Config, layout: Layout) -> None:
         self._log = log
         self.epoch, self._first = log.newest()
-        self._facts = log.facts.filter(log.facts.epoch == self.epoch)
+        self._facts = log.evidence(self.epoch, config, layout)
 
     def of(self, request: EvidenceRequest, config: Config, layout: Layout) -> Evidence:
         """What it says about one metric of the log."""
         if request == SAMPLE:
-            return sampled(self._facts)
+            return sampled(self._log.facts.filter(self._log.facts.epoch == self.epoch))
         if request == DAYS:
             return _days(self._log, self.epoch)
         if request == COMPOSITION:

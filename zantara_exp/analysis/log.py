@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from zantara_exp.analysis.derive import Derived, derive
 from zantara_exp.analysis.engine import Engine, fetched, first_value, open_engine
+from zantara_exp.analysis.excluded import evidence_of, left_out
 from zantara_exp.analysis.meaning import with_embedding
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
@@ -88,6 +89,11 @@ class ComparisonLog:
         lost.update(self._known(line.day) for line in self.bad if line.day is not None and line.day >= first)
         return {day: count for day, count in lost.items() if day <= self.until}
 
+    def evidence(self, epoch: str, config: Config, layout: Layout) -> ir.Table:
+        """The facts of an epoch that a gate may count. Raises MissingInputError, see `analysis.excluded`."""
+        seen = self.facts.select("user", "day", "epoch").union(self.aside.select("user", "day", "epoch"))
+        return evidence_of(self.facts.filter(self.facts.epoch == epoch), seen, epoch, config, layout)
+
     def newest(self) -> tuple[str, date]:
         """The epoch of the newest comparison, and its first day. Raises MissingInputError where nothing is evidence."""
         self.check_evidence(self.facts)
@@ -153,6 +159,7 @@ def _opened(
     once = everything.filter((everything.day <= last) & everything.first)
     if found.again:
         once = once.filter(~(once.part + ":" + once.place.cast("string")).isin(found.again))
+    once = left_out(once, config)
     extra = once.arm.isin([AA, MOVED])
     aside = (once.arm == ONLY_PRIMARY) | (~extra & ~once.movable)
     return ComparisonLog(

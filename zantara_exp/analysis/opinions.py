@@ -42,7 +42,7 @@ def table(facts: ir.Table, said: Opinions) -> Table | None:
     counts: dict[tuple[str, str], Counter[str]] = {}
     for name, row in about.items():
         for kind in (REVIEW, JUDGE):
-            if not (verdict := _verdict(said[name], kind)):
+            if not (verdict := verdict_of(said[name], kind)):
                 continue
             for segment in ("all", f"language={row['language']}", f"category={row['category']}"):
                 counts.setdefault((kind, segment), Counter())[verdict] += 1
@@ -76,7 +76,7 @@ def _known(facts: ir.Table, said: Opinions, *columns: str) -> list[dict[str, Any
     return rows
 
 
-def _verdict(found: Sequence[Opinion], kind: str) -> str:
+def verdict_of(found: Sequence[Opinion], kind: str) -> str:
     """What this kind said: worse where most of it did; empty where it said nothing."""
     words = [each.verdict for each in found if each.kind == kind and each.verdict != CANNOT]
     if not words:
@@ -86,5 +86,5 @@ def _verdict(found: Sequence[Opinion], kind: str) -> str:
 
 def _order(found: Sequence[Opinion]) -> tuple[bool, bool, bool, int]:
     words = [each.verdict for each in found if each.verdict != CANNOT]
-    worse = (_verdict(found, REVIEW) != WORSE, _verdict(found, JUDGE) != WORSE)
+    worse = (verdict_of(found, REVIEW) != WORSE, verdict_of(found, JUDGE) != WORSE)
     return *worse, len({word == WORSE for word in words}) == 1, -words.count(WORSE)

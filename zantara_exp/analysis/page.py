@@ -53,11 +53,11 @@ def page(
     verdict: VerdictView,
     path: Mapping[str, Sequence[plots.Point]],
     pairs: Sequence[Pair],
-    worse: tuple[Table | None, Sequence[Pair]],
+    worse: tuple[Table | None, Table | None, Sequence[Pair]],
     provenance: Mapping[str, str],
     config: Config,
 ) -> str:
-    """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse and pairs of it.
+    """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse, slices, pairs.
 
     Everything that came from a chat, a log or a config is escaped by the template.
     """
@@ -98,7 +98,8 @@ def page(
         troubles=[grid(table) for table in views.troubles(found)],
         pairs=pairs,
         quality=None if worse[0] is None else grid(worse[0]),
-        worst=worse[1],
+        slices=None if worse[1] is None else grid(worse[1]),
+        worst=worse[2],
         provenance=list(provenance.items()),
         criteria=[grid(table) for table in verdict.tables],
         standing=[grid(table) for table in verdict.standing],

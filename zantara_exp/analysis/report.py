@@ -16,6 +16,8 @@ from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
 from zantara_exp.hints import command
 from zantara_exp.review.opinions import opinions as opinions_of
+from zantara_exp.sliced import load as load_slices
+from zantara_exp.sliced import shown
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
 from zantara_exp.wording import counted
@@ -36,8 +38,10 @@ def report(config: Config, context: Context) -> StageResult:
         found = summary(log, config)
         facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
         said = opinions_of(config, context.layout, context.say)
+        slices = shown(load_slices(context.layout.slices))
         quality = opinions.table(facts, said)
-        written = [] if config.report.stats_only else _written(log, found, facts, (quality, said), config, context)
+        worse = quality, slices, said
+        written = [] if config.report.stats_only else _written(log, found, facts, worse, config, context)
     measured = {**flat(found.whole, found.spending.savings), "shadow/coverage": found.coverage}
     context.run.metrics(measured)
     for number, (_, counts) in enumerate(found.days.items()):
@@ -50,7 +54,7 @@ def report(config: Config, context: Context) -> StageResult:
         summary={words(name): words(value) for name, value in _in_short(found, written).items()},
         metrics=measured,
         tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
-        tables=[words.table(table) for table in [*_tables(found, config), *([quality] if quality else [])]],
+        tables=[words.table(table) for table in [*_tables(found, config), *filter(None, (quality, slices))]],
         artifacts=written,
         next_command=command("stage=gate"),
     )
@@ -102,7 +106,7 @@ def _written(
     log: ComparisonLog,
     found: Summary,
     facts: ir.Table,
-    worse: tuple[Table | None, opinions.Opinions],
+    worse: tuple[Table | None, Table | None, opinions.Opinions],
     config: Config,
     context: Context,
 ) -> list[Path]:
@@ -116,13 +120,13 @@ def _written(
 
     redactor = redactor_of(config.dataset)
     drawn = pairs.draw(log, facts, config.report.pairs, config.seed, redactor)
-    quality, said = worse
+    quality, slices, said = worse
     worst = opinions.worst(log, facts, said, config.report.pairs, redactor)
     verdict, seen = judge(config, context.layout, log.until)
     shown = shown_verdict(verdict, config.gate, Looks(context.layout.looks).all())
     path = evidence_path(config.gate, seen, list(found.days), Words(config.report.language).day)
     provenance = _provenance(log, found, config, context)
-    text = page(found, shown, path, drawn, (quality, worst), provenance, config)
+    text = page(found, shown, path, drawn, (quality, slices, worst), provenance, config)
     whole = first_day(config, log.until) == date.min
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]

@@ -152,6 +152,27 @@ class Watch:
 
 
 @dataclass
+class Slices:
+    """Config node `slices`: where stage=slices looks for what is worse."""
+
+    alpha: float = setting(
+        0.05, "Probability of confirming a slice that is no worse, over all searches of a log.", gt=0, le=0.25
+    )
+    carried: int = setting(3, "Slices that one search carries over to the other half, of each measure.", ge=1, le=20)
+    min_users: int = setting(10, "Users that a slice, and the rest, must have in either half.", ge=5)
+    lengths: list[int] = setting(
+        [40, 160], "Characters of a message from which on it is medium, and long.", ge=1, le=1_000_000
+    )
+    topics: int = setting(6, "Topics into which the messages of each language are sorted; 0: none.", ge=0, le=50)
+    pairs: int = setting(20, "Pairs of each confirmed slice that the next review's sample has more.", ge=0, le=200)
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """Two lengths that grow."""
+        if len(self.lengths) != 2 or self.lengths[0] >= self.lengths[1]:
+            yield "lengths", f"{self.lengths} must be two that grow, such as [40, 160]"
+
+
+@dataclass
 class Price:
     """What a provider takes for a million tokens, in US dollars."""
 

@@ -318,6 +318,7 @@ class Gate:
         ge=0,
         le=0.05,
     )
+    exclude: list[dict[str, str]] = setting([], "Parts it does not judge: those of rollout.exclude.")
     authorises: bool = setting(True, "Whether a GO opens the rollout; false for watches and progress gates.")
     horizon_days: int = setting(14, "Days within which a decision is planned.", ge=1, le=365)
     planned_users: int = setting(3000, "For method=detector: users the ramp is planned for.", ge=1)

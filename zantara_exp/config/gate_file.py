@@ -35,4 +35,5 @@ def load_gate(path: Path, config: Config) -> Gate:
     found = OmegaConf.to_object(whole.gate)
     if not isinstance(found, Gate):
         raise ConfigError(f"{path.name} holds no gate", command("stage=check"))
+    found.exclude = config.rollout.exclude
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from zantara_exp.config.fields import setting
 
@@ -15,6 +16,14 @@ MEASURES = ("error", "fallback", "timeout", "slow", "complaint", "cost", WORSE)
 OUTAGE_MEASURES = ("error", "fallback", "timeout", "slow")
 """What an outage shows in within the hour; complaints come later, and costs are no outage."""
 EVENTS = ("verdict", "step", "pause", "rollback")
+EXCLUDABLE = ("language", "category")
+"""What an excluded part of the traffic is named by: what is known of each request before it is answered."""
+DECLARED = "declared"
+
+
+def excluded(part: Mapping[str, str]) -> str:
+    """An excluded part as files and sentences name it: `language=id, category=casual`."""
+    return ", ".join(f"{name}={part[name]}" for name in EXCLUDABLE if name in part)
 
 
 @dataclass
@@ -110,6 +119,11 @@ class Rollout:
     longest_chat: int = setting(
         4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
     )
+    exclude: list[dict[str, str]] = setting(
+        [],
+        "Parts that stay with the primary, as stage=slices prints them, such as {language: id, category: casual}; one "
+        "that it did not confirm also says when it was declared, declared: 2025-10-20.",
+    )
     languages: list[str] = setting([], "Languages that guardrails may look at one by one.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history; asked for where something stands against a move.")
@@ -179,6 +193,7 @@ class Rollout:
             yield "hold_days", f"has {len(self.hold_days)} times for {len(steps)} steps; give one for each"
         if not self.categories:
             yield "categories", "is empty: name at least one of domain.moves"
+        yield from self._wrong_parts()
         if not self.guardrails:
             yield "guardrails", "is empty: a rollout that nothing watches is refused"
         if self.judged and not self.reverse_percent:
@@ -196,3 +211,15 @@ class Rollout:
             yield "auto_advance", "is what a watching controller does: add rollout.watch=true"
         if self.actor is not None and not self.actor.strip():
             yield "actor", "is empty: name who changes the rollout, or leave it out"
+
+    def _wrong_parts(self) -> Iterator[tuple[str, str]]:
+        """Excluded parts that name nothing, or something else."""
+        for place, part in enumerate(self.exclude):
+            if strange := [name for name in part if name not in (*EXCLUDABLE, DECLARED)]:
+                yield f"exclude[{place}]", f"knows no {strange[0]} (valid: {', '.join((*EXCLUDABLE, DECLARED))})"
+            elif not excluded(part):
+                yield f"exclude[{place}]", "names no part; such as {language: id, category: casual}"
+            try:
+                date.fromisoformat(part.get(DECLARED, "2025-10-20"))
+            except ValueError:
+                yield f"exclude[{place}].{DECLARED}", f"{part[DECLARED]} is not a day, such as 2025-10-20"

@@ -8,7 +8,7 @@ from datetime import date
 from difflib import get_close_matches
 
 from zantara_exp.config.data import Dataset, Demo, Source
-from zantara_exp.config.decision import Cost, Engine, Label, Report, Review, Watch
+from zantara_exp.config.decision import Cost, Engine, Label, Report, Review, Slices, Watch
 from zantara_exp.config.domain import Domain
 from zantara_exp.config.fields import setting
 from zantara_exp.config.gate import Gate
@@ -45,6 +45,7 @@ class Config:
     report: Report = setting(Report(), "The HTML page.")
     watch: Watch = setting(Watch(), "The live page.")
     review: Review = setting(Review(), "The blind human review.")
+    slices: Slices = setting(Slices(), "Where it is looked for what is worse.")
     cost: Cost = setting(Cost(), "Prices.")
     gate: Gate = setting(Gate(), "The criteria of the verdict.")
     rollout: Rollout = setting(Rollout(), "The gradual rollout.")
@@ -72,6 +73,8 @@ class Config:
                 "primary.endpoint",
                 f"rollout.reverse_percent={self.rollout.reverse_percent:g} asks the primary: {how}",
             )
+        if self.gate.exclude != self.rollout.exclude:
+            yield "gate.exclude", "is what rollout.exclude says; change that"
         kept = [each for each in self.rollout.categories if each in self.domain.categories]
         if stay := [each for each in kept if each not in self.domain.moves]:
             only = ", ".join(self.domain.moves) or "none"
@@ -85,6 +88,13 @@ class Config:
             ("dataset.targets.language", self.dataset.targets.language, languages, "dataset.languages"),
             ("rollout.categories", self.rollout.categories, categories, "domain.categories"),
             ("rollout.languages", self.rollout.languages, languages, "dataset.languages"),
+            *(
+                (f"rollout.exclude.{name}", [part[name] for part in self.rollout.exclude if name in part], known, where)
+                for name, known, where in (
+                    ("category", categories, "domain.categories"),
+                    ("language", languages, "dataset.languages"),
+                )
+            ),
             ("review.categories", self.review.categories, categories, "domain.categories"),
             *(
                 (f"review.reviewers.{name}", given, languages, "dataset.languages")

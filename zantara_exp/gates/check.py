@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from xml.etree import ElementTree as Xml
 
+import numpy as np
+
 from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
 from zantara_exp.cores import Spread, available, spread_over_cores
@@ -35,6 +37,8 @@ from zantara_exp.gates.operating import (
 )
 from zantara_exp.gates.population import users_within
 from zantara_exp.gates.rules import resolve
+from zantara_exp.gates.slice_rates import BAD, PLANTED, WORSE, confirmed_in
+from zantara_exp.gates.slices import Terms
 from zantara_exp.hints import command
 from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.whole import write_whole
@@ -44,6 +48,8 @@ _SURE = 2.326
 _DECIDED = 0.5
 _IN_OUTAGES = 0.75
 """Part of the failures that outages cause where they are checked: without them the candidate would do well."""
+_LOGS = 200
+"""In which slices are searched, with and without one that is worse."""
 _DETECTOR_SIMULATIONS = 200
 """A detector watches thousands of users one by one."""
 
@@ -72,6 +78,7 @@ def check(config: Config, context: Context) -> StageResult:
         for gate, found in zip(gates, checked, strict=True):
             findings += found
             progress.advance(note=gate.name)
+        findings += _slices(config, gates, spread)
     bad = [finding for finding in findings if not finding.ok]
     path = context.layout.reports / "check.junit.xml"
     write_whole(path, junit(findings).encode())
@@ -104,6 +111,23 @@ def findings_of(gate: Gate, review_size: int, seed: int, spread: Spread = map) -
     findings += _too_few(plan)
     findings += _error_rates(plan, spread)
     return findings + _decides(plan, spread)
+
+
+def _slices(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[Finding]:
+    """How often stage=slices confirms what is no worse, with the traffic of the gate that authorises."""
+    for gate in [gate for gate in gates if gate.authorises][:1]:
+        of = config.slices
+        terms = Terms(of.alpha, of.carried, of.min_users, gate.rho0)
+        drawn = [(0.0, log) for log in range(_LOGS)] + [(WORSE, log) for log in range(_LOGS // 4)]
+        plans = [(gate.traffic, gate.horizon_days, terms, worse, (config.seed, log)) for worse, log in drawn]
+        said = list(spread(confirmed_in, plans))
+        share, found = float(np.mean([bool(each) for each in said[:_LOGS]])), [PLANTED in each for each in said[_LOGS:]]
+        ok = share - _SURE * standard_error(share, _LOGS) <= of.alpha
+        detail = f"{share:.3f} of {_LOGS} logs of {gate.horizon_days} days, alpha {of.alpha:g}"
+        yield Finding(gate.name, "slices: any confirmed where none is worse", ok, detail)
+        what = f"slices: a tenth of the traffic that fails {100 * WORSE:g} points more"
+        detail = f"confirmed in {np.mean(found):.2f} of {len(found)} logs, where the rest fails in {100 * BAD:g} %"
+        yield Finding(gate.name, what, True, detail)
 
 
 def _too_few(plan: Plan) -> Iterator[Finding]:

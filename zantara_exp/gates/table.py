@@ -105,9 +105,15 @@ def shown_opening(verdict: Verdict) -> str:
     if not verdict.authorises:
         return "nothing: this gate only watches; gate=go_no_go decides"
     moved = " and ".join(f"{dimension} {', '.join(values)}" for dimension, values in verdict.covers.items())
-    stays = "; ".join(f"{each.segment}: {each.why}" for each in verdict.not_covered)
+    stays = "; ".join(
+        [*(f"{each.segment}: {each.why}" for each in verdict.not_covered), *map(_left_out, verdict.exclude)]
+    )
     asks = "; a start asks for rollout.reason" if verdict.standing and verdict.standing.objections else ""
     return f"a rollout of {moved or 'everything'}" + (f", not of {stays}" if stays else "") + asks
+
+
+def _left_out(part: str) -> str:
+    return f"{part}: left out (rollout.exclude)"
 
 
 def standing_table(verdict: Verdict) -> Table | None:

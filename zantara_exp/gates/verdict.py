@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any
 
 from zantara_exp.config.gate import Gate
+from zantara_exp.config.rollout import excluded
 from zantara_exp.gates.coverage import Uncovered, coverage
 from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import (
@@ -76,6 +77,8 @@ class Verdict:
     """The declared parts that a GO lets a rollout move, by dimension; empty where none is declared: everything."""
     not_covered: Sequence[Uncovered] = ()
     """The declared parts that stay with the primary, with the reason."""
+    exclude: Sequence[str] = ()
+    """Parts that `rollout.exclude` leaves out of all this, such as `language=id, category=casual`."""
     not_declared: Sequence[Undeclared] = ()
     """Parts of the log that the gate does not declare, the largest first."""
     standing: Standing | None = None
@@ -144,6 +147,7 @@ def judge_gate(
         first_use=first_use,
         covers=parts.covers,
         not_covered=parts.not_covered,
+        exclude=[excluded(part) for part in gate.exclude],
         not_declared=[] if log is None else undeclared(gate, log, seen),
         sample=sample,
     )

@@ -139,7 +139,7 @@ class Routing:
         if category not in self._movable.categories:
             return None
         language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
-        if language is None and "language" in self._router.covers:
+        if language is None and self._router.asks_language:
             language = self._spoken(chat.message)
         if why := self._movable.segment(category, language, self._router.covers, sure):
             self._metrics.unrouted[why] += 1

@@ -62,6 +62,7 @@ def rekey(config: Config, context: Context) -> StageResult:
     if refused:
         save(at, new, {users.get(user, user) for user in refused})
     forget_caches(logs.caches(at))
+    at.slices.unlink(missing_ok=True)  # whoever searched and whoever confirmed cannot be told apart any more
     note(at, "rekeyed", {"from": mark_of(old), "to": mark_of(new), "counts": counts, "unmatched": len(unmatched)})
     return _result(config, counts, len(known), len(unmatched), len(unmatched & refused))
 

@@ -55,7 +55,7 @@ def _loaded(path: Path) -> Sample | None:
 
 def _pairs(sample: Sample, whose: Whose) -> set[int]:
     """Numbers of the pairs whose texts go."""
-    left = (item for item in sample.items if item.question != REMOVED)
+    left = (item for item in (*sample.items, *sample.beside) if item.question != REMOVED)
     return {item.number for item in left if _is_old(sample, whose) or item.comparison_id in whose.comparisons}
 
 
@@ -85,7 +85,8 @@ def forget(layout: Layout, whose: Whose) -> dict[str, str]:
             continue
         fresh = replace(
             sample,
-            items=tuple(_emptied(i, f"removed-{i.number}") if i.number in gone else i for i in sample.items),
+            items=_without(sample.items, gone),
+            beside=_without(sample.beside, gone),
             checks=tuple(_without_texts(check) if check.item.number in gone else check for check in sample.checks),
         )
         _move_labels(layout.review_labels, sample, fresh, gone)
@@ -94,6 +95,10 @@ def forget(layout: Layout, whose: Whose) -> dict[str, str]:
         sampled.save(fresh, path)
         moved[sample.hash] = fresh.hash
     return moved
+
+
+def _without(items: tuple[Item, ...], gone: set[int]) -> tuple[Item, ...]:
+    return tuple(_emptied(item, f"removed-{item.number}") if item.number in gone else item for item in items)
 
 
 def _emptied(item: Item, comparison: str) -> Item:

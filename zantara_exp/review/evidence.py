@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from zantara_exp.config.rollout import excluded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates import evidence as letters
@@ -47,8 +48,8 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
         found = panel(known, sample, config.review)
     except ZantaraError as error:
         return [Missing(error.message)] * len(requests)
-    hindrance = _other_days(sample, until) or _other_epoch(sample, until, config, layout)
-    if hindrance:
+    hindrance = _other_days(sample, until) or _other_parts(sample, config)
+    if hindrance := hindrance or _other_epoch(sample, until, config, layout):
         return [Missing(hindrance)] * len(requests)
     known = of_epoch(known, sample, layout)
     of = {
@@ -60,11 +61,23 @@ def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Co
 
 def _reviews(known: Sequence[Label], found: Panel, sample: Sample, config: Config, layout: Layout) -> Evidence:
     """One adjudicated label per pair, and what a judge said of the pairs."""
-    if drawn_again := _drawn_again(known, sample, config):
+    if drawn_again := _drawn_again(known, sample, config, layout):
         return Missing(drawn_again)
     if not found.labels:
         return Missing(found.note(config.review.adjudicator) or _none())
-    return reviewed(sample, found, config, judgements(layout.judged, sample))
+    return reviewed(sample, found, config, judgements(layout.judged, sample, _counted(sample, config, layout)))
+
+
+def _counted(sample: Sample, config: Config, layout: Layout) -> set[str] | None:
+    """The comparisons of which a judge's word counts; None where all of them do."""
+    from zantara_exp.analysis.engine import fetched
+    from zantara_exp.analysis.log import open_log
+
+    if not config.rollout.exclude:
+        return None
+    with open_log(config, layout, date.fromisoformat(sample.until)) as log:
+        rows = fetched(log.evidence(sample.epoch, config, layout).select("comparison_id"))
+    return {str(each) for each in rows["comparison_id"].to_pylist()}
 
 
 _LETTERS = dict.fromkeys([BETTER, EQUIVALENT], letters.GOOD) | {WORSE: letters.WORSE, CANNOT: letters.CANNOT}
@@ -115,8 +128,10 @@ def of_epoch(labels: Sequence[Label], sample: Sample, layout: Layout) -> list[La
     return [label for label in labels if label.sample not in elsewhere]
 
 
-def _drawn_again(known: Sequence[Label], sample: Sample, config: Config) -> str:
+def _drawn_again(known: Sequence[Label], sample: Sample, config: Config, layout: Layout) -> str:
     """A sentence when more samples of the epoch were labelled before this one than a gate may look at."""
+    others = {other.hash for other in kept_samples(layout) if other.exclude != sample.exclude}
+    known = [label for label in known if label.sample not in others]  # what they were drawn from is another question
     drawn = Counter(label.sample for label in known if label.sample != sample.hash)
     order = list(dict.fromkeys([*(label.sample for label in known), sample.hash]))
     terms = [rule.looks for rule in config.gate.criteria.values() if rule.metric == "review_equivalent"]
@@ -146,6 +161,18 @@ def _other_days(sample: Sample, until: date | None) -> str:
     if until is not None and date.fromisoformat(sample.until) > until:
         return f"the sample was drawn from days up to {sample.until}, after {until}"
     return ""
+
+
+def parts_left_out(config: Config) -> tuple[str, ...]:
+    """What `rollout.exclude` leaves out."""
+    return tuple(sorted(map(excluded, config.rollout.exclude)))
+
+
+def _other_parts(sample: Sample, config: Config) -> str:
+    if sample.exclude == (now := parts_left_out(config)):
+        return ""
+    then, now_ = ("; ".join(parts) or "nothing" for parts in (sample.exclude, now))
+    return f"the sample was drawn without {then}, rollout.exclude leaves out {now_}: run `{command('stage=review')}`"
 
 
 def _other_epoch(sample: Sample, until: date | None, config: Config, layout: Layout) -> str:

@@ -14,7 +14,7 @@ each: `zantara_exp.review.sample.frame` has them in that order. A later line on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,14 @@ class Call:
     model: str = ""
 
 
-def judgements(path: Path, sample: Sample) -> Judgements | None:
+def judgements(path: Path, sample: Sample, among: Collection[str] | None = None) -> Judgements | None:
     """What the newest judge of the sample's epoch said of its pairs and of others; None where nobody judged any.
 
+    `among`: the comparisons that count; None for all.
     Raises ZantaraError at a line that is no verdict.
     """
     calls = [call for call in calls_in(path) if call.epoch == sample.epoch]
+    calls = [call for call in calls if among is None or call.comparison_id in among]
     if not calls:
         return None
     judge = calls[-1].judge

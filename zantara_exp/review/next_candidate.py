@@ -31,6 +31,8 @@ from zantara_exp.gates.traffic import counts_of_log
 from zantara_exp.hints import command, quoted
 from zantara_exp.layout import Layout
 from zantara_exp.review.preferences import pairs_in, write_preferences
+from zantara_exp.sliced import load as load_slices
+from zantara_exp.sliced import name_of, shown
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.training.requirements import next_candidate as trained_on_pairs
 from zantara_exp.whole import write_whole
@@ -72,12 +74,14 @@ def following(config: Config, context: Context) -> StageResult:
     kinds, served = _by_kind(failed), _served(config, at, epoch, context)
     pairs, test = pairs_in(at), {user for user, split in known_users(at).items() if split == "test"}
     usable = [pair for pair in pairs if pair["metadata"]["user"] not in test]
-    evidence = _evidence(config, at)
+    evidence, slices = _evidence(config, at), load_slices(at.slices)
+    slices = slices if slices is not None and slices.epoch == epoch else None
     outcome = {
         "schema_version": 1,
         "epoch": epoch,
         "comparisons": compared,
         "failed": len(failed),
+        "slices": [] if slices is None else [f"{each.measure}: {name_of(each.part)}" for each in slices.confirmed],
         "failures": {name: vars(kind) for name, kind in kinds.items()},
         "served": served,
         "pairs": _by_source(usable),
@@ -91,7 +95,7 @@ def following(config: Config, context: Context) -> StageResult:
         summary=_summary(config, outcome, usable, enough),
         metrics=_metrics(outcome, evidence),
         tags={"epoch": epoch},
-        tables=[table for table in (_failures(kinds, served), _pairs(usable)) if table],
+        tables=[table for table in (shown(slices), _failures(kinds, served), _pairs(usable)) if table],
         artifacts=[path],
         next_command=_next(config, failed, enough),
     )

@@ -80,6 +80,10 @@ class Sample:
     items: tuple[Item, ...]
     """The pairs that are evidence, in the order in which they are to be judged; their numbers leave out the checks'."""
     checks: tuple[Check, ...] = ()
+    exclude: tuple[str, ...] = ()
+    """The parts that `rollout.exclude` left out when it was drawn."""
+    beside: tuple[Item, ...] = ()
+    """More pairs of slices that are worse (`stage=slices`): shown behind the others, and no evidence of the whole."""
 
     @cached_property
     def hash(self) -> str:
@@ -89,15 +93,14 @@ class Sample:
 
     @cached_property
     def shown(self) -> tuple[Item, ...]:
-        """Pairs and checks, as a reviewer meets them."""
-        return tuple(sorted((*self.items, *(check.item for check in self.checks)), key=lambda item: item.number))
+        """Pairs, checks and what stands beside, as a reviewer meets them."""
+        hidden = (check.item for check in self.checks)
+        return tuple(sorted((*self.items, *hidden, *self.beside), key=lambda item: item.number))
 
     def content(self) -> dict[str, Any]:
-        """What is written and hashed; a sample without checks has the hash it had before there were any."""
+        """What is written and hashed; a sample without what came later has the hash it had before that came."""
         content = asdict(self)
-        if not self.checks:
-            del content["checks"]
-        return content
+        return {name: value for name, value in content.items() if value or name not in ("checks", "exclude", "beside")}
 
 
 def frame(rows: Sequence[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
@@ -184,7 +187,9 @@ def load(path: Path) -> Sample:
         written = content.pop("hash")
         items = tuple(Item(**item) for item in content.pop("items"))
         checks = tuple(map(_check, content.pop("checks", ())))
-        sample = Sample(**content, items=items, checks=checks)
+        beside = tuple(Item(**item) for item in content.pop("beside", ()))
+        left_out = tuple(content.pop("exclude", ()))
+        sample = Sample(**content, items=items, checks=checks, exclude=left_out, beside=beside)
     except (ValueError, KeyError, TypeError) as error:
         raise changed from error
     if sample.hash != written:

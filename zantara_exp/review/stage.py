@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from zantara_exp.layout import Layout
 from zantara_exp.review.assessments import assessed
 from zantara_exp.review.checks import made, placed, spare, wanted
 from zantara_exp.review.closed import stands, voids
-from zantara_exp.review.evidence import due, looks, of_epoch, reviewed
+from zantara_exp.review.evidence import due, looks, of_epoch, parts_left_out, reviewed
 from zantara_exp.review.judged import judgements
 from zantara_exp.review.labels import CANNOT, WORSE, Label, load, merge, unblinded
 from zantara_exp.review.panel import Panel, Rater, agreement, panel, theirs
 from zantara_exp.review.preferences import preferences_line, write_preferences
-from zantara_exp.review.sample import Sample, blinded, draw
+from zantara_exp.review.sample import Item, Sample, blinded, draw
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sample import save as save_sample
 from zantara_exp.review.sheet import read, sheet
+from zantara_exp.sliced import load_pairs
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
@@ -78,6 +80,9 @@ def _kept(config: Config, context: Context) -> Sample | None:
     if sample.epoch != epoch:
         context.say(f"the log has moved on to epoch {epoch}: a new sample is drawn, the old one is kept beside it")
         return None
+    if sample.exclude != parts_left_out(config):
+        context.say("rollout.exclude leaves out other parts than the sample: a new one is drawn, the old one is kept")
+        return None
     return sample
 
 
@@ -88,7 +93,7 @@ def _until(config: Config) -> date | None:
 def _drawn(config: Config, context: Context) -> Sample:
     layout = context.layout
     with open_log(config, layout, _until(config)) as log:
-        sample = _sample(log, config)
+        sample = _sample(log, config, layout)
     known = load(layout.review_labels)
     _set_aside(layout)
     save_sample(sample, layout.review_sample)
@@ -99,9 +104,10 @@ def _drawn(config: Config, context: Context) -> Sample:
     return sample
 
 
-def _sample(log: ComparisonLog, config: Config) -> Sample:
+def _sample(log: ComparisonLog, config: Config, layout: Layout) -> Sample:
     epoch, _ = log.newest()
-    facts = log.facts.filter((log.facts.epoch == epoch) & log.facts.category.isin(config.review.categories))
+    facts = log.evidence(epoch, config, layout)
+    facts = facts.filter(facts.category.isin(config.review.categories))
     both = facts.filter(facts.primary_ok & facts.candidate_ok)
     rows = fetched(both.select("user", "comparison_id", "part", "place", "language", "category")).to_pylist()
     if not rows:
@@ -112,7 +118,24 @@ def _sample(log: ComparisonLog, config: Config) -> Sample:
     read = texts(log, [*chosen, *more], redactor_of(config.dataset))
     items, beside = blinded(read[: len(chosen)], config.seed), read[len(chosen) :]
     pairs, checks = placed(items, made(beside, len(items), config.review.checks, config.seed), config.seed)
-    return Sample(epoch, log.until.isoformat(), config.seed, config.review.size, pairs, checks)
+    about = epoch, log.until.isoformat(), config.seed, config.review.size
+    known = {row["comparison_id"] for row in chosen}
+    more_pairs = _of_slices(log, epoch, known, len(pairs) + len(checks), config, layout)
+    return Sample(*about, pairs, checks, parts_left_out(config), more_pairs)
+
+
+def _of_slices(
+    log: ComparisonLog, epoch: str, known: set[str], last: int, config: Config, layout: Layout
+) -> tuple[Item, ...]:
+    """Pairs of the slices that were found worse, numbered from behind `last` on."""
+    slices = load_pairs(layout.slice_pairs, epoch).values()
+    if not (named := {pair for of in slices for pair in of[: config.slices.pairs]} - known):
+        return ()
+    columns = ("comparison_id", "part", "place", "language", "category")
+    rows = log.facts.select(*columns).union(log.aside.select(*columns))
+    asked = fetched(rows.filter(rows.comparison_id.isin(sorted(named))).order_by("comparison_id")).to_pylist()
+    items = blinded(texts(log, asked, redactor_of(config.dataset)), config.seed + 1)
+    return tuple(replace(item, number=last + item.number) for item in items)
 
 
 def _for_checks(rows: Sequence[Row], chosen: Sequence[Row], config: Config) -> list[Row]:
@@ -151,6 +174,7 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
         summary={
             "sample": f"{len(sample.items)} pairs{fewer}, one per user, {sample.hash}",
             "hidden checks": _checks(sample, config),
+            **({"of worse slices": f"{len(sample.beside)} pairs more, no evidence"} if sample.beside else {}),
             "drawn from": f"epoch {sample.epoch}, up to {sample.until}, seed {sample.seed}",
             "worksheet": f"{shown}: fill in `better` (A, B, same, cannot) and `critical_bug` (A, B, both), "
             f"then review.labels={shown}; or judge on a page",

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.config.rollout import excluded
 from zantara_exp.config.schema import Config
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -37,6 +38,8 @@ class Authority:
     """The last UTC day of its evidence, YYYY-MM-DD."""
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The parts that may be moved, by dimension; what no dimension is declared for may be moved whole."""
+    exclude: tuple[Mapping[str, str], ...] = ()
+    """The parts that its evidence leaves out, and that are not moved."""
     monthly_requests: int = 0
     """What its savings were judged by; 0: no criterion was about money."""
     objections: Sequence[str] = ()
@@ -65,6 +68,7 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     if not config.gate.authorises:
         raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _judge_again())
     _covers(config)
+    _leaves_out(config, said)
     ours = gate_hash(config.gate)
     if said.get("gate_hash") != ours:
         raise NotAuthorisedError(
@@ -93,7 +97,8 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     stood = (said.get("standing") or {}).get("objections", [])
     objections = list(dict.fromkeys([*stood, *standing.objections]))
     covers = {dimension: tuple(values) for dimension, values in said.get("covers", {}).items()}
-    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, _monthly_requests(said), objections)
+    exclude = tuple(config.rollout.exclude)
+    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, exclude, _monthly_requests(said), objections)
 
 
 def _follows(config: Config, said: Verdict) -> None:
@@ -119,6 +124,16 @@ def _monthly_requests(said: Verdict) -> int:
 
 def _judge_again(gate: str = "go_no_go", note: str = "") -> str:
     return command("stage=gate", f"gate={gate}", note=note)
+
+
+def _leaves_out(config: Config, said: Verdict) -> None:
+    """Refuse a GO about more or less of the traffic than `rollout.exclude` leaves."""
+    ours, theirs = sorted(map(excluded, config.rollout.exclude)), sorted(said.get("exclude", []))
+    if ours != theirs:
+        shown, given = ("; ".join(parts) or "nothing" for parts in (ours, theirs))
+        raise NotAuthorisedError(
+            f"rollout.exclude leaves out {shown}, and the GO was given without {given}", _judge_again(config.gate.name)
+        )
 
 
 def _covers(config: Config) -> None:

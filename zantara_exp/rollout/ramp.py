@@ -78,8 +78,9 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
         )
     of = granted.epoch, granted.gate_hash, granted.as_of
     first = State(
-        RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers), monthly_requests=granted.monthly_requests
-    )
+        RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers), monthly_requests=granted.monthly_requests,
+        exclude=granted.exclude,
+    )  # fmt: skip
     return _moved(state, order, "start", replace(first, version=state.version))
 
 

@@ -43,6 +43,8 @@ class _View(NamedTuple):
     read_at: float
     covers: Mapping[str, tuple[str, ...]] = {}
     """The parts of the traffic that are moved, by dimension."""
+    exclude: tuple[Mapping[str, str], ...] = ()
+    """The parts that are not, whatever this process's own config says."""
 
 
 _OFF = Route(False, f"{VARIABLE} is off")
@@ -100,7 +102,9 @@ class Router:
             return Route(False, view.why_not)
         if self._clock() - view.read_at > self._trusted:
             return Route(False, f"state not read for {self._trusted:g} s")
-        if why := self._movable.request(asked) or self._movable.segment(category, language, view.covers):
+        if why := self._movable.request(asked) or self._movable.segment(
+            category, language, view.covers, more=view.exclude
+        ):
             return Route(False, f"stays with the primary: {why}")
         try:
             return _CANDIDATE if user_percentile(user, view.salt) < view.share else _USER
@@ -111,6 +115,12 @@ class Router:
     def covers(self) -> Mapping[str, tuple[str, ...]]:
         """The values that the GO covers, by dimension, where it does not cover all: those are to be known."""
         return self._view.covers
+
+    @property
+    def asks_language(self) -> bool:
+        """Whether the language of a request has to be known to say who answers it."""
+        of_state = [self._view.covers, *self._view.exclude]
+        return self._movable.by_language or any("language" in named for named in of_state)
 
     @property
     def share(self) -> float:
@@ -129,7 +139,8 @@ class Router:
         except UnreadableStateError:
             self._view = _View(0.0, "", "state cannot be read", began)
             return
-        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began, state.covers)
+        parts = state.covers, state.exclude
+        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began, *parts)
 
     def _why_not(self, state: State) -> str:
         if not state.share:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from zantara_exp.config.rollout import Rollout
+from zantara_exp.config.rollout import Rollout, excluded
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import MISSING, PASS
@@ -95,6 +95,8 @@ def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
         rows["epoch"] = state.epoch
     if state.covers and state.step >= 0:
         rows["moves"] = f"{ramp.shown_parts(state.covers)}; what is not named stays with the primary"
+    if state.exclude and state.step >= 0:
+        rows["leaves out"] = f"{'; '.join(map(excluded, state.exclude))} (rollout.exclude)"
     return rows
 
 

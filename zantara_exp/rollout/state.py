@@ -71,6 +71,8 @@ class State:
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The parts that are moved, by dimension such as language; of a dimension that is not there everything is."""
 
+    exclude: tuple[Mapping[str, str], ...] = ()
+    """The parts that the GO leaves out, which stay with the primary."""
     monthly_requests: int = 0
     """What the savings of the GO were judged by, and the cost guardrail is; 0: as `cost.monthly_requests` declares."""
 
@@ -135,7 +137,8 @@ def _state(body: Mapping[str, Any]) -> State:
     ]
     since = None if body["since"] is None else _time(body["since"])
     covers = {dimension: tuple(values) for dimension, values in body.get("covers", {}).items()}
-    return State(**{**body, "since": since, "history": tuple(history), "covers": covers})
+    exclude = tuple(dict(part) for part in body.get("exclude", ()))
+    return State(**{**body, "since": since, "history": tuple(history), "covers": covers, "exclude": exclude})
 
 
 def _time(text: str) -> datetime:
@@ -155,6 +158,7 @@ def _checked(state: State) -> State:
         and (0 < state.percent <= 100 and state.step >= 0 if active else state.percent == 0)
         and (not active or bool(state.epoch and state.since))
         and all(isinstance(value, str) for values in state.covers.values() for value in values)
+        and all(isinstance(value, str) for part in state.exclude for value in part.values())
     )
     if not sound:
         raise ValueError(f"{state.phase} at {state.percent} % in step {state.step} contradicts itself")
