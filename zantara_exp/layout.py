@@ -65,6 +65,10 @@ class Layout:
         # forget: users whom extract and prepare refuse, and what was removed when; no cache, to be kept
         self.forgotten = self.state / "privacy" / "forgotten.json"
         self.removals = self.state / "privacy" / "removals.jsonl"
+        # certify: which requests may move, the looks at labels that said so, and the routing curve
+        self.certificate = self.state / "routing" / "certificate.json"
+        self.certificate_looks = self.state / "routing" / "looks.jsonl"
+        self.routing = self.reports / "routing.json"
         # gate, report
         self.looks = self.state / "looks" / "looks.jsonl"
         self.verdict = self.reports / "verdict.json"
