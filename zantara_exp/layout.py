@@ -72,6 +72,10 @@ class Layout:
         self.slices = self.reports / "slices.json"
         # and some comparisons there, by slice: one of a user who is forgotten takes the file with it
         self.slice_pairs = self.reports / "slice_pairs.json"
+        # certify: which requests may move, the looks at labels that said so, and the routing curve
+        self.certificate = self.state / "routing" / "certificate.json"
+        self.certificate_looks = self.state / "routing" / "looks.jsonl"
+        self.routing = self.reports / "routing.json"
         # gate, report
         self.looks = self.state / "looks" / "looks.jsonl"
         self.verdict = self.reports / "verdict.json"

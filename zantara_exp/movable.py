@@ -22,6 +22,8 @@ UNKNOWN = "unknown"
 """A language that nobody could name."""
 IMPATIENT = "impatient"
 """Of a rollout's requests: the client waits for less than a candidate could be called late after."""
+SCORE_BELOW = "score_below"
+"""Of a learned route's requests: nobody vouches for the candidate's answer."""
 WITHOUT_ANSWER = (CLIENT_GONE, TOOL_USE, NOT_TEXT)
 """What came of a movable request, in the place of the primary's error: nothing that an answer could be held against."""
 

@@ -232,6 +232,12 @@ STAGES: dict[str, StageSpec] = {
         only_looks=True,
     ),
     "check": StageSpec("gates.check:check", groups=("gate", "review", "seed"), shown_first=True, only_looks=True),
+    "certify": StageSpec(
+        "routing.stage:certify",
+        groups=("domain", "dataset", "log", "review", "engine", "cost", "rollout", "as_of", "seed"),
+        purpose=VERDICTS,
+        inputs=lambda at: at.comparisons,
+    ),
     "rollout": StageSpec(
         "rollout.stage:rollout",
         groups=("rollout", "gate", "endpoint"),

@@ -107,6 +107,16 @@ class Probe:
 
 
 @dataclass
+class Certify:
+    """Config node `rollout.certify`: what stage=certify has to show of the requests that `route: learned` moves."""
+
+    quality: float = setting(0.8, "Share that is answered, and as well as by the primary or better.", gt=0, lt=1)
+    alpha: float = setting(0.05, "Probability of a wrong certificate, over all looks at one candidate.", gt=0, le=0.25)
+    max_age_days: float = setting(30.0, "A certificate older than this raises nothing.", gt=0, le=365)
+    requests: int = setting(20_000, "Requests of the log that are read at most.", ge=100, le=1_000_000)
+
+
+@dataclass
 class Rollout:
     """Config group `rollout`: the gradual rollout."""
 
@@ -116,6 +126,12 @@ class Rollout:
     )
     hold_days: list[float] = setting([7.0, 7.0, 7.0, 7.0], "How long each step is held, in days.", ge=0, le=365)
     categories: list[str] = setting([], "Categories the candidate may answer, of domain.moves.")
+    route: str = setting(
+        "segment",
+        "Which of their requests: segment, all that the GO covers; learned, those with a certified score.",
+        choices=["segment", "learned"],
+    )
+    certify: Certify = setting(Certify(), "What route=learned has to have shown.")
     longest_chat: int = setting(
         4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
     )

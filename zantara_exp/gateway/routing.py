@@ -15,6 +15,7 @@ from functools import partial
 from zantara_exp import clock, spans
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import classifier
+from zantara_exp.dataset.redact import Redactor, redactor_of
 from zantara_exp.dataset.users import hash_key, hash_user
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.epoch import epoch_of
@@ -26,13 +27,16 @@ from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.ids import new_id
 from zantara_exp.layout import Layout
-from zantara_exp.movable import IMPATIENT, STORED_CHAT, Movable
-from zantara_exp.prices import charge_by_tokens, load
+from zantara_exp.movable import IMPATIENT, SCORE_BELOW, STORED_CHAT, Movable
+from zantara_exp.prices import charge_by_tokens
+from zantara_exp.prices import load as load_prices
 from zantara_exp.rollout.complaints import note_complaint
-from zantara_exp.rollout.router import Router
+from zantara_exp.rollout.router import BELOW, Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
 from zantara_exp.rollout.served_store import append_served, open_sink
 from zantara_exp.rollout.store import open_store
+from zantara_exp.routing.certificate import load as load_certificate
+from zantara_exp.routing.score import Known
 from zantara_exp.shadow.named import fit_id, known_category, known_language
 
 _USERS_KEPT = 10_000
@@ -80,7 +84,10 @@ class Routing:
 
         With gateway.move_stored alone: without it no such answer is the candidate's.
         """
-        self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch)
+        certificate = partial(load_certificate, layout.certificate)
+        self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch, certificate=certificate)
+        self._redactor: Redactor | None = None
+        """None: no score can be told, and a rollout that asks for one moves nobody here."""
         self._candidate = Candidate(config, lambda: self.share > 0)
         sink = open_sink(config, layout)
         self._served = ServedLog(partial(append_served, sink), sink.close, self._language)
@@ -88,7 +95,9 @@ class Routing:
     async def open(self) -> None:
         """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
         await asyncio.to_thread(self._language, "a first text loads what tells languages apart")
-        await asyncio.to_thread(load)
+        await asyncio.to_thread(load_prices)
+        if self._config.rollout.route == "learned":
+            self._redactor = await asyncio.to_thread(redactor_of, self._config.dataset)
         await self._candidate.open()
 
     async def close(self) -> None:
@@ -139,13 +148,18 @@ class Routing:
         if category not in self._movable.categories:
             return None
         language = known_language(exchange.header(b"x-zantara-language"), self._config.dataset.languages)
-        if language is None and self._router.asks_language:
+        if language is None and (self._router.asks_language or self._router.scored):
             language = self._spoken(chat.message)
         if why := self._movable.segment(category, language, self._router.covers, sure):
             self._metrics.unrouted[why] += 1
             return None
+        known = self._known(chat, category, language)
         hashed = self._users.get(user) or self._hashed(user)
-        arm = CANDIDATE if self._router.decide(hashed, category, language).candidate else PRIMARY
+        route = self._router.decide(hashed, category, language, known=known)
+        if route is BELOW:
+            self._metrics.unrouted[SCORE_BELOW] += 1
+            return None
+        arm = CANDIDATE if route.candidate else PRIMARY
         return Turn(arm, chat, clock.now(), hashed, category, language, share)
 
     async def ask(self, exchange: Exchange, turn: Turn, take: Take | None = None) -> Answer:
@@ -239,6 +253,13 @@ class Routing:
         said = [each["content"] for each in chat.history if each["role"] == "user"]
         category, sure, _ = self._classifier.conversation([*said, chat.message])
         return category, sure
+
+    def _known(self, chat: Chat, category: str, language: str | None) -> Known | None:
+        """What the score is computed from, as the comparison log has it; None where none is asked for, or can be."""
+        if self._redactor is None or not self._router.scored:
+            return None
+        turns = 1 + sum(each["role"] == "user" for each in chat.history)
+        return Known(self._redactor.text(chat.message), language, category, turns, clock.now().hour)
 
     def _spoken(self, text: str) -> str | None:
         """The language of a text, as the comparison log tells it; None where nothing can tell."""

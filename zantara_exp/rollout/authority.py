@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from zantara_exp.gates.identity import gate_hash
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
+from zantara_exp.routing.certificate import Certificate, load
 
 Verdict = dict[str, Any]
 """A verdict as its file says it."""
@@ -44,6 +45,8 @@ class Authority:
     """What its savings were judged by; 0: no criterion was about money."""
     objections: Sequence[str] = ()
     """What stands against it and asks for a reason."""
+    certificate: str = ""
+    """Hash of the one by whose score requests are moved; empty: all that is covered is."""
 
 
 def serving_epoch(config: Config, layout: Layout) -> str:
@@ -54,6 +57,9 @@ def serving_epoch(config: Config, layout: Layout) -> str:
 def authority(config: Config, layout: Layout, now: datetime, opening: bool = True) -> Authority:
     """The GO in `paths.reports/verdict.json`.
 
+    With `rollout.route=learned` a certificate of the same candidate has to be there, and not too old. Then a verdict
+    does as well that is no GO for its quality alone: the certificate bounds that of what is moved.
+
     The word alone is not believed: the criteria in the file and the look that stage=gate recorded have to say so too,
     and no later look may say otherwise. What is `opening`, a start or a wider rollout, needs the newest evidence as
     well. Raises MissingInputError without a verdict, NotAuthorisedError when it is no GO, about something else than
@@ -61,9 +67,11 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     """
     said = _verdict(layout)
     verdict, gate = said.get("verdict"), str(said.get("gate"))
-    if verdict != GO:
+    certificate = _certificate(config, layout, now)
+    if verdict != GO and not (certificate and _quality_alone(config, said)):
+        but = ", and not for its quality alone" if certificate else ""
         raise NotAuthorisedError(
-            f"the verdict of gate={gate} is {verdict}, not GO: {said.get('reason')}", _judge_again()
+            f"the verdict of gate={gate} is {verdict}, not GO{but}: {said.get('reason')}", _judge_again()
         )
     if not config.gate.authorises:
         raise NotAuthorisedError(f"gate={config.gate.name} only watches: it cannot open a rollout", _judge_again())
@@ -83,7 +91,11 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
             f"{config.endpoint.name} with the configured prompt are epoch {epoch}",
             f"serve what was judged, or judge this one: {command('stage=shadow')} && {command('stage=gate')}",
         )
-    _follows(config, said)
+    if verdict == GO:
+        _follows(config, said)
+    if certificate is not None and certificate.candidate != epoch:
+        other = f"the certificate is about candidate {certificate.candidate}, and {epoch} would serve"
+        raise NotAuthorisedError(other, command("stage=certify"))
     mine = found_on_record(config, layout, said)
     standing = stands(config, layout, mine, now, opening)
     if standing.refusals:
@@ -98,23 +110,50 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     objections = list(dict.fromkeys([*stood, *standing.objections]))
     covers = {dimension: tuple(values) for dimension, values in said.get("covers", {}).items()}
     exclude = tuple(config.rollout.exclude)
-    return Authority(epoch, gate, ours, str(said.get("as_of")), covers, exclude, _monthly_requests(said), objections)
+    of = epoch, gate, ours, str(said.get("as_of")), covers, exclude, _monthly_requests(said)
+    return Authority(*of, objections, certificate.hash if certificate else "")
+
+
+def _certificate(config: Config, layout: Layout, now: datetime) -> Certificate | None:
+    """The certificate, where requests are moved by their score."""
+    if config.rollout.route != "learned":
+        return None
+    found = load(layout.certificate)
+    most = config.rollout.certify.max_age_days
+    if now - found.made > timedelta(days=most):
+        old = f"the certificate is of {found.made:%Y-%m-%d}: rollout.certify.max_age_days={most:g}"
+        raise NotAuthorisedError(old, command("stage=certify"))
+    return found
+
+
+def _quality_alone(config: Config, said: Verdict) -> bool:
+    """Whether nothing but what reviewers said of the answers keeps a verdict from being a GO."""
+    against = _against(config, said)
+    covers, withheld = said.get("covers") or {}, (said.get("sample") or {}).get("mismatch")
+    withheld = withheld or (config.gate.segments.thin == "wait" and said.get("not_covered"))
+    quality = all(config.gate.criteria[name].metric == "review_equivalent" for name in against)
+    return bool(against) and quality and not withheld and all(covers.values())
 
 
 def _follows(config: Config, said: Verdict) -> None:
     """Refuse a GO that its own criteria do not give."""
+    if against := _against(config, said):
+        told = ", ".join(f"{name} is {decision}" for name, decision in against.items())
+        raise NotAuthorisedError(
+            f"the verdict says GO, and its criteria do not: {told}", _judge_again(config.gate.name)
+        )
+
+
+def _against(config: Config, said: Verdict) -> dict[str, str]:
+    """The criteria that a GO needs and that do not pass."""
     rows = said.get("criteria")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     decided = {str(row.get("name")): row.get("decision") for row in rows}
-    against = [
-        f"{name} is {decided.get(name, 'not in it')}"
+    return {
+        name: str(decided.get(name, "not in it"))
         for name, criterion in config.gate.criteria.items()
         if decided.get(name) != PASS and (criterion.required or decided.get(name) != MISSING)
-    ]
-    if against:
-        raise NotAuthorisedError(
-            f"the verdict says GO, and its criteria do not: {', '.join(against)}", _judge_again(config.gate.name)
-        )
+    }
 
 
 def _monthly_requests(said: Verdict) -> int:

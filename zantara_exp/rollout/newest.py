@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.decision import GO
 from zantara_exp.gates.record import Looks
 from zantara_exp.gates.standing import Around, Look, Standing, standing
 from zantara_exp.gates.witness import verdict_hash
@@ -45,12 +44,13 @@ def found_on_record(config: Config, layout: Layout, said: Mapping[str, Any]) -> 
     ]
     given = [place for place in same if record[place].get("verdict_hash") == mark]
     newest = record[same[-1]].get("verdict") if same else None
-    if given and newest == GO:
+    verdict = said.get("verdict")
+    if given and newest == verdict:
         return Recorded(record[given[-1]], given[-1], record)
     what = ", ".join(f"{name} {said.get(name)}" for name in _IDENTITY)
-    found = f"says {newest}" if newest not in (None, GO) else "has no such look, word for word"
+    found = f"says {newest}" if newest not in (None, verdict) else "has no such look, word for word"
     raise NotNewestError(
-        f"the verdict says GO for {what}, and the record of looks, {looks.file.name} under paths.state, {found}",
+        f"the verdict says {verdict} for {what}, and the record of looks, {looks.file.name} under paths.state, {found}",
         f"bring looks/{looks.file.name} from the machine that gave the GO, or judge here: "
         + command("stage=gate", f"gate={config.gate.name}"),
     )

@@ -65,7 +65,8 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
         better = "resume" if state.phase == PAUSED else "rollback" if state.phase == DONE else "advance"
         raise RefusedError(f"a rollout is {state.words} already: it cannot be started", to_act(better))
     last = state.history[-1] if state.history else None
-    if last is not None and last.actor == GUARDRAILS and granted.as_of <= state.as_of:
+    same = granted.as_of <= state.as_of or granted.certificate == (state.certificate or None)
+    if last is not None and last.actor == GUARDRAILS and same:
         raise RefusedError(
             f"the guardrails rolled back what this GO (as of {granted.as_of}) had opened: {last.reason}",
             f"repair and {_judge_anew()}",
@@ -79,7 +80,7 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
     of = granted.epoch, granted.gate_hash, granted.as_of
     first = State(
         RUNNING, 0, plan.steps_percent[0], *of, covers=dict(granted.covers), monthly_requests=granted.monthly_requests,
-        exclude=granted.exclude,
+        exclude=granted.exclude, certificate=granted.certificate,
     )  # fmt: skip
     return _moved(state, order, "start", replace(first, version=state.version))
 
@@ -196,6 +197,7 @@ def _same(state: State, granted: Authority) -> None:
     for what, ours, theirs in (
         ("epoch", state.epoch, granted.epoch),
         ("gate", state.gate_hash, granted.gate_hash),
+        ("certificate", state.certificate or "none", granted.certificate or "none"),
     ):
         if ours != theirs:
             raise RefusedError(

@@ -15,14 +15,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
-from zantara_exp.movable import Asked, Movable
+from zantara_exp.errors import ZantaraError
+from zantara_exp.movable import SCORE_BELOW, Asked, Movable
 from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
 from zantara_exp.rollout.store import Store, open_store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
+from zantara_exp.routing.certificate import Certificate, load
+from zantara_exp.routing.score import Known
 from zantara_exp.shadow.sampling import user_percentile
 
 
@@ -45,12 +50,15 @@ class _View(NamedTuple):
     """The parts of the traffic that are moved, by dimension."""
     exclude: tuple[Mapping[str, str], ...] = ()
     """The parts that are not, whatever this process's own config says."""
+    certificate: Certificate | None = None
+    """By whose score requests are moved; None: all of them."""
 
 
 _OFF = Route(False, f"{VARIABLE} is off")
 _USER = Route(False, "user is not in the share")
 _NOTHING_MORE = Asked()
 _NO_TEXT = Route(False, "user id is no text")
+BELOW = Route(False, f"stays with the primary: {SCORE_BELOW}")
 _CANDIDATE = Route(True, "user is in the share")
 
 
@@ -64,8 +72,11 @@ class Router:
         epoch: str | None,
         clock: Callable[[], float] = time.monotonic,
         movable: Movable | None = None,
+        certificate: Callable[[], Certificate] | None = None,
     ) -> None:
-        """`movable`: the predicate, where it knows more than the plan."""
+        """`movable`: the predicate, where it knows more than the plan; `certificate` reads that of a learned route."""
+        self._read_certificate = certificate
+        self._certificate: Certificate | None = None
         self._store, self._epoch, self._clock = store, epoch, clock
         self._movable = movable or Movable(plan)
         self._trusted, self._every = plan.last_known_seconds, plan.refresh_seconds
@@ -85,15 +96,22 @@ class Router:
         config: Config = compose(list(overrides))
         layout = Layout(config)
         store, epoch = open_store(config.rollout, layout), serving_epoch(config, layout)
-        return cls(store, config.rollout, epoch, movable=Movable.of(config))
+        certificate = partial(load, layout.certificate)
+        return cls(store, config.rollout, epoch, movable=Movable.of(config), certificate=certificate)
 
     def decide(
-        self, user: str, category: str | None, language: str | None = None, asked: Asked = _NOTHING_MORE
+        self,
+        user: str,
+        category: str | None,
+        language: str | None = None,
+        asked: Asked = _NOTHING_MORE,
+        known: Known | None = None,
     ) -> Route:
         """Who answers a request of `user`, any stable id, best the keyed hash that the log has too.
 
         `language` as the log has it; where the rollout moves some languages only, one that is not known stays. `asked`:
-        what the request asks for beside its words, by which it may stay with the primary as well.
+        what the request asks for beside its words, by which it may stay with the primary as well. `known`: what it is
+        scored by, where the rollout asks for a score (`scored`); without it a request stays there then.
         """
         if not llama_enabled():
             return _OFF
@@ -106,6 +124,8 @@ class Router:
             category, language, view.covers, more=view.exclude
         ):
             return Route(False, f"stays with the primary: {why}")
+        if view.certificate is not None and (known is None or not view.certificate.moves(known)):
+            return BELOW
         try:
             return _CANDIDATE if user_percentile(user, view.salt) < view.share else _USER
         except UnicodeEncodeError:
@@ -121,6 +141,11 @@ class Router:
         """Whether the language of a request has to be known to say who answers it."""
         of_state = [self._view.covers, *self._view.exclude]
         return self._movable.by_language or any("language" in named for named in of_state)
+
+    @property
+    def scored(self) -> bool:
+        """Whether requests are moved by their score."""
+        return self._view.certificate is not None
 
     @property
     def share(self) -> float:
@@ -139,14 +164,25 @@ class Router:
         except UnreadableStateError:
             self._view = _View(0.0, "", "state cannot be read", began)
             return
-        parts = state.covers, state.exclude
-        self._view = _View(state.share, f"rollout {state.epoch}", self._why_not(state), began, *parts)
+        salt, certificate = f"rollout {state.epoch}", self._certified(state)
+        why_not = self._why_not(state, certificate)
+        self._view = _View(state.share, salt, why_not, began, state.covers, state.exclude, certificate)
 
-    def _why_not(self, state: State) -> str:
+    def _certified(self, state: State) -> Certificate | None:
+        """The certificate that the rollout began with; None where it needs none, or it is not here."""
+        held = self._certificate
+        if state.certificate and self._read_certificate and (held is None or held.hash != state.certificate):
+            with suppress(ZantaraError):
+                held = self._certificate = self._read_certificate()
+        return held if held is not None and held.hash == state.certificate else None
+
+    def _why_not(self, state: State, certificate: Certificate | None) -> str:
         if not state.share:
             return f"rollout is {state.phase}"
         if self._epoch is not None and state.epoch != self._epoch:
             return "another candidate than the one authorised"
+        if state.certificate and certificate is None:
+            return f"certificate {state.certificate} is not here"
         return ""
 
     def _keep_up(self) -> None:

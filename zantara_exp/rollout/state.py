@@ -75,6 +75,8 @@ class State:
     """The parts that the GO leaves out, which stay with the primary."""
     monthly_requests: int = 0
     """What the savings of the GO were judged by, and the cost guardrail is; 0: as `cost.monthly_requests` declares."""
+    certificate: str = ""
+    """Hash of the certificate whose score a request needs; empty: all that the GO covers is moved."""
 
     @property
     def share(self) -> float:
@@ -154,6 +156,7 @@ def _checked(state: State) -> State:
         and isinstance(state.version, int)
         and isinstance(state.monthly_requests, int)
         and state.monthly_requests >= 0
+        and isinstance(state.certificate, str)
         and math.isfinite(state.percent)
         and (0 < state.percent <= 100 and state.step >= 0 if active else state.percent == 0)
         and (not active or bool(state.epoch and state.since))
