@@ -105,6 +105,7 @@ class Rollout:
         4000, "Characters of message and history beyond which a chat stays with the primary.", ge=1, le=1_000_000
     )
     languages: list[str] = setting([], "Languages that guardrails may look at one by one.")
+    candidate: str | None = setting(None, "Of several candidates, the one that is moved to; start needs it.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history; asked for where something stands against a move.")
     go_max_age_days: int = setting(

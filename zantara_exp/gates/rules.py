@@ -16,7 +16,7 @@ from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.methods import Clusters
 
 _PLANNING = ("traffic", "horizon_days")
-_LATER = ("sample_ratio_alpha",)
+_LATER = ("sample_ratio_alpha", "alpha_shares")
 _LATER_OF_CRITERIA = ("look_at", "judge")
 """Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
 _DEFAULT = Gate()

@@ -23,7 +23,8 @@ _TEXTS = (".html", ".csv", ".json", ".jsonl", ".md", ".txt", ".log")
 
 def pages(layout: Layout) -> Iterator[Path]:
     """Files that were made from chats and are not handled line by line."""
-    own = {layout.review_labels, layout.review_sheet, layout.judged, layout.incidents, layout.splits, *samples(layout)}
+    own = {layout.incidents, layout.splits, *samples(layout)}
+    own |= {file for at in layout.family() for file in (at.review_labels, at.review_sheet, at.judged)}
     for folder in (layout.reports, layout.dataset, layout.models):
         for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
             lines = path.suffix == ".jsonl" and folder != layout.reports

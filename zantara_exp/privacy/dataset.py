@@ -20,7 +20,8 @@ from zantara_exp.privacy.whose import Whose
 
 def files(layout: Layout) -> list[Path]:
     """JSON lines that name a user: of the dataset, answers and scores of models, and what a judge said."""
-    ours = [layout.labelled, layout.to_label, layout.judged, layout.preferences, layout.reviewed]
+    judged = [each.judged for each in layout.family()]
+    ours = [layout.labelled, layout.to_label, *judged, layout.preferences, layout.reviewed]
     return [*_chats(layout), *ours, *sorted(layout.models.glob("*/evaluation.jsonl"))]
 
 
