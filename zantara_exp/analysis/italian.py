@@ -33,6 +33,15 @@ PHRASES = {
     "This candidate beside the last one": "Questo candidato accanto al precedente",
     "Verdicts so far": "Verdetti finora",
     "time (UTC)": "ora (UTC)",
+    # several candidates
+    "Candidates side by side": "I candidati a confronto",
+    "Candidate against candidate": "Candidato contro candidato",
+    "against": "contro",
+    "measure": "misura",
+    "same requests": "stesse richieste",
+    "differ": "diverse",
+    "won by the first": "vinte dal primo",
+    "not told apart": "non distinguibili",
     # what was found worse
     "What was found worse": "Che cosa è stato giudicato peggiore",
     "Found worse": "Giudicate peggiori",
