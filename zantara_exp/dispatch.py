@@ -14,6 +14,7 @@ import orjson
 
 from zantara_exp import ranks, terminal
 from zantara_exp.config import Config, options
+from zantara_exp.config.candidates import one_of, problems
 from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command, given, key_of, remember
@@ -29,6 +30,7 @@ from zantara_exp.tracking import (
     BEHIND,
     MEANWHILE,
     NOTE,
+    PARENT,
     About,
     JournaledRun,
     Sweep,
@@ -247,6 +249,7 @@ def _for_step(job: _Job, step: str) -> _Job:
 
 
 def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
+    job = _of_one_candidate(job, name)
     spec, layout = STAGES[name], Layout(job.config)
     for line in refuse_others(name, spec.inputs(layout), job.config, layout):
         terminal.say(line)
@@ -266,6 +269,8 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
             if spec.shown_first:
                 _print(f"{name} ({time.monotonic() - began:.1f} s)", result, parent)
             _record_result(job, name, result, run)
+        for candidate, part in result.parts.items():
+            _record_part(job, spec, candidate, part, run, sent)
         if not result.not_reusable:
             records.write(fingerprint, run.run_id, result)
     seconds = time.monotonic() - began
@@ -273,6 +278,12 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
         recorded = "" if run.run_id == ranks.UNRECORDED else f", run {run.run_id[:8]}"
         _print(f"{name} ({seconds:.1f} s{recorded})", result, parent)
     return _Outcome(result, seconds, False, run.run_id)
+
+
+def _of_one_candidate(job: _Job, name: str) -> _Job:
+    """Of several candidates the one that a stage is about, where it takes one: the one that is named, or the first."""
+    named = job.config.rollout.candidate if name == "rollout" else None
+    return job if STAGES[name].every_candidate else replace(job, config=one_of(job.config, named))
 
 
 @contextmanager
@@ -296,6 +307,8 @@ def _called(job: _Job, name: str, words: str) -> str:
 
 def _at_once(job: _Job, name: str) -> int:
     """Act, show it, and only then record it: what makes users safe waits for no disk and no server."""
+    if job.config.rollout.action == "status" and not any(problems(job.config)):
+        job = _of_one_candidate(job, name)
     spec, began = STAGES[name], time.monotonic()
     result = spec.load()(job.config, Context(job.config, ranks.unrecorded(), job.folder))
     _print(f"{name} ({time.monotonic() - began:.1f} s)", result, None)
@@ -366,6 +379,16 @@ def _record_result(job: _Job, name: str, result: StageResult, run: RunRecord) ->
         run.name(_called(job, name, result.run_name))
     for path in result.artifacts:
         run.artifact(path)
+
+
+def _record_part(job: _Job, spec: StageSpec, candidate: str, part: StageResult, run: RunRecord, sent: str) -> None:
+    """A run of its own below the stage's, so that MLflow compares candidates side by side."""
+    called = f"{candidate} {part.run_name}".strip()
+    about = About(called, {**_tags(job.config.stage.name), PARENT: run.run_id}, spec.purpose)
+    with open_run(job.config.tracking, Layout(job.config), about, sent=sent) as child:
+        child.params({"candidate": candidate})
+        child.metrics(_columns(part.metrics))
+        child.tags({**part.tags, "candidate": candidate, **({NOTE: part.note} if part.note else {})})
 
 
 def _columns(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zantara_exp.config import EXPERIMENT
+from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command, given
@@ -120,6 +121,11 @@ def _training(config: Config, _: Context) -> Iterator[Finding]:
 
 
 def _endpoints(config: Config, _: Context) -> Iterator[Finding]:
+    for each in candidates(config).values():
+        yield from _endpoint(each)
+
+
+def _endpoint(config: Config) -> Iterator[Finding]:
     from zantara_exp.endpoints.build import base_url_of, check
     from zantara_exp.endpoints.serving import program
 
@@ -186,6 +192,7 @@ def _named(config: Config) -> Iterator[tuple[str, str, bool]]:
     from zantara_exp.endpoints.build import option
 
     asked = {"endpoint.model": config.endpoint}
+    asked |= {f"endpoints.{name}.model": each for name, each in config.endpoints.items()}
     if config.judge.name == "endpoint":
         asked["judge.endpoint.model"] = config.judge.endpoint
     options = [("endpoint.fallback", name) for name in config.endpoint.fallback]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
@@ -15,7 +16,13 @@ class Layout:
         self.dataset = Path(paths.dataset).absolute()
         self.models = Path(paths.models).absolute()
         self.logs = Path(paths.logs).absolute()
-        self.reports = Path(paths.reports).absolute()
+        base = Path(paths.reports).absolute()
+        # Of several candidates each has its verdict in a folder of its own; what people and judges say of the first
+        # lies where it lay before there were others.
+        named = config.candidate is not None and bool(config.endpoints)
+        own = Path("candidates", str(config.candidate)) if named else Path()
+        beside = own if config.candidate in config.endpoints else Path()
+        self.reports = base / beside
         self.state = Path(paths.state).absolute()
         self.mlruns = Path(paths.mlruns).absolute()
 
@@ -49,22 +56,13 @@ class Layout:
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"
-        # judge: what it says of comparisons of the log
-        self.judged = self.reports / "judged.jsonl"
-        # and of what a rollout's candidate answered users
-        self.judged_moved = self.reports / "judged_moved.jsonl"
-        self.judged_all = self.judged, self.judged_moved
         # judge, review: what was found worse, to learn from
         self.preferences = self.dataset / "preferences.jsonl"
         # and whose chats were looked at: they stay out of the test split
         self.reviewed = self.dataset / "reviewed.jsonl"
-        # review
-        self.review_labels = self.reports / "review.jsonl"
-        self.review_sheet = self.reports / "review_sheet.csv"
-        # the sample with the key to its sides lies apart from what reviewers open
-        self.review_sample = self.state / "review" / "sample.json"
+        self._opinions(beside)
         # written by the team: errors that users met, and the days somebody looked
-        self.incidents = self.reports / "incidents.jsonl"
+        self.incidents = base / "incidents.jsonl"
         # forget: users whom extract and prepare refuse, and what was removed when; no cache, to be kept
         self.forgotten = self.state / "privacy" / "forgotten.json"
         self.removals = self.state / "privacy" / "removals.jsonl"
@@ -78,5 +76,27 @@ class Layout:
         self.routing = self.reports / "routing.json"
         # gate, report
         self.looks = self.state / "looks" / "looks.jsonl"
-        self.verdict = self.reports / "verdict.json"
+        self.verdict = base / own / "verdict.json"
         self.report = self.reports / "report.html"
+
+    def _opinions(self, beside: Path) -> None:
+        """What a judge and people say of a candidate's answers."""
+        # judge: what it says of comparisons of the log
+        self.judged = self.reports / "judged.jsonl"
+        # and of what a rollout's candidate answered users
+        self.judged_moved = self.reports / "judged_moved.jsonl"
+        # review
+        self.review_labels = self.reports / "review.jsonl"
+        self.review_sheet = self.reports / "review_sheet.csv"
+        # the sample with the key to its sides lies apart from what reviewers open
+        self.review_sample = self.state / "review" / beside / "sample.json"
+
+    def family(self) -> list[Layout]:
+        """This one, and for each candidate that has a folder below it one with the opinions of that."""
+        made, folders = [self], (self.reports, self.state / "review")
+        for name in sorted({path.name for folder in folders for path in folder.glob("candidates/*")}):
+            other, beside = copy(self), Path("candidates", name)
+            other.reports = self.reports / beside
+            other._opinions(beside)
+            made.append(other)
+        return made

@@ -114,6 +114,8 @@ class StageResult:
     """What a user would run next."""
     status: int = OK
     """Exit status; only `stage=gate` and `stage=check` set another than OK."""
+    parts: Mapping[str, StageResult] = field(default_factory=dict)
+    """Of several candidates, by name: what is recorded as a run beside this one, to be compared in MLflow."""
     not_reusable: bool = False
     """Nothing is remembered: the stage only looked and wrote nothing, or something it asked for did not answer."""
 

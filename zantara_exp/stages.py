@@ -54,6 +54,8 @@ class StageSpec:
     at_once: Callable[[Config], bool] = _never
     """Whether it acts before anything else: no key is looked at that it does not read, and its record is sent by a
     process of its own."""
+    every_candidate: bool = False
+    """Of several candidates (`endpoints`) it takes all; any other stage one: `candidate`, or the first."""
     shown_first: bool = False
     """What it found is shown before MLflow is even imported, and recorded then; it shows no curve meanwhile."""
 
@@ -167,31 +169,41 @@ STAGES: dict[str, StageSpec] = {
     "shadow": StageSpec(
         "shadow.stage:shadow",
         headline=("comparisons", "success rate", "candidate latency"),
-        groups=("domain", "dataset", "model", "primary", "endpoint", "shadow", "rollout", "log", "cost", "seed"),
+        groups=(
+            *("domain", "dataset", "model", "primary", "endpoint", "endpoints", "candidate"),
+            *("shadow", "rollout", "log", "cost", "seed"),
+        ),
+        every_candidate=True,
         compared=("model.name", "endpoint.name", "endpoint.model", "primary.name"),
         inputs=lambda at: [at.raw_conversations, at.splits, *at.candidate],
         outputs=lambda at: sorted(at.logs.glob("shadow_comparison_*.jsonl")) or [at.logs],
     ),
     "serve": StageSpec(
         "gateway.stage:serve",
-        groups=("domain", "dataset", "endpoint", "shadow", "log", "cost", "gateway"),
+        groups=("domain", "dataset", "endpoint", "endpoints", "shadow", "log", "cost", "gateway"),
+        every_candidate=True,
         shown_first=True,
     ),
     "report": StageSpec(
         "analysis.report:report",
         headline=("page",),
-        groups=("log", "report", "review", "engine", "evaluation", "cost", "gate", "as_of"),
+        groups=("endpoints", "candidate", "log", "report", "review", "engine", "evaluation", "cost", "gate", "as_of"),
+        every_candidate=True,
         purpose=VERDICTS,
         inputs=lambda at: at.comparisons,
     ),
     "watch": StageSpec(
         "watch.stage:watch",
-        groups=("log", "watch", "report", "engine", "evaluation", "cost", "gate", "rollout"),
+        groups=("endpoints", "candidate", "log", "watch", "report", "engine", "evaluation", "cost", "gate", "rollout"),
+        every_candidate=True,
         shown_first=True,
         only_looks=True,
     ),
     "doctor": StageSpec(
-        "doctor:doctor", groups=("source", "model", "trainer", "endpoint", "tracking"), only_looks=True
+        "doctor:doctor",
+        groups=("source", "model", "trainer", "endpoint", "endpoints", "tracking"),
+        every_candidate=True,
+        only_looks=True,
     ),
     "judge": StageSpec(
         "evaluation.of_log:judge",
@@ -219,7 +231,8 @@ STAGES: dict[str, StageSpec] = {
     ),
     "gate": StageSpec(
         "gates.stage:gate",
-        groups=("log", "gate", "engine", "cost", "review", "as_of"),
+        groups=("endpoints", "candidate", "log", "gate", "engine", "cost", "review", "as_of"),
+        every_candidate=True,
         purpose=VERDICTS,
         run_name=lambda config: config.gate.name,
         compared=("gate.name",),
@@ -231,7 +244,13 @@ STAGES: dict[str, StageSpec] = {
         shown_first=True,
         only_looks=True,
     ),
-    "check": StageSpec("gates.check:check", groups=("gate", "review", "seed"), shown_first=True, only_looks=True),
+    "check": StageSpec(
+        "gates.check:check",
+        groups=("endpoints", "gate", "review", "seed"),
+        every_candidate=True,
+        shown_first=True,
+        only_looks=True,
+    ),
     "certify": StageSpec(
         "routing.stage:certify",
         groups=("domain", "dataset", "log", "review", "engine", "cost", "rollout", "as_of", "seed"),
@@ -240,7 +259,7 @@ STAGES: dict[str, StageSpec] = {
     ),
     "rollout": StageSpec(
         "rollout.stage:rollout",
-        groups=("rollout", "gate", "endpoint"),
+        groups=("rollout", "gate", "endpoint", "endpoints", "candidate"),
         at_once=lambda config: config.rollout.action in SAFE and not config.rollout.watch,
     ),
     "rehearsal": StageSpec(

@@ -32,7 +32,7 @@ from zantara_exp.shadow.columns import Columns, no_rows
 from zantara_exp.shadow.reader import HashUser
 from zantara_exp.whole import unfinished, write_whole
 
-_FORMAT = 12
+_FORMAT = 13
 """Raise it when a definition in `facts` changes, so that older files are derived anew."""
 _THREADS = 2
 """Days read at once: Arrow computes without the interpreter's lock."""
@@ -153,7 +153,7 @@ class _Found:
         for rows in tables:
             once = first(rows["comparison_id"].to_pylist(), self._seen)
             self.doubles += once.count(False)
-            self._order.read(rows["timestamp"])
+            self._order.read(rows["timestamp"], rows["epoch"])
             named = rows.append_column("part", pa.array([part] * rows.num_rows, pa.string()))
             self._tables.append(derived(named, self._speech).append_column("first", pa.array(once, pa.bool_())))
 

@@ -237,6 +237,16 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
         return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on{found.lacks}")
+    return _as_user_days(rows, found, lost, epoch)
+
+
+def days_of_users(facts: ir.Table, trials: ir.Value, total: ir.Value, baseline: ir.Value) -> UserDays | None:
+    """Numbers of other rows than a candidate's, per user and day; None where there are none."""
+    rows = user_days(facts, trials=trials, total=total, baseline=baseline)
+    return _as_user_days(rows, _Measured(facts, trials, total, baseline), {}, "") if rows.num_rows else None
+
+
+def _as_user_days(rows: Any, found: _Measured, lost: Mapping[int, float], epoch: str) -> UserDays:
     return UserDays(
         user=np.from_dlpack(rows["user"].combine_chunks().dictionary_encode().indices).astype(np.int64),
         day=np.array([_day(day) for day in rows["day"].to_pylist()], dtype=np.int64),

@@ -76,25 +76,29 @@ class Speech:
 
 
 class Order:
-    """Counts comparisons that are dated well before one logged before them.
+    """Counts comparisons that are dated well before one of the same candidate logged before them.
 
     Those under way at once end in any order, and a replay's may be hours apart: each is held against what had been
-    logged _UNDER_WAY comparisons before it.
+    logged _UNDER_WAY comparisons before it. A replay to one candidate after the other sets no clock back.
     """
 
     def __init__(self) -> None:
         self.set_back = 0
-        self._latest = [0] * _UNDER_WAY
+        self._latest: dict[str, list[int]] = {}
 
-    def read(self, timestamps: Any) -> None:
+    def read(self, timestamps: Any, epochs: Any) -> None:
         """The next ones, in the order of the log."""
         import numpy as np
+        import pyarrow.compute as pc
 
-        micros = timestamps.cast("int64").to_numpy()
-        if micros.size:
-            latest = np.concatenate([self._latest, np.maximum.accumulate(np.maximum(micros, self._latest[-1]))])
+        every = timestamps.cast("int64").to_numpy()
+        for epoch in (present := pc.unique(epochs).to_pylist()):
+            alone = len(present) == 1
+            micros = every if alone else every[pc.equal(epochs, epoch).to_numpy(zero_copy_only=False)]
+            before = self._latest.get(epoch, [0] * _UNDER_WAY)
+            latest = np.concatenate([before, np.maximum.accumulate(np.maximum(micros, before[-1]))])
             self.set_back += int((micros < latest[: micros.size] - SET_BACK // timedelta(microseconds=1)).sum())
-            self._latest = latest[-_UNDER_WAY:].tolist()
+            self._latest[epoch] = latest[-_UNDER_WAY:].tolist()
 
 
 def first(keys: Sequence[str], seen: set[str]) -> list[bool]:

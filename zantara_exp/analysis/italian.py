@@ -33,6 +33,15 @@ PHRASES = {
     "This candidate beside the last one": "Questo candidato accanto al precedente",
     "Verdicts so far": "Verdetti finora",
     "time (UTC)": "ora (UTC)",
+    # several candidates
+    "Candidates side by side": "I candidati a confronto",
+    "Candidate against candidate": "Candidato contro candidato",
+    "against": "contro",
+    "measure": "misura",
+    "same requests": "stesse richieste",
+    "differ": "diverse",
+    "won by the first": "vinte dal primo",
+    "not told apart": "non distinguibili",
     # what was found worse
     "What was found worse": "Che cosa è stato giudicato peggiore",
     "Found worse": "Giudicate peggiori",
@@ -182,6 +191,7 @@ PHRASES = {
     "Lines that could not be read (all in quarantine.jsonl)": "Righe illeggibili (tutte in quarantine.jsonl)",
     "Look at this before you believe the numbers": "Da guardare prima di credere ai numeri",
     "was in the log when it was looked at earlier": "era nel log a uno sguardo precedente",
+    "sampled, not asked: the day's money is spent": "campionate, non chieste: il denaro del giorno è speso",
     "sampled, then lost by the mirror": "campionate, poi perse dal mirror",
     "stood in the log more than once, counted once": "più volte nel log, contate una volta",
     "of the sampled requests are in the numbers": "delle richieste campionate è nei numeri",

@@ -24,7 +24,7 @@ from zantara_exp.io.events import COMPARISONS
 from zantara_exp.layout import Layout
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.log import comparisons_of
-from zantara_exp.shadow.record import AA, MOVED, ONLY_PRIMARY
+from zantara_exp.shadow.record import AA, CANDIDATE, MOVED, ONLY_PRIMARY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -160,12 +160,16 @@ def _opened(
     if found.again:
         once = once.filter(~(once.part + ":" + once.place.cast("string")).isin(found.again))
     once = left_out(once, config)
+    noise = once.filter((once.arm == AA) & once.movable)
+    moved = once.filter(once.arm == MOVED)
+    if config.candidate is not None and config.endpoints:
+        once, noise = _of_candidate(once, noise, config.candidate)
     extra = once.arm.isin([AA, MOVED])
     aside = (once.arm == ONLY_PRIMARY) | (~extra & ~once.movable)
     return ComparisonLog(
         facts=engine.view("facts", once.filter(~extra & ~aside).drop("first")),
-        noise=engine.view("noise", once.filter((once.arm == AA) & once.movable).drop("first")),
-        moved=engine.view("moved", once.filter(once.arm == MOVED).drop("first")),
+        noise=engine.view("noise", noise.drop("first")),
+        moved=engine.view("moved", moved.drop("first")),
         aside=engine.view("aside", once.filter(aside).drop("first")),
         parts=tuple(parts),
         drops={key: count for key, count in drops.items() if key[0] <= last or key[0] > horizon},
@@ -175,6 +179,21 @@ def _opened(
         until=last,
         horizon=horizon,
     )
+
+
+def _of_candidate(once: ir.Table, noise: ir.Table, name: str) -> tuple[ir.Table, ir.Table]:
+    """What is one candidate's: the versions that the endpoint of its name answered for.
+
+    The primary against itself is logged with the first candidate, and is everyone's noise.
+    """
+    import ibis
+
+    answers = once.filter(once.arm == CANDIDATE)
+    named = answers.candidate_provider == name
+    last = fetched(answers.group_by("epoch").agg(last=answers.timestamp.max(), named=named.any())).to_pylist()
+    mine = [row for row in last if row["named"]]
+    newest = max((row["last"], row["epoch"]) for row in mine)[1] if mine else ""
+    return once.filter(once.epoch.isin([row["epoch"] for row in mine])), noise.mutate(epoch=ibis.literal(newest))
 
 
 def _last_day(

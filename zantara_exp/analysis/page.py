@@ -56,8 +56,10 @@ def page(
     worse: tuple[Table | None, Table | None, Sequence[Pair]],
     provenance: Mapping[str, str],
     config: Config,
+    beside: Sequence[Table] = (),
 ) -> str:
-    """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse, slices, pairs.
+    """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse, slices, pairs,
+    `beside` several candidates side by side.
 
     Everything that came from a chat, a log or a config is escaped by the template.
     """
@@ -90,7 +92,7 @@ def page(
         distribution=latencies(found, config, words),
         segments=[
             grid(table)
-            for table in (views.candidates(found), views.moves(found), *views.segments(found))
+            for table in (*beside, views.candidates(found), views.moves(found), *views.segments(found))
             if table is not None
         ],
         costs=[grid(table) for table in money.tables(found, config)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from zantara_exp.analysis.page import page
 from zantara_exp.analysis.summary import Summary, first_day, summary
 from zantara_exp.analysis.verdict import evidence_path, shown_verdict
 from zantara_exp.analysis.words import Words
+from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
 from zantara_exp.hints import command
 from zantara_exp.review.opinions import opinions as opinions_of
@@ -25,6 +27,8 @@ from zantara_exp.wording import counted
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from zantara_exp.gates.beside import Together
+
 _DAYS_PRINTED = 7
 
 
@@ -34,14 +38,19 @@ def report(config: Config, context: Context) -> StageResult:
     Raises MissingInputError when the log holds no comparison in the days asked for.
     """
     until = date.fromisoformat(config.as_of) if config.as_of else None
+    several, config = config, one_of(config)
+    if config is not several:
+        context = Context(config, context.run, context.run_dir, context.origin)
     with open_log(config, context.layout, until) as log:
         found = summary(log, config)
         facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
         said = opinions_of(config, context.layout, context.say)
         slices = shown(load_slices(context.layout.slices))
         quality = opinions.table(facts, said)
+        beside = _beside(several, log.until)
+        tables = [] if beside is None else beside.tables()
         worse = quality, slices, said
-        written = [] if config.report.stats_only else _written(log, found, facts, worse, config, context)
+        written = [] if config.report.stats_only else _written(log, found, facts, worse, tables, config, context)
     measured = {**flat(found.whole, found.spending.savings), "shadow/coverage": found.coverage}
     context.run.metrics(measured)
     for number, (_, counts) in enumerate(found.days.items()):
@@ -54,10 +63,24 @@ def report(config: Config, context: Context) -> StageResult:
         summary={words(name): words(value) for name, value in _in_short(found, written).items()},
         metrics=measured,
         tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
-        tables=[words.table(table) for table in [*_tables(found, config), *filter(None, (quality, slices))]],
+        tables=[words.table(table) for table in [*tables, *_tables(found, config), *filter(None, (quality, slices))]],
         artifacts=written,
         next_command=command("stage=gate"),
+        parts={} if beside is None else {name: _part(name, beside) for name in beside.verdicts},
     )
+
+
+def _beside(config: Config, until: date) -> Together | None:
+    from zantara_exp.gates.stage import beside_now
+
+    return beside_now(config, until)
+
+
+def _part(name: str, beside: Together) -> StageResult:
+    """One of several candidates, as MLflow compares them."""
+    numbers = {f"shadow/{key}": value for key, value in beside.beside[name].numbers.items()}
+    verdict = beside.verdicts[name]
+    return StageResult({}, numbers, {"verdict": verdict.verdict, "epoch": verdict.epoch}, run_name="report")
 
 
 def _in_short(found: Summary, written: list[Path]) -> dict[str, str]:
@@ -107,6 +130,7 @@ def _written(
     found: Summary,
     facts: ir.Table,
     worse: tuple[Table | None, Table | None, opinions.Opinions],
+    beside: Sequence[Table],
     config: Config,
     context: Context,
 ) -> list[Path]:
@@ -126,7 +150,7 @@ def _written(
     shown = shown_verdict(verdict, config.gate, Looks(context.layout.looks).all())
     path = evidence_path(config.gate, seen, list(found.days), Words(config.report.language).day)
     provenance = _provenance(log, found, config, context)
-    text = page(found, shown, path, drawn, (quality, slices, worst), provenance, config)
+    text = page(found, shown, path, drawn, (quality, slices, worst), provenance, config, beside)
     whole = first_day(config, log.until) == date.min
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]

@@ -11,6 +11,7 @@ from zantara_exp.analysis.log import GONE, BadLine
 from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.config.schema import Config
+from zantara_exp.shadow.record import BUDGET
 from zantara_exp.stage import Table
 from zantara_exp.wording import usd
 
@@ -151,6 +152,7 @@ def troubles(found: Summary) -> list[Table]:
         tables.append(Table("Failures of the candidate", ["kind", "requests", "share"], rows))
     if found.drops or found.doubles:
         how = {GONE: "was in the log when it was looked at earlier"}
+        how |= {BUDGET: "sampled, not asked: the day's money is spent"}
         rows = [
             [reason, f"{count:,}", how.get(reason, "sampled, then lost by the mirror")]
             for reason, count in found.drops.items()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config import CONF, folders
+from zantara_exp.config.candidates import of_candidate, resolved
 from zantara_exp.config.schema import Config
 from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.config.where import choices, chosen_by, experiment_file, files, holder, option_of, shown
@@ -209,7 +210,10 @@ def typed(
     problems = composed_problems(config, overrides, config_dir, only)
     if problems:
         raise _as_error([str(problem) for problem in problems])
-    return config
+    if only is not None or not config.endpoints:
+        return config
+    config.endpoints = resolved(config.endpoints)
+    return config if config.candidate is None else of_candidate(config, config.candidate)
 
 
 def composed_problems(

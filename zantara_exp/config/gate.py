@@ -290,6 +290,9 @@ class Gate:
     name: str = setting("go_no_go", "Name of the gate.")
     criteria: dict[str, Criterion] = setting({}, "The criteria, by name.")
     alpha: float = setting(0.05, "Probability of a false GO, and of a false NO_GO, over all looks.", gt=0, le=0.25)
+    alpha_shares: dict[str, float] = setting(
+        {}, "Of several candidates, each one's part of alpha, together at most 1; empty: even parts (Bonferroni)."
+    )
     rho0: float = setting(0.2, "Correlation of one user's requests: the most that is reckoned with.", ge=0, le=1)
     rho: str = setting(
         "estimated",

@@ -141,6 +141,7 @@ class Rollout:
         "that it did not confirm also says when it was declared, declared: 2025-10-20.",
     )
     languages: list[str] = setting([], "Languages that guardrails may look at one by one.")
+    candidate: str | None = setting(None, "Of several candidates, the one that is moved to; start needs it.")
     actor: str | None = setting(None, "Who changes the rollout, for its history; default: $USER.")
     reason: str = setting("", "Why, for its history; asked for where something stands against a move.")
     go_max_age_days: int = setting(

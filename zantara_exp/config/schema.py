@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from typing import Any
 
+from zantara_exp.config.candidates import problems
 from zantara_exp.config.data import Dataset, Demo, Source
 from zantara_exp.config.decision import Cost, Engine, Label, Report, Review, Slices, Watch
 from zantara_exp.config.domain import Domain
@@ -38,6 +40,15 @@ class Config:
     publish: Publish = setting(Publish(), "Where the trained model goes.")
     primary: Primary = setting(Primary(), "The model that answers today.")
     endpoint: Endpoint = setting(Endpoint(), "The candidate.")
+    endpoints: dict[str, Any] = setting(
+        {},
+        "Further candidates on the same sample, by name: an option of conf/endpoint, or settings such as "
+        "{use: anthropic, model: claude-haiku-4-5}.",
+    )
+    candidate: str | None = setting(
+        None,
+        "Of several candidates, the one that a command is about; null: all, or `endpoint` where a stage takes one.",
+    )
     shadow: Shadow = setting(Shadow(), "Which requests the candidate answers too.")
     log: Log = setting(Log(), "The comparison log.")
     gateway: Gateway = setting(Gateway(), "What stage=serve runs in front of the primary.")
@@ -66,6 +77,7 @@ class Config:
         if self.endpoint.billing in ("seconds", "hours") and self.endpoint.gpu not in self.cost.gpu_usd_hour:
             known = ", ".join(sorted(self.cost.gpu_usd_hour)) or "none"
             yield "endpoint.gpu", f"endpoint.billing={self.endpoint.billing} needs a key of cost.gpu_usd_hour ({known})"
+        yield from problems(self)
         yield from self._strangers()
         if self.rollout.reverse_percent and self.primary.endpoint is None:
             how = "name an option of conf/endpoint, such as primary=anthropic or primary.endpoint=anthropic"

@@ -187,6 +187,12 @@ class Shadow:
     queue_requests: int = setting(1000, "Mirror: requests that may wait; more are dropped and counted.", ge=1)
     queue_bytes: int = setting(64_000_000, "Mirror: text that may wait, in characters.", ge=10_000)
     drain_seconds: float = setting(10.0, "Mirror: how long closing waits for calls in flight.", ge=0, le=600)
+    max_usd_per_day: float | None = setting(
+        None,
+        "What the candidates' answers may cost on a UTC day, over all processes that write to paths.logs; each "
+        "candidate that is paid by tokens or seconds has an even part. What is not asked for it is dropped: `budget`.",
+        gt=0,
+    )
 
 
 @dataclass

@@ -17,14 +17,17 @@ from xml.etree import ElementTree as Xml
 
 import numpy as np
 
+from zantara_exp.config.candidates import names_of, shared
 from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
 from zantara_exp.cores import Spread, available, spread_over_cores
 from zantara_exp.gates.clusters.bursts import shown_minutes
+from zantara_exp.gates.collect import about_candidates
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.files import gates_to_check
 from zantara_exp.gates.operating import (
     Case,
+    Curve,
     Plan,
     as_expected,
     at_go,
@@ -77,6 +80,8 @@ def check(config: Config, context: Context) -> StageResult:
         checked = pool.map(lambda gate: findings_of(gate, config.review.size, config.seed, spread), gates)
         for gate, found in zip(gates, checked, strict=True):
             findings += found
+            if about_candidates(gate):
+                findings += family_findings(gate, names_of(config), config.review.size, config.seed, spread)
             progress.advance(note=gate.name)
         findings += _slices(config, gates, spread)
     bad = [finding for finding in findings if not finding.ok]
@@ -171,6 +176,36 @@ def _with_outages(plan: Plan, cases: Sequence[Case], spread: Spread) -> list[Fin
         _rate(plan.gate, f"{curve.case.label}: {what}", curve.go_by(plan.days), planned)
         for curve in simulate(planned, cases, spread)
     ]
+
+
+def family_findings(
+    gate: Gate, names: Sequence[str], review_size: int, seed: int, spread: Spread = map
+) -> list[Finding]:
+    """Several candidates, each exactly at a go threshold: how often some of them has a GO at its part of alpha.
+
+    Each is given traffic of its own. Of one sample their answers are alike, and false GOs come together more often, so
+    that some of them has one more seldom.
+    """
+    if len(names) == 1:
+        return []
+    days = ramp_days(gate)
+    plans = [
+        Plan(shared(gate, name, len(names)), days, gate.traffic.simulations, seed + number, review_size)
+        for number, name in enumerate(names)
+    ]
+    rules = random_rules(gate)
+    cases = [case for case in at_go(gate) if rules[case.label].kind.takes is UserDays]
+    if not cases:
+        return []
+    curves = zip(cases, *(simulate(plan, cases, spread) for plan in plans), strict=True)
+    return [_some(case.label, of, plans[0], gate) for case, *of in curves]
+
+
+def _some(label: str, curves: Sequence[Curve], plan: Plan, gate: Gate) -> Finding:
+    """How often the first GO of any comes within the days."""
+    first = np.minimum.reduce([curve.go_day for curve in curves])
+    share = float((first <= plan.days).mean())
+    return _rate(gate, f"{label}: false GO of any of {len(curves)} candidates", share, plan)
 
 
 def _rate(gate: Gate, what: str, share: float, plan: Plan) -> Finding:

@@ -8,10 +8,20 @@ from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
-from zantara_exp.config.gate import Criterion
+from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.gates.evidence import Composition, Evidence, EvidenceRequest, Logged, Missing, Moving, Sampled
+from zantara_exp.gates.evidence import (
+    Against,
+    Beside,
+    Composition,
+    Evidence,
+    EvidenceRequest,
+    Logged,
+    Missing,
+    Moving,
+    Sampled,
+)
 from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
@@ -80,6 +90,18 @@ def would_move(config: Config, layout: Layout) -> Moving | None:
     """What of the logged traffic a rollout would move; None without a log."""
     found: Moving | None = _provider(LOG).would_move(config, layout)
     return found
+
+
+def beside(config: Config, until: date | None) -> list[Beside | Against]:
+    """What the comparison log says of several candidates, and of each two on the same requests."""
+    found: list[Beside | Against] = import_module(f"zantara_exp.{LOG}.beside").beside(config, until)
+    return found
+
+
+def about_candidates(gate: Gate) -> bool:
+    """Whether a gate asks the log or its review, and so says something of each candidate."""
+    known = metrics()
+    return any(known.get(criterion.metric) in (LOG, "review") for criterion in gate.criteria.values())
 
 
 def trained(layout: Layout) -> str:

@@ -7,7 +7,7 @@ An area that measures something (analysis of the comparison log, evaluation, rev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 
 import numpy as np
@@ -241,3 +241,37 @@ class Moving:
             said += f", {100 * self.cost_share:.1f} % of their cost"
         whys = ", ".join(f"{why}: {count:,}" for why, count in self.why_not.items())
         return said + (f" (not {whys})" if whys else "")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a log says of one of several candidates."""
+
+    name: str
+    epoch: str
+    """Empty where it holds nothing of it."""
+    requests: int
+    success: float | None = None
+    p95_ms: float | None = None
+    similar: float | None = None
+    monthly_usd: float | None = None
+    """What the moved segment takes a month with it."""
+    primary_monthly_usd: float | None = None
+    saved: float | None = None
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What of it is known, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+@dataclass(frozen=True)
+class Against:
+    """Two candidates on the requests that both were asked, by one measure."""
+
+    first: str
+    second: str
+    metric: str
+    days: UserDays | None
+    """Where the first alone did well as total, where the second did as baseline; None without such a request."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from zantara_exp.config.gate import Criterion, Gate
 
 _PLANNING = ("traffic", "horizon_days")
-_LATER = ("sample_ratio_alpha", "exclude")
+_LATER = ("sample_ratio_alpha", "exclude", "alpha_shares")
 _LATER_OF_CRITERIA = ("look_at", "judge")
 """Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
 _DEFAULT = Gate()

@@ -8,14 +8,18 @@ Exit status: 0 GO, 3 NO_GO, 4 INCONCLUSIVE.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from zantara_exp import clock
+from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.gates.collect import LOG, Collected, collect, trained
+from zantara_exp.gates.beside import Together, together
+from zantara_exp.gates.collect import LOG, Collected, about_candidates, beside, collect, trained
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.junit import junit_xml
@@ -28,6 +32,7 @@ from zantara_exp.gates.table import (
     assumptions_table,
     bursts_table,
     criteria_table,
+    markdown,
     note,
     sample_table,
     segments_table,
@@ -50,7 +55,20 @@ STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 
 
 def gate(config: Config, context: Context) -> StageResult:
-    """Judge `config.gate` up to `config.as_of`, write the verdict and record the look."""
+    """Judge `config.gate` up to `config.as_of`, write the verdict and record the look; of several candidates, each."""
+    several = candidates(config)
+    if len(several) == 1 or not about_candidates(config.gate):
+        verdict = _looked(config, context)
+        _tell(config, context, verdict)
+        return _result(config, context.layout, verdict)
+    results, verdicts = {}, {}
+    for name, each in several.items():
+        verdicts[name] = _looked(each, Context(each, context.run, context.run_dir))
+        results[name] = _result(each, Layout(each), verdicts[name])
+    return _of_all(config, context, _together(config, verdicts), results)
+
+
+def _looked(config: Config, context: Context) -> Verdict:
     until, looks = day_of(config.as_of), _looks(context.layout)
     with looks.one_at_a_time():
         found = _seen(config, context.layout, looks, until)
@@ -60,8 +78,11 @@ def gate(config: Config, context: Context) -> StageResult:
         verdict, look = _placed(config, context.layout, looks, judged, found)
         # Recorded before anything is shown: a look that was seen cannot be forgotten.
         looks.append(looked(config.gate, found.seen, verdict, context.run.run_id, lost, look))
-    files = write(verdict, context.layout)
-    _tell(config, context, verdict)
+    return verdict
+
+
+def _result(config: Config, layout: Layout, verdict: Verdict) -> StageResult:
+    files = write(verdict, layout)
     tables = [criteria_table(verdict), assumptions_table(verdict), bursts_table(verdict), segments_table(verdict)]
     tables += [sensitivity_table(verdict), sample_table(verdict), standing_table(verdict)]
     return StageResult(
@@ -78,16 +99,71 @@ def gate(config: Config, context: Context) -> StageResult:
 
 
 def _tell(config: Config, context: Context, verdict: Verdict) -> None:
+    facts = {"gate": verdict.gate, "verdict": verdict.verdict, "reason": verdict.reason, "epoch": verdict.epoch}
+    text = f"gate={verdict.gate} as of {verdict.as_of}: {verdict.verdict}: {verdict.reason}"
+    _notified(config, context, text, {**facts, "as_of": verdict.as_of})
+
+
+def _notified(config: Config, context: Context, text: str, facts: Mapping[str, Any]) -> None:
     """Tell the webhook, and wait for the delivery; trouble is said and keeps no verdict back."""
     try:
         notifier = Notifier(config.rollout.notify, context.say)
     except ZantaraError as error:
         context.say(f"nobody is told of the verdict: {error.message}")
         return
-    facts = {"gate": verdict.gate, "verdict": verdict.verdict, "reason": verdict.reason, "epoch": verdict.epoch}
-    text = f"gate={verdict.gate} as of {verdict.as_of}: {verdict.verdict}: {verdict.reason}"
-    notifier.tell("verdict", text, datetime.now(UTC), {**facts, "as_of": verdict.as_of})
+    notifier.tell("verdict", text, datetime.now(UTC), facts)
     notifier.close()
+
+
+def _together(config: Config, verdicts: Mapping[str, Verdict]) -> Together:
+    endpoints = {name: each.endpoint for name, each in candidates(config).items()}
+    return together(config.gate, endpoints, verdicts, beside(config, day_of(config.as_of)))
+
+
+def beside_now(config: Config, until: date | None = None) -> Together | None:
+    """Several candidates side by side, without recording a look; None where there is one alone."""
+    several = candidates(config)
+    if len(several) == 1:
+        return None
+    return _together(config, {name: judge(each, Layout(each), until)[0] for name, each in several.items()})
+
+
+def _of_all(config: Config, context: Context, found: Together, results: Mapping[str, StageResult]) -> StageResult:
+    """One result of all candidates, and the verdict of all beside theirs."""
+    path = verdict_file(context.layout, config.gate.name)
+    own = {name: verdict_file(Layout(each), config.gate.name) for name, each in candidates(config).items()}
+    said = found.to_json({name: str(file.relative_to(path.parent)) for name, file in own.items()})
+    write_whole(path, (json.dumps(said, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    named = f"{found.verdict} for {found.candidate}" if found.candidate else found.verdict
+    _notified(config, context, f"gate={config.gate.name}: {named}: {found.advice}", said)
+    first = next(iter(found.verdicts.values()))
+    return StageResult(
+        summary={
+            "verdict": named,
+            "why": found.advice,
+            **{name: f"{verdict.verdict}: {verdict.reason}" for name, verdict in found.verdicts.items()},
+            "gate": f"{config.gate.name}, alpha {found.alpha:g} over all: "
+            + ", ".join(f"{name} {verdict.alpha:.3g}" for name, verdict in found.verdicts.items()),
+        },
+        metrics={f"{name}/{key}": value for name, of in found.beside.items() for key, value in of.numbers.items()},
+        tags={"verdict": found.verdict, "gate": config.gate.name, "candidate": found.candidate or ""},
+        tables=[
+            *found.tables(),
+            *(replace(of.tables[0], title=f"gate {config.gate.name}: {name}") for name, of in results.items()),
+        ],
+        artifacts=[path, *(file for result in results.values() for file in result.artifacts)],
+        next_command=_next_of_all(found, results),
+        status=STATUS[found.verdict],
+        run_name=" ".join(filter(None, (config.gate.name, first.as_of, named))),
+        note=markdown(found.tables()[0]),
+        parts=results,
+    )
+
+
+def _next_of_all(found: Together, results: Mapping[str, StageResult]) -> str:
+    if found.candidate is not None and found.verdicts[found.candidate].authorises:
+        return command("stage=rollout", "rollout.action=start", f"rollout.candidate={found.candidate}")
+    return next((result.next_command for result in results.values() if result.status != NO_GO_STATUS), "")
 
 
 def judge(config: Config, layout: Layout, until: date | None = None) -> tuple[Verdict, dict[str, Seen]]:

@@ -44,7 +44,7 @@ def unrecorded(reports: Path, looks: Sequence[Mapping[str, Any]]) -> list[dict[s
     hashes = {look.get("verdict_hash") for look in looks}
     older = [[look[name] for name in _SAME] for look in looks if "verdict_hash" not in look and "verdict" in look]
     found = []
-    for file in sorted(reports.glob("verdict*.json")):
+    for file in sorted([*reports.glob("verdict*.json"), *reports.glob("candidates/*/verdict*.json")]):
         try:
             said = loaded(file.read_bytes())
         except OSError:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from zantara_exp.config.candidates import one_of
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
@@ -60,7 +61,7 @@ class Gateway:
         self._guarded = token is None and is_loopback(config.gateway.host)
         self._own = frozenset(host.lower() for host in config.gateway.hosts)
         routes, trusted = Routes(config.gateway), certificates(config.gateway.ca_file)  # before anything has begun
-        self.routing = Routing(config, self.metrics)
+        self.routing = Routing(one_of(config, config.rollout.candidate), self.metrics)
         try:
             self.mirror = ShadowMirror(config)
         except BaseException:

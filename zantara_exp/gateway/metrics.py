@@ -17,6 +17,7 @@ from zantara_exp.gateway.dialects import CUT, DIALECTS
 from zantara_exp.gateway.routes import NOWHERE
 from zantara_exp.movable import IMPATIENT, REASONS, STORED_CHAT, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
+from zantara_exp.shadow.record import BUDGET
 from zantara_exp.unmirrored import OUTSIDE, Seen
 from zantara_exp.unmirrored import REASONS as UNMIRRORED
 
@@ -43,8 +44,8 @@ _UNMIRRORED = tuple(reason for reason in UNMIRRORED if reason != OUTSIDE)  # tha
 _UNROUTED = (*REASONS, STORED_CHAT, IMPATIENT)
 _SET_ASIDE = tuple(dict.fromkeys((*REASONS, *WITHOUT_ANSWER)))
 _DROPPED = (
-    "answered", "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable", "unwritable",
-    "worker_died",
+    "answered", BUDGET, "disabled", "disk", "log_full", "queue_full", "shutdown", "too_large", "unreadable",
+    "unwritable", "worker_died",
 )  # fmt: skip
 _ERRORS = ("", "cut", "overloaded", "rate_limited", "refused", "server_error", "timeout", CLIENT_GONE)
 _SERVED = (
@@ -162,6 +163,22 @@ class Page:
         what = "From a request to its comparison in the log, newest."
         yield GaugeMetricFamily("zantara_mirror_lag_seconds", what, stats.lag_seconds)
         yield _breaker("zantara_mirror_breaker", stats.breaker)
+        if others := self._mirror.others:
+            yield from _of_others(others)
+
+
+def _of_others(others: Mapping[str, Stats]) -> Iterator[Metric]:
+    """Of further candidates on the same sample."""
+    what, of = "Comparisons in the log, by further candidate.", ("candidate",)
+    yield _counts("zantara_candidate_compared", what, of, (), {(name,): each.compared for name, each in others.items()})
+    what = "Sampled requests that were lost, by further candidate and reason."
+    known = {(name, reason): each.dropped.get(reason, 0) for name, each in others.items() for reason in _DROPPED}
+    yield _counts("zantara_candidate_dropped", what, (*of, "reason"), (), known)
+    family = GaugeMetricFamily("zantara_candidate_breaker", "1 for the state of its breaker.", labels=(*of, "state"))
+    for name, each in others.items():
+        for state in State:
+            family.add_metric((name, state), int(each.breaker == state))
+    yield family
 
 
 def _seconds(name: str, what: str, buckets: tuple[float, ...], longest: float, *labels: str) -> Histogram:

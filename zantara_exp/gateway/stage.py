@@ -12,7 +12,7 @@ import math
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -52,8 +52,12 @@ def serve(config: Config, context: Context) -> StageResult:
             "sampled": str(stats.sampled),
             **({"not sampled": seen.why} if seen.why else {}),
             "compared": str(stats.compared),
-            "out of scope": ", ".join(f"{reason}: {count}" for reason, count in stats.set_aside.items()) or "none",
-            "dropped": ", ".join(f"{reason}: {count}" for reason, count in stats.dropped.items()) or "none",
+            "out of scope": _shown(stats.set_aside),
+            "dropped": _shown(stats.dropped),
+            **{
+                f"candidate {name}": f"{each.compared} compared; dropped {_shown(each.dropped)}"
+                for name, each in gateway.mirror.others.items()
+            },
             **_of_rollout(gateway),
             **({} if gateway.spans is None else {"spans": f"{gateway.spans.sent} sent, {gateway.spans.lost} lost"}),
             "log": str(context.layout.logs),
@@ -61,6 +65,10 @@ def serve(config: Config, context: Context) -> StageResult:
         metrics={"serve/requests": float(seen.requests), "shadow/comparisons": float(stats.compared)},
         next_command=command("stage=report"),
     )
+
+
+def _shown(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in counts.items()) or "none"
 
 
 def _of_rollout(gateway: Gateway) -> dict[str, str]:

@@ -23,8 +23,9 @@ _TEXTS = (".html", ".csv", ".json", ".jsonl", ".md", ".txt", ".log")
 
 def pages(layout: Layout) -> Iterator[Path]:
     """Files that were made from chats and are not handled line by line."""
-    own = {layout.review_labels, layout.review_sheet, *layout.judged_all, layout.incidents, layout.splits}
-    own |= {*samples(layout)}
+    own = {layout.incidents, layout.splits, *samples(layout)}
+    for at in layout.family():
+        own |= {at.review_labels, at.review_sheet, at.judged, at.judged_moved}
     for folder in (layout.reports, layout.dataset, layout.models):
         for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
             lines = path.suffix == ".jsonl" and folder != layout.reports

@@ -20,7 +20,8 @@ from zantara_exp.privacy.whose import Whose
 
 def files(layout: Layout) -> list[Path]:
     """JSON lines that name a user: of the dataset, answers and scores of models, and what a judge said."""
-    ours = [layout.labelled, layout.to_label, *layout.judged_all, layout.preferences, layout.reviewed]
+    judged = [file for each in layout.family() for file in (each.judged, each.judged_moved)]
+    ours = [layout.labelled, layout.to_label, *judged, layout.preferences, layout.reviewed]
     return [*_chats(layout), *ours, *sorted(layout.models.glob("*/evaluation.jsonl"))]
 
 
@@ -68,7 +69,7 @@ def forget(layout: Layout, whose: Whose, dry: bool) -> Counter[str]:
         rebuilt(layout)
     # What was generated or judged for them is kept by a hash of the question, which does not say whose it is.
     for path in (layout.state / "judge.jsonl", *layout.models.glob(".*.answers.jsonl")):
-        if path.is_file() and (whose.conversations or any(done[judged.name] for judged in layout.judged_all)):
+        if path.is_file() and (whose.conversations or done[layout.judged.name] or done[layout.judged_moved.name]):
             done[path.name] += 1
             if not dry:
                 path.unlink()

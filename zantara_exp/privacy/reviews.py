@@ -27,7 +27,11 @@ REMOVED = "[removed]"
 
 
 def samples(layout: Layout) -> list[Path]:
-    """The sample, and earlier ones that were set aside."""
+    """The sample of each candidate, and earlier ones that were set aside."""
+    return [path for each in layout.family() for path in _own_samples(each)]
+
+
+def _own_samples(layout: Layout) -> list[Path]:
     return sorted(layout.review_sample.parent.glob("sample*.json"))
 
 
@@ -74,8 +78,12 @@ def forget(layout: Layout, whose: Whose) -> dict[str, str]:
 
     Labels and worksheet go first, the sample last: after a kill the same command finds what is left to do.
     """
+    return {old: new for each in layout.family() for old, new in _forget(each, whose).items()}
+
+
+def _forget(layout: Layout, whose: Whose) -> dict[str, str]:
     moved = {}
-    for path in samples(layout):
+    for path in _own_samples(layout):
         sample = _loaded(path)
         if sample is None:
             path.unlink()

@@ -65,6 +65,8 @@ class Item(NamedTuple):
     """On the clock of time.monotonic, which all processes of a machine share."""
     moved: bool = False
     """Whether `answer` is the candidate's, of a rollout, and the primary is to be asked."""
+    same: str = ""
+    """Where several candidates are asked: an id of the request, the same for each."""
 
 
 class Link:
@@ -268,7 +270,7 @@ class Link:
 
     def _fields(self, item: Item) -> dict[str, Any]:
         request, user = item.request, str(item.request.user_id)
-        given, fresh = fit_id(request.request_id, user, self._key), new_id()
+        given, fresh = fit_id(request.request_id, user, self._key), item.same or new_id()
         # An id that the app gives a whole trace, or a retry, would make one comparison of several.
         request_id = f"{given}.{fresh[:16]}" if given else fresh
         return {

@@ -31,9 +31,10 @@ from zantara_exp.endpoints.fallback import Fallback
 from zantara_exp.layout import Layout
 from zantara_exp.movable import WITHOUT_ANSWER, Movable
 from zantara_exp.prices import load
+from zantara_exp.shadow.budget import budget_of
 from zantara_exp.shadow.compare import Comparer
 from zantara_exp.shadow.log import ComparisonLog, log_of
-from zantara_exp.shadow.record import AA, CANDIDATE, MOVED, ONLY_PRIMARY, Sampling, Scope, Side
+from zantara_exp.shadow.record import AA, BUDGET, CANDIDATE, MOVED, ONLY_PRIMARY, Sampling, Scope, Side
 from zantara_exp.shadow.replay import Request
 from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
@@ -84,6 +85,7 @@ class Worker:
         self._comparer = Comparer(endpoint, log, epoch, config.cost)
         self._again = None if primary is None else Comparer(primary, log, epoch, config.cost, AA)
         self._reverse = None if primary is None else Comparer(primary, log, epoch, config.cost, MOVED)
+        self._budget = budget_of(config)
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._again_slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,7 +166,14 @@ class Worker:
                 self._comparer.set_aside(request, sampling)
                 self._set_aside[request.scope.why_not or request.primary.error or ""] += 1
                 return
-            await self._comparer.compare(request, sampling, waited_ms)
+            if not self._budget.begin():
+                self._log.drop(BUDGET)
+                return
+            done = None
+            try:
+                done = await self._comparer.compare(request, sampling, waited_ms)
+            finally:
+                self._budget.end(done)
             if self._again is not None and repeated(request.request_id, self._config.primary.aa_percent):
                 self._begin(self._compare_again(self._again, request, sampling))
             self._lag_seconds = round((datetime.now(UTC) - request.timestamp).total_seconds(), 3)
@@ -301,7 +310,7 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     layout, log = Layout(config), log_of(config, setup["epoch"])
     load()  # or the first requests would wait for the price lists, and seem to wait for the candidate
-    with serving(config.endpoint, layout.model, layout.state / "mirror") as server:
+    with serving(config.endpoint, layout.model, layout.state / "mirror" / (config.candidate or "")) as server:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
         asked_again = config.primary.aa_percent > 0 or config.rollout.reverse_percent > 0
         again = guarded(option(config.primary.endpoint or ""), cost=config.cost) if asked_again else None

@@ -20,13 +20,16 @@ from typing import Any
 from uuid import UUID
 
 from zantara_exp import clock, spans
+from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset.category import examples_of
 from zantara_exp.dataset.users import hash_key, hash_user
-from zantara_exp.endpoints.build import check, check_primary
+from zantara_exp.endpoints.build import check_primary
+from zantara_exp.ids import new_id
 from zantara_exp.layout import Layout
 from zantara_exp.movable import UNSHOWABLE, Asked, Movable
 from zantara_exp.shadow._link import Item, Link
+from zantara_exp.shadow.each import check_each
 from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
 from zantara_exp.shadow.named import known_category
@@ -95,7 +98,8 @@ class ShadowMirror:
 
     def __init__(self, config: Config) -> None:
         """Start the worker. Raises ZantaraError for a config that cannot work, such as a key that is not set."""
-        check(config.endpoint)
+        several = candidates(config)
+        check_each(several)
         if config.primary.aa_percent or config.rollout.reverse_percent:
             check_primary(config.primary.endpoint or "")
         examples_of(config.domain)
@@ -109,9 +113,13 @@ class ShadowMirror:
             warn_once(trouble)
         self._users: dict[str, str | None] = {}
         """Users seen lately: their hash, or None for those who are not in the sample."""
-        self._link = Link(config, Switch(Layout(config).state), self._key)
-        # Where nobody holds it any more, as when a notebook's cell runs again, its worker would stay for good.
-        weakref.finalize(self, self._link.finish).atexit = False
+        # Each candidate has a queue and a worker of its own: one that is slow or away keeps nobody else waiting.
+        self._links = {name: Link(each, Switch(Layout(each).state), self._key) for name, each in several.items()}
+        self._link = next(iter(self._links.values()))
+        self._moved_to = self._links.get(config.rollout.candidate or "", self._link)
+        for link in self._links.values():
+            # Where nobody holds it any more, as when a notebook's cell runs again, its worker would stay for good.
+            weakref.finalize(self, link.finish).atexit = False
 
     @classmethod
     def from_config(cls, *overrides: str, config_dir: str | None = None) -> ShadowMirror:
@@ -137,7 +145,8 @@ class ShadowMirror:
     def lose(self, reason: str) -> None:
         """Count a request that is in the sample and cannot be compared."""
         self._link.observed += 1
-        self._link.lose(reason)
+        for link in self._links.values():
+            link.lose(reason)
 
     def observe(self, request: ChatRequest, answer: PrimaryAnswer) -> None:
         """Mirror the request if it is in the sample. Returns at once and never raises; a loss is counted."""
@@ -157,9 +166,13 @@ class ShadowMirror:
             now = time.monotonic()
             size = said + len(answer.text) + len(request.memory_context or "") + len(request.system_prompt or "")
             history, sampling = tuple(request.history), self._sampler.sampling
-            link.offer(Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now))
+            same = new_id() if len(self._links) > 1 else ""
+            item = Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now, same)
+            for link in self._links.values():
+                link.offer(item)
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
-            link.drop("unreadable")
+            for link in self._links.values():
+                link.drop("unreadable")
 
     def observe_moved(self, request: ChatRequest, user: str, answer: PrimaryAnswer, at: float) -> None:
         """Have the primary asked, for a share of requests, what the candidate has answered a user of a rollout.
@@ -167,7 +180,7 @@ class ShadowMirror:
         `answer` is the candidate's, `user` a keyed hash, `at` in seconds since 1970, and the request's id is used as it
         is. Returns at once and never raises, as `observe` does.
         """
-        link = self._link
+        link = self._moved_to
         if not link.enabled or not in_reverse(request.request_id or "", self._reverse.percent or 0.0):
             return
         size = len(request.message) + len(answer.text) + sum(len(turn["content"]) for turn in request.history)
@@ -190,15 +203,23 @@ class ShadowMirror:
 
     @property
     def stats(self) -> Stats:
-        """Where the mirror stands."""
+        """Where the mirror stands, as its first candidate has it."""
         return self._link.stats()
+
+    @property
+    def others(self) -> dict[str, Stats]:
+        """Where each further candidate stands."""
+        return {name: link.stats() for name, link in self._links.items() if link is not self._link}
 
     async def close(self, deadline_seconds: float | None = None) -> None:
         """Finish what is queued and in flight, up to the deadline (default: shadow.drain_seconds); count the rest.
 
         Calls are given up at the deadline; writing that down may take two seconds more.
         """
-        await asyncio.to_thread(self._link.close, deadline_seconds)
+        for link in self._links.values():
+            link.finish(deadline_seconds)
+        for link in self._links.values():
+            await asyncio.to_thread(link.close, deadline_seconds)
 
 
 def _without_texts(request: ChatRequest) -> ChatRequest:

@@ -26,6 +26,8 @@ ONLY_PRIMARY = "primary"
 """The arm of requests that were sampled and shown to nobody else: counted, without their texts."""
 REPLAY = "replay"
 """`sampling.reason` of a request that comes from recorded conversations, and the provider of a recorded answer."""
+BUDGET = "budget"
+"""Why a request was dropped that a candidate's money for the day (`shadow.max_usd_per_day`) did not allow."""
 LONGEST_MS = 24 * 3600 * 1000.0
 """A day: no answer takes longer, so a line that says so is not to be believed."""
 

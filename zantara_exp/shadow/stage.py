@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple
 
+from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
-from zantara_exp.endpoints.base import Endpoint, Reason
-from zantara_exp.endpoints.build import check, check_primary, guarded, option, serving
+from zantara_exp.endpoints.base import Answer, Endpoint, Reason
+from zantara_exp.endpoints.build import check_primary, guarded, option, serving
 from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.endpoints.local import LocalServer
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.movable import Movable
 from zantara_exp.shadow.arrivals import starts
+from zantara_exp.shadow.budget import budget_of
 from zantara_exp.shadow.compare import Comparer, compare_all
+from zantara_exp.shadow.each import AskedOnce, check_each, together
 from zantara_exp.shadow.log import ComparisonLog, comparisons_of, log_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, REPLAY, Comparison, Sampling, comparison_id
@@ -55,11 +59,22 @@ class _Sample(NamedTuple):
 
 
 def shadow(config: Config, context: Context) -> StageResult:
-    """Compare the candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
-    layout = context.layout
-    check(config.endpoint)
+    """Compare each candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
+    several, asked = candidates(config), dict[bytes, Answer]()
+    check_each(several)
     if _asks_primary(config):
         check_primary(config.primary.endpoint or "")
+    found = {}
+    for name, each in several.items():
+        if len(several) > 1:
+            context.say(f"candidate {name}")
+        found[name] = _of_one(each, context, asked)
+    return together(found) if len(found) > 1 else next(iter(found.values()))
+
+
+def _of_one(config: Config, context: Context, asked: dict[bytes, Answer]) -> StageResult:
+    """Of one candidate; `asked` has what a primary that is asked anew has answered already."""
+    layout = context.layout
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
     tally, done = _logged(config, context, epoch)
@@ -70,8 +85,8 @@ def shadow(config: Config, context: Context) -> StageResult:
     twice = [(r, s) for r, s in sampled.compared if repeated(r.request_id, config.primary.aa_percent)]
     todo = _Todo(missing(sampled.compared, CANDIDATE), missing(twice, AA), missing(sampled.aside, ONLY_PRIMARY))
     if any(todo):
-        _compare(config, context, epoch, todo, tally)
-    return _result(config, context, epoch, sampled, tally, new=len(todo.candidate))
+        _compare(config, context, epoch, todo, tally, asked)
+    return _result(config, context, epoch, sampled, tally, todo)
 
 
 def _sampled(config: Config, context: Context) -> _Sample:
@@ -147,7 +162,9 @@ def _asks_primary(config: Config) -> bool:
     return config.primary.name == "live" or config.primary.aa_percent > 0
 
 
-def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally) -> None:
+def _compare(
+    config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: dict[bytes, Answer]
+) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
     log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
     shown_as = config.model.name if config.endpoint.kind == "local" else None
@@ -159,7 +176,9 @@ def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: T
                 aside.set_aside(request, sampling, wait=True)
             with context.progress("shadow", total=len(todo.candidate) + len(todo.aa)) as progress:
                 asyncio.run(
-                    _drive(config, endpoint, log, epoch, todo, tally, progress, server, _traffic(config, context))
+                    _drive(
+                        config, endpoint, log, epoch, todo, tally, progress, server, _traffic(config, context), asked
+                    )
                 )
     finally:
         log.close()
@@ -181,30 +200,37 @@ async def _drive(
     progress: Progress,
     server: LocalServer | None,
     traffic: Sequence[datetime],
+    asked: dict[bytes, Answer],
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
     primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None
-    live = primary if config.primary.name == "live" else None
+    live = AskedOnce(primary, asked) if primary is not None and config.primary.name == "live" else None
+    budget = budget_of(config)
+
+    def affordable(arm: Sampled) -> Iterator[tuple[Request, Sampling]]:
+        """Up to the first that cannot be paid; the next run asks for the others."""
+        yield from takewhile(lambda _: arm is todo.aa or budget.begin(), arm)
 
     def done(comparison: Comparison) -> None:
         if comparison.arm == CANDIDATE:
             tally.add(comparison.candidate)
+            budget.end(comparison)
         progress.advance(1, tally.note())
         if server is not None and comparison.arm == CANDIDATE and comparison.candidate.error is not None:
             # A server that refuses connections is dying; the log needs no more of its failures than it was asked.
             server.check(0.5 if comparison.candidate.error == Reason.REFUSED else 0.0)
 
     try:
-        for arm, asked, comparer in (
+        for arm, answering, comparer in (
             (todo.candidate, endpoint, Comparer(endpoint, log, epoch, config.cost, CANDIDATE, live)),
             (todo.aa, primary, Comparer(primary or endpoint, log, epoch, config.cost, AA, live)),
         ):
-            if arm and asked is not None:
-                await _warm_up(asked, arm[0][0])
+            if arm and answering is not None:
+                await _warm_up(answering, arm[0][0])
                 # The load is the candidate's to bear; the primary, asked again, is somebody's production.
                 pace = config.primary if arm is todo.candidate else replace(config.primary, load_percent=None)
                 at = starts([request.timestamp for request, _ in arm], pace, config.seed, traffic)
-                await compare_all(arm, comparer, config.endpoint.concurrency, done, at)
+                await compare_all(affordable(arm), comparer, config.endpoint.concurrency, done, at)
     finally:
         await endpoint.close()
         if primary is not None:
@@ -232,7 +258,9 @@ def _load(config: Config) -> str:
     return f"{primary.requests_per_second:g} requests a second"
 
 
-def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally: Tally, new: int) -> StageResult:
+def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally: Tally, todo: _Todo) -> StageResult:
+    left = max(0, len(sample.compared) - tally.total) if config.shadow.max_usd_per_day is not None else 0
+    new, unasked = len(todo.candidate) - left, f"{left}: shadow.max_usd_per_day is spent; the next run asks for them"
     sampled, whys = sample.compared, Counter(request.scope.why_not for request, _ in sample.aside).most_common()
     p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
     days = {request.timestamp.date() for request, _ in sampled}
@@ -240,6 +268,7 @@ def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally
         "comparisons": f"{tally.total} in the log for this epoch ({new} new)",
         "epoch": epoch,
         "requests": f"{len(sampled)} of {len({request.user for request, _ in sampled})} users over {len(days)} days",
+        **({"not asked": unasked} if left else {}),
         **({"out of scope": ", ".join(f"{why}: {count}" for why, count in whys)} if whys else {}),
         "success rate": "none" if tally.success_rate is None else f"{tally.success_rate:.2%}",
         "candidate latency": "none" if p50 is None or p95 is None else f"p50 {p50:.0f} ms, p95 {p95:.0f} ms",

@@ -18,7 +18,7 @@ from zantara_exp.tracking._run import (
     send_waiting,
     waiting,
 )
-from zantara_exp.tracking._store import NOTE, OPERATIONS, PURPOSES, TRAINING, VERDICTS
+from zantara_exp.tracking._store import NOTE, OPERATIONS, PARENT, PURPOSES, TRAINING, VERDICTS
 from zantara_exp.tracking._sweep import Sweep, of_run
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "MEANWHILE",
     "NOTE",
     "OPERATIONS",
+    "PARENT",
     "PURPOSES",
     "TRAINING",
     "VERDICTS",

@@ -13,7 +13,7 @@ from zantara_exp import terminal
 from zantara_exp.tracking import _sweep, _traces
 from zantara_exp.tracking._names import model_name, taken, text
 from zantara_exp.tracking._reference import reference
-from zantara_exp.tracking._store import OPERATIONS, Experiments
+from zantara_exp.tracking._store import OPERATIONS, PARENT, Experiments
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -48,7 +48,7 @@ def start(client: MlflowClient, experiments: Experiments, operation: Operation, 
         parent_run = _sweep.parent_of(client, experiment, sweep)
         tags |= _texts(_sweep.tags_of(sweep))
     if parent_run:
-        tags["mlflow.parentRunId"] = parent_run
+        tags[PARENT] = parent_run
     name = text(operation["name"], _LONGEST_NAME)
     run = client.create_run(experiment, start_time=operation["time"], tags=tags, run_name=name)
     return str(run.info.run_id)

@@ -24,6 +24,8 @@ TRAINING, VERDICTS, OPERATIONS = PURPOSES = ("training", "verdicts", "operations
 """What runs are compared for."""
 NOTE = "mlflow.note.content"
 """MLflow's tag for what stands on a page, in Markdown."""
+PARENT = "mlflow.parentRunId"
+"""MLflow's tag for the run that one is shown below."""
 _SAID = {
     TRAINING: "What was trained, on what, how well it does on the test split; sweeps; published models.",
     VERDICTS: "Gates with their verdicts, and what they rest on: reports, reviews, judges.",

@@ -13,6 +13,7 @@ from zantara_exp.analysis.page import latency_limit, legible
 from zantara_exp.analysis.pairs import cut, marked, texts
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.analysis.views import milliseconds
+from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
 from zantara_exp.layout import Layout
 
@@ -67,6 +68,7 @@ def pairs(asked: Asked, config: Config, layout: Layout) -> dict[str, Any]:
     """
     from zantara_exp.dataset.redact import redactor_of
 
+    config = one_of(config)
     with open_log(config, layout, date.fromisoformat(config.as_of) if config.as_of else None) as log:
         log.check_evidence(log.facts)
         epoch, _ = newest_epoch(log.facts)

@@ -15,6 +15,7 @@ from zantara_exp.analysis.page import day_plots, latencies, tiles
 from zantara_exp.analysis.summary import Summary, summary
 from zantara_exp.analysis.verdict import evidence_path, shown_verdict
 from zantara_exp.analysis.words import Words
+from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
@@ -87,13 +88,16 @@ def measured(config: Config, layout: Layout) -> Picture:
 
 def _measured(config: Config, layout: Layout) -> Picture:
     from zantara_exp.gates.record import Looks
-    from zantara_exp.gates.stage import judge
+    from zantara_exp.gates.stage import beside_now, judge
 
-    words = Words("en")
+    words, several, config = Words("en"), config, one_of(config)
+    layout = layout if config is several else Layout(config)
     with open_log(config, layout, date.fromisoformat(config.as_of) if config.as_of else None) as log:
         found = summary(log, config)
         until = log.until
     judged, seen = judge(config, layout, until)
+    beside = beside_now(several, until)
+    together = [] if beside is None else [_table(table) for table in beside.tables()]
     verdict = shown_verdict(judged, config.gate, Looks(layout.looks).all())
     days = [*found.days]
     return {
@@ -112,7 +116,7 @@ def _measured(config: Config, layout: Layout) -> Picture:
             {"title": "How long an answer takes", "plot": latencies(found, config, words)},
             {"title": "Evidence towards GO", "plot": plots.evidence(evidence_path(config.gate, seen, days, words.day))},
         ],
-        "tables": [_table(table) for table in _tables(found, config, verdict.standing)],
+        "tables": together + [_table(table) for table in _tables(found, config, verdict.standing)],
         "choices": {
             "day": [day.isoformat() for day in reversed(days)],
             "language": [*found.languages],
