@@ -167,7 +167,7 @@ class ShadowMirror:
             size = said + len(answer.text) + len(request.memory_context or "") + len(request.system_prompt or "")
             history, sampling = tuple(request.history), self._sampler.sampling
             same = new_id() if len(self._links) > 1 else ""
-            item = Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now, same)
+            item = Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now, same=same)
             for link in self._links.values():
                 link.offer(item)
         except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
