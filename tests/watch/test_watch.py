@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
@@ -62,7 +63,7 @@ def test_a_number_leads_to_its_pairs_and_news_arrive(layout: Layout, config: Con
     logs.write(layout.logs, replace(SMALL, extra={"query": text}))
     config.watch.seconds = 0.2
     with watched(config, layout) as (url, watcher), browser_page(url) as page:
-        page.locator("#tiles .lead").first.click(timeout=30_000)
+        page.locator("#tiles .lead").first.click(timeout=60_000)
         page.locator("#many", has_text="comparisons").wait_for(timeout=30_000)
         failed = page.locator("article").count()
         assert f"{failed} of {failed} comparisons" in str(page.locator("#many").text_content())
@@ -278,16 +279,23 @@ def test_news_leave_what_somebody_zoomed_into(layout: Layout, config: Config) ->
         page.locator("#tiles .tile", has_text="of 130 requests").wait_for(timeout=60_000)
         assert watcher.number > drawn
         assert page.locator("#plots-here .u-series.u-off").count() == 1
-        assert (
-            page.locator("#many").text_content() != first
-        )  # the newest failures, as long as nothing else was asked for
+        assert page.locator("#many").text_content() != first  # the newest failures, until others are asked for
+
+
+def test_who_still_watches_holds_up_no_end(layout: Layout, config: Config, capfd: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C with a browser open ended in a traceback, a second later."""
+    with watched(config, layout) as (url, watcher), httpx.stream("GET", f"{url}events", timeout=30) as told:
+        lines = told.iter_lines()
+        assert next(lines).startswith("event: ")
+        watcher.stop()
+        assert list(lines)[-1] == ""  # the server ended it
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_log_of_many_kinds_is_told_in_short(layout: Layout, config: Config) -> None:
+    failing = replace(SMALL, days=1, per_day=2, success=0.0)
     for number in range(70):
-        logs.write(
-            layout.logs, replace(SMALL, days=1, per_day=2, seed=number, success=0.0, failures=(f"kind{number}",))
-        )
+        logs.write(layout.logs, replace(failing, seed=number, failures=(f"kind{number}",)))
     shown = measured(config, layout)
     kinds = next(table for table in shown["tables"] if table["title"] == "Failures of the candidate")
     assert (len(kinds["rows"]), kinds["more"]) == (60, 10)

@@ -2,8 +2,8 @@
 
 What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
 sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
-primary where it fails. Its own pages: / (leads to the live page), /healthz (the process lives), /readyz (it takes requests),
-/metrics (Prometheus), /complaints, and /observe for a product that does not pass through here.
+primary where it fails. Its own pages: / (leads to the live page), /healthz (the process lives), /readyz (it takes
+requests), /metrics (Prometheus), /complaints, and /observe for a product that does not pass through here.
 """
 
 from __future__ import annotations

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from zantara_exp.errors import MissingRequirementError, ZantaraError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+_ENDS_WITHIN = 2
+"""Seconds."""
 
 
 def token_of(group: str, variable: str | None) -> str | None:
@@ -33,13 +38,22 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(made: ASGIApp, group: str, host: str, port: int) -> None:
-    """Serve until interrupted. Raises ZantaraError when the address is taken."""
+def serve(made: ASGIApp, group: str, host: str, port: int, leaving: Callable[[], None] = lambda: None) -> None:
+    """Serve until interrupted; `leaving` is called then, to end answers that have no end of their own.
+
+    Raises ZantaraError when the address is taken.
+    """
     import uvicorn
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            leaving()
+            super().handle_exit(sig, frame)
+
     try:
-        terms = uvicorn.Config(made, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
-        uvicorn.Server(terms).run()
+        Server(
+            uvicorn.Config(made, host=host, port=port, log_level="warning", timeout_graceful_shutdown=_ENDS_WITHIN)
+        ).run()
     except KeyboardInterrupt:
         return
     except SystemExit as error:  # uvicorn's way of saying that it could not bind

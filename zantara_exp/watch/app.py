@@ -79,7 +79,7 @@ async def _pictures(watcher: Watcher) -> AsyncIterator[bytes]:
     """Server-sent events: what is known now and whatever is new; a comment now and then tells a dead connection."""
     sent: dict[str, bytes] = {}
     quiet = 0.0
-    while True:
+    while not watcher.stopped:
         told = watcher.told
         for kind in [kind for kind, text in told.items() if sent.get(kind) != text]:
             quiet = 0.0

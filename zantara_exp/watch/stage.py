@@ -22,7 +22,7 @@ def watch(config: Config, context: Context) -> StageResult:
     watcher = Watcher(config, context.layout)
     watcher.start()
     try:
-        serve(app(config, context, watcher, [host, "localhost"], token), "watch", host, port)
+        serve(app(config, context, watcher, [host, "localhost"], token), "watch", host, port, watcher.stop)
     finally:
         watcher.stop()
     return StageResult(

@@ -47,6 +47,11 @@ class Watcher:
         """Look no more."""
         self._stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it looks no more."""
+        return self._stop.is_set()
+
     def _measure(self) -> None:
         known = None
         while not self._stop.is_set():
