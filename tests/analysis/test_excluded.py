@@ -44,8 +44,8 @@ def test_what_is_left_out_is_set_aside_with_its_reason(lines: list[dict], config
     inside = [line for line in lines if all(line[name] == value for name, value in PART.items())]
     with open_log(config, layout) as log:
         assert first_value(log.facts.count()) == len(lines) - len(inside)
-        aside = fetched(log.aside.group_by("why_aside", "scoped").agg(n=log.aside.count())).to_pylist()
-    assert aside == [{"why_aside": "excluded_language_id_category_casual", "scoped": True, "n": len(inside)}]
+        aside = fetched(log.aside.group_by("why_aside").agg(n=log.aside.count())).to_pylist()
+    assert aside == [{"why_aside": "excluded_language_id_category_casual", "n": len(inside)}]
 
 
 def test_without_a_search_nobody_knows_whose_requests_chose_it(lines: list[dict], config: Config, layout: Layout):

@@ -19,10 +19,8 @@ def test_messages_of_a_subject_share_a_topic_named_by_its_words():
     user, language = np.arange(600) % 150, np.array(["en"] * 590 + ["it"] * 10)
     half = user < 75
     found = topics(texts, language, user, half, 3, 5, 7)
-    by = {
-        subject: {name for name, of in zip(found[:590], subjects, strict=False) if of == subject}
-        for subject in SUBJECTS
-    }
+    named = list(zip(found[:590], subjects, strict=False))
+    by = {subject: {name for name, of in named if of == subject} for subject in SUBJECTS}
     assert all(len(names) == 1 for names in by.values()), by
     assert len({*found[:590].tolist()}) == 3
     for subject, (name,) in by.items():

@@ -38,7 +38,6 @@ def left_out(rows: ir.Table, config: Config) -> ir.Table:
         inside = rows.movable & reduce(and_, (rows[name].isin([part[name], UNKNOWN]) for name in known))
         rows = rows.mutate(
             movable=rows.movable & ~inside,
-            scoped=rows.scoped | inside,
             why_aside=inside.ifelse(why_excluded(part), rows.why_aside),
         )
     return rows

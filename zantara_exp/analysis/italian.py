@@ -45,6 +45,14 @@ PHRASES = {
     # what was found worse
     "What was found worse": "Che cosa è stato giudicato peggiore",
     "Found worse": "Giudicate peggiori",
+    "Where it is worse": "Dove è peggiore",
+    "Parts that were found on one half of the users, and that the other half confirms; figures are of that half.": (
+        "Parti trovate su una metà degli utenti e confermate dall'altra; le cifre sono di quest'ultima."
+    ),
+    "of the traffic": "del traffico",
+    "bad": "non buone",
+    "bad elsewhere": "non buone altrove",
+    "adjusted p": "p corretto",
     "by": "da",
     "worse": "peggiore",
     "equivalent": "equivalente",
@@ -472,6 +480,16 @@ SENTENCES = (
     (
         r"Opens a rollout of (.*); a start asks for rollout\.reason\.",
         "Apre un rollout di {}; l'avvio chiede rollout.reason.",
+    ),
+    (r"(.*): left out \(rollout\.exclude\)", "{}: escluso (rollout.exclude)"),
+    (
+        r"rollout\.exclude leaves out (.*), which slices\.json does not confirm: whose requests chose it is not known"
+        r": run `(.*)`",
+        "rollout.exclude esclude {}, che slices.json non conferma: non si sa su quali richieste è stato scelto: `{}`",
+    ),
+    (
+        r"the sample was drawn without (.*), rollout\.exclude leaves out (.*): run `(.*)`",
+        "il campione è stato estratto senza {}, rollout.exclude esclude {}: `{}`",
     ),
     (r"Opens a rollout of (.*), not of (.*)\.", "Apre un rollout di {}, non di {}."),
     (r"Opens a rollout of (.*)\.", "Apre un rollout di {}."),

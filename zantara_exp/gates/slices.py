@@ -62,7 +62,7 @@ class Requests:
 
     def inside(self, part: Slice) -> Flags:
         """Which of them are in the slice."""
-        return np.all([self.parts[dimension] == value for dimension, value in part], axis=0)
+        return np.asarray(np.all([self.parts[dimension] == value for dimension, value in part], axis=0), dtype=bool)
 
 
 @dataclass(frozen=True)
