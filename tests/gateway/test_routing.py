@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
+from zantara_exp.routing import certificate
+from zantara_exp.routing.score import BUCKETS, Known, Score, features
 from zantara_exp.shadow.sampling import in_reverse
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
+PLAIN = features(Known("", "it", "casual", 1, 0)).keys()
+"""What is found in any request."""
 ANSWERED = "x-zantara-answered-by"
 FALLBACK = "endpoint.fallback=[runpod]"
 QUICK = "rollout.refresh_seconds=0.05"
@@ -307,6 +312,26 @@ def test_a_language_that_the_go_does_not_cover_stays_with_the_primary_in_no_arm(
         mirror = gateway.mirror  # what stays goes on being compared, and so its evidence grows
         wait_for(lambda: mirror.stats.compared == 2)
         assert sorted(row.query for row in logged()) == sorted([CHAT["content"], "ok"])
+
+
+def test_a_request_that_nobody_vouches_for_stays_in_no_arm(primary: Primary, candidate: Candidate) -> None:
+    config = composed()
+    weights = [0.0] * BUCKETS
+    weights[next(place for place in features(Known("grazie", "it", "casual", 1, 0)) if place not in PLAIN)] = 9.0
+    content = {"candidate": "e", "threshold": 0.5, "categories": ["casual"], "made": "2025-11-03T00:00:00+00:00"}
+    mark = certificate.write(Layout(config).certificate, content, Score(-1.0, weights))
+    with rolled_out(primary, candidate, "rollout.route=learned") as (gate, gateway):
+        with closing(open_store(config.rollout, Layout(config))) as store:
+            store.swap(now := store.read(), replace(now, certificate=mark))
+        casual = {"x-zantara-category": "casual", "x-zantara-language": "it"}
+        thanks, other = ({"messages": [{"role": "user", "content": text}]} for text in ("grazie", "come va"))
+        wait_for(lambda: gateway.routing.scored)
+        assert ANSWERED in ask(gate, headers=casual, **thanks).headers
+        before = gateway.metrics.unrouted["score_below"]
+        assert ANSWERED not in ask(gate, headers=casual, **other).headers
+        assert gateway.metrics.unrouted["score_below"] == before + 1
+        assert [line.category for line in lines(1)] == ["casual"]
+        wait_for(lambda: gateway.mirror.stats.compared == 1)  # what stays goes on being compared
 
 
 def test_what_the_app_says_of_a_request_names_nobody(served: tuple[str, Gateway]) -> None:

@@ -1,4 +1,4 @@
-"""What a certificate opens: with a GO, or in the place of what reviewers said of all requests; and whom a router moves."""
+"""What a certificate opens: with a GO, or in the place of what reviewers said of all; and whom a router moves."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def certified(days: float = 0.0, candidate: str = "", threshold: float = 0.5) ->
     for place in features(EASY).keys() - features(HARD).keys():
         weights[place] = 5.0
     content = {
-        "candidate": candidate or serving_epoch(config, Layout(config)), "threshold": threshold, "categories": ["casual"],
-        "made": (MONDAY - timedelta(days=days)).isoformat(),
+        "candidate": candidate or serving_epoch(config, Layout(config)), "threshold": threshold,
+        "categories": ["casual"], "made": (MONDAY - timedelta(days=days)).isoformat(),
     }  # fmt: skip
     return certificate.write(Layout(config).certificate, content, Score(-1.0, weights))
 

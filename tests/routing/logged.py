@@ -1,4 +1,4 @@
-"""A comparison log with requests of known quality, the review's sample of it with its labels, and a judge's verdicts."""
+"""A comparison log with requests of known quality, the review's sample with its labels, and a judge's verdicts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zantara_exp.shadow.record import Comparison, Sampling, Scope, Side, to_line
 from zantara_exp.usage import Usage
 
 START = datetime(2025, 10, 20, 8, tzinfo=UTC)
-EASY = "grazie mille per il saluto di oggi".split()
-HARD = "perche il rimborso doppio della caparra scaduta".split()
+EASY = ["grazie", "mille", "per", "il", "saluto", "di", "oggi"]
+HARD = ["perche", "il", "rimborso", "doppio", "della", "caparra", "scaduta"]
 
 
 @dataclass(frozen=True)

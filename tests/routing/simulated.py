@@ -51,9 +51,9 @@ class Texts:
         own = [[f"{topic}{number}" for number in range(60)] for topic in ("easy", "hard")]
         common = [f"word{number}" for number in range(80)]
         self.found = [
-            features(Known(" ".join([*rng.choice(own[topic], 3), *rng.choice(own[1 - topic], 1), *rng.choice(common, 4)]),
-                           "en", "casual", 1, int(rng.integers(24))))
+            features(Known(" ".join(words), "en", "casual", 1, int(rng.integers(24))))
             for topic in (0, 1) for _ in range(TEXTS)
+            for words in [[*rng.choice(own[topic], 3), *rng.choice(own[1 - topic], 1), *rng.choice(common, 4)]]
         ]  # fmt: skip
 
     @cached_property

@@ -58,7 +58,8 @@ def test_no_user_fits_and_certifies(config: Config, layout: Layout) -> None:
         with open_log(config, layout) as log:
             found = read(config, layout, log, frozenset())
         users = {part: {row.user for row in rows} for part, rows in found.rows.items()}
-        assert users[FIT] and users[CERTIFY] and not users[FIT] & users[CERTIFY]
+        assert users[FIT]
+        assert not users[FIT] & users[CERTIFY]
         certifying = sum(row.comparison_id in found.labels for row in found.rows[CERTIFY])
         assert certifying == 200 if judge else 75 < certifying < 125
 
@@ -84,7 +85,7 @@ def test_labels_of_another_candidate_are_none(config: Config, layout: Layout) ->
 
 def test_too_few_labels_are_no_look(config: Config, layout: Layout) -> None:
     write(layout, labels=20)
-    with pytest.raises(MissingInputError, match=r"\d+ of 20 labels are of requests that would move first, 15 are") as why:
+    with pytest.raises(MissingInputError, match=r"\d+ of 20 labels are of requests that would move first") as why:
         run(config)
     assert "review.size=" in str(why.value)
     assert not layout.certificate_looks.exists()

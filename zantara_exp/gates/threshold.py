@@ -12,7 +12,8 @@ and the product of both bounds has to exceed what is declared. The thresholds ar
 whole alpha, until one fails (fixed-sequence testing; Angelopoulos, Bates, Candes, Jordan & Lei, Learn then Test,
 arXiv:2110.01052: family-wise control without a correction). Where the sequence begins the other users say, those of
 the score: where what would move stands out most from the whole, however lenient a judge is. From there it goes from
-strict to loose. A share of requests cannot be bounded where a few users make most: its estimate can only withhold.
+strict to loose. All requests at once are tested apart, with a quarter of alpha: a score may know nothing, and all be
+good. A share of requests cannot be bounded where a few users make most: its estimate can only withhold.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Shares of the requests that the thresholds would move."""
 _OF_ANSWERED = 0.1
 """Of alpha."""
+_OF_WHOLE = 0.25
+"""Of alpha, for the test of all requests at once."""
 _FIRST_LOOK = 0.8
 """Of what is left of alpha, at each look: all looks at one candidate spend alpha together."""
 _PRIOR = 4.0
@@ -109,11 +112,19 @@ def order(score: Floats, good: Flags, others: Floats) -> Order:
     return Order(thresholds, next((at for at, mark in enumerate(thresholds) if mark <= at_start)))
 
 
+def in_order(alpha: float) -> float:
+    """What the tests in their order may spend of what a look may."""
+    return alpha * (1.0 - _OF_WHOLE)
+
+
 def certified(of: Fresh, tests: Order, quality: float, alpha: float) -> Point | None:
-    """The last of those that pass in their order, up to the first that does not."""
+    """All requests where they pass; else the last threshold that does in its order, up to the first that does not."""
+    whole = at(of, tests.thresholds[-1], quality, alpha * _OF_WHOLE)
+    if whole.passes:
+        return whole
     found = None
     for threshold in tests.thresholds[tests.start :]:
-        point = at(of, threshold, quality, alpha)
+        point = at(of, threshold, quality, in_order(alpha))
         if not point.passes:
             break
         found = point

@@ -116,6 +116,11 @@ class Routing:
         return self._router.share
 
     @property
+    def scored(self) -> bool:
+        """Whether the rollout moves requests by their score."""
+        return self._router.scored
+
+    @property
     def breaker(self) -> str:
         """The state of the candidate's breaker in this process."""
         return self._candidate.breaker

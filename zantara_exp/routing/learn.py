@@ -11,7 +11,7 @@ import numpy as np
 from zantara_exp.routing.score import BUCKETS, Score
 
 _FOLDS = 4
-_STRENGTH = 1.0
+_STRENGTH = 0.3
 """Inverse strength of the penalty."""
 
 

@@ -19,6 +19,8 @@ FEATURES = 1
 """Counts up when `features` finds something else in a request: weights of another version score nothing."""
 _TEXT_CHARS = 1000
 _MOST_TURNS, _HOURS = 6, 3
+_LIGHT = 0.3
+"""What says little by itself weighs as little as a word: few verdicts would fit its noise first."""
 _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
 _RUN = 3
@@ -43,8 +45,8 @@ def features(known: Known) -> dict[int, float]:
     found = {
         _place(f"language={known.language}"): 1.0,
         _place(f"category={known.category}"): 1.0,
-        _place(f"turns={min(max(known.turns, 1), _MOST_TURNS)}"): 1.0,
-        _place(f"hours={known.hour // _HOURS}"): 1.0,
+        _place(f"turns={min(max(known.turns, 1), _MOST_TURNS)}"): _LIGHT,
+        _place(f"hours={known.hour // _HOURS}"): _LIGHT,
         _place("length"): math.log1p(len(known.text)) / 10.0,
     }
     words = _WORD.findall(text)

@@ -50,8 +50,9 @@ def certify(config: Config, context: Context) -> StageResult:
     look = _look(config, found, looks)
     alpha, of = thresholds.alpha_of(look["look"], plan.alpha), _fresh(found, score)
     tests = order_of(of.score)
-    _enough(of, tests, plan.quality, alpha)
-    curve = [thresholds.at(of, each, plan.quality, alpha) for each in tests.thresholds]
+    tested = thresholds.in_order(alpha)
+    _enough(of, tests, plan.quality, tested)
+    curve = [thresholds.at(of, each, plan.quality, tested) for each in tests.thresholds]
     best = thresholds.certified(of, tests, plan.quality, alpha)
     append_lines(layout.certificate_looks, [orjson.dumps(look | {"passed": best is not None}) + b"\n"])
     said: dict[str, Any] = {
@@ -63,7 +64,7 @@ def certify(config: Config, context: Context) -> StageResult:
     else:
         said["certificate"] = certificate.write(layout.certificate, said | asdict(best), score)
     more = [
-        {"lower": thresholds.lower(of, each, plan.quality, alpha), "bill": _bill(found.rows[CERTIFY], of, each)}
+        {"lower": thresholds.lower(of, each, plan.quality, tested), "bill": _bill(found.rows[CERTIFY], of, each)}
         for each in curve
     ]
     points = [asdict(each) | of_it for each, of_it in zip(curve, more, strict=True)]
@@ -192,5 +193,6 @@ def _more(said: Mapping[str, Any]) -> str:
     """What it would take, after a look that showed nothing."""
     first = next(point for point in said["curve"] if point["threshold"] == said["start"])
     alpha = thresholds.alpha_of(said["look"] + 1, said["alpha"] / thresholds.alpha_of(said["look"], 1.0))
-    about = thresholds.needed(first["labels"] / said["labels"], said["quality"], alpha, first["estimate"])
+    share, alpha = first["labels"] / said["labels"], thresholds.in_order(alpha)
+    about = thresholds.needed(share, said["quality"], alpha, first["estimate"])
     return f"; about {about} labels would show it of the first {100 * first['moved']:.0f} %" if about else ""
