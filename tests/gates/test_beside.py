@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from zantara_exp.analysis.beside import beside
 from zantara_exp.analysis.engine import first_value
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
-from zantara_exp.config.candidates import candidates
+from zantara_exp.config.candidates import candidates, shared
+from zantara_exp.gates.check import family_findings
 from zantara_exp.gates.evidence import Against, Beside
+from zantara_exp.gates.rules import gate_hash
 from zantara_exp.gates.stage import gate, judge
 from zantara_exp.layout import Layout
+from zantara_exp.privacy import dataset as private
 from zantara_exp.stage import Context, StageResult
 
 ENDPOINTS = "+endpoints={v2: runpod, v3: {use: anthropic, model: claude-haiku-4-5}}"
@@ -124,3 +128,24 @@ def test_the_review_of_each_lies_in_its_own_folder_and_that_of_the_first_where_i
     assert {own.incidents for own in each.values()} == {alone.incidents}
     each["v2"].review_labels.parent.mkdir(parents=True, exist_ok=True)
     assert [own.judged for own in alone.family()] == [alone.judged, each["v2"].judged]
+    assert each["v2"].judged in private.files(alone)  # which stage=forget goes through
+
+
+@pytest.mark.parametrize("shares", [{}, {"a": 0.5, "b": 0.3, "c": 0.2}, {"a": 0.4, "b": 0.4, "c": 0.1}])
+def test_the_parts_of_alpha_are_alpha_together_or_less(shares: dict[str, float]):
+    own = composed().gate
+    whole = replace(own, alpha_shares=shares)
+    parts = [shared(whole, name, 3) for name in "abc"]
+    assert sum(part.alpha for part in parts) <= own.alpha * (1 + 1e-9)
+    assert gate_hash(replace(parts[0], alpha=own.alpha)) == gate_hash(own)
+
+
+@pytest.mark.slow
+def test_three_candidates_at_a_threshold_have_some_false_go_in_at_most_alpha():
+    """Three times 60 days of 400 simulated rollouts take a minute."""
+    own = composed().gate
+    own = replace(own, traffic=replace(own.traffic, simulations=400))
+    found = family_findings(own, ["a", "b", "c"], 50, seed=11)
+    assert [finding.what.split(":")[0] for finding in found] == ["success", "latency_p95", "savings"]
+    assert all(finding.ok for finding in found)
+    assert family_findings(own, ["a"], 50, seed=11) == []

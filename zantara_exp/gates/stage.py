@@ -8,7 +8,8 @@ Exit status: 0 GO, 3 NO_GO, 4 INCONCLUSIVE.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ from zantara_exp.gates.table import (
 from zantara_exp.gates.undeclared import shown
 from zantara_exp.gates.verdict import Verdict, judge_gate
 from zantara_exp.gates.witness import look_of
-from zantara_exp.hints import command
+from zantara_exp.hints import command, given, of_this_command
 from zantara_exp.layout import Layout
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
@@ -63,9 +64,19 @@ def gate(config: Config, context: Context) -> StageResult:
         return _result(config, context.layout, verdict)
     results, verdicts = {}, {}
     for name, each in several.items():
-        verdicts[name] = _looked(each, Context(each, context.run, context.run_dir))
-        results[name] = _result(each, Layout(each), verdicts[name])
+        with _named(each):
+            verdicts[name] = _looked(each, Context(each, context.run, context.run_dir))
+            results[name] = _result(each, Layout(each), verdicts[name])
     return _of_all(config, context, _together(config, verdicts), results)
+
+
+@contextmanager
+def _named(config: Config) -> Iterator[None]:
+    """Within, commands to be copied name the candidate, where it is not the first."""
+    now = given()
+    named = (f"candidate={config.candidate}",) if config.candidate in config.endpoints else ()
+    with of_this_command(replace(now, overrides=(*now.overrides, *named))):
+        yield
 
 
 def _looked(config: Config, context: Context) -> Verdict:
@@ -125,7 +136,11 @@ def beside_now(config: Config, until: date | None = None) -> Together | None:
     several = candidates(config)
     if len(several) == 1:
         return None
-    return _together(config, {name: judge(each, Layout(each), until)[0] for name, each in several.items()})
+    verdicts = {}
+    for name, each in several.items():
+        with _named(each):
+            verdicts[name] = judge(each, Layout(each), until)[0]
+    return _together(config, verdicts)
 
 
 def _of_all(config: Config, context: Context, found: Together, results: Mapping[str, StageResult]) -> StageResult:
