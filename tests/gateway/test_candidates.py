@@ -9,7 +9,8 @@ from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, wait_for
 
-pytestmark = pytest.mark.usefixtures("workdir")
+pytestmark = [pytest.mark.usefixtures("workdir"), pytest.mark.interpreter]  # two threads start a process at once
+
 
 BODY = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Ciao, come stai?"}]}
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.composing import composed
 from tests.endpoints.servers import raw_server, response
+from tests.forked import start
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate, conversation, record, run
 from tests.shadow.test_mirror import ANSWER, dropped, logged
@@ -19,6 +20,13 @@ from zantara_exp.shadow.mirror import ChatRequest, ShadowMirror
 from zantara_exp.shadow.record import Comparison
 
 pytestmark = pytest.mark.usefixtures("workdir")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forks() -> None:
+    """Before any mirror begins: its threads would start the server at once, which works in another folder meanwhile."""
+    start()
+
 
 SETTINGS = ("endpoint=openai", "endpoint.base_url=http://there", "endpoint.model=m", "endpoint.stream=false")
 LIVE = ("shadow=live", "shadow.traffic_percent=100", "shadow.drain_seconds=300", "endpoint.timeout_seconds=60")
