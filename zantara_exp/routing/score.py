@@ -2,7 +2,7 @@
 
 A request is a sum of weights: of its language, category, turns, hour and length, of its words, and of its runs of three
 characters, each found by a hash in a table. scikit-learn fits the table (`zantara_exp.routing.learn`); here it is
-plain numbers, some hundred microseconds a request. What is unsure of its category is not scored: it stays with the primary.
+plain numbers, some hundred microseconds a request. What is unsure of its category is not scored, and is not moved.
 """
 
 from __future__ import annotations
