@@ -26,7 +26,7 @@ def run(config: Config) -> StageResult:
     return certify(config, Context(config, Kept(), Path.cwd()))
 
 
-def write(layout: Layout, seed: int = 1, easy: float = 0.97, hard: float = 0.4, **more: object) -> None:
+def write(layout: Layout, seed: int = 1, easy: float = 0.97, hard: float = 0.1, **more: object) -> None:
     rng = np.random.default_rng(seed)
     logged.write(layout, logged.requests(1400, rng, easy, hard), rng, **more)  # type: ignore[arg-type]
 
