@@ -59,7 +59,7 @@ def of_search_half(user: str) -> bool:
 
 
 def name_of(part: Mapping[str, str]) -> str:
-    """`language=id, category=casual`."""
+    """`language=id, category=NAME`."""
     return ", ".join(f"{dimension}={value}" for dimension, value in part.items())
 
 

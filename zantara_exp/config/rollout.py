@@ -22,7 +22,7 @@ DECLARED = "declared"
 
 
 def excluded(part: Mapping[str, str]) -> str:
-    """An excluded part as files and sentences name it: `language=id, category=casual`."""
+    """An excluded part as files and sentences name it: `language=id, category=NAME`."""
     return ", ".join(f"{name}={part[name]}" for name in EXCLUDABLE if name in part)
 
 
@@ -137,7 +137,7 @@ class Rollout:
     )
     exclude: list[dict[str, str]] = setting(
         [],
-        "Parts that stay with the primary, as stage=slices prints them, such as {language: id, category: casual}; one "
+        "Parts that stay with the primary, as stage=slices prints them, such as {language: id, category: NAME}; one "
         "that it did not confirm also says when it was declared, declared: 2025-10-20.",
     )
     languages: list[str] = setting([], "Languages that guardrails may look at one by one.")
@@ -235,7 +235,7 @@ class Rollout:
             if strange := [name for name in part if name not in (*EXCLUDABLE, DECLARED)]:
                 yield f"exclude[{place}]", f"knows no {strange[0]} (valid: {', '.join((*EXCLUDABLE, DECLARED))})"
             elif not excluded(part):
-                yield f"exclude[{place}]", "names no part; such as {language: id, category: casual}"
+                yield f"exclude[{place}]", "names no part; such as {language: id, category: NAME}"
             try:
                 date.fromisoformat(part.get(DECLARED, "2025-10-20"))
             except ValueError:

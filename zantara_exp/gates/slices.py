@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Slice = tuple[tuple[str, str], ...]
-"""Dimensions with their values, such as (("language", "id"), ("category", "casual"))."""
+"""Dimensions with their values, such as (("language", "id"), ("category", "NAME"))."""
 _EDGE = 1e-9
 
 

@@ -78,7 +78,7 @@ class Verdict:
     not_covered: Sequence[Uncovered] = ()
     """The declared parts that stay with the primary, with the reason."""
     exclude: Sequence[str] = ()
-    """Parts that `rollout.exclude` leaves out of all this, such as `language=id, category=casual`."""
+    """Parts that `rollout.exclude` leaves out of all this, such as `language=id, category=NAME`."""
     not_declared: Sequence[Undeclared] = ()
     """Parts of the log that the gate does not declare, the largest first."""
     standing: Standing | None = None
