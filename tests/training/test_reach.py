@@ -66,7 +66,7 @@ def test_chats_that_never_begin_alike_tell_nothing_of_the_best() -> None:
     found = reach(examples, train, split(100_000, 50, any_token, seed=3)[1])
     assert found.if_alike is None
     assert found.at_most == 1
-    assert "at most not known" in str(found)
+    assert "and no bound above: only" in str(found)
     (warning,) = found.warnings(GATE)
     assert "answers are so varied" in warning
     assert "gate=training_judged" in warning

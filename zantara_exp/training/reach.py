@@ -58,8 +58,11 @@ class Reach:
         low = "" if self.at_least is None else f"at least {self.at_least:.0%} (a table of the last tokens), "
         known = f"{self.known:.1%} of the places are reached by two users' chats"
         if self.if_alike is None:
-            most = "not known" if self.at_most > _CERTAIN else f"{self.at_most:.1%}, the others taken as certain"
-            return f"{low}at most {most}: {known}, of {self.contexts} beginnings"
+            if self.at_most > _CERTAIN:
+                return f"{low}and no bound above: only {known}, of {self.contexts} beginnings"
+            return (
+                f"{low}at most {self.at_most:.1%}, the others taken as certain: {known}, of {self.contexts} beginnings"
+            )
         alike = f"about {self.if_alike:.1%} if all places are like those reached twice"
         return f"{low}{alike}, at most {self.at_most:.1%} ({known})"
 

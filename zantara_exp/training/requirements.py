@@ -37,12 +37,14 @@ def check_requirements(config: Config) -> None:
                 "trainer.method=lora on a model from scratch would leave its random embeddings untrained",
                 "use trainer.method=full, or trainer.lora.modules_to_save=[embed_tokens,lm_head]",
             )
-    missing = [*_packages(config), *_gpu(config), *_weights(config)]
-    if missing:
-        what = "".join(f"\n  - {line}" for line in missing)
+    machine, weights = [*_packages(config), *_gpu(config)], _weights(config)
+    if machine or weights:
+        what = "".join(f"\n  - {line}" for line in [*machine, *weights])
+        anywhere = command("stage=train", "model=tiny", "trainer=trl", without=["trainer"], note="runs anywhere")
+        saved = "model.base=FOLDER in which a model was saved, or model.base=OWNER/MODEL of the model hub"
         raise MissingRequirementError(
             f"model={config.model.name} trainer={config.trainer.name} cannot run on this machine:{what}",
-            command("stage=train", "model=tiny", "trainer=trl", without=["trainer"], note="runs anywhere"),
+            anywhere if machine or config.model.package or config.model.folder() else f"{saved}; or {anywhere}",
         )
 
 

@@ -266,7 +266,8 @@ def _preferred(summary: Mapping[str, Any]) -> dict[str, str]:
     return {
         "pairs": f"{pairs['train']} learnt from, {pairs['val']} held out",
         "preferences": f"held-out loss {kept['eval_loss']:.3f} (0.693 knows nothing), margin "
-        f"{kept['eval_rewards/margins']:+.3f}, the better answer in {kept['eval_rewards/accuracies']:.0%}",
+        f"{kept['eval_rewards/margins']:+.3f}, the better answer likelier in "
+        f"{kept['eval_rewards/accuracies']:.0%} of {pairs['val']}",
     }
 
 
