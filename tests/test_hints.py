@@ -235,7 +235,7 @@ def test_an_experiment_by_its_variable(
     with pytest.raises(ConfigError, match=r"ZANTARA_EXPERIMENT=our: no such experiment in .*; did you mean ours\?"):
         compose([], str(ours))
     assert run_overrides(["stage=gate"]) == 2
-    assert "(valid: rehearsal, smollm2)" in capsys.readouterr().err
+    assert "(valid: incumbents, rehearsal, smollm2)" in capsys.readouterr().err
 
 
 def test_after_a_command_nothing_of_it_is_left(workdir: Path) -> None:

@@ -18,7 +18,7 @@ from zantara_exp.config import Config
 from zantara_exp.config.candidates import candidates, shared
 from zantara_exp.gates.check import family_findings
 from zantara_exp.gates.evidence import Against, Beside
-from zantara_exp.gates.rules import gate_hash
+from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.stage import gate, judge
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import dataset as private

@@ -108,6 +108,7 @@ def test_the_example_in_the_package_works():
     assert doctest.testmod(gates) == doctest.TestResults(failed=0, attempted=9)
 
 
+@pytest.mark.slow
 def test_sixty_days_of_a_hundred_comparisons_are_judged_in_a_third_of_a_second():
     rng = np.random.default_rng(0)
     user, day = rng.integers(0, 400, 6000), rng.integers(0, 60, 6000)

@@ -6,6 +6,7 @@ Hydra stops at the first mistake; a person would rather hear of all of them at o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -230,5 +231,6 @@ def composed_problems(
             return "command line"
         return holder(key, overrides, searched)
 
-    looked = [rule_problems(config)] if only is None else [rule_problems(getattr(config, n), f"{n}.") for n in only]
+    nodes = [] if only is None else [name for name in only if is_dataclass(getattr(config, name))]
+    looked = [rule_problems(config)] if only is None else [rule_problems(getattr(config, n), f"{n}.") for n in nodes]
     return [Problem(p.key, p.value, p.what, origin(p.key)) for p in chain.from_iterable(looked)]

@@ -11,7 +11,6 @@ import orjson
 
 from zantara_exp.config.rollout import excluded
 from zantara_exp.config.schema import Config
-from zantara_exp.endpoints.epoch import epoch_of
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.identity import gate_hash
@@ -51,6 +50,8 @@ class Authority:
 
 def serving_epoch(config: Config, layout: Layout) -> str:
     """The epoch of what would answer now. Raises MissingInputError where a local endpoint has no model."""
+    from zantara_exp.endpoints.epoch import epoch_of  # a status without a GO waits for no client of HTTP
+
     return epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -45,18 +46,26 @@ def check_each(several: Mapping[str, Config]) -> None:
 
 
 class AskedOnce:
-    """A primary that is asked anew answers a request once, whoever else is asked: all are held against one answer."""
+    """A primary that is asked anew answers a request once, whoever else is asked: all are held against one answer.
 
-    def __init__(self, endpoint: Endpoint, answers: dict[bytes, Answer]) -> None:
+    Requests of the same words are answered one by one: the first that a candidate is asked has the first answer.
+    """
+
+    def __init__(self, endpoint: Endpoint, answers: dict[bytes, list[Answer]]) -> None:
         self.provider, self.model = endpoint.provider, endpoint.model
         self._endpoint, self._answers = endpoint, answers
+        self._asked: Counter[bytes] = Counter()
 
     async def chat(self, messages: Sequence[Message], hearer: Hearer | None = None) -> Answer:
         """The answer given before, or a new one."""
         key = hashlib.sha256(orjson.dumps(messages)).digest()
-        if key not in self._answers:
-            self._answers[key] = await self._endpoint.chat(messages, hearer)
-        return self._answers[key]
+        place, known = self._asked[key], self._answers.setdefault(key, [])
+        self._asked[key] += 1
+        if place < len(known):
+            return known[place]
+        answer = await self._endpoint.chat(messages, hearer)
+        known.append(answer)
+        return answer
 
     async def close(self) -> None:
         """Close the endpoint."""

@@ -60,7 +60,7 @@ class _Sample(NamedTuple):
 
 def shadow(config: Config, context: Context) -> StageResult:
     """Compare each candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
-    several, asked = candidates(config), dict[bytes, Answer]()
+    several, asked = candidates(config), dict[bytes, list[Answer]]()
     check_each(several)
     if _asks_primary(config):
         check_primary(config.primary.endpoint or "")
@@ -72,7 +72,7 @@ def shadow(config: Config, context: Context) -> StageResult:
     return together(found) if len(found) > 1 else next(iter(found.values()))
 
 
-def _of_one(config: Config, context: Context, asked: dict[bytes, Answer]) -> StageResult:
+def _of_one(config: Config, context: Context, asked: dict[bytes, list[Answer]]) -> StageResult:
     """Of one candidate; `asked` has what a primary that is asked anew has answered already."""
     layout = context.layout
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
@@ -163,7 +163,7 @@ def _asks_primary(config: Config) -> bool:
 
 
 def _compare(
-    config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: dict[bytes, Answer]
+    config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: dict[bytes, list[Answer]]
 ) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
     log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
@@ -200,7 +200,7 @@ async def _drive(
     progress: Progress,
     server: LocalServer | None,
     traffic: Sequence[datetime],
-    asked: dict[bytes, Answer],
+    asked: dict[bytes, list[Answer]],
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
     primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None

@@ -77,7 +77,8 @@ GIVEN: dict[str, dict[str, Any]] = {
         "rollout._replicas": lambda *_: TABLE,
         "ramp_tables._played": lambda what, ramp, plan, ramps, seed: [Played(None, 0)] * ramps,
     },
-    "train": {"train._alone": lambda *_: Training(1000, 1.0, 700.0)},
+    "train": {"train.alone": lambda *_: Training(1000, 1.0, 700.0)},
+    "smollm2": {"train.alone": lambda *_: Training(1000, 1.0, 700.0)},
 }
 """Benchmark -> what stands for its measurements."""
 
