@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.config.traffic import Server
 from zantara_exp.endpoints.serving import environment, words
@@ -126,6 +124,8 @@ def _spawn(config: Server, model: Path, port: int, log: Path) -> subprocess.Pope
 
 
 def _wait_until_ready(server: LocalServer, seconds: float) -> None:
+    import httpx  # a rollout's status asks this module for the model alone
+
     deadline = time.monotonic() + seconds
     health = server.base_url.removesuffix("/v1") + "/health"
     with httpx.Client(trust_env=False, timeout=2.0) as client:
