@@ -20,12 +20,12 @@ from tools.bench.report import Goal, Report
 from zantara_exp.config import compose
 from zantara_exp.stage import Table
 
-TURNS, EXAMPLES, LONG = 3, 24, 4096
+TURNS, EXAMPLES, LONG = 2, 12, 4096
 WHOLE, IN_CHUNKS = "nll", "chunked_nll"
 
 
 def run(examples: int | None = None, seed: int = 7) -> Report:
-    """Make base and dataset, train; about twenty minutes on 2 cores."""
+    """Make base and dataset, train; about ten minutes on 2 cores."""
     started = time.monotonic()
     load = os.getloadavg()[0]
     size = examples or EXAMPLES
