@@ -282,7 +282,8 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
 
 def _of_one_candidate(job: _Job, name: str) -> _Job:
     """Of several candidates the one that a stage is about, where it takes one: the one that is named, or the first."""
-    named = job.config.rollout.candidate if name == "rollout" else None
+    rolls = name in ("rollout", "certify") or (name == "judge" and job.config.judge.of == "moved")
+    named = job.config.rollout.candidate if rolls else None
     return job if STAGES[name].every_candidate else replace(job, config=one_of(job.config, named))
 
 

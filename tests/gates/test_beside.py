@@ -10,19 +10,18 @@ import pytest
 
 from tests.analysis import logs, several
 from tests.composing import composed
-from tests.gates.test_stage import Kept
+from tests.gates.test_stage import at as at
+from tests.gates.test_stage import looked
 from zantara_exp.analysis.beside import beside
 from zantara_exp.analysis.engine import first_value
 from zantara_exp.analysis.log import open_log
-from zantara_exp.config import Config
 from zantara_exp.config.candidates import candidates, shared
 from zantara_exp.gates.check import family_findings
 from zantara_exp.gates.evidence import Against, Beside
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.gates.stage import gate, judge
+from zantara_exp.gates.stage import judge
 from zantara_exp.layout import Layout
 from zantara_exp.privacy import dataset as private
-from zantara_exp.stage import Context, StageResult
 
 ENDPOINTS = "+endpoints={v2: runpod, v3: {use: anthropic, model: claude-haiku-4-5}}"
 ONLY = (
@@ -39,19 +38,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = {"v3": "claude-haiku-4-5"}
     several.write(folder / "logs/shadow_mode", plan, {"v2": 0.25, "v3": 0.0}, models)
     return folder
-
-
-@pytest.fixture
-def at(log: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory that sees that log."""
-    (workdir / "logs").symlink_to(log / "logs")
-    monkeypatch.setenv("ZANTARA_HASH_KEY", "a key for tests of at least 32 characters")
-    return workdir
-
-
-def looked(*overrides: str) -> tuple[StageResult, Config]:
-    config = composed(*overrides)
-    return gate(config, Context(config, Kept(), Path("."))), config
 
 
 def test_each_has_its_own_comparisons_and_none_is_a_double(at: Path):

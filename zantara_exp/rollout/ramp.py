@@ -65,8 +65,8 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
         better = "resume" if state.phase == PAUSED else "rollback" if state.phase == DONE else "advance"
         raise RefusedError(f"a rollout is {state.words} already: it cannot be started", to_act(better))
     last = state.history[-1] if state.history else None
-    same = granted.as_of <= state.as_of or granted.certificate == (state.certificate or None)
-    if last is not None and last.actor == GUARDRAILS and same:
+    refuted = bool(granted.certificate) and granted.certificate == state.certificate
+    if last is not None and last.actor == GUARDRAILS and (refuted or granted.as_of <= state.as_of):
         raise RefusedError(
             f"the guardrails rolled back what this GO (as of {granted.as_of}) had opened: {last.reason}",
             f"repair and {_judge_anew()}",

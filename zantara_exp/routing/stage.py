@@ -103,7 +103,7 @@ def _fresh(found: Evidence, score: Score) -> Fresh:
     pool = list(voices.values()) if seen else []
     called = [found.calls[rows[at].comparison_id] if seen else True for at in [*labelled, *pool]]
     return Fresh(
-        score=np.array([score.of_features(row.found) for row in rows], dtype=np.float64),
+        score=_scores(rows, score),
         user=np.asarray(user, np.int64),
         ok=np.array([row.ok for row in rows], bool),
         labelled=np.array(labelled, np.int64),

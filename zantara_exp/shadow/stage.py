@@ -42,6 +42,10 @@ _MISCONFIGURED = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.BAD_REQUEST)
 """A first call that fails so says that the config is wrong, not how good the candidate is."""
 
 
+Asked = dict[bytes, list[Answer]] | None
+"""What a primary that is asked anew has answered already; None where one candidate alone is asked."""
+
+
 class _Todo(NamedTuple):
     """What is not in the log yet, by arm."""
 
@@ -60,7 +64,8 @@ class _Sample(NamedTuple):
 
 def shadow(config: Config, context: Context) -> StageResult:
     """Compare each candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
-    several, asked = candidates(config), dict[bytes, list[Answer]]()
+    several = candidates(config)
+    asked: Asked = {} if len(several) > 1 else None
     check_each(several)
     if _asks_primary(config):
         check_primary(config.primary.endpoint or "")
@@ -72,8 +77,8 @@ def shadow(config: Config, context: Context) -> StageResult:
     return together(found) if len(found) > 1 else next(iter(found.values()))
 
 
-def _of_one(config: Config, context: Context, asked: dict[bytes, list[Answer]]) -> StageResult:
-    """Of one candidate; `asked` has what a primary that is asked anew has answered already."""
+def _of_one(config: Config, context: Context, asked: Asked) -> StageResult:
+    """Of one candidate."""
     layout = context.layout
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
@@ -162,9 +167,7 @@ def _asks_primary(config: Config) -> bool:
     return config.primary.name == "live" or config.primary.aa_percent > 0
 
 
-def _compare(
-    config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: dict[bytes, list[Answer]]
-) -> None:
+def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: Asked) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
     log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
     shown_as = config.model.name if config.endpoint.kind == "local" else None
@@ -200,11 +203,13 @@ async def _drive(
     progress: Progress,
     server: LocalServer | None,
     traffic: Sequence[datetime],
-    asked: dict[bytes, list[Answer]],
+    asked: Asked,
 ) -> None:
     """Warm the candidate up, then compare; a first call is slower than any after it and is not measured."""
     primary = guarded(option(config.primary.endpoint or ""), cost=config.cost) if _asks_primary(config) else None
-    live = AskedOnce(primary, asked) if primary is not None and config.primary.name == "live" else None
+    live: Endpoint | None = primary if config.primary.name == "live" else None
+    if live is not None and asked is not None:
+        live = AskedOnce(live, asked)
     budget = budget_of(config)
 
     def affordable(arm: Sampled) -> Iterator[tuple[Request, Sampling]]:
