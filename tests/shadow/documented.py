@@ -1,4 +1,4 @@
-"""The apps that docs/apps.md prints, run as they stand: with a stub of the shop's code, and a candidate on loopback."""
+"""The apps that docs/clients.md prints, run as they stand: with a stub of the shop's code, and a candidate on loopback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HERE = "ShadowMirror.from_config(*__import__('os').environ['SHADOW'].splitlines
 
 def block(title: str) -> str:
     """The block of the page whose first line names it, with the mirror of a test."""
-    page = (ROOT / "docs" / "apps.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     (found,) = re.findall(rf"```python\n# {re.escape(title)}\n(.*?)```", page, re.DOTALL)
     assert found.count(_MADE) == 1
     return str(found.replace(_MADE, _HERE))

@@ -72,12 +72,27 @@ class Report:
 
 
 def markdown(report: Report) -> str:
-    """The report as a section of docs/benchmarks.md."""
+    """The report as a section of docs/benchmarks.md. Of shares that are one kind of goal the worst stands there."""
     lines = [f"## {report.name}", "", report.intro, "", f"    {report.command}", ""]
-    for table in [*report.tables, report.goal_table]:
+    for table in [*report.tables, Table("goals", report.goal_table.columns, _worst(report.goals))]:
         lines += [f"**{table.title}**", "", _row(table.columns), _row(["---"] * len(table.columns))]
         lines += [*(_row(row) for row in table.rows), ""]
     return "\n".join([*lines, report.summary() + ".", ""])
+
+
+def _worst(goals: Sequence[Goal]) -> list[list[str]]:
+    """Rows of goals. What stands before a colon is the kind of a goal."""
+    groups: dict[object, list[Goal]] = {}
+    for number, goal in enumerate(goals):
+        kind, colon, _ = goal.what.partition(": ")
+        groups.setdefault((kind, goal.limit) if colon and goal.unit else number, []).append(goal)
+    rows = []
+    for group in groups.values():
+        worst = max(group, key=lambda goal: goal.measured)
+        kind, _, which = worst.what.partition(": ")
+        several = f"{kind}: the worst of {len(group)} ({which})"
+        rows.append([several if len(group) > 1 else worst.what, *worst.row()[1:]])
+    return rows
 
 
 def _row(cells: Sequence[str]) -> str:

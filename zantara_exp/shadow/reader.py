@@ -1,4 +1,4 @@
-"""Reads the comparison log, versions 1 to 3 (docs/comparison-log.md), line by line into typed records."""
+"""Reads the comparison log, versions 1 to 3 (docs/analysis.md), line by line into typed records."""
 
 from __future__ import annotations
 

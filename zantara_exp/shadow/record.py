@@ -1,4 +1,4 @@
-"""One line of the comparison log (docs/comparison-log.md), typed."""
+"""One line of the comparison log (docs/analysis.md), typed."""
 
 from __future__ import annotations
 
