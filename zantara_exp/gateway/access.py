@@ -16,7 +16,7 @@ _LINES_KEPT = 10_000
 
 
 class AccessLog:
-    """Lines for standard output, written a few times a second by a thread, so that a slow pipe delays nobody."""
+    """Writes its lines to standard output in a thread, a few times a second: a slow pipe delays no request."""
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = enabled
@@ -51,5 +51,5 @@ class AccessLog:
             try:
                 sys.stdout.write(b"".join(lines).decode())
                 sys.stdout.flush()
-            except BrokenPipeError:  # users go on being answered, and the mirror goes on
+            except BrokenPipeError:  # whoever read the lines has left; users and the mirror go on
                 forget_stdout()

@@ -1,9 +1,9 @@
 """The gateway's ASGI application.
 
-What comes in is forwarded to the primary that its path belongs to (`routes`) and its answer returned as it comes; the
-sample is shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it, and the
-primary where it fails. Its own pages: / (leads to the live page), /healthz (the process lives), /readyz (it takes
-requests), /metrics (Prometheus), /complaints, and /observe for a product that does not pass through here.
+A request is forwarded to the provider of its path (`routes`), and the answer is returned as it comes. Requests of the
+sample are shown to the mirror. While a rollout runs, the candidate answers the users who are moved to it; where it
+fails, the primary answers. The gateway's own pages: / (leads to the live page), /healthz (the process lives), /readyz
+(it takes requests), /metrics (Prometheus), /complaints, and /observe for products that do not call through the gateway.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Gateway:
         self.metrics = Metrics(config.gateway.timeout_seconds)
         self.ready = False
         self._token = token = _token(config.gateway)
-        # Without a token, that only this machine reaches it is what keeps others out: sites open in a browser here too.
+        # Without a token only the loopback address keeps others out, and a website in a local browser reaches that too.
         self._guarded = token is None and is_loopback(config.gateway.host)
         self._own = frozenset(host.lower() for host in config.gateway.hosts)
         routes, trusted = Routes(config.gateway), certificates(config.gateway.ca_file)  # before anything has begun
@@ -80,7 +80,7 @@ class Gateway:
         self._pages = self._application()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Forward without a detour what is no page of its own."""
+        """Serve the own pages; forward everything else directly, without the framework's routing."""
         if self._guarded and scope["type"] == "http" and from_elsewhere(scope["headers"], self._own):
             self.metrics.refused["foreign_site"] += 1
             self._access.note({"method": scope["method"], "status": 403, "refused": "foreign_site"})
@@ -125,7 +125,7 @@ class Gateway:
                 await asyncio.to_thread(self.spans.close)
 
     async def _note_seen(self) -> None:
-        """Write down now and then what came and what was not sampled, which doctor reads; a last time at the end."""
+        """Write now and then what came and what was not sampled, and once more at the end; stage=doctor reads it."""
         seen = self.seen
         try:
             while True:
@@ -142,14 +142,14 @@ class Gateway:
         return self.metrics.seen(self.mirror.stats)
 
     def _write(self, seen: Seen) -> None:
-        with contextlib.suppress(OSError):  # /metrics says the same
+        with contextlib.suppress(OSError):  # no loss: /metrics has the same numbers
             note(seen, self._seen_at)
 
     async def _front(self, request: Request) -> Response:
-        """Leads whoever sits at this machine to the live page; clients hear nothing of it.
+        """Redirect a browser on this machine to the live page; other clients are told nothing.
 
-        The page is a process of its own: measuring the log is no work for the one that serves users, and what it shows
-        is no client's to read.
+        The page is another process, because measuring the log would take time from users, and because clients of the
+        gateway may not read what it shows.
         """
         from starlette.responses import HTMLResponse
 
@@ -173,7 +173,7 @@ class Gateway:
         return self._token is not None and not hmac.compare_digest(given.encode(), self._token.encode())
 
     async def _observe(self, request: Request) -> Response:
-        """A product that does not pass through here shows what it asked and got."""
+        """Take a request and its answer from a product whose calls do not pass through the gateway."""
         if self._is_stranger(request):
             return _plain(_STRANGER, 401)
         body, most = b"", self._mirrored_bytes
@@ -189,7 +189,7 @@ class Gateway:
         return _plain("observed\n", 202)
 
     async def _complaint(self, request: Request) -> Response:
-        """A user complained: the guardrails of the rollout hear of it."""
+        """Note that a user complained, for the guardrails of the rollout."""
         if self._is_stranger(request):
             return _plain(_STRANGER, 401)
         user = header_text(request.headers.get("x-zantara-user", "").encode("latin-1"))
@@ -207,7 +207,7 @@ class Gateway:
 
         try:
             encoded, kind = choose_encoder(request.headers.get("accept", ""))
-        except TypeError:  # the library compares the version that was asked for with numbers, whatever it is
+        except TypeError:  # the library compares the asked version with numbers, even where it is no number
             encoded, kind = choose_encoder("")
         return Response(encoded(self._page), media_type=kind)
 

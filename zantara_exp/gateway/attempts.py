@@ -1,8 +1,8 @@
-"""A client's retries are attempts at one request, which is shown to the mirror and noted once, when it is over.
+"""Joins the retries of a client to one request, which is mirrored and logged once, after the last attempt.
 
 The official SDKs of Anthropic and OpenAI ask again after 408, 409, 429, 5xx and a broken connection, and number their
 attempts in X-Stainless-Retry-Count; other clients give all attempts one Idempotency-Key. A failed attempt of such a
-client is kept until the next one comes, which goes on for it, or until no other will come.
+client is kept until its next attempt comes, or until it is too late for one.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from zantara_exp.rollout.served import CANDIDATE
 _PATIENCE_SECONDS = 10.0
 """SDKs wait at most 8 s between two attempts, unless the server asks for more."""
 _KEPT = 1000
-"""Failed attempts that are kept at once."""
+"""How many failed attempts are kept at most."""
 _TRIED_AGAIN = (408, 409, 429)
 
 
 class Attempts:
-    """Failed attempts whose next one may come. For one event loop."""
+    """Failed attempts that the client may repeat. Not for several threads."""
 
     def __init__(self, conclude: Callable[[Exchange], None]) -> None:
-        """`conclude` is told each request once: after its last attempt."""
+        """`conclude` is called once for each request, after its last attempt."""
         self._conclude = conclude
         self._failed: dict[bytes, tuple[Exchange, asyncio.TimerHandle]] = {}
 
     def begin(self, exchange: Exchange, body: bytes) -> bool:
-        """Whether this exchange is one more attempt at a request that failed; if so it goes on for that one."""
+        """Join this exchange to an earlier failed attempt at the same request; return whether there was one."""
         counted, key = exchange.header(b"x-stainless-retry-count"), exchange.header(b"idempotency-key")
         if counted is None and key is None:
             return False
@@ -51,13 +51,13 @@ class Attempts:
             return
         timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._give_up, exchange.retried_as)
         older = self._failed.pop(exchange.retried_as, None)
-        if older is not None:  # two at the same time with the same words: each is a request
+        if older is not None:  # two equal requests at the same time: each counts
             older[1].cancel()
             self._conclude(older[0])
         self._failed[exchange.retried_as] = exchange, timer
 
     def close(self) -> None:
-        """Conclude all that wait."""
+        """Conclude all failed attempts that are still kept."""
         for key in list(self._failed):
             self._give_up(key)
 
@@ -68,7 +68,7 @@ class Attempts:
 
 
 def _identity(exchange: Exchange, key: str | None, body: bytes) -> bytes:
-    """The same for all attempts at one request, and of no other user's."""
+    """A key that all attempts at one request share, and that no other user's request has."""
     asked = hashlib.sha256(exchange.path.encode())
     for name in (b"x-zantara-user", b"authorization", b"x-api-key", b"api-key"):
         asked.update(b"\n" + (exchange.header(name) or "").encode(errors="surrogatepass"))
@@ -77,7 +77,7 @@ def _identity(exchange: Exchange, key: str | None, body: bytes) -> bytes:
 
 
 def _may_be_tried_again(exchange: Exchange) -> bool:
-    """Whether clients ask again after this. A failure of the candidate's is noted at once, whatever comes after."""
+    """Whether clients repeat a request that ended so. A failure of the candidate is logged at once in any case."""
     if exchange.last or (exchange.turn is not None and exchange.turn.arm == CANDIDATE):
         return False
     return exchange.status >= 500 or exchange.status in _TRIED_AGAIN

@@ -1,4 +1,4 @@
-"""Bodies on their way: one that is too large to be held, and one for a client that knows no chunks."""
+"""Bodies that need care: those too large to be held, and answers to HTTP/1.0 clients, which know no chunks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Body = bytes | AsyncIterator[bytes]
 
 
 async def next_event(receive: Receive) -> Event:
-    """What comes next of a request. Raises Refused where the client went away."""
+    """The next ASGI event of a request. Raises Refused if the client has left."""
     event = await receive()
     if event["type"] == "http.disconnect":
         raise Refused(CLIENT_GONE, "the client went away")
@@ -19,7 +19,7 @@ async def next_event(receive: Receive) -> Event:
 
 
 async def rest_of(begun: bytes, more: bool, receive: Receive, read: asyncio.Event) -> AsyncIterator[bytes]:
-    """A body as it comes, of which some is there already; `read` is set at its end."""
+    """The body in pieces: first what was read already, then what still comes. `read` is set at the end."""
     yield begun
     while more:
         event = await next_event(receive)
@@ -30,7 +30,7 @@ async def rest_of(begun: bytes, more: bool, receive: Receive, read: asyncio.Even
 
 
 def at_once(send: Send) -> Send:
-    """For HTTP/1.0, which knows no chunks: an answer of unknown length goes out when it is whole, with its length."""
+    """A `send` that holds an answer of unknown length back until it is whole: HTTP/1.0 needs the length first."""
     start: Event = {}
     chunks: list[bytes] = []
 

@@ -1,6 +1,6 @@
-"""The candidate as the gateway asks it for users: within the time that leaves the primary room to answer instead.
+"""Asks the candidate for a user's answer, with a deadline that leaves the primary time to answer instead.
 
-In the gateway's own loop, `endpoint.concurrency` calls at a time: a user waits for each of them anyway.
+The calls run in the gateway's event loop, at most `endpoint.concurrency` at a time.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 
 _GRACE_SECONDS = 0.1
-"""Beyond the endpoint's own limit, so that it notices itself that it was too slow, and its breaker counts it."""
+"""Added to the endpoint's own limit, so that the endpoint times out first and its breaker counts the failure."""
 _LOOK_SECONDS = 0.25
 _log = logging.getLogger(__name__)
 
 
 class Candidate:
-    """`endpoint=` behind its breakers; `gateway.candidate_seconds` are shared by it and its fallbacks."""
+    """The endpoint and its fallbacks, behind breakers; together they have `gateway.candidate_seconds`."""
 
     def __init__(self, config: Config, wanted: Callable[[], bool]) -> None:
-        """`wanted` says whether anybody is to be served; before that, endpoint=local starts no server."""
+        """`wanted` says whether a user is to be served: until then endpoint=local starts no server."""
         self._config, self._wanted = config, wanted
         self._slots = asyncio.Semaphore(config.endpoint.concurrency)
         self._endpoint: Fallback | None = None
@@ -64,9 +64,9 @@ class Candidate:
         return "closed" if self._endpoint is None else self._endpoint.breaker.state.value
 
     async def answer(self, messages: Sequence[Message], patience_seconds: float | None, listening: Listening) -> Answer:
-        """Its answer or its failure, within `gateway.candidate_seconds` or the caller's patience, if that is less.
+        """The answer or the failure, within `gateway.candidate_seconds` or the caller's patience, whichever is less.
 
-        An answer that is heard as it comes has to begin by then, and to be whole within the endpoint's own limit.
+        A streamed answer has to begin by then, and to end within the endpoint's own limit.
         """
         began = time.perf_counter()
         seconds = self._config.gateway.candidate_seconds + _GRACE_SECONDS
@@ -79,13 +79,13 @@ class Candidate:
                     answer = await self._endpoint.chat(messages, _without(deadline, listening.hearer))
         except TimeoutError:
             return self._failed(Reason.TIMEOUT, began)
-        except Exception as error:  # whatever it is, the primary can still answer
+        except Exception as error:  # any error: the primary can still answer
             _log.warning("the candidate could not be asked: %s", type(error).__name__)
             return self._failed(Reason.OTHER, began)
         return replace(answer, latency_ms=_milliseconds(began))
 
     def left(self, began: float, silent_seconds: float) -> Answer | None:
-        """Its failure, where a client hung up while it was asked and it was late by then; None where it was not."""
+        """A time-out, if the client hung up when the candidate was already late; None if it was not late yet."""
         late = silent_seconds >= self._config.gateway.late_seconds
         return self._failed(Reason.TIMEOUT, began) if late else None
 
@@ -107,7 +107,7 @@ class Candidate:
         )
 
     async def _start_server(self) -> None:
-        """Wait until somebody is to be served, then serve the trained model on loopback."""
+        """Wait until a user is to be served, then start the server of the trained model on loopback."""
         while not self._wanted():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), _LOOK_SECONDS)
@@ -128,7 +128,7 @@ def _guarded(
 
 
 def _without(deadline: asyncio.Timeout, hearer: Hearer | None) -> Hearer | None:
-    """The hearer of an answer for which the deadline falls once it has begun."""
+    """The same hearer, which also lifts the deadline when the first piece has come."""
     if hearer is None:
         return None
 

@@ -1,4 +1,4 @@
-"""One HTTP request on its way through the gateway: what is known of it, and which headers go on."""
+"""One HTTP request on its way through the gateway: its state, and the headers that are passed on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 CLIENT_GONE = 499
-"""Status of a request whose client went away, in counts and logs."""
+"""The status in counts and logs of a request whose client left."""
 _CONNECTION = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"upgrade",
@@ -34,8 +34,8 @@ _CONNECTION = {
 _WHOLE_SECONDS = b"x-stainless-timeout"
 _OURS = b"x-zantara-budget"
 _WAITS = (_OURS, b"x-stainless-read-timeout", _WHOLE_SECONDS)
-"""How long a client says that it waits, in seconds: by our own header, or as the official clients for Python and for
-TypeScript say it. The latter cut their milliseconds down to whole seconds."""
+"""Headers that say how long a client waits, in seconds: our own, and those of the official clients for Python and for
+TypeScript. The last one is rounded down to whole seconds."""
 _LESS_THAN_A_SECOND = 0.5
 _NOT_SENT = {b"host", b"content-length", b"expect", b"accept-encoding"}
 _KINDS = {
@@ -46,10 +46,10 @@ _READABLE = ("gzip", "deflate", "identity")
 
 
 class Refused(Exception):
-    """A request that is answered here, with a status and a reason."""
+    """A request that the gateway itself answers, with a status and a reason."""
 
     def __init__(self, status: int, reason: str, why: str = "") -> None:
-        """`why`: as it is counted, where the request was sent nowhere."""
+        """`why`: the reason in the metrics, if the request was not forwarded."""
         super().__init__(reason)
         self.status, self.reason, self.why = status, reason, why
 
@@ -61,9 +61,9 @@ class Outcome(NamedTuple):
     error: str | None = None
     """A failure of the primary, as in the comparison log."""
     lost: str | None = None
-    """Why an answer could not be read along: too large, or unreadable."""
+    """Why the answer could not be parsed: too large, or unreadable."""
     refused: bool = False
-    """The primary refused what the app asked: nobody could answer it."""
+    """The primary refused the request (4xx): no model could have answered it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,30 +74,30 @@ class Exchange:
     headers: list[tuple[bytes, bytes]]
     began: float = field(default_factory=time.perf_counter)
     route: Route | None = None
-    """Whom it is for; None until that is known, or where it is for nobody."""
+    """The provider it belongs to; None before that is known, or if it belongs to none."""
     refused: str = ""
-    """Why it was sent nowhere, as that is counted."""
+    """Why it was not forwarded, as the metrics name it."""
     came: float = 0.0
-    """When the first attempt at this request began; 0 where this is the first."""
+    """When the first attempt at this request began; 0 if this is the first."""
     attempt: int = 1
     last: bool = False
     """Whether the primary told the client not to try again (x-should-retry)."""
     retried_as: bytes | None = None
-    """What the attempts at one request have in common, where the client makes several."""
+    """The key that all attempts at this request share; None if the client does not mark its attempts."""
     asked: float = 0.0
-    """When the primary was asked; 0 where it was not."""
+    """When the primary was asked; 0 if it was not."""
     listening_since: float = 0.0
-    """Since when the primary is waited for; 0 while it is not."""
+    """Since when we wait for the primary; 0 while we do not."""
     unreached: str = ""
-    """Why the primary gave no answer at all, as the comparison log says it of a candidate."""
+    """Why the primary could not be reached: one of the comparison log's reasons."""
     stopped: bool = False
-    """Whether the gateway ended before it was over."""
+    """Whether the gateway shut down before the exchange was over."""
     silent: bool = False
-    """Whether the primary was given up because it said nothing for too long."""
+    """Whether we gave the primary up because it sent nothing for too long."""
     first_byte_at: float | None = None
-    """When the first byte of an answer's body was sent on."""
+    """When the first byte of the answer's body was passed on."""
     first_text: FirstText | None = None
-    """What looks for the first text of the primary's stream; None where there is none to come."""
+    """Finds the first text in the primary's stream; None if the answer is no stream."""
     first_token_ms: float | None = None
     """From asking the primary to the first text in its stream."""
     status: int = 0
@@ -105,21 +105,21 @@ class Exchange:
     streamed: bool = False
     coding: str = ""
     held: bool = False
-    """Whether nothing of the answer goes out before it is whole, for a client that knows no chunks."""
+    """Whether the answer is held back until it is whole, for an HTTP/1.0 client."""
     finished: bool = False
-    """Whether it was ended towards the client."""
+    """Whether the client has got the end of the answer."""
     ended: float = 0.0
-    """When the answer, or the attempt at one, was over."""
+    """When the answer, or the failed attempt, was over."""
     chat: ChatRequest | None = None
-    """The request, where it is in the mirror's sample."""
+    """The chat, if the request is in the mirror's sample."""
     turn: Turn | None = None
-    """Its place in the rollout, where it has one."""
+    """Its arm in the rollout, if it is in one."""
     answer: bytearray | None = None
-    """The primary's, where it is read along."""
+    """The primary's answer so far, if we need to parse it."""
     outcome: Outcome | None = None
-    """How the primary's part ended, once somebody asked."""
+    """How the primary's part ended; None until it was worked out."""
     spans: RequestSpans | None = None
-    """Its spans, where they are asked for."""
+    """Its OpenTelemetry spans, if they are on."""
 
     def header(self, name: bytes) -> str | None:
         """A header's value."""
@@ -127,26 +127,26 @@ class Exchange:
 
     @property
     def traceparent(self) -> str | None:
-        """Of the W3C trace that it is part of: our span's, or what the client says."""
+        """The W3C `traceparent` it belongs to: our span's, or the client's."""
         return self.header(b"traceparent") if self.spans is None else self.spans.traceparent
 
     @property
     def dialect(self) -> Dialect | None:
-        """The API it speaks; None where it asks no chat."""
+        """The API it speaks; None if it is no chat."""
         return None if self.route is None else self.route.dialect
 
     @property
     def broken(self) -> bool:
-        """Whether the candidate broke off an answer of which the user had seen some."""
+        """Whether the candidate broke off after the user had seen a part of its answer."""
         return self.turn is not None and self.turn.broken
 
     @property
     def waited_since(self) -> float:
-        """Since when the user waits."""
+        """When the user began to wait."""
         return self.came or self.began
 
     def patience(self) -> float | None:
-        """Seconds that the candidate may take of those the client waits, half of them; None where it does not say."""
+        """Seconds that the candidate may take: half of what the client says it waits; None if it does not say."""
         for name in _WAITS:
             try:
                 seconds = float(self.header(name) or "nan")
@@ -160,7 +160,7 @@ class Exchange:
 
 
 def header_text(value: bytes) -> str:
-    """A header's value: UTF-8, as the names of users are in bodies and databases, or else Latin-1."""
+    """A header's value, read as UTF-8 (users' names are UTF-8 in bodies and databases) or else as Latin-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -168,7 +168,7 @@ def header_text(value: bytes) -> str:
 
 
 async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
-    """Answer here, in a shape that both APIs' clients read as an error."""
+    """Answer with an error, in a shape that the clients of both APIs understand."""
     exchange.status, exchange.finished, exchange.refused = refused.status, True, refused.why
     if refused.status == CLIENT_GONE:
         return
@@ -180,7 +180,7 @@ async def refuse(exchange: Exchange, refused: Refused, send: Send) -> None:
 
 
 def of_connection(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-    """Headers that end with one connection: those of HTTP itself, and what `Connection` names (RFC 9110, 7.6.1)."""
+    """Headers of one connection, not passed on: HTTP's own, and those that `Connection` names (RFC 9110, 7.6.1)."""
     named = {
         each.strip().lower() for name, value in headers if name.lower() == b"connection" for each in value.split(b",")
     }
@@ -188,7 +188,7 @@ def of_connection(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
 
 
 def request_headers(headers: list[tuple[bytes, bytes]]) -> CIMultiDict[str]:
-    """The headers that go to the primary, over which they are sent as UTF-8."""
+    """The headers that go to the primary; they are sent as UTF-8."""
     passed: CIMultiDict[str] = CIMultiDict()
     ending = of_connection(headers)
     for name, value in headers:

@@ -1,9 +1,9 @@
-"""Forwards one HTTP request to the primary and its answer back, byte for byte; or answers it as the rollout says.
+"""Forwards one HTTP request to the primary and its answer back, byte for byte, or lets the candidate answer.
 
-What is changed on the way: headers that belong to one connection, our own `x-zantara-*`, codings in accept-encoding
-that could not be read along (gzip and deflate stay), and `traceparent` where spans are asked for. Nothing is retried,
-that is the app's to decide, but for one thing that is ours: a connection kept from an earlier request that the primary
-had closed meanwhile. A body that is too large to be held goes on as it comes, and is shown to nobody.
+Only headers are changed: those of one connection, our own `x-zantara-*`, codings in accept-encoding that we cannot read
+(gzip and deflate stay), and `traceparent` if spans are on. Nothing is retried, since that is the app's decision, with
+one exception: a kept connection that the primary had closed meanwhile. A body that is too large to be held is passed on
+as it comes, and is not mirrored.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
     from zantara_exp.spans.sdk import Spans
 
 _HEADER_BYTES = 64 * 1024
-"""Of one header of the primary's; a longer one is no answer that could be passed on."""
+"""The longest header of the primary's that is passed on; a longer one fails the request."""
 
 _WORD = re.compile(r"[A-Za-z_]{0,20}|v\d[a-z0-9]{0,8}")
 _STREAMS = tuple({each.stream_type.decode() for each in DIALECTS})
 
 
 class Forwarder:
-    """The ASGI application of all that is no page of the gateway's own."""
+    """The ASGI application for every path that is no page of the gateway itself."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Forwarder:
         self._patience: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Make the connections' pool, inside the event loop."""
+        """Open the pool of connections; call it in the event loop."""
         self._patience = asyncio.create_task(self._end_silences())
         self._connections = Connections(
             0,
@@ -100,9 +100,9 @@ class Forwarder:
             await self._connections.close()
 
     async def _end_silences(self) -> None:
-        """Give up on primaries that are silent for too long: a look at all of them now and then.
+        """Give up primaries that have been silent for too long, by looking at all exchanges now and then.
 
-        A timer for each piece of each stream, which aiohttp would set, is an eighth of what a piece costs.
+        A timer of aiohttp for each piece of a stream would take an eighth of the time that a piece takes in all.
         """
         limit = self._config.timeout_seconds
         while True:
@@ -141,7 +141,7 @@ class Forwarder:
         except Refused as refused:
             await refuse(exchange, refused, send)
         except (aiohttp.ClientError, TimeoutError) as error:
-            if isinstance(error.__cause__, Refused):  # the client went away while its body went on
+            if isinstance(error.__cause__, Refused):  # the client left while its body was being passed on
                 await refuse(exchange, error.__cause__, send)
             else:
                 await self._failed(exchange, error, send)
@@ -161,7 +161,7 @@ class Forwarder:
             raise Refused(401, "the gateway's own token is missing or wrong: send it as X-Zantara-Token")
 
     async def _body(self, receive: Receive) -> tuple[bytes, bool]:
-        """The request's body, and whether there is more of it than may be held."""
+        """The request's body, and whether there is more of it than we may hold."""
         chunks, size, more = [], 0, True
         while more and size <= self._config.max_body_bytes:
             event = await next_event(receive)
@@ -171,7 +171,7 @@ class Forwarder:
         return b"".join(chunks), more
 
     async def _answered_by_candidate(self, exchange: Exchange, scope: Event, send: Send) -> bool:
-        """Let the candidate answer a user who is moved to it; False: the primary is to answer, now."""
+        """Let the candidate answer, if the user is moved to it; False: the primary has to answer now."""
         turn, dialect = exchange.turn, exchange.dialect
         if turn is None or dialect is None or turn.arm != CANDIDATE:
             return False
@@ -225,22 +225,22 @@ class Forwarder:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _count_added(self, exchange: Exchange, after_seconds: float) -> None:
-        """Count what the gateway itself cost until the first byte; what the candidate took is counted apart."""
+        """Count the gateway's own share of the time to the first byte; the candidate's time is counted apart."""
         tried = exchange.turn.answer if exchange.turn is not None else None
         candidate_ms = 0.0 if tried is None else tried.latency_ms
         self._metrics.added.observe(exchange.asked - exchange.began + after_seconds - candidate_ms / 1000)
 
     async def _given_up(self, exchange: Exchange, send: Send) -> None:
-        """The primary was silent for too long, the client left, or the gateway ends and has waited long enough."""
+        """End an exchange because the primary was silent, the client left, or the gateway shuts down."""
         if exchange.silent:
             await self._failed(exchange, TimeoutError(), send)
         elif exchange.status != CLIENT_GONE:
             exchange.stopped = True
-            if exchange.status == 0:  # a stream just breaks off
+            if exchange.status == 0:  # a stream that has begun just breaks off
                 await refuse(exchange, Refused(503, "the gateway is stopping"), send)
 
     async def _failed(self, exchange: Exchange, error: Exception, send: Send) -> None:
-        """The primary was not reached, or broke off: then the client's connection breaks off as well."""
+        """Answer 502 if the primary was not reached; if it broke off, break the client's connection off as well."""
         if exchange.status == 0 or exchange.held:
             slow = isinstance(error, TimeoutError)
             exchange.unreached = _reason(error)
@@ -273,7 +273,7 @@ class Forwarder:
 
 
 def _reason(error: Exception) -> str:
-    """Why the primary gave no answer, in the words that a candidate's failures have."""
+    """Why the primary gave no answer: one of the reasons that the log has for candidates."""
     if isinstance(error, TimeoutError):
         return Reason.TIMEOUT.value
     refused = isinstance(error, aiohttp.ClientConnectorError)
@@ -281,13 +281,13 @@ def _reason(error: Exception) -> str:
 
 
 def _begins(path: str) -> str:
-    """The first word of a path that belongs nowhere; what follows, or is no word, may name somebody or be a key."""
+    """The first word of an unknown path, for the log. The rest may hold a name or a key, so it is left out."""
     first = path.split("/")[1] if "/" in path else ""
     return f"/{first}" if _WORD.fullmatch(first) else "..."
 
 
 async def _watch(exchange: Exchange, receive: Receive, serving: asyncio.Task[Any] | None, read: asyncio.Event) -> None:
-    """Give the primary's answer up when the client has gone, once the request is read."""
+    """Cancel the primary's answer when the client has left; begins once the request is read."""
     await read.wait()
     while (await receive())["type"] != "http.disconnect":
         pass

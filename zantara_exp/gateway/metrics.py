@@ -1,4 +1,4 @@
-"""What a gateway counts, as prometheus_client shows it on `/metrics`; never content, never keys."""
+"""The gateway's counts, and `/metrics` by prometheus_client. They hold no content and no keys."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from zantara_exp.spans.sdk import Spans
 
 _OF_MODELS = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300)
-"""Seconds; close together where the limits of gates, guardrails and `gateway.candidate_seconds` are."""
+"""Seconds; dense around the limits of gates, guardrails and `gateway.candidate_seconds`."""
 _OF_OURS = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 5, 10, 60)
 
-# What is known before it happens stands at zero from the start: Prometheus' `increase` does not see the event that a
-# series begins with. What only the primary knows, such as a rare status, begins when it comes.
+# Series with known labels are there from the start, at zero: Prometheus' `increase` does not count the event with which
+# a series begins. Labels that only the primary decides, such as a rare status, begin with the first event.
 _REQUESTS = tuple(
     product(
         (*(each.path for each in DIALECTS), "other"),
@@ -57,20 +57,20 @@ _SERVED = (
 
 
 class Metrics:
-    """Of one gateway process. Plain counts: those of the library, with labels, would cost a request thrice as much."""
+    """The counts of one process. They are plain counters: labelled ones of the library take three times as long."""
 
     def __init__(self, timeout_seconds: float) -> None:
-        """`timeout_seconds`: the longest that a primary may take; what is slower than that is not told apart."""
+        """`timeout_seconds`: the longest that a primary may take, which is the last bucket."""
         self.requests: Counter[tuple[str, int]] = Counter()
         """By path and status; 499 is a client that went away."""
         self.observed = 0
-        """Requests that did not pass through here, and were shown by `POST /observe`."""
+        """Requests that came by `POST /observe` instead of through the gateway."""
         self.unmirrored: Counter[str] = Counter()
         """Requests that could not be sampled, by reason."""
         self.refused: Counter[str] = Counter()
-        """Requests that were sent nowhere, by reason."""
+        """Requests that were not forwarded, by reason."""
         self.unrouted: Counter[str] = Counter()
-        """Requests in no arm while a rollout serves, which no candidate can or may answer, by reason."""
+        """Requests that a running rollout leaves to the primary, in no arm, by reason."""
         self.served: Counter[tuple[str, str, str, str]] = Counter()
         """Requests in an arm of the rollout: arm, who answered, the candidate's failure, the user's error."""
         self.in_flight = 0
@@ -78,7 +78,7 @@ class Metrics:
         self.added = _seconds("zantara_gateway_added_seconds", what, _OF_OURS, timeout_seconds)
         what = "The primary's time until its answer was over."
         self.primary = _seconds("zantara_gateway_primary_seconds", what, _OF_MODELS, timeout_seconds)
-        """Answers and failures, but for clients that did not wait."""
+        """Answers and failures; not those for which the client did not wait."""
         what = "The candidate's time, asked for users."
         self.candidate = _seconds("zantara_rollout_candidate_seconds", what, _OF_MODELS, timeout_seconds)
         """Answers and failures."""
@@ -92,21 +92,21 @@ class Metrics:
             yield from each.collect()
 
     def seen(self, mirror: Stats) -> Seen:
-        """What came, and why it is not in the mirror's sample."""
+        """How many requests came, and why some are not in the mirror's sample."""
         outside = mirror.observed - mirror.sampled
         unmirrored = {**self.unmirrored, **({OUTSIDE: outside} if outside > 0 else {})}
         return Seen(clock.now(), self.requests.total() + self.observed, mirror.sampled, unmirrored, dict(self.refused))
 
 
 class Page:
-    """All that `/metrics` shows, gathered when it is asked for; a collector of prometheus_client."""
+    """A collector of prometheus_client: gathers the numbers of `/metrics` when the page is asked for."""
 
     def __init__(self, metrics: Metrics, mirror: ShadowMirror, routing: Routing, spans: Spans | None) -> None:
         self._metrics, self._mirror, self._routing, self._spans = metrics, mirror, routing, spans
 
     def registry(self) -> CollectorRegistry:
         """What the library's encoders take."""
-        disable_created_metrics()  # each histogram would come with a series that says when it began
+        disable_created_metrics()  # or each histogram gets a further series with its start time
         registry = CollectorRegistry()
         registry.register(self)
         return registry
@@ -168,7 +168,7 @@ class Page:
 
 
 def _of_others(others: Mapping[str, Stats]) -> Iterator[Metric]:
-    """Of further candidates on the same sample."""
+    """The families of further candidates on the same sample."""
     what, of = "Comparisons in the log, by further candidate.", ("candidate",)
     yield _counts("zantara_candidate_compared", what, of, (), {(name,): each.compared for name, each in others.items()})
     what = "Sampled requests that were lost, by further candidate and reason."
@@ -182,7 +182,7 @@ def _of_others(others: Mapping[str, Stats]) -> Iterator[Metric]:
 
 
 def _seconds(name: str, what: str, buckets: tuple[float, ...], longest: float, *labels: str) -> Histogram:
-    """Of times up to the longest there may be."""
+    """A histogram of times, with buckets up to `longest`."""
     shorter = [each for each in buckets if each < longest]
     return Histogram(name, what, labels, buckets=[*shorter, longest], registry=None)
 

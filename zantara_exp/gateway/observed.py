@@ -1,4 +1,4 @@
-"""`POST /observe`: shows the mirror what a product in another language asked and got, without passing through here.
+"""`POST /observe`: a product whose calls do not pass through the gateway shows the mirror a request and its answer.
 
     {"message": "Hello", "user_id": "u-1", "history": [], "answer": {"text": "Hello!", "model": "...", "usage": {...}}}
 
@@ -42,7 +42,7 @@ _ANSWERED = {
 
 
 class UnobservableError(ValueError):
-    """The body is none of `POST /observe`; the message names the key and what is valid."""
+    """A wrong body of `POST /observe`; the message names the key and what is valid."""
 
 
 def read_observed(body: bytes) -> tuple[ChatRequest, PrimaryAnswer]:
@@ -59,7 +59,7 @@ def read_observed(body: bytes) -> tuple[ChatRequest, PrimaryAnswer]:
         raise UnobservableError("answer is to be an object with the text that the user got, or with an error")
     request = _fields(asked, _ASKED, "", ("message", "user_id"))
     answered = _fields(answer, _ANSWERED, "answer.", () if answer.get("error") else ("text",))
-    if broken_off(answered.get("finish_reason")):  # as where it passes through here
+    if broken_off(answered.get("finish_reason")):  # as for answers that pass through the gateway
         answered.setdefault("error", CUT)
     return ChatRequest(**request), PrimaryAnswer(**{"text": "", **answered})
 

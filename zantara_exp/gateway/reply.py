@@ -1,7 +1,7 @@
 """The candidate's answer on its way to a moved user.
 
-gateway.stream=whole   it goes out when it is whole: until then the primary can answer in its place
-gateway.stream=live    a stream goes out as it comes: from its first words on nobody can take over
+gateway.stream=whole   sent when it is whole: until then the primary can still answer instead
+gateway.stream=live    streamed as it comes: once the first words are sent, the primary cannot take over
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zantara_exp.gateway.routing import Turn
 
 
 class Reply:
-    """Of one exchange, in the shape of the API that was called."""
+    """The answer of one exchange, in the shape of the API that was called."""
 
     def __init__(self, exchange: Exchange, turn: Turn, dialect: Dialect, send: Send) -> None:
         self._exchange, self._turn, self._dialect, self._send = exchange, turn, dialect, send
@@ -31,7 +31,7 @@ class Reply:
         await self._body(start + self._stream.piece(piece.text), more=True)
 
     async def end(self, answer: Answer) -> bool:
-        """Send what is left of an answer, or that it broke off; False: nothing was sent, the primary is to answer."""
+        """Send the rest of the answer, or its error. False: nothing was sent, so the primary has to answer."""
         if self._turn.begun:
             last = self._stream.end(answer) if answer.error is None else self._stream.broken()
         elif answer.error is None:

@@ -1,7 +1,7 @@
 """Where a request belongs: which provider it is for, by its path, and which API it speaks.
 
-One row for each base path of each provider; another one is a row of ROUTES, and a provider one of UPSTREAMS as well.
-A request that fits none, or that carries another provider's credentials, is never sent to one of them.
+ROUTES has a row for each base path of each provider, UPSTREAMS a row for each provider. A request that fits no row, or
+that carries another provider's credentials, is never sent on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     BEDROCK: ("amazonaws.com", "amazonaws.com.cn"),
     VERTEX: ("googleapis.com",),
 }
-"""Providers, each with the domains that are its own. `gateway.<name>_url` says where it is."""
+"""Providers and the domains that belong to them. `gateway.<name>_url` is a provider's address."""
 
 
 class Route(NamedTuple):
@@ -38,13 +38,13 @@ class Route(NamedTuple):
     upstream: str
     path: re.Pattern[str]
     dialect: Dialect | None = None
-    """None: it is passed on, but asks no chat that could be mirrored."""
+    """None: passed on, but no chat, so it is not mirrored."""
     prefix: str = ""
-    """What its API has before this path, where clients leave it out."""
+    """The part of the API's path that some clients leave out."""
 
 
 NOWHERE = ("unknown_path", "unknown_host", "foreign_key", "signed_for_here", "not_configured")
-"""Why a request is not sent on, as it is counted."""
+"""Reasons for not sending a request on, as the metrics name them."""
 _VERTEX = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models/(?!count-tokens:)[^/:]+:(?:r|streamR)awPredict"
 
 
@@ -60,7 +60,7 @@ ROUTES = (
     _row(VERTEX, r"/v1(?:beta1)?/projects/.*"),
     _row(ANTHROPIC, r"/v1/(?:messages|complete|organizations|skills)(?:/.*)?"),
     _row(OPENAI, r"/v1/.*"),
-    # Clients whose base URL is meant to end with /v1, such as the Vercel AI SDK's, given one that does not.
+    # Clients such as the Vercel AI SDK, whose base URL should end with /v1 and does not.
     _row(ANTHROPIC, r"/messages/?", MESSAGES, "/v1"),
     _row(ANTHROPIC, r"/messages/.*", None, "/v1"),
     _row(OPENAI, r"/chat/completions/?", COMPLETIONS, "/v1"),
@@ -72,12 +72,12 @@ ROUTES = (
     _row(AZURE, r"/openai(?:/v1)?/responses/?", RESPONSES),
     _row(AZURE, r"/anthropic/v1/messages/?", MESSAGES),
     _row(AZURE, r"/(?:openai|anthropic)/.*"),
-    # A model of Bedrock's may be named by its ARN, which holds slashes.
+    # A model of Bedrock may be named by its ARN, which contains slashes.
     _row(BEDROCK, r"/model/.+/invoke", BEDROCK_MESSAGES),
     _row(BEDROCK, r"/model/.+/invoke-with-response-stream", BEDROCK_STREAM),
     _row(BEDROCK, r"/model/.*"),
 )
-"""The first that fits the whole path holds."""
+"""The first row that matches the whole path counts."""
 _UNKNOWN = Route(OTHER, re.compile(""))
 _SAYS_ANTHROPIC = b"anthropic-version"
 
@@ -90,7 +90,7 @@ _KEYS = (
     (ANTHROPIC, "sk-ant-"), (OPENAI, "sk-proj-"), (OPENAI, "sk-svcacct-"), (OPENAI, "sk-admin-"), (VERTEX, "ya29."),
     (VERTEX, "AIza"), (BEDROCK, "bedrock-api-key-"), (BEDROCK, "ABSK"),
 )  # fmt: skip
-"""Keys that say themselves whose they are, by how they begin."""
+"""Beginnings of keys, and the provider that a key with such a beginning belongs to."""
 _KEY_HEADERS: Mapping[bytes, str | None] = {
     b"authorization": None,
     b"x-api-key": None,
@@ -98,7 +98,7 @@ _KEY_HEADERS: Mapping[bytes, str | None] = {
     b"x-goog-api-key": VERTEX,
     b"x-amz-security-token": BEDROCK,
 }
-"""Headers that hold a key, and whose they are, whatever the key is; None: its first letters say it, or nothing does."""
+"""Headers that hold a key, and the provider they belong to; None: only the key's beginning can tell."""
 _KEY_QUERIES = ("key", "api_key", "api-key", "access_token")
 
 
@@ -122,7 +122,7 @@ class Routes:
             proxy_of(url)
 
     def find(self, path: str, headers: list[tuple[bytes, bytes]], query: bytes = b"") -> Route:
-        """Where a request belongs. Raises Refused where it belongs nowhere."""
+        """The route of a request. Raises Refused if there is none."""
         route = next((each for each in ROUTES if each.path.fullmatch(path)), _UNKNOWN)
         said = dict(headers)
         if route.upstream == OPENAI and route.dialect is None and _SAYS_ANTHROPIC in said:
@@ -135,7 +135,7 @@ class Routes:
         return route
 
     def address(self, route: Route, target: str) -> URL:
-        """The upstream's address for a target as it came."""
+        """The upstream's address for a request target."""
         return address(URL(self._urls[route.upstream] or ""), route.prefix, target)
 
     def _check_address(self, route: Route) -> None:
@@ -150,7 +150,7 @@ class Routes:
         raise Refused(404, f"this path is {route.upstream}'s, and {unset}", "not_configured")
 
     def _check_host(self, route: Route, authority: str) -> None:
-        """Refuse what was meant for another host, which some name resolution or proxy has sent here."""
+        """Refuse a request for another host that name resolution or a proxy has sent here."""
         host = _host_of(authority)
         if not host or is_loopback(host) or host in self._own or host == self._hosts[route.upstream]:
             return
@@ -161,9 +161,9 @@ class Routes:
             raise Refused(421, f"it was called as {host}, and this path is {route.upstream}'s", "unknown_host")
 
     def _check_key(self, route: Route, whose: str | None, key: str) -> None:
-        """Refuse a key that is another provider's, and one that cannot be passed on.
+        """Refuse a key of another provider, and a signature that cannot be passed on.
 
-        `whose` it is by the header's name: that is taken for a word only against a host that is known to be another's.
+        `whose` is the owner by the header's name, which counts only if the host is known to be another provider's.
         """
         host = self._hosts[route.upstream]
         here = _provider_of(host)
@@ -180,7 +180,7 @@ class Routes:
 
 
 def _keys(headers: list[tuple[bytes, bytes]], query: bytes) -> Iterator[tuple[str | None, str]]:
-    """The keys of a request, each with its owner where the place says it."""
+    """The keys of a request, each with its owner if the header or parameter tells it."""
     for name, value in headers:
         if name in _KEY_HEADERS:
             said = value.decode("latin-1").strip()
@@ -208,7 +208,7 @@ def _host(url: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _provider_of(host: str) -> str | None:
-    """Whose domain a host is in."""
+    """The provider that a host's domain belongs to."""
     for provider, domains in UPSTREAMS.items():
         if any(host == domain or host.endswith(f".{domain}") for domain in domains):
             return provider

@@ -1,7 +1,7 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
-Only a movable request (`zantara_exp.movable`) of a user who is named, in a language that the rollout's GO covers, is
-routed at all. Everything else is the primary's, and in no arm.
+Only a movable request (`zantara_exp.movable`) of a named user, in a language that the rollout's GO covers, gets an arm.
+Everything else goes to the primary and is in no arm.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _USERS_KEPT = 10_000
 
 @dataclass(slots=True)
 class Turn:
-    """One request that is in an arm of the rollout."""
+    """One request that is in an arm of the rollout, with what is needed to log it."""
 
     arm: str
     chat: Chat
@@ -53,47 +53,48 @@ class Turn:
     """Keyed hash."""
     category: str
     language: str | None
-    """None: told by the served log's thread."""
+    """None: the thread of the served log will detect it."""
     share: float
     answer: Answer | None = None
-    """The candidate's, or its failure; None until it was asked."""
+    """The candidate's answer or failure; None until it was asked."""
     begun: bool = False
-    """Whether the user has seen some of the candidate's answer."""
+    """Whether the user has seen a part of the candidate's answer."""
 
     @property
     def broken(self) -> bool:
-        """Whether the candidate broke off an answer of which the user had seen some."""
+        """Whether the candidate broke off after the user had seen a part of its answer."""
         return self.begun and self.answer is not None and self.answer.error is not None
 
 
 class Routing:
-    """Asks the router, and the candidate for those who are moved; notes what both arms were served."""
+    """Gets each request's arm, asks the candidate for moved users, and logs what both arms were served."""
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
-        """Read the rollout's state. Raises MissingRequirementError where its database's URL is not set."""
+        """Read the rollout's state. Raises MissingRequirementError if its database's URL is not set."""
         layout = Layout(config)
         self._config, self._metrics = config, metrics
         self._movable = Movable.of(config)
         self._classifier = classifier(config)
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
-        """Of the candidate that this process serves; a rollout of another moves nobody here."""
+        """The epoch of the candidate that this process serves. A rollout of another candidate moves nobody here."""
         self._key = hash_key(config)
         self._users: dict[str, str] = {}
         self._goes_on = False
-        """Whether some app here goes on from answers that its provider keeps, where a candidate's would be missing.
+        """Whether some app has continued a chat from an answer that its provider keeps (`previous_response_id`).
 
-        With gateway.move_stored alone: without it no such answer is the candidate's.
+        The provider does not keep a candidate's answer, so such requests are then no longer moved. This matters only
+        with gateway.move_stored; without it they are never moved.
         """
         certificate = partial(load_certificate, layout.certificate)
         self._router = Router(open_store(config.rollout, layout), config.rollout, self.epoch, certificate=certificate)
         self._redactor: Redactor | None = None
-        """None: no score can be told, and a rollout that asks for one moves nobody here."""
+        """None: no score can be computed, so a rollout that moves by a score moves nobody here."""
         self._candidate = Candidate(config, lambda: self.share > 0)
         sink = open_sink(config, layout)
         self._served = ServedLog(partial(append_served, sink), sink.close, self._language)
 
     async def open(self) -> None:
-        """Get ready to ask the candidate, inside the event loop; nothing heavy is left to load while users wait."""
+        """Open the candidate in the event loop, and load what is heavy now, so that no user waits for it."""
         await asyncio.to_thread(self._language, "a first text loads what tells languages apart")
         await asyncio.to_thread(load_prices)
         if self._config.rollout.route == "learned":
@@ -106,18 +107,18 @@ class Routing:
         await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
-        """The threads' part of `close`, and all of it where `open` was never called."""
+        """Stop the threads. `close` calls it; if `open` was never called it is all there is to do."""
         self._router.close()
         self._served.close()
 
     @property
     def share(self) -> float:
-        """Percent of users of the routed categories who are to have the candidate now."""
+        """Percent of the users of the moved categories who get the candidate now."""
         return self._router.share
 
     @property
     def scored(self) -> bool:
-        """Whether the rollout moves requests by their score."""
+        """Whether the rollout moves requests by a score (`rollout.route=learned`)."""
         return self._router.scored
 
     @property
@@ -131,11 +132,11 @@ class Routing:
         return self._served.lost
 
     def learn(self, chat: Chat) -> None:
-        """Look at a request for what it says of those to come."""
+        """Notice if the app continues stored chats (`_goes_on`)."""
         self._goes_on = self._goes_on or chat.unshowable == STORED_CHAT
 
     def turn(self, exchange: Exchange, chat: Chat) -> Turn | None:
-        """The arm that a request is in; None where it is the primary's whatever the rollout does."""
+        """The request's arm; None if the primary answers it whatever the rollout does."""
         share = self.share
         user = exchange.header(b"x-zantara-user") or chat.user
         if not share or user is None:
@@ -145,7 +146,7 @@ class Routing:
             why = STORED_CHAT
         patience = exchange.patience()
         if not why and patience is not None and patience < self._config.gateway.late_seconds:
-            why = IMPATIENT  # nobody could say that the candidate was late
+            why = IMPATIENT  # such a client leaves before the candidate could be called late
         if why:
             self._metrics.unrouted[why] += 1
             return None
@@ -168,7 +169,7 @@ class Routing:
         return Turn(arm, chat, clock.now(), hashed, category, language, share)
 
     async def ask(self, exchange: Exchange, turn: Turn, take: Take | None = None) -> Answer:
-        """The candidate's answer, or its failure; `take` gets a stream as it comes."""
+        """Ask the candidate; return its answer or failure. `take` gets the pieces of a stream."""
         chat = turn.chat
         system = chat.system or self._config.dataset.system_prompt
         messages: list[Message] = [{"role": "system", "content": system}]
@@ -187,7 +188,7 @@ class Routing:
         return turn.answer
 
     def note(self, exchange: Exchange, turn: Turn, error: str | None, said: Said | None) -> Served:
-        """Count a request that is over, and note its line. `said` and `error` are the primary's, where it was asked."""
+        """Count a finished request and log it. `said` and `error` are the primary's, if it was asked."""
         since, first = exchange.waited_since, exchange.first_byte_at
         own = turn.answer if turn.arm == CANDIDATE else None
         answered_by = CANDIDATE if turn.begun else PRIMARY
@@ -230,7 +231,7 @@ class Routing:
         return line
 
     def _usd(self, turn: Turn, own: Answer | None, said: Said | None) -> float | None:
-        """What both calls took, where both are known; a failure that is billed nothing took nothing."""
+        """US dollars of both calls, or None if one is not known. A failure that is not billed costs 0."""
         candidate = 0.0 if own is None else own.billed.usd
         if own is not None and own.error is not None and not turn.broken:
             candidate = candidate or 0.0
@@ -240,7 +241,7 @@ class Routing:
         return None if charge is None or candidate is None else candidate + (charge.usd or 0.0)
 
     def complain(self, user: str) -> None:
-        """Write down that a user complained. Raises OSError or ZantaraError where that fails; call it in a thread."""
+        """Log that a user complained; call it in a thread. Raises OSError or ZantaraError if that fails."""
         note_complaint(self._config, Layout(self._config), self._users.get(user) or self._hashed(user), clock.now())
 
     def _fit_id(self, exchange: Exchange, turn: Turn, name: bytes) -> str | None:
@@ -248,9 +249,9 @@ class Routing:
         return fit_id(exchange.header(name), user, self._key)
 
     def _about(self, exchange: Exchange, chat: Chat) -> tuple[str, bool]:
-        """The category, and whether it is sure: as the app says, or by the whole chat, as the dataset has it.
+        """The category and whether it is sure: from the app, or else from the whole chat, as for the dataset.
 
-        `And what does that cost?` is about what was named before.
+        The whole chat is needed because `And what does that cost?` is about what was named before.
         """
         named = known_category(exchange.header(b"x-zantara-category"), self._config.domain.categories)
         if named is not None:
@@ -260,17 +261,17 @@ class Routing:
         return category, sure
 
     def _known(self, chat: Chat, category: str, language: str | None) -> Known | None:
-        """What the score is computed from, as the comparison log has it; None where none is asked for, or can be."""
+        """The score's inputs, in the form of the comparison log; None if no score is needed or possible."""
         if self._redactor is None or not self._router.scored:
             return None
         turns = 1 + sum(each["role"] == "user" for each in chat.history)
         return Known(self._redactor.text(chat.message), language, category, turns, clock.now().hour)
 
     def _spoken(self, text: str) -> str | None:
-        """The language of a text, as the comparison log tells it; None where nothing can tell."""
+        """The language of a text, detected as for the comparison log; None if it cannot be detected."""
         try:
             return self._language(text)
-        except Exception:  # a text of any shape: what is not known stays with the primary
+        except Exception:  # texts may be anything: an unknown language stays with the primary
             return None
 
     def _hashed(self, user: str) -> str:

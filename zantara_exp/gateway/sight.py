@@ -1,4 +1,4 @@
-"""What the gateway sees of a request and its answer: for the mirror's sample, and for the rollout's two arms."""
+"""Parses requests and answers for the mirror's sample and for the two arms of a rollout."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PRIMARY_FAILED = {429: "rate_limited", 503: "overloaded", 529: "overloaded", 40
 
 
 class Sight:
-    """Reads requests and answers, and shows them to mirror and routing. Raises nothing that their content causes."""
+    """Hands parsed requests and answers to mirror and routing. No content makes it raise."""
 
     def __init__(self, config: Gateway, mirror: ShadowMirror, routing: Routing, metrics: Metrics) -> None:
         self._config, self._mirror, self._routing, self._metrics = config, mirror, routing, metrics
         self._attempts = Attempts(self._conclude)
 
     def request(self, exchange: Exchange, method: str, body: bytes) -> None:
-        """Decide what becomes of a request: its turn in the rollout, its place in the sample, or neither."""
+        """Decide whether a request gets an arm of the rollout, a place in the sample, or neither."""
         if method != "POST" or exchange.dialect is None:
             self._metrics.unmirrored["other_api"] += 1
             return
@@ -57,7 +57,7 @@ class Sight:
                 self._metrics.unmirrored["attempt"] += 1
 
     def _sample(self, exchange: Exchange, chat: Chat, user: str | None, category: str | None) -> None:
-        if user is None:  # the sample is one of users, and evidence is counted by user
+        if user is None:  # users are sampled, and evidence is counted by user
             self._metrics.unmirrored["no_user"] += 1
         elif not self._mirror.chooses(user, category):
             self._mirror.pass_by()
@@ -71,7 +71,7 @@ class Sight:
             )  # fmt: skip
 
     def chunk(self, exchange: Exchange, chunk: bytes, came: float) -> None:
-        """Look for the first text, and keep a piece of an answer that is read along."""
+        """Look for the first text, and keep the piece if the answer will be parsed."""
         if exchange.first_text is not None and exchange.first_text.comes_with(chunk):
             exchange.first_text = None
             exchange.first_token_ms = (came - exchange.asked) * 1000
@@ -83,16 +83,16 @@ class Sight:
             exchange.answer = None
 
     def over(self, exchange: Exchange) -> None:
-        """The exchange has ended: its request may be over, or be tried again by the client."""
+        """The exchange has ended. The request is over, unless the client may try it again."""
         if exchange.chat is not None or exchange.turn is not None:
             self._attempts.end(exchange)
 
     def close(self) -> None:
-        """No more attempts will come."""
+        """The gateway ends: conclude the requests whose next attempt was waited for."""
         self._attempts.close()
 
     def _conclude(self, exchange: Exchange) -> None:
-        """Show the mirror what it was sampled for, and note what the rollout's user was served."""
+        """Show a sampled request to the mirror, and log what a user of the rollout was served."""
         outcome = self.outcome(exchange)
         if exchange.turn is not None and not exchange.stopped:
             error = outcome.error or ("refused" if outcome.refused else None)
@@ -103,7 +103,7 @@ class Sight:
             self._show(exchange, exchange.chat, outcome)
 
     def _ask_in_reverse(self, exchange: Exchange, turn: Turn, line: Served) -> None:
-        """Show the mirror what the candidate answered a user: for a share of them the primary is asked as well."""
+        """Show the candidate's answer to the mirror, which asks the primary the same for a share of moved users."""
         chat, own = turn.chat, turn.answer
         if own is None:
             return
@@ -116,13 +116,13 @@ class Sight:
         self._mirror.observe_moved(request, turn.user, answer, turn.at.timestamp())
 
     def outcome(self, exchange: Exchange) -> Outcome:
-        """How the primary's part of an exchange that is over ended."""
+        """How the primary's part of a finished exchange ended."""
         if exchange.outcome is None:
             exchange.outcome = self._outcome(exchange)
         return exchange.outcome
 
     def _outcome(self, exchange: Exchange) -> Outcome:
-        if exchange.stopped:  # ours, and nobody's failure
+        if exchange.stopped:  # the gateway shut down: no model's failure
             return Outcome(lost="shutdown")
         if not exchange.asked:
             gone = exchange.status == CLIENT_GONE
@@ -142,7 +142,7 @@ class Sight:
             said = exchange.dialect.read_answer(body, exchange.streamed)
             if broken_off(said.finish_reason):
                 return Outcome(error=CUT)
-            if exchange.streamed:  # not every app asks for a stream's usage
+            if exchange.streamed:  # many streams come without usage, so tokens are estimated
                 said = replace(said, usage=completed(said.usage, _asked(exchange), said.text))
             return Outcome(said=said)
         except NotText as why:
@@ -160,7 +160,7 @@ class Sight:
             provider = None if exchange.route is None else exchange.route.upstream
             first = exchange.first_token_ms if exchange.streamed else None
             if first is not None:
-                first += (exchange.asked - since) * 1000  # nought, but for a client that had tried before
+                first += (exchange.asked - since) * 1000  # 0 unless the client had tried before
             answer = PrimaryAnswer(
                 said.text, said.model, provider, said.usage, latency_ms, said.made, first, said.finish_reason
             )
@@ -172,7 +172,7 @@ class Sight:
 
 
 def _left() -> Said:
-    """The client did not wait for the answer."""
+    """What is logged when the client did not wait for the answer."""
     return Said("", None, Usage(), None, GONE)
 
 

@@ -1,7 +1,7 @@
 """The spans of one request: its own, and under it those of the models that were asked for it.
 
-A client's trace goes on in them, and goes on from them to the primary and to the candidate; without a client's, one
-begins here. Imported only where spans are asked for: elsewhere headers pass as they are.
+They continue the client's trace, or begin one, and pass it on to the primary and to the candidate. The module is
+imported only if spans are on; otherwise headers pass unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zantara_exp.gateway.routing import Turn
 
 _PROVIDERS = {AZURE: "azure.ai.openai", BEDROCK: "aws.bedrock", VERTEX: "gcp.vertex_ai"}
-"""What OpenTelemetry calls those upstreams that it calls otherwise."""
+"""OpenTelemetry's names of the providers that have another name here."""
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 _OTHER_METHOD = "_OTHER"
 _IN_PATH = re.compile(r"/(?:models|deployments)/([^/:]+)[/:]|/model/(.+)/invoke")
@@ -35,7 +35,7 @@ _IN_PATH = re.compile(r"/(?:models|deployments)/([^/:]+)[/:]|/model/(.+)/invoke"
 
 
 class RequestSpans:
-    """Of one exchange."""
+    """The spans of one exchange."""
 
     def __init__(self, spans: Spans, exchange: Exchange, scope: Event) -> None:
         self._spans = spans
@@ -43,15 +43,15 @@ class RequestSpans:
         self._own = spans.request(self._method, exchange.header(b"traceparent"), exchange.header(b"tracestate"))
         self._own.set_attribute("url.scheme", scope["scheme"])
         self.traceparent = traceparent_of(self._own)
-        """For what happens within the request, wherever it does."""
+        """The parent of all spans of this request, also in other processes."""
         self._primary: ModelCall | None = None
         self._status = 0
-        """That the primary answered with; 0: it has not."""
+        """The primary's HTTP status; 0 before it has answered."""
         self._model: str | None = None
         self._stream = False
 
     def read(self, exchange: Exchange, body: bytes) -> None:
-        """Note what a chat asks for, and have its answer read along."""
+        """Note what a chat asks for, and have its answer parsed."""
         if exchange.dialect is None or self._method != "POST" or not self._own.is_recording():
             return
         try:
@@ -63,7 +63,7 @@ class RequestSpans:
             exchange.answer = bytearray()
 
     def of_candidate(self, epoch: str) -> Around:
-        """Where calls of the candidate for this user belong."""
+        """The context in which calls of the candidate for this user are traced."""
         return Around(self._spans, inside(self._own), {ROLE: CANDIDATE, "zantara.candidate_id": epoch})
 
     def ask(self, exchange: Exchange, route: Route, address: URL, headers: CIMultiDict[str]) -> None:
@@ -86,7 +86,7 @@ class RequestSpans:
         """The exchange is over."""
         if self._primary is not None:
             self._primary.end(self._ended(exchange, outcome))
-        if exchange.dialect is not None:  # other paths may name anybody
+        if exchange.dialect is not None:  # other paths may contain names of people
             self._own.update_name(f"{self._method} {exchange.dialect.path}")
             self._own.set_attribute("http.route", exchange.dialect.path)
         if exchange.status:
@@ -126,7 +126,7 @@ def _of_rollout(turn: Turn) -> dict[str, str]:
 
 
 def _failure(exchange: Exchange) -> str | None:
-    """What went wrong for the user; None where he got what there was, or did not wait for it."""
+    """The user's error; None if the user was answered or did not wait."""
     if exchange.status == CLIENT_GONE:
         return None
     if exchange.status >= 500:

@@ -42,7 +42,7 @@ def serve(config: Config, context: Context) -> StageResult:
         gateway = Gateway(config)
         server = _server(config.gateway, gateway, lambda: _announce(config, context, listening, gateway))
         gc.collect()
-        gc.freeze()  # what start-up left is never garbage; looking through it again would pause every answer under way
+        gc.freeze()  # the objects of start-up live to the end; collecting among them would delay answers
         server.run(sockets=[listening])
         gc.unfreeze()
     stats, seen = gateway.mirror.stats, gateway.seen
@@ -72,7 +72,7 @@ def _shown(counts: Mapping[str, int]) -> str:
 
 
 def _of_rollout(gateway: Gateway) -> dict[str, str]:
-    """What the rollout's arms were served, and what was in none of them; nothing where none ran."""
+    """Counts of both arms of the rollout, and of requests in no arm; empty if no rollout ran."""
     unrouted = ", ".join(f"{reason}: {count}" for reason, count in sorted(gateway.metrics.unrouted.items()))
     stays = {"stayed with the primary": unrouted} if unrouted else {}
     by: Counter[tuple[str, str]] = Counter()
@@ -89,7 +89,7 @@ def _of_rollout(gateway: Gateway) -> dict[str, str]:
 
 
 def _listening(config: GatewayConfig) -> socket.socket:
-    """A socket bound to the configured address. Raises ZantaraError where that cannot be had."""
+    """A socket bound to the configured address. Raises ZantaraError if it cannot be bound."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
@@ -119,7 +119,7 @@ def _announce(config: Config, context: Context, listening: socket.socket, gatewa
 
 
 def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]) -> uvicorn.Server:
-    """Uvicorn that answers with the primary's headers alone, says when it listens, and whose stop ends the stage."""
+    """Uvicorn without headers of its own; `listens` is called when it takes requests."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -129,7 +129,7 @@ def _server(config: GatewayConfig, gateway: Gateway, listens: Callable[[], None]
                 listens()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Take requests for a while after SIGTERM, and say meanwhile that no more should come."""
+            """On SIGTERM, say by /readyz that no more requests should come, and take them for a while longer."""
             if sig != signal.SIGTERM or not gateway.ready or not config.lame_duck_seconds:
                 super().handle_exit(sig, frame)
                 return

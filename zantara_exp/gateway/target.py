@@ -1,6 +1,6 @@
-"""A request's target on its way: what stands behind the method in its first line, byte for byte.
+"""Passes the request target (path and query of the first line) on byte for byte.
 
-ASGI's path and query do not tell an empty query (`/v1/models?`) from none, nor does yarl, so that both are gone round.
+ASGI and yarl do not tell an empty query (`/v1/models?`) from none, so the target is taken from the HTTP parser.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _TARGET = "zantara.target"
 _HEAD_BYTES = 262_144
 _HEAD_SECONDS = 60.0
-"""In which the head of a request has to come, once it has begun."""
+"""The longest that the head of a request may take, from its first byte on."""
 
 
 def keeping_targets() -> type[asyncio.Protocol]:
-    """Uvicorn's HTTP protocol, which notes each target as it came, and waits for no head without an end."""
-    # The other parser takes paths that name another host.
+    """Uvicorn's HTTP protocol, which also keeps each target and limits the time and size of a head."""
+    # httptools and not h11, which accepts paths that name another host.
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class KeepingTargets(HttpToolsProtocol):
@@ -29,7 +29,7 @@ def keeping_targets() -> type[asyncio.Protocol]:
         in_head = True
 
         head_bytes = 0
-        """Of a head that has begun and is not whole."""
+        """Bytes of the head so far."""
         head_timer: asyncio.TimerHandle | None = None
 
         def data_received(self, data: bytes) -> None:
@@ -64,7 +64,7 @@ def keeping_targets() -> type[asyncio.Protocol]:
 
 
 def target_of(scope: Event) -> str:
-    """The target; from ASGI's path and query where it names a host as well, or another protocol took it."""
+    """The target; from ASGI's path and query if the target names a host, or another protocol was used."""
     kept: bytes = scope.get(_TARGET, b"")
     if kept.startswith(b"/"):
         return kept.decode("latin-1")
@@ -74,5 +74,5 @@ def target_of(scope: Event) -> str:
 
 
 def address(upstream: URL, prefix: str, target: str) -> URL:
-    """A target below an upstream's own path, with nothing in it quoted, resolved or left out."""
+    """The upstream's URL with the target appended; nothing is quoted, resolved or left out."""
     return upstream.with_path(f"{upstream.raw_path.rstrip('/')}{prefix}{target}", encoded=True)

@@ -1,4 +1,4 @@
-"""The APIs whose requests a gateway reads. Another one is a file with its class, and a row here."""
+"""The APIs whose requests a gateway reads. To add one, write a file with its class and add a row here."""
 
 from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said
 from zantara_exp.gateway.dialects.bedrock import BedrockMessages, BedrockStream

@@ -1,8 +1,8 @@
-"""What a dialect is: one API, whose requests and answers a gateway reads, and in whose shape it answers a moved user.
+"""A dialect is one API: the gateway parses its requests and answers, and writes the candidate's answer in its shape.
 
-A subclass says where in its API things lie; reading whatever bytes come, without raising, is written once, here.
-Nothing here changes a byte of what passes. A chat that is not text alone (images, results of tools) is read as far as
-its options: no candidate could be shown the same.
+A subclass knows where its API keeps each fact; parsing arbitrary bytes without failing is written once, here. Nothing
+here changes what is forwarded. Of a chat with images or results of tools only the options are read, since a candidate
+could not be shown the same.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from zantara_exp.usage import Usage
 ANSWERED_BY = b"x-zantara-answered-by"
 """Response header that says `candidate`; the primary's answers pass as they are."""
 CUT = "cut"
-"""What NotText says of an answer that the primary did not end."""
+"""The reason of NotText for an answer without its end."""
 REFUSAL = "refusal"
-"""How an answer ended that its model declined to give."""
+"""The finish reason of an answer that the model declined to give."""
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _THOUGHTS = ("thinking", "redacted_thinking")
-"""Blocks that only the model which wrote them can read; providers drop those of earlier turns as well."""
+"""Blocks that only the model that wrote them can read; providers drop those of earlier turns too."""
 
 
 class NotText(Exception):
-    """A chat or an answer that is not text as it should be; the message is the reason, as it is counted."""
+    """A chat or an answer that is not plain text; the message is the reason for the metrics."""
 
 
 class Spoken(NamedTuple):
@@ -42,12 +42,12 @@ class Spoken(NamedTuple):
 
     system: str
     turns: list[dict[str, str]]
-    """Of `user` and `assistant`, in their order."""
+    """Messages of `user` and `assistant`, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A request as the mirror takes it."""
+    """A parsed request, as the mirror needs it."""
 
     message: str
     history: Sequence[Mapping[str, str]]
@@ -56,15 +56,15 @@ class Chat:
     """As the API's own field names it."""
     stream: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The request's fields but for the chat itself, which may hold images of any size."""
+    """The request's fields without the chat itself, which may hold large images."""
     unshowable: str = ""
     """Why message and history are not read: one of `zantara_exp.movable.UNSHOWABLE`."""
     stored: bool = False
-    """Whether its provider keeps the answer, so that a later request may go on from there."""
+    """Whether the provider keeps the answer, so that a later request can refer to it."""
 
     @property
     def asked(self) -> Asked:
-        """What it asks for, for the predicate."""
+        """What the request asks for, as `zantara_exp.movable` needs it."""
         characters = len(self.message) + sum(len(turn["content"]) for turn in self.history)
         return Asked(self.options, characters, self.unshowable)
 
@@ -78,28 +78,28 @@ class Said:
     usage: Usage
     finish_reason: str | None
     made: str | None = None
-    """What the primary made of the request in the place of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
+    """What came instead of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
 
 
 class Dialect(ABC):
     """One API."""
 
     path: ClassVar[str]
-    """Where its provider has it; its name in metrics and in the access log."""
+    """Its path at the provider; also its name in metrics and in the access log."""
     chat_fields: ClassVar[tuple[str, ...]]
     """The fields of a request that are the chat itself."""
     first_text: ClassVar[re.Pattern[bytes]]
-    """What the first piece of text in a stream is known by, which thinking is not."""
+    """Bytes that mark the first text in a stream; thoughts do not have them."""
     stream_type: ClassVar[bytes] = b"text/event-stream"
     id_header: ClassVar[bytes]
-    """The header that its provider numbers answers in."""
+    """The header in which the provider gives an answer its id."""
 
     def asks_chat(self, asked: Mapping[str, Any]) -> bool:
-        """Whether a body is of this API, where its path alone does not say so."""
+        """Whether a body is of this API, if the path alone does not tell."""
         return True
 
     def read_chat(self, body: bytes) -> Chat | None:
-        """The chat of a request, whatever the body is; None where it is another API's."""
+        """The chat of a request, whatever the body is; None if it is of another API."""
         try:
             asked = json_object(body)
         except NotText:
@@ -119,11 +119,11 @@ class Dialect(ABC):
         return Chat(turns[-1]["content"], turns[:-1], system, user, stream, options, stored=stored)
 
     def read_answer(self, body: bytes, streamed: bool) -> Said:
-        """The answer to a request, whole or as the bytes of its stream. Raises NotText."""
+        """The parsed answer, from a whole body or from the bytes of a stream. Raises NotText."""
         return self._streamed(self._events_of(body)) if streamed else self._whole(json_object(body))
 
     def written(self, chat: Chat, answer: Answer) -> bytes:
-        """The candidate's answer as this API gives it. What the candidate did not count is 0: clients read numbers."""
+        """The candidate's answer in this API's shape. Unknown token counts are 0, since clients expect numbers."""
         if not chat.stream:
             return orjson.dumps(self._body(chat, answer))
         stream = self.stream(chat)
@@ -134,7 +134,7 @@ class Dialect(ABC):
         """What writes the candidate's answer to a chat as a stream."""
 
     def headers(self, chat: Chat, length: int | None) -> list[tuple[bytes, bytes]]:
-        """Those of the candidate's answer, with an id where the API has it; its length, where it is known."""
+        """Headers of the candidate's answer, with the API's id header, and the length if it is known."""
         text = b"; charset=utf-8" if self.stream_type.startswith(b"text/") else b""
         kind = self.stream_type + text if chat.stream else b"application/json"
         return [
@@ -162,10 +162,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def _user(self, asked: Mapping[str, Any]) -> str | None:
-        """Whom the request names."""
+        """The user that the request names."""
 
     def _stores(self, asked: Mapping[str, Any]) -> bool:
-        """Whether its provider keeps the answer for later requests to go on from."""
+        """Whether the provider keeps the answer for later requests."""
         return False
 
     @abstractmethod
@@ -214,5 +214,5 @@ def plain(content: object) -> str:
 
 
 def name(found: object) -> str | None:
-    """A name, where there is one."""
+    """The value if it is a non-empty name, else None."""
     return found if isinstance(found, str) and found else None

@@ -23,7 +23,7 @@ from zantara_exp.movable import UNREADABLE
 
 _PRELUDE, _CRC = struct.Struct(">II"), struct.Struct(">I")
 _AROUND = 16
-"""Bytes of a frame beside its headers and its payload."""
+"""Bytes of a frame besides its headers and its payload."""
 _EVENT = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
 _EXCEPTION = {
     ":exception-type": "modelStreamErrorException",
@@ -61,7 +61,7 @@ class BedrockStream(BedrockMessages):
     def _events_of(self, body: bytes) -> Iterator[dict[str, Any]]:
         for payload in _frames(body):
             event = json_object(payload)
-            if not isinstance(event.get("bytes"), str):  # an exception, which says `message`
+            if not isinstance(event.get("bytes"), str):  # an exception frame, which has `message` instead
                 raise NotText(CUT)
             yield json_object(_decoded(event["bytes"].encode()))
 
@@ -76,12 +76,12 @@ class _InFrames(MessagesStream):
         return b"".join(_frame(_EVENT, {"bytes": each}) for each in inside)
 
     def broken(self) -> bytes:
-        """The end of an answer that broke off: an exception in the place of an event."""
+        """The end of a broken answer: an exception frame instead of an event."""
         return _frame(_EXCEPTION, {"message": BROKEN_OFF, "originalStatusCode": 500})
 
 
 def _frames(body: bytes) -> Iterator[bytes]:
-    """The payloads. Raises NotText where the last frame is not whole."""
+    """The payloads of the frames. Raises NotText if the last frame is not whole."""
     at = 0
     while at < len(body):
         if len(body) - at < _AROUND:

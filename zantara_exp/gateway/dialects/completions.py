@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, which most other servers speak as well."""
+"""OpenAI's chat completions API, which most other servers speak too."""
 
 from __future__ import annotations
 
@@ -105,13 +105,13 @@ class _Chunks(Stream):
 
 
 def openai_user(asked: Mapping[str, Any]) -> str | None:
-    """Whom OpenAI's APIs have named, today and before, and what apps name in their own metadata."""
+    """The user, from today's and former fields of OpenAI's APIs, or from the app's metadata."""
     found = asked.get("safety_identifier") or asked.get("user") or record(asked, "metadata").get("user_id")
     return name(found)
 
 
 def split_system(turns: list[dict[str, str]], first: str = "") -> Spoken:
-    """The turns, and what was said as the system among them, after what was said `first`."""
+    """The turns without system messages, and the system text: `first`, then those messages."""
     system = [first, *(turn["content"] for turn in turns if turn["role"] in ("system", "developer"))]
     spoken = [turn for turn in turns if turn["role"] not in ("system", "developer")]
     return Spoken("\n\n".join(filter(None, system)), spoken)
@@ -124,7 +124,7 @@ def _text(turn: Mapping[str, Any]) -> str:
 
 
 def _said_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The text of a message, or of a piece of one, and what it is beside text."""
+    """The text of a message or piece, and what it holds besides text."""
     if message.get("tool_calls") or message.get("function_call"):
         return "", TOOL_USE
     try:

@@ -1,8 +1,7 @@
 """OpenAI's Responses API, the default of the Vercel AI SDK, of agents' frameworks and of OpenAI's own guides.
 
-What is said is a list of items, in the request (`input`) as in the answer (`output`): messages, thoughts, calls of
-tools. A request may leave its earlier turns with the provider (`previous_response_id`, `conversation`, `prompt`): no
-candidate can be shown those.
+Request (`input`) and answer (`output`) are lists of items: messages, thoughts, calls of tools. A request may refer to
+earlier turns that the provider keeps (`previous_response_id`, `conversation`, `prompt`); a candidate cannot see those.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
 from zantara_exp.usage import Usage, usage_of
 
 STORED = ("previous_response_id", "conversation", "prompt")
-"""Fields that name a part of the chat which lies with the provider."""
+"""Fields that refer to a part of the chat that the provider keeps."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _CUT_AT = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _ECHOED: Mapping[str, Any] = {
@@ -31,7 +30,7 @@ _ECHOED: Mapping[str, Any] = {
     "tool_choice": "auto", "tools": [], "top_p": 1.0, "truncation": "disabled", "user": None,
     "safety_identifier": None, "text": {"format": {"type": "text"}}, "reasoning": {"effort": None, "summary": None},
 }  # fmt: skip
-"""What an answer repeats of its request, with what stands there where the request says nothing."""
+"""Fields of the request that the answer repeats, with their defaults."""
 
 
 class Responses(Dialect):
@@ -150,13 +149,13 @@ def _ended(begun: Mapping[str, Any], answer: Answer, item: str) -> dict[str, Any
 
 
 def _turn(item: Mapping[str, Any]) -> dict[str, str]:
-    if item.get("type", "message") != "message":  # a call, its result, or a reference to what the provider keeps
+    if item.get("type", "message") != "message":  # a tool call, its result, or a reference to a stored item
         raise NotText(STORED_CHAT if item.get("type") == "item_reference" else NOT_TEXT)
     return {"role": str(item.get("role")), "content": plain(item.get("content"))}
 
 
 def _answer(said: Mapping[str, Any], streamed: str) -> Said:
-    """What a whole response says; `streamed` is the text that came before it, for servers that do not repeat it."""
+    """The answer in a whole response; `streamed` is the text streamed before, for servers that do not repeat it."""
     if "output" not in said or said.get("status") == "failed" or said.get("error"):
         raise NotText(CUT if said.get("status") == "failed" or said.get("error") else UNREADABLE)
     items = [item for item in parts(said, "output") if item.get("type") != "reasoning"]
@@ -168,7 +167,7 @@ def _answer(said: Mapping[str, Any], streamed: str) -> Said:
 
 
 def _finish(said: Mapping[str, Any]) -> str:
-    """In the words of the other API; what is neither whole nor at its limit was `cancelled`, or goes on elsewhere."""
+    """The finish reason in the words of chat completions."""
     status = name(said.get("status")) or "completed"
     if status == "completed":
         return "stop"

@@ -1,4 +1,4 @@
-"""How a dialect writes the candidate's answer as a stream: at once where it is whole, or piece by piece as it comes."""
+"""Writes the candidate's answer as a stream: all at once if it is whole, or piece by piece as it comes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zantara_exp.gateway.dialects.base import Chat
 
 BROKEN_OFF = "the answer broke off"
-"""What a client is told where the candidate did not end an answer that it had begun."""
+"""The error that a client gets if the candidate broke off its answer."""
 _NOTHING = Usage()
 
 
