@@ -1,7 +1,7 @@
-"""The form that the writer gives a comparison, and where in a block of lines its values are.
+"""Finds the values in a block of log lines without parsing JSON, for lines exactly as the writer writes them.
 
-Every line has the same keys in the same order, no space between them (`zantara_exp.shadow.record.to_line`), so where
-the quotes of a line are says where its values are. A line is of the form only if each of its bytes is accounted for.
+The writer (`zantara_exp.shadow.record.to_line`) always has the same keys in the same order and no spaces, so the places
+of a line's quotes tell where its values are. A line counts as of this form only if every byte is accounted for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = (
     *(f"{side}_{name}" for side in ("primary", "candidate") for name in _ANSWER),
     *("attempt", "trace_id", "sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
-"""The values of a line in the order they are written in, which is that of the columns."""
+"""The values of a line in the order of writing, which is the order of the columns."""
 _OPENING = {
     "comparison_id": f'{{"schema_version":{SCHEMA_VERSION},"record":"comparison","comparison_id":',
     "candidate_id": ',"candidate_id":',
@@ -46,14 +46,14 @@ _GLUE = [
     *(_OPENING.get(name, f',"{_INSIDE.sub("", name)}":') for name in NAMES),
     '},"dropped":{}}',
 ]
-"""What stands before each value and after the last. Whoever lost something is read line by line."""
+"""The fixed text before each value and after the last (the glue). Lines that report losses are read one by one."""
 _LENGTHS = np.array([len(glue) for glue in _GLUE])
 _KEYS = np.cumsum([glue.count('":') for glue in _GLUE])
-"""How many keys there are up to each value, those within the messages left out."""
+"""The number of keys up to each value, without those inside the messages."""
 _QUOTES = sum(glue.count('"') for glue in _GLUE)
 MESSAGES, _MOMENT = NAMES.index("messages"), NAMES.index("timestamp")
 _FIRST, _NEXT, _SAID, _LAST = b'[{"role":"', b'"},{"role":"', b'","content":"', b'"}]'
-"""What stands before the role of the first message and of any other, before each content, and after the last."""
+"""The text before the first role, before each further role, before each content, and after the last message."""
 
 _MEASURED = ("_input", "_output", "_ms", "_usd", "_seconds", "_percent")
 NUMBERS = np.array(["_usage_" in name or name == "attempt" or name.endswith(_MEASURED) for name in NAMES])
@@ -64,11 +64,11 @@ _NEEDED = np.array(
 )
 _MOMENTS = (len('"2025-10-21T08:14:05Z"'), len('"2025-10-21T08:14:05.120000Z"'))
 _ESCAPED = np.frombuffer(b'"\\bfnrt', np.uint8)
-"""What the writer puts behind a backslash, but for characters that hardly any text has."""
+"""What may follow a backslash, without the escapes of rare characters."""
 
 
 class Form:
-    """Where in a block the values are, by line and name, of the lines that are of the form."""
+    """The places of the values in a block, for the lines that are of the form."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -95,7 +95,7 @@ class Form:
             self.null, self.text = self.null[right], self.text[right]
 
     def _glued(self, after: Any) -> Any:
-        """Whether each line begins and ends with glue, and has it between any two values."""
+        """Whether a line has the glue at its begin and end and between all values."""
         starts = np.concatenate([[0], self.ends[:-1] + 1])[self.lines]
         right = (after[:, 0] == starts + _LENGTHS[0]) & (self.begins < self.stops).all(axis=1)
         words: Any = np.ndarray((self.data.size - 15,), "V16", self.content, 0, (1,))
@@ -104,7 +104,7 @@ class Form:
         return right & (found == _WORD).all(axis=1)
 
     def _kinds(self) -> tuple[Any, Any]:
-        """Which values are null, and which are within quotes."""
+        """Which values are null, and which are quoted."""
         null = self.stops - self.begins == len("null")
         maybe = np.flatnonzero(null)
         words: Any = np.ndarray((self.data.size - 3,), "V4", self.content, 0, (1,))
@@ -112,7 +112,7 @@ class Form:
         return null, self.quotes[self.begins] & self.quotes[self.stops - 1] & (self.stops - self.begins > 1)
 
     def _fit(self) -> Any:
-        """Whether texts are texts or null, and what is needed is there."""
+        """Whether texts are quoted or null, and required values are there."""
         length = self.stops[:, _NEEDED] - self.begins[:, _NEEDED]
         right = (self.text | self.null | ~TEXTS).all(axis=1)
         right &= (self.text[:, _NEEDED] & (length > len('""'))).all(axis=1)
@@ -122,12 +122,12 @@ class Form:
         return right & self._at(stop - 2, b'Z"') & ~self._at(begin, b'"0000')
 
     def _is(self, column: int, value: bytes) -> Any:
-        """Whether each line has just this as the column's value."""
+        """Whether a line has exactly this value in the column."""
         begin, stop = self.begins[:, column], self.stops[:, column]
         return (stop - begin == len(value)) & self._at(begin, value)
 
     def _messages_fit(self, keys: Any, first: Any, count: Any) -> Any:
-        """Whether each has a role and a content, both texts, and they follow one another."""
+        """Whether each message is a role and a content, both texts, with nothing between messages."""
         begin, stop = self.begins[:, MESSAGES], self.stops[:, MESSAGES]
         right = (count > 0) | ((stop - begin == 2) & self._at(begin, b"[]"))
         lines, count = np.flatnonzero(count), count[count > 0]
@@ -148,13 +148,13 @@ class Form:
         return right
 
     def _at(self, places: Any, text: bytes) -> Any:
-        """Whether the text stands at each of the places."""
+        """Whether the text is at each of the places."""
         size = self.data.size - len(text) + 1
         found: Any = np.ndarray((size,), f"S{len(text)}", self.content, 0, (1,))
         return found[np.clip(places, 0, size - 1)] == text
 
     def _all_quotes(self, right: Any, messages: Any) -> Any:
-        """Whether a line has no quotes but those of its glue and around its texts."""
+        """Whether a line has only the quotes of its glue and around its texts."""
         known = _QUOTES + 8 * messages + 2 * np.count_nonzero(self.text & TEXTS, axis=1)
         if right.all() and self.lines.size == self.ends.size and known.sum() == np.count_nonzero(self.quotes):
             return right  # no line can have fewer, so none has more
@@ -162,7 +162,7 @@ class Form:
         return there[self.lines] == known
 
     def _plain(self, controls: Any) -> Any:
-        """Whether a line has no control character, which JSON wants escaped, and no rare escape."""
+        """Whether a line has no raw control character (invalid in JSON) and no rare escape."""
         wrong = controls[self.data[controls] != ord("\n")] if controls.size > self.ends.size else controls[:0]
         if self.escapes is not None:
             wrong = np.concatenate([wrong, self.escapes[~np.isin(self.data[self.escapes], _ESCAPED)]])
@@ -170,7 +170,7 @@ class Form:
 
 
 def _quotes(content: bytes, data: Any) -> tuple[Any, Any]:
-    """Which bytes are quotes that begin or end a text, and where something is escaped by a backslash."""
+    """Which bytes are quotes that begin or end a text, and where a backslash escapes something."""
     found = data == ord('"')
     if b"\\" not in content:
         return found, None
@@ -184,7 +184,7 @@ def _quotes(content: bytes, data: Any) -> tuple[Any, Any]:
 
 
 def _words() -> tuple[Any, Any, Any, Any]:
-    """All glue as words of 16 bytes: of which glue, how far before its end, the bytes, and which of them count."""
+    """The glue cut into words of 16 bytes: which glue, distance from its end, bytes, and mask of valid bytes."""
     of, at, word, mask = [], [], b"", b""
     for number, glue in enumerate(_GLUE):
         for back in range(16, len(glue) + 16, 16):

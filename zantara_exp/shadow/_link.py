@@ -1,9 +1,8 @@
 """The app's side of the mirror: a bounded queue, a thread that feeds the worker process, and the counts.
 
 The thread wakes a hundred times a second instead of being woken by `observe`: waking a thread from the app's event
-loop costs more than all the rest of `observe`. A fork takes neither thread nor worker along: the child gets its own
-with its first sampled request, and begins its counts anew. A program, or a child of it, that ends without `close` is
-waited for as if it had been called.
+loop costs more than all the rest of `observe`. A forked child has neither the thread nor the worker: it gets its own
+with its first sampled request, and counts from zero. A program that ends without `close` waits as if it had called it.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _SLOWEST_RESTART_SECONDS = 60.0
 _LAST_WORDS_SECONDS = 2.0
 _BATCH = 64
 _LARGEST = 4_000_000
-"""Characters of one request; a chat is never so long."""
+"""Characters of one request; a longer one is no chat."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,22 +57,22 @@ class Item(NamedTuple):
     size: int
     """Characters of text."""
     why_not: str = ""
-    """What is known by now of why it would not be moved."""
+    """Why the rollout would not move it, as far as the app's process knows."""
     bare: bool = False
-    """Whether nobody is asked, so that its texts were left out."""
+    """Whether no model will be asked, so that its texts were left out."""
     seen: float = 0.0
-    """On the clock of time.monotonic, which all processes of a machine share."""
+    """When it was observed, on the clock of time.monotonic, which all processes of a machine share."""
     moved: bool = False
-    """Whether `answer` is the candidate's, of a rollout, and the primary is to be asked."""
+    """Whether `answer` is the candidate's in a rollout, and the primary has to be asked."""
     same: str = ""
-    """Where several candidates are asked: an id of the request, the same for each."""
+    """An id that several candidates share for this request; empty if there is one candidate."""
 
 
 class Link:
-    """Carries sampled requests to the worker and counts what is lost on the way."""
+    """Passes sampled requests to the worker and counts what is lost on the way."""
 
     def __init__(self, config: Config, switch: Switch, key: bytes) -> None:
-        """`key`: of the hashes of ids."""
+        """`key`: the key of the hashes of ids."""
         self.observed = 0
         self.enabled = switch.is_on()
         self._config, self._switch, self._key = config, switch, key
@@ -83,16 +82,16 @@ class Link:
         _links.add(self)
 
     def _empty(self) -> None:
-        """As if nothing had happened yet, in a process where neither thread nor worker runs."""
+        """Start from zero, in a process where neither thread nor worker runs."""
         self._queue: deque[Item] = deque()
-        # Two counters, each written by one side only: a lock around one is what `observe` would have to wait for.
+        # Two counters, each written by one thread only: with a lock around one counter `observe` would have to wait.
         self._offered = self._taken = 0
         self._sampled = 0
         self._dropped: Counter[str] = Counter()
         self._passed_on: Counter[str] = Counter()
-        """Of these, what a worker was told."""
+        """The part of the losses that a worker was told."""
         self._unwritten: Counter[str] = Counter()
-        """What workers that died had not written."""
+        """Losses that workers which died had not written to the log."""
         self._worker = WorkerProcess(self._config)
         self._pending = b""
         self._next_start = self._next_look = 0.0
@@ -103,13 +102,13 @@ class Link:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                # No daemon: Python waits for it at the end of a program that closes nothing.
+                # No daemon thread: Python waits for it at the end of a program that does not call `close`.
                 self._thread = threading.Thread(target=self._run, name="shadow-mirror", daemon=False)
                 self._thread.start()
                 self._end_with_celery()
 
     def _end_with_celery(self) -> None:
-        """Be closed where Celery ends a process of its pool: it does so by os._exit, which waits for no thread."""
+        """Close when Celery ends a process of its pool: Celery uses os._exit, which waits for no thread."""
         signals = sys.modules.get("celery.signals")
         if signals is not None:
             signals.worker_process_shutdown.connect(self._pool_ends)
@@ -118,13 +117,13 @@ class Link:
         self.close()
 
     def forked(self) -> None:
-        """In a new child process: let go of the parent's worker, which would else outlive the parent."""
+        """In a forked child: drop the parent's worker, which would otherwise outlive the parent."""
         self._worker.abandon()
         self.observed, self.enabled = 0, True  # whether it is on, the thread finds out before it passes anything on
         self._empty()
 
     def offer(self, item: Item) -> None:
-        """Queue a request, or drop and count it when there is no room."""
+        """Queue a request; drop and count it if the queue is full."""
         if self._thread is None:
             self._start()
         self._sampled += 1
@@ -150,7 +149,7 @@ class Link:
             self._dropped[reason] += amount
 
     def stats(self) -> Stats:
-        """Where the mirror stands."""
+        """The mirror's counts and state."""
         said, lost = self._worker.said, Counter(self._dropped)
         lost.update(said.lost)
         queued = len(self._queue)
@@ -161,7 +160,7 @@ class Link:
         )  # fmt: skip
 
     def close(self, deadline_seconds: float | None = None) -> None:
-        """Stop taking requests, hand over what is queued, and wait for the worker to finish until the deadline."""
+        """Stop taking requests, hand over the queue, and wait for the worker to finish until the deadline."""
         self.finish(deadline_seconds)
         assert self._deadline is not None  # noqa: S101  it is set now
         if self._thread is None:
@@ -181,7 +180,7 @@ class Link:
                 self.finish()
             try:
                 self._tick()
-            except Exception:  # the mirror may break, the app may not; what it holds stays bounded and counted
+            except Exception:  # the mirror may fail, the app may not; the queue stays bounded, and losses are counted
                 _log.exception("the mirror's thread met an error and goes on")
                 time.sleep(_RESTART_SECONDS)
             time.sleep(_TICK_SECONDS)
@@ -226,7 +225,7 @@ class Link:
     def _restart(self, now: float) -> None:
         if now < self._next_start:
             return
-        # One that dies again and again would keep a core busy: the next one waits twice as long.
+        # A worker that dies again and again would keep a core busy, so each next start waits twice as long.
         died_soon = now - self._next_start < _SLOWEST_RESTART_SECONDS
         self._pause = min(2 * self._pause, _SLOWEST_RESTART_SECONDS) if died_soon else _RESTART_SECONDS
         self._next_start = now + self._pause
@@ -253,7 +252,7 @@ class Link:
         return b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
 
     def _summed_drops(self) -> Counter[str]:
-        """Take the drops that the log has not been told of."""
+        """Take the losses that the log does not have yet."""
         dropped, again = Counter(self._dropped), self._unwritten
         drops = dropped - self._passed_on + again
         self._passed_on, self._unwritten = dropped, Counter()
@@ -262,7 +261,7 @@ class Link:
     def _frame(self, item: Item) -> bytes | None:
         try:
             frame = orjson.dumps(self._fields(item))
-        except Exception:  # texts that are none, numbers that JSON has not, objects that only look like a request
+        except Exception:  # the app may hand over anything: no texts, numbers that JSON lacks, look-alikes
             self.drop("unreadable")
             return None
         self._worker.asked += 1
@@ -271,7 +270,7 @@ class Link:
     def _fields(self, item: Item) -> dict[str, Any]:
         request, user = item.request, str(item.request.user_id)
         given, fresh = fit_id(request.request_id, user, self._key), item.same or new_id()
-        # An id that the app gives a whole trace, or a retry, would make one comparison of several.
+        # An app may give one id to a whole trace or to retries; without a new id they would be one comparison.
         request_id = f"{given}.{fresh[:16]}" if given else fresh
         return {
             "request_id": request.request_id if item.moved else request_id,
@@ -300,7 +299,7 @@ class Link:
         self._worker.stop(deadline)
         self.drop("shutdown", self._worker.unanswered)
         drops = self._summed_drops() + self._worker.unwritten
-        if drops:  # the worker is gone: nobody else can say so
+        if drops:  # the worker is gone and cannot log them itself
             now = datetime.now(UTC)
             with contextlib.suppress(ZantaraError, OSError):
                 log = destination_of(self._config)

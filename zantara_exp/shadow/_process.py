@@ -1,4 +1,4 @@
-"""The worker process as its parent sees it: fed through one pipe, switched by a second, heard through a third."""
+"""The parent's handle on the worker process: one pipe for requests, one for commands, one for reports."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Said:
     """What the worker reports a few times a second."""
 
     answered: int = 0
-    """Requests that are over for the worker: in the log, counted as lost, or of a category that is not mirrored."""
+    """Requests that the worker has finished: logged, lost, or of a category that is not mirrored."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
-    """Requests in the log that nobody was asked about, by reason."""
+    """Logged requests for which no model was asked, by reason."""
     compared: int = 0
     in_flight: int = 0
     breaker: str = "closed"
@@ -40,22 +40,22 @@ class Said:
     lag_seconds: float = 0.0
     spooled: int = 0
     reported: Mapping[str, int] = field(default_factory=dict)
-    """Losses that stand in the log, its own and those it was told of."""
+    """Losses that are in the log: the worker's own, and those that the app told it."""
     breakers: Mapping[str, str] = field(default_factory=dict)
     allowed: bool = True
-    """What the switch of all replicas says (log=postgres)."""
+    """Whether the switch of all replicas is on (log=postgres)."""
 
 
 class WorkerProcess:
-    """Starts, feeds, hears, switches and stops the worker. Used by one thread."""
+    """Starts, feeds, commands and stops the worker, and reads its reports. For one thread."""
 
     def __init__(self, config: Config) -> None:
         layout = Layout(config)
         self.epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
         self.asked = 0
-        """Requests given to the worker that runs now."""
+        """Requests given to the present worker."""
         self.told: Counter[str] = Counter()
-        """Losses that it was told of."""
+        """Losses that it was told."""
         self.said = Said()
         self.restarts = -1
         self._announced = 0
@@ -70,21 +70,21 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the worker runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def unanswered(self) -> int:
-        """Requests given to it that it has not reported on."""
+        """Requests that it got and has not reported as finished."""
         return max(0, self.asked - self._own.answered)
 
     @property
     def unwritten(self) -> Counter[str]:
-        """Losses that the worker knew of, or was told, and had not written to the log when it last spoke."""
+        """Losses that the worker knew and had not logged when it last reported."""
         return Counter(self._own.lost) + self.told - Counter(self._own.reported)
 
     def start(self, enabled: bool) -> None:
-        """Start anew, with counts that go on."""
+        """Start a worker; counts continue from those before it."""
         self._close_pipes()
         self._before, self._own, self.asked, self.told, self._heard = self.said, Said(), 0, Counter(), b""
         self._announced = 0
@@ -96,11 +96,11 @@ class WorkerProcess:
                 [sys.executable, "-m", "zantara_exp.shadow._worker", str(control)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                bufsize=0,  # a buffer has a lock, which a fork at the wrong moment would leave locked in the child
+                bufsize=0,  # a buffer has a lock, which a fork at the wrong moment would copy in its locked state
                 env={**os.environ, **self._folder, "PYTHONPATH": path},
                 pass_fds=(control,),
                 umask=self._umask,
-                start_new_session=True,  # Ctrl-C is the app's; the worker ends when the pipe does
+                start_new_session=True,  # so that Ctrl-C reaches only the app; the worker ends when the pipe closes
             )
         finally:
             os.close(control)
@@ -113,7 +113,7 @@ class WorkerProcess:
         os.set_blocking(self._process.stdout.fileno(), False)
 
     def send(self, data: bytes) -> int:
-        """Write what the pipe takes now; the number of bytes taken."""
+        """Write as much as the pipe takes now; return the number of bytes."""
         if self._process is None or self._process.stdin is None:
             return 0
         try:
@@ -122,7 +122,7 @@ class WorkerProcess:
             return 0
 
     def listen(self) -> None:
-        """Take in what the worker has reported."""
+        """Read the worker's new reports."""
         if self._process is None or self._process.stdout is None:
             return
         with contextlib.suppress(BlockingIOError, OSError):
@@ -135,7 +135,7 @@ class WorkerProcess:
 
     @staticmethod
     def _totals(now: Said, before: Said) -> Said:
-        """A worker's report with what the workers before it have done."""
+        """The present worker's report plus the totals of the workers before it."""
         return replace(
             now,
             answered=now.answered + before.answered,
@@ -149,9 +149,9 @@ class WorkerProcess:
         self._tell(b"1" if on else b"0")
 
     def announce(self, waiting: int) -> None:
-        """Tell it how much waits here: if this process is killed, the worker counts what never came.
+        """Tell the worker how many requests wait here. If this process is killed, it counts those that never came.
 
-        Not while it reads nothing: the pipe keeps room for what it must be told.
+        Nothing is sent while it does not read, so that the pipe has room for what it must be told.
         """
         total = self.asked + self.told.total() + waiting
         if total != self._announced and self._control >= 0 and select.select([], [self._control], [], 0)[1]:
@@ -169,13 +169,13 @@ class WorkerProcess:
             time.sleep(0.01)
 
     def stop(self, deadline: float) -> None:
-        """Close the pipe, which ends the worker once it has finished; at the deadline it gives up what is in flight.
+        """Close the pipe: the worker finishes its requests and ends. At the deadline it gives up those in flight.
 
-        It then has two seconds to write that down, and is killed after that.
+        It then has two seconds to log that, and is killed afterwards.
         """
         if self._process is None:
             return
-        self._tell(b"=0")  # what does not come any more is counted here
+        self._tell(b"=0")  # from now on this process counts what was not sent
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -190,10 +190,10 @@ class WorkerProcess:
         self._close_pipes()
 
     def abandon(self) -> None:
-        """In a child of the process that started it: let go of it without ending it."""
+        """In a forked child: close the handles without ending the parent's worker."""
         self._close_pipes()
         if self._process is not None:
-            self._process.returncode = 0  # it is no child of this process, which cannot wait for it
+            self._process.returncode = 0  # the worker is no child of this process, so it cannot be waited for
             self._process = None
 
     def _close_pipes(self) -> None:

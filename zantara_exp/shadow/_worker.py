@@ -1,8 +1,8 @@
 """The mirror's worker: calls the candidate and writes the comparison log, in a process of its own.
 
-Run by `zantara_exp.shadow.mirror`, never by hand: reads its setup and then requests as frames of JSON from stdin,
-reports on stdout, ends when stdin ends. It reads no faster than it can ask, so that what waits, waits (and is dropped)
-in the app's bounded queue.
+`zantara_exp.shadow.mirror` starts it. It reads its setup and then requests as frames of JSON from stdin, reports on
+stdout, and ends when stdin ends. It reads only as fast as it can ask, so that a backlog waits, and is dropped, in the
+app's bounded queue.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ _REPORT_SECONDS = 0.2
 _LOOK_SECONDS = 0.01
 _READ_AHEAD_BYTES = 16 * 1024
 _NICENESS = 5
-"""The app goes first where cores are scarce; the candidate's latency then holds some waiting of ours."""
+"""The app goes first if cores are scarce; the measured latency then contains some waiting for a core."""
 
 
 class Pipes(NamedTuple):
     """File descriptors shared with the app."""
 
     control: int
-    """Lines: `1` and `0`: shadow mode is on, off; `q`: time is up, write down what is left and end; `=N`: so many
-    requests and losses were for this worker, of which some may never come where the app is killed."""
+    """Commands, a line each. `1`, `0`: shadow mode is on, off. `q`: the time is over, log what is left and end. `=N`: N
+    requests and losses are for this worker; if the app is killed some of them never come."""
     reports: int
 
 
 class Worker:
-    """Takes requests one after the other and has several of them answered at once."""
+    """Reads requests one by one and has several answered at the same time."""
 
     def __init__(
         self,
@@ -73,10 +73,9 @@ class Worker:
         row: RowSwitch | None = None,
         made: Spans | None = None,
     ) -> None:
-        """`primary` is asked again in a share of the sample, the A/A arm, and of a rollout in the arm `moved`; `row` is
-        the switch of all replicas.
+        """`primary` is asked again for a share of the sample (the A/A arm) and of a rollout (the arm `moved`).
 
-        `made` makes spans of the calls.
+        `row` is the switch of all replicas; `made` makes spans of the calls.
         """
         self._row, self._spans = row, made
         self._called_as = {spans.ROLE: "mirrored", "zantara.candidate_id": epoch}
@@ -94,17 +93,17 @@ class Worker:
         self._set_aside: Counter[str] = Counter()
         self._lag_seconds = 0.0
         self._ready = math.inf
-        """On the clock of time.monotonic: from when on a request waits for the candidate, and not for this process."""
+        """When this process was ready (time.monotonic): only later waiting counts as the candidate's."""
         self._said, self._announced, self._came = b"", 0, 0
         self._gone = False
-        """Whether the app is: it can announce nothing any more."""
+        """Whether the app has ended."""
         self._told: Counter[str] = Counter()
-        """Losses that the app has told of, which are not this process's own."""
+        """Losses that the app reported, which are not this process's own."""
 
     async def run(self, reader: asyncio.StreamReader) -> None:
         """Work until stdin ends, then finish what is in flight."""
         loop = asyncio.get_running_loop()
-        self._switch()  # the app has said how it begins
+        self._switch()  # the app has sent the first state already
         loop.add_reader(self._pipes.control, self._switch)
         reports = asyncio.create_task(self._report_on())
         while (frame := await _next_frame(reader)) is not None:
@@ -122,8 +121,8 @@ class Worker:
         reports.cancel()
 
     async def _count_what_never_came(self) -> None:
-        """Of an app that was killed: it has no word left, and what it had announced is lost."""
-        while self._announced > self._came and not self._gone:  # its last announcement is still to be read
+        """After the app was killed: count the requests that it announced and did not send as lost."""
+        while self._announced > self._came and not self._gone:  # wait until its last announcement was read
             await asyncio.sleep(_LOOK_SECONDS)
         if self._announced > self._came:
             self._log.drop("shutdown", self._announced - self._came)
@@ -137,12 +136,12 @@ class Worker:
         task.add_done_callback(self._ended)
 
     def _around(self, traceparent: str | None) -> spans.Around | None:
-        """Where the calls for a request belong: beside the primary's, in the request's own trace."""
+        """The trace context for the calls of a request: a sibling of the primary's call."""
         made = self._spans
         return None if made is None else spans.Around(made, made.continued(traceparent), self._called_as)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Not at the end of the task's own code, which never runs where it is cancelled before it begins."""
+        """Called when a task is done. A task that is cancelled before it begins never runs code of its own."""
         self._tasks.discard(task)
         self._slots.release()
         if task.cancelled():
@@ -154,7 +153,7 @@ class Worker:
                 self._log.drop("shutdown" if self._over else "disabled")
                 return
             request = self._request(frame)
-            self._ready = min(self._ready, time.monotonic())  # the first has loaded what tells languages
+            self._ready = min(self._ready, time.monotonic())  # the first request has loaded the language detector
             if self._config.shadow.categories and request.category not in self._config.shadow.categories:
                 self._left_out += 1
                 return
@@ -182,13 +181,13 @@ class Worker:
             logging.getLogger(__name__).warning("a request could not be mirrored: %s", type(error).__name__)
 
     async def _compare_again(self, again: Comparer, request: Request, sampling: Sampling) -> None:
-        """Ask the primary once more, at places of its own: nothing that waits for the candidate waits for this."""
+        """Ask the primary once more. It has a limit of its own, so that no request to the candidate waits for it."""
         async with self._again_slots:
             with spans.in_role("aa"):
                 await again.compare(request, sampling)
 
     async def _ask_primary(self, request: Request, sampling: Sampling) -> None:
-        """What the candidate has answered a user: at the same places, since the primary's limits are one."""
+        """Ask the primary what the candidate has answered a user, under the same limit of calls as the A/A arm."""
         if self._reverse is None:
             self._log.drop("unreadable")
             return
@@ -206,7 +205,7 @@ class Worker:
         return bool(request.scope.movable) or self._config.shadow.out_of_scope
 
     def _request(self, frame: dict[str, Any]) -> Request:
-        """What a frame holds; of a bare one without texts, category and language are what the app said."""
+        """The request of a frame. A bare frame has no texts, so category and language are the app's."""
         from zantara_exp.dataset.language import detector
 
         config = self._config
@@ -238,7 +237,7 @@ class Worker:
 
     def _switch(self) -> None:
         said = os.read(self._pipes.control, 4096)
-        if not said:  # the app is gone; stdin ends as well
+        if not said:  # the app has ended, and stdin ends too
             loop = asyncio.get_running_loop()
             self._gone = True
             loop.remove_reader(self._pipes.control)
@@ -268,8 +267,8 @@ class Worker:
             await asyncio.sleep(_REPORT_SECONDS)
 
     def report(self) -> None:
-        """Say where the worker stands; an app that is gone hears nothing."""
-        lost = self._log.lost.copy() - self._told  # a copy: the log's thread counts as well
+        """Write a report, unless the app has ended."""
+        lost = self._log.lost.copy() - self._told  # a copy, since the log's thread counts too
         written = self._log.by_arm.copy()
         said = {
             "answered": written[CANDIDATE] + written[MOVED] + written[ONLY_PRIMARY] + lost.total() + self._left_out,
@@ -289,7 +288,7 @@ class Worker:
 
 
 async def _next_frame(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """One frame: its length in four bytes, then JSON. None at the end, or where a killed app stopped in the middle."""
+    """One frame: its length in four bytes, then JSON. None at the end, or for an unfinished frame of a killed app."""
     try:
         size = int.from_bytes(await reader.readexactly(4), "big")
         frame: dict[str, Any] = orjson.loads(await reader.readexactly(size))
@@ -309,7 +308,7 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
     reader = asyncio.StreamReader(limit=_READ_AHEAD_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     layout, log = Layout(config), log_of(config, setup["epoch"])
-    load()  # or the first requests would wait for the price lists, and seem to wait for the candidate
+    load()  # load the price lists now, or the first requests would wait for them and the candidate would seem slow
     with serving(config.endpoint, layout.model, layout.state / "mirror" / (config.candidate or "")) as server:
         endpoint = guarded(config.endpoint, server, config.model.name if server else None, config.cost)
         asked_again = config.primary.aa_percent > 0 or config.rollout.reverse_percent > 0
@@ -326,10 +325,10 @@ async def _main(setup: dict[str, Any], config: Config, pipes: Pipes) -> None:
             if row is not None:
                 row.close()
             log.finish()
-            worker.report()  # before a database can make the end take longer than the app waits
+            worker.report()  # now, since a slow database may make the end take longer than the app waits
             log.close()
             worker.report()
-            if made is not None:  # last: a collector that is away must cost no comparison
+            if made is not None:  # last, so that a collector that is away costs no comparison
                 made.close()
 
 
@@ -339,7 +338,7 @@ def main() -> None:
 
     os.nice(_NICENESS)
     pipes = Pipes(control=int(sys.argv[1]), reports=os.dup(1))
-    os.dup2(2, 1)  # whatever else prints must not be taken for a report
+    os.dup2(2, 1)  # so that other output is not taken for a report
     os.set_blocking(pipes.reports, False)
     setup = orjson.loads(_first_line())
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), setup["config"]))
@@ -348,7 +347,7 @@ def main() -> None:
 
 
 def _first_line() -> bytes:
-    """Byte by byte, so that nothing of what follows is left in a buffer."""
+    """The first line of stdin, read byte by byte, so that no later byte stays in a buffer."""
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(0, 1)

@@ -14,9 +14,8 @@ def starts(
 ) -> list[float] | None:
     """Seconds from the first for each request, in order; None for at_once.
 
-    `poisson` draws independent gaps of exponential length with mean 1 / rate. `traffic` are the moments of all requests
-    that a rollout would move, of which primary.load_percent takes its share; those outside the time of `moments` do not
-    count.
+    `poisson` draws independent gaps of exponential length with mean 1 / rate. `traffic`: the times of all requests that
+    a rollout would move; primary.load_percent is a share of these. Those outside the span of `moments` do not count.
     """
     if config.arrivals == "at_once":
         return None

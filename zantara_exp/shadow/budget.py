@@ -1,9 +1,9 @@
-"""What a candidate's answers may cost on a UTC day: its part of `shadow.max_usd_per_day`.
+"""Limits what a candidate's answers cost on a UTC day to its part of `shadow.max_usd_per_day`.
 
     <paths.logs>/spent/2025-10-21.jsonl     what was paid that day, by candidate: all processes on the folder add to it
 
-A request is asked about only if it could be paid were it as dear as the dearest so far, and those under way in this
-process as well. What other processes have under way is not known: they may exceed the bound by so much.
+A request is sent only if the money would be enough should it, and every request under way in this process, cost as much
+as the dearest so far. Requests under way in other processes are not known: the limit may be exceeded by their cost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zantara_exp.shadow.record import Comparison
 
 
 class Budget:
-    """One candidate's; without a bound it lets all pass and writes nothing."""
+    """The budget of one candidate. Without a limit it allows everything and writes nothing."""
 
     def __init__(self, folder: Path, name: str, most: float | None) -> None:
         self._folder, self._name, self._most = folder, name, most
@@ -28,12 +28,12 @@ class Budget:
         self._under_way, self._dearest, self._unwritten = 0, 0.0, 0.0
 
     def begin(self) -> bool:
-        """Whether one more request may be asked about; it is under way then, until `end`."""
+        """Whether one more request may be sent; if so it is under way until `end`."""
         if self._most is None:
             return True
         try:
             spent = self._of_today().paid(self._day, self._name) + self._unwritten
-        except OSError:  # nobody knows what was spent
+        except OSError:  # what was spent is not known, so nothing is sent
             return False
         if spent >= self._most or spent + (self._under_way + 1) * self._dearest > self._most:
             return False
@@ -41,7 +41,7 @@ class Budget:
         return True
 
     def end(self, done: Comparison | None) -> None:
-        """Pay for what was asked; None where it was given up."""
+        """Record the cost of a finished request; None if it was given up."""
         if self._most is None:
             return
         self._under_way -= 1
@@ -60,7 +60,7 @@ class Budget:
 
 
 def budget_of(config: Config) -> Budget:
-    """The candidate's budget; none where it is paid by the month, whatever it is asked."""
+    """The candidate's budget. A candidate that is paid by the month has no limit."""
     ways = [each.billing for each in (config.endpoint, *map(option, config.endpoint.fallback))]
     most = config.shadow.max_usd_per_day if {TOKENS, SECONDS} & set(ways) else None
     return Budget(Layout(config).logs / "spent", config.endpoint.name, most)

@@ -1,9 +1,9 @@
 """Comparisons as columns, a block of lines at a time: only what facts are made of.
 
-A line is taken at once where it is as the writer writes it (`zantara_exp.shadow._form`), byte by byte, with values of
-the right kind. Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which says
-what it is. (DuckDB's JSON functions were tried in its place: with the checks that a line is held to, they take two to
-three times the processor time, and without them a wrong line counts.)
+Lines exactly as the writer writes them (`zantara_exp.shadow._form`), with values of the right kind, are read together.
+Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which parses it. (DuckDB's
+JSON functions were tried: with the same checks they take two to three times the processor time, and without them wrong
+lines count.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zantara_exp.shadow.record import LONGEST_MS, Comparison, Side
 from zantara_exp.usage import Billed, Usage
 
 _TOO_LARGE = 2**31
-"""Arrow's texts count their bytes in 32 bits."""
+"""Arrow's offsets into texts are 32-bit integers."""
 
 _SIDES = ("primary", "candidate")
 _PARTS = tuple(f"usage_{name}" for name in Usage.__dataclass_fields__ if name != "estimated")
@@ -38,37 +38,37 @@ COLUMNS = (
     *(f"{side}_{name}" for side in _SIDES for name in _ANSWER),
     *("sampling_percent", "sampling_reason", "scope_movable", "scope_why_not"),
 )
-"""What is read of a line."""
+"""The columns that are read from a line."""
 _ESTIMATED = tuple(f"{side}_estimated" for side in _SIDES)
 _CALLED = {"candidate_id": "epoch"}
-"""What a column is called where it has another name than the line's key."""
+"""Names of columns that differ from the line's key."""
 _READ = np.array([_CALLED.get(name, name) in COLUMNS for name in NAMES])
 _EMPTY = ("query", "primary_response", "candidate_response")
-"""Texts that are empty where there is none."""
+"""Columns in which a missing text is empty instead of null."""
 _NUMBER = r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 _TIMES = np.array([name.endswith("_ms") for name in NAMES])
 _COUNTS = np.array(["_usage_" in name or name == "attempt" for name in NAMES])
 
 
 class Columns:
-    """Makes tables of the lines of a day, and gathers on the way what else they say."""
+    """Makes tables of a day's lines, and collects losses, removed rows and bad lines on the way."""
 
     def __init__(self, hash_user: HashUser) -> None:
         self._hash_user = hash_user
         self.drops: Counter[tuple[str, str, str]] = Counter()
-        """What the lines say was lost: day, epoch, reason."""
+        """Losses that the lines report, by day, epoch and reason."""
         self.removed = 0
-        """Rows of a table whose line is empty: `stage=forget` took it."""
+        """Rows whose line `stage=forget` has emptied."""
         self.bad: list[Quarantined] = []
         """The lines that could not be read."""
 
     def of(self, part: Part) -> Iterator[Any]:
-        """The comparisons of a part in the order of its lines: COLUMNS, `day`, what is estimated, and `place`."""
+        """The comparisons of a part, in order: COLUMNS, `day`, the flags of estimates, and `place`."""
         for block in part.blocks():
             yield from self.of_block(block, part.name)
 
     def of_block(self, block: Block, name: str) -> Iterator[Any]:
-        """The same of some lines of the part called `name`."""
+        """The same for a block of lines of the part called `name`."""
         import pyarrow as pa
 
         taken = take(block.content)
@@ -94,7 +94,7 @@ class Columns:
 
 
 def _placed(table: Any, lines: Any, block: Block, ends: Any) -> Any:
-    """With where each line stands: its position in the table, or its first byte in the file. `ends`: of all lines."""
+    """Add each line's place: its position in the table, or its first byte in the file. `ends` is of all lines."""
     import pyarrow as pa
 
     if block.positions is not None:
@@ -105,16 +105,16 @@ def _placed(table: Any, lines: Any, block: Block, ends: Any) -> Any:
 
 
 class Taken(NamedTuple):
-    """What was made of a block at once."""
+    """The outcome of reading a block."""
 
     table: Any
-    """Comparisons; None where there are none."""
+    """The comparisons; None if there are none."""
     lines: Any
-    """Of each comparison its line in the block, counted from 0."""
+    """The line of each comparison, counted from 0."""
     left: list[tuple[int, bytes]]
     """The other lines, with their places."""
     ends: Any
-    """Where in the block each newline is."""
+    """The place of each newline in the block."""
 
 
 def take(content: bytes) -> Taken:
@@ -127,7 +127,7 @@ def take(content: bytes) -> Taken:
     else:
         form = Form(content)
         ends = form.ends
-        with suppress(pa.ArrowInvalid):  # it is not all UTF-8, or a time of the right form is none
+        with suppress(pa.ArrowInvalid):  # not UTF-8, or a time that does not exist
             _spans(content, np.array([[0]]), np.array([[len(content)]])).validate(full=True)
             table, lines = _table(form)
     if lines.size == ends.size and content.endswith(b"\n"):
@@ -137,7 +137,7 @@ def take(content: bytes) -> Taken:
 
 
 def _table(form: Form) -> tuple[Any, Any]:
-    """The lines as columns, and which lines; None where there are none. Raises ArrowInvalid for a wrong time."""
+    """The lines as columns, and their numbers; None if there are none. Raises ArrowInvalid for a wrong time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -166,7 +166,7 @@ def _texts(form: Form) -> dict[str, Any]:
 
 
 def _unescaped(form: Form, texts: Any, begins: Any, stops: Any, quote: Any) -> Any:
-    """Texts as they are meant, but for messages, which stay JSON."""
+    """The texts with their escapes resolved; messages stay JSON."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -174,7 +174,7 @@ def _unescaped(form: Form, texts: Any, begins: Any, stops: Any, quote: Any) -> A
         return texts
     edges = np.stack([begins, stops], axis=2).ravel()
     cells = np.unique(np.searchsorted(edges, form.escapes, side="right") - 1)
-    cells = cells[cells % 2 == 0] // 2  # the others are of lines that are left to the reader
+    cells = cells[cells % 2 == 0] // 2  # the others are in lines that are left to the reader
     cells = cells[quote[cells % quote.size] > 0]
     cells = cells[np.argsort(cells % quote.size, kind="stable")]  # column after column
     bounds = zip(begins.ravel()[cells].tolist(), stops.ravel()[cells].tolist(), strict=True)
@@ -186,7 +186,7 @@ def _unescaped(form: Form, texts: Any, begins: Any, stops: Any, quote: Any) -> A
 
 
 def _numbers(form: Form) -> tuple[dict[str, Any], Any]:
-    """Columns of numbers, and which lines have none that the reader would refuse."""
+    """The columns of numbers, and which lines have only numbers that the reader would accept."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -214,24 +214,24 @@ def _numbers(form: Form) -> tuple[dict[str, Any], Any]:
 
 
 def _spans(content: bytes, begins: Any, stops: Any, null: Any = None) -> Any:
-    """What lies between the places, as texts or nulls, column after column."""
+    """The bytes between the places, as texts or nulls, column after column."""
     import pyarrow as pa
 
     edges = np.empty((*begins.shape, 2), np.int32)
     edges[:, :, 0], edges[:, :, 1] = begins, stops
     between = pa.StringArray.from_buffers(edges.size - 1, pa.py_buffer(edges), pa.py_buffer(content))
-    # every other text lies between two of ours
+    # every second text is the gap between two of ours
     places = np.arange(0, edges.size, 2).reshape(begins.shape).T.ravel()
     return between.take(pa.array(places, mask=None if null is None else null.T.ravel()))
 
 
 def no_rows() -> Any:
-    """A table without a comparison, and with all columns."""
+    """An empty table with all columns."""
     return _placed(_of_items([]), np.array([], np.int64), Block(b"", 1, 0), np.array([], np.int64))
 
 
 def _of_items(rows: Sequence[Comparison]) -> Any:
-    """What the reader read, in the same columns."""
+    """The reader's records in the same columns."""
     import pyarrow as pa
 
     text, whole, real = pa.string(), pa.int64(), pa.float64()

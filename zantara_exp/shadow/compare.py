@@ -1,4 +1,4 @@
-"""Asks the candidate what the primary answered, and writes both down."""
+"""Asks the candidate the same as the primary was asked, and logs both answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RECENT = 50
 
 
 class Comparer:
-    """One candidate, one epoch, one arm, one log; `primary` is asked where its answers were not recorded."""
+    """Compares for one candidate, epoch, arm and log. `primary` is asked if its answers were not recorded."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Comparer:
         self._cost = cost
 
     async def compare(self, request: Request, sampling: Sampling, waited_ms: float | None = None) -> Comparison:
-        """Ask the candidate and hand the comparison to the log. Raises nothing that the candidate does.
+        """Ask the candidate and hand the comparison to the log. A failure of the candidate raises nothing.
 
         `waited_ms`: how long the request had waited for a free place.
         """
@@ -52,12 +52,12 @@ class Comparer:
         return comparison
 
     async def compare_moved(self, request: Request, sampling: Sampling) -> None:
-        """Ask what the candidate has answered a user; that answer stands in the request, as the primary's else does."""
+        """Ask the primary what the candidate has answered a user. The candidate's answer is in the request."""
         primary = side_of(await self._endpoint.chat(request.messages))
         self._log.write(self._comparison(request, sampling, self._arm, primary, request.primary))
 
     def set_aside(self, request: Request, sampling: Sampling, wait: bool = False) -> None:
-        """Note a request that nobody is asked about: who and when, what the primary took for it, and no text.
+        """Log a request for which no model is asked: user, time and the primary's cost, without texts.
 
         `wait`: until the log's queue has room.
         """
@@ -88,7 +88,7 @@ class Comparer:
 
 
 def side_of(answer: Answer) -> Side:
-    """An answer as it stands in the log."""
+    """An answer in the form of the log."""
     return Side(
         response=answer.text,
         model=answer.model,
@@ -122,8 +122,8 @@ async def compare_all(
 
     `starts` says when each begins, in seconds from now; None: as soon as there is room.
 
-    While the breaker is open a refused request takes as long as an answered one did: an endpoint that is away for a
-    share of the time then fails that share of the requests, not all that a loop can burn through meanwhile.
+    While the breaker is open, a refused request takes as long as an answered one did. So an endpoint that is away for a
+    part of the time fails that part of the requests, and not all that a fast loop could refuse meanwhile.
     """
     left = enumerate(requests)
     began = time.monotonic()

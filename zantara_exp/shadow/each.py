@@ -1,4 +1,4 @@
-"""Several candidates on one sample: what is checked before any is asked, what they share, and one result of all."""
+"""Several candidates on one sample: checks before the start, the shared primary, and one result of all."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from zantara_exp.stage import StageResult, Table
 
 
 def check_each(several: Mapping[str, Config]) -> None:
-    """Raise ConfigError or MissingRequirementError for what keeps one of them from being asked, or from being told
-    apart from another, or its cost from being bounded."""
+    """Raise ConfigError or MissingRequirementError if one of them cannot be asked, cannot be told apart from another,
+    or has a cost that cannot be limited."""
     versions: dict[str, str] = {}
     for name, config in several.items():
         endpoint = config.endpoint
@@ -46,9 +46,9 @@ def check_each(several: Mapping[str, Config]) -> None:
 
 
 class AskedOnce:
-    """A primary that is asked anew answers a request once, whoever else is asked: all are held against one answer.
+    """A primary that is asked anew, but only once for each request: all candidates are compared with that one answer.
 
-    Requests of the same words are answered one by one: the first that a candidate is asked has the first answer.
+    Several requests may have the same words: a candidate's first such request gets the first answer, and so on.
     """
 
     def __init__(self, endpoint: Endpoint, answers: dict[bytes, list[Answer]]) -> None:
@@ -73,7 +73,7 @@ class AskedOnce:
 
 
 def together(found: Mapping[str, StageResult]) -> StageResult:
-    """The first one's result, with the others beside it."""
+    """The result of the first candidate, with the others' results added."""
     first = next(iter(found.values()))
     columns = ("candidate", *("comparisons", "success rate", "candidate latency", "not asked", "epoch"))
     rows = [[name, *(result.summary.get(column, "") for column in columns[1:])] for name, result in found.items()]

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 def hash_user(layout: Layout) -> HashUser:
     """The keyed hash of user ids: ZANTARA_HASH_KEY, or the key that embedded data made under `paths.state`.
 
-    The key is looked for when the first id is hashed, which then raises MissingRequirementError where there is none.
+    The key is looked up when the first id is hashed; without one that raises MissingRequirementError.
     """
 
     @cache
@@ -39,9 +39,9 @@ def hash_user(layout: Layout) -> HashUser:
 
 
 def only_here(config: Config) -> str:
-    """What is wrong with hashing live users here, and the fix; empty where ZANTARA_HASH_KEY is set.
+    """A warning about hashing live users here, with the fix; empty if ZANTARA_HASH_KEY is set.
 
-    The key that makes itself lies on one machine: replicas on others would make other users of the same people.
+    The generated key is on one machine only: replicas on other machines would give the same people other hashes.
     """
     if os.environ.get(KEY_VARIABLE):
         return ""
@@ -54,5 +54,5 @@ def only_here(config: Config) -> str:
 
 @cache
 def warn_once(trouble: str) -> None:
-    """Log it, the first time in this process."""
+    """Log the warning once in this process."""
     _log.warning("%s", trouble)

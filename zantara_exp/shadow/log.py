@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 
 Redact = Callable[[str], str]
 NewRedact = Callable[[], Redact]
-"""Makes what redacts the texts of one comparison, so that equal values in them get equal placeholders."""
+"""Makes the redactor of one comparison: equal values in its texts get equal placeholders."""
 
 
 def destination_of(config: Config) -> Destination:
-    """Where `config.log` puts lines. Raises MissingRequirementError or OSError where a spool cannot be begun."""
+    """Where `config.log` writes lines. Raises MissingRequirementError or OSError if a spool cannot be opened."""
     layout, megabyte = Layout(config), 1_000_000
     if config.log.kind == "jsonl":
         return DailyFiles(layout.logs, COMPARISONS, config.log.rotate_mb * megabyte)
@@ -57,7 +57,7 @@ def comparisons_of(config: Config, layout: Layout) -> EventLog:
     from zantara_exp.io.table import Table
 
     for copy in (*layout.logs.glob("shadow_comparison_*.postgres.jsonl"), layout.logs / "postgres.json"):
-        copy.unlink(missing_ok=True)  # of the table, which earlier versions read by way of files
+        copy.unlink(missing_ok=True)  # earlier versions copied the table to files
     return EventLog(COMPARISONS, layout.logs, Table(COMPARISONS, config.log.url_env, LOG), layout.log_spool)
 
 
@@ -76,7 +76,7 @@ def log_of(config: Config, epoch: str, tell_drops: bool = True) -> ComparisonLog
 
 
 def check_log(config: Config) -> None:
-    """Raise ZantaraError for what would keep `destination_of` from working, without beginning anything."""
+    """Raise ZantaraError if `destination_of` would fail, without opening anything."""
     if config.dataset.names:
         from zantara_exp.dataset.names import check_models
 
@@ -96,7 +96,7 @@ def check_log(config: Config) -> None:
 
 
 class ComparisonLog:
-    """Appends comparisons. Trouble with the disk is counted and warned about, never raised."""
+    """Appends comparisons. Errors of the disk are counted and logged as warnings, never raised."""
 
     def __init__(
         self,
@@ -107,13 +107,13 @@ class ComparisonLog:
         capacity: int = 10_000,
         tell_drops: bool = True,
     ) -> None:
-        """Without `tell_drops` what is lost is counted and not told in the log: for who will ask for it again."""
+        """Without `tell_drops` losses are counted but not logged, for callers that will ask for the same again."""
         self.by_arm: Counter[str] = Counter()
         """Comparisons in the log, by arm."""
         self.lost: Counter[str] = Counter()
-        """All that this process lost, by reason."""
+        """Losses of this process, by reason."""
         self.reported: Counter[str] = Counter()
-        """What of it stands in the log."""
+        """The losses that are in the log already."""
         self._destination, self._epoch, self._new_redact = destination, epoch, new_redact
         self._flush_seconds, self._tell_drops = flush_seconds, tell_drops
         self._queue: queue.Queue[Comparison] = queue.Queue(capacity)
@@ -125,7 +125,7 @@ class ComparisonLog:
         self._thread.start()
 
     def write(self, item: Comparison, wait: bool = False) -> bool:
-        """Hand over one comparison; False when the queue is full and no room is waited for, which is counted."""
+        """Queue one comparison. False, and counted as lost, if the queue is full and `wait` is not set."""
         try:
             self._queue.put(item, block=wait)
         except queue.Full:
@@ -134,7 +134,7 @@ class ComparisonLog:
         return True
 
     def drop(self, reason: str, amount: int = 1) -> None:
-        """Count sampled requests that never became a comparison; the next line says so."""
+        """Count sampled requests that did not become comparisons; the next line logs the count."""
         with self._guard:
             self.lost[reason] += amount
             if self._tell_drops:
@@ -147,17 +147,17 @@ class ComparisonLog:
 
     @property
     def waiting(self) -> int:
-        """Comparisons that are safe on this machine and not in the database yet; 0 without one."""
+        """Comparisons in the spool of this machine that are not in the database yet; 0 without a database."""
         return self._destination.waiting
 
     def close(self, deadline_seconds: float = 30.0) -> None:
-        """`finish`, and hand over what waits for a database; what does not get there by the deadline stays here."""
+        """`finish`, then send the spool to the database. What is not sent by the deadline stays in the spool."""
         deadline = time.monotonic() + deadline_seconds
         self.finish(deadline_seconds)
         self._destination.close(max(0.0, deadline - time.monotonic()))
 
     def finish(self, deadline_seconds: float = 30.0) -> None:
-        """Write and sync what is queued. What is left after the deadline counts as lost."""
+        """Write and sync the queue. What is left at the deadline counts as lost."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -180,7 +180,7 @@ class ComparisonLog:
                 return
 
     def _take(self) -> list[Comparison]:
-        """Up to a batch of queued items; waits briefly for the first."""
+        """A batch of queued items at most; waits briefly for the first."""
         items: list[Comparison] = []
         with contextlib.suppress(queue.Empty):
             items.append(self._queue.get(timeout=min(0.05, self._flush_seconds)))
@@ -207,10 +207,10 @@ class ComparisonLog:
                 self.drop("disk")
 
     def _line(self, item: Comparison) -> bytes | None:
-        """The redacted line; None, counted, for an item that cannot be redacted or encoded."""
+        """The redacted line; None, and counted as lost, if the item cannot be redacted or encoded."""
         try:
             return to_line(redacted(item, self._new_redact()))
-        except Exception as error:  # whatever it is, unredacted text must not be written and the writer must go on
+        except Exception as error:  # after any error: unredacted text must not be written, and the writer has to go on
             self.drop("unwritable")
             _log.warning("a comparison could not be redacted or encoded (%s) and is lost", type(error).__name__)
             return None
@@ -235,7 +235,7 @@ class ComparisonLog:
             self.reported.update(drops)
 
     def _append(self, day: str, lines: list[bytes]) -> int:
-        """Append to a day's file; the number of lines that are in it now."""
+        """Append to a day's file; return how many of the lines were written."""
         done, why = self._destination.append(day, lines)
         if why is not None and not self._warned:
             _log.warning("the comparison log cannot be written (%s); comparisons are being lost", why.strerror)
@@ -244,7 +244,7 @@ class ComparisonLog:
 
 
 def redacted(item: Comparison, redact: Redact) -> Comparison:
-    """The comparison with personal data taken out of every text."""
+    """The comparison with personal data redacted in every text."""
     messages = [{**message, "content": redact(message["content"])} for message in item.messages]
     return replace(
         item,

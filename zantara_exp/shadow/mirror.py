@@ -49,36 +49,36 @@ class ChatRequest:
 
     message: str
     user_id: str
-    """As the product knows it; hashed before it leaves the process. A number or a UUID is taken as its text."""
+    """The product's id of the user; hashed before it leaves the process. A number or UUID is converted to text."""
     history: Sequence[Mapping[str, str]] = ()
     """Earlier turns, each with `role` and `content`."""
     memory_context: str | None = None
-    """What the product knows of the user and told the primary."""
+    """What the product knows about the user and has told the primary."""
     category: str | None = None
-    """None, or none of the plan's: sorted as the dataset was."""
+    """None or an unknown word: determined as for the dataset."""
     language: str | None = None
-    """None, or none of dataset.languages: detected as in the dataset."""
+    """None, or not in dataset.languages: detected as for the dataset."""
     conversation_id: str | None = None
-    """Like `request_id` hashed before it leaves the process, unless it is a UUID or a short number."""
+    """Hashed, as `request_id` is, before it leaves the process, unless it is a UUID or a short number."""
     request_id: str | None = None
-    """None: a new one. Several requests may have the same, such as that of a trace."""
+    """None: a new one is made. Several requests may have the same id, such as that of a trace."""
     system_prompt: str | None = None
-    """What the primary was told of its task; None: dataset.system_prompt."""
+    """The primary's system prompt; None: dataset.system_prompt."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the request asked for beside that, as the API names it: tools, response_format, max_tokens ... By it and
-    the chat is told whether a rollout would move the request; a request's whole body will do."""
+    """The other fields of the request, with the API's names: tools, response_format, max_tokens ... The whole body may
+    be given. They decide, with the chat, whether a rollout would move the request."""
     unshowable: str = ""
-    """`not_text` for a chat that holds more than text, such as an image; its words are then not looked at."""
+    """`not_text` for a chat with more than text, such as an image; its texts are then not read."""
     attempt: int = 1
-    """Which attempt of the client's this is, where it asked again after a failure: a retry is no request of its own."""
+    """The number of this attempt, if the client retries: a retry is no request of its own."""
     traceparent: str | None = None
-    """The header of a W3C trace, or its trace id alone; the log names the trace. Where spans are asked for, that of the
-    candidate's call belongs to the trace of a whole header."""
+    """A W3C `traceparent` header, or a trace id alone; the log names the trace. If spans are on and the whole header is
+    given, the candidate's call is a span of this trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAnswer:
-    """What the primary answered, which is what the user got."""
+    """The primary's answer, which the user got."""
 
     text: str
     model: str | None = None
@@ -87,9 +87,9 @@ class PrimaryAnswer:
     """As the API or its SDK reports it: `reply.usage`, a mapping, or `zantara_exp.usage.Usage`."""
     latency_ms: float | None = None
     error: str | None = None
-    """Why it was none. `client_gone`, `tool_use` and `not_text` are facts about the request: nothing is compared."""
+    """Why there is no answer. With `client_gone`, `tool_use` and `not_text` nothing is compared."""
     ttft_ms: float | None = None
-    """Until the first token, where the answer was streamed."""
+    """Milliseconds to the first token, if the answer was streamed."""
     finish_reason: str | None = None
 
 
@@ -112,18 +112,18 @@ class ShadowMirror:
         for trouble in filter(None, (only_here(config), spans.trouble())):
             warn_once(trouble)
         self._users: dict[str, str | None] = {}
-        """Users seen lately: their hash, or None for those who are not in the sample."""
-        # Each candidate has a queue and a worker of its own: one that is slow or away keeps nobody else waiting.
+        """Recent users: their hash, or None for users outside of the sample."""
+        # Each candidate has its own queue and worker, so a slow one delays no other.
         self._links = {name: Link(each, Switch(Layout(each).state), self._key) for name, each in several.items()}
         self._link = next(iter(self._links.values()))
         self._moved_to = self._links.get(config.rollout.candidate or "", self._link)
         for link in self._links.values():
-            # Where nobody holds it any more, as when a notebook's cell runs again, its worker would stay for good.
+            # Without this the worker of a dropped mirror (a notebook's cell that runs again) would stay for ever.
             weakref.finalize(self, link.finish).atexit = False
 
     @classmethod
     def from_config(cls, *overrides: str, config_dir: str | None = None) -> ShadowMirror:
-        """A mirror by the declared config with overrides such as `endpoint=runpod`. Raises ConfigError."""
+        """A mirror from the config with overrides such as `endpoint=runpod`. Raises ConfigError."""
         from zantara_exp.config import compose, looking_in
 
         with looking_in(config_dir):
@@ -135,15 +135,15 @@ class ShadowMirror:
         return self._link.enabled
 
     def chooses(self, user_id: str, category: str | None = None) -> bool:
-        """Whether the sample holds this user's requests; for those to whom showing a request costs something."""
+        """Whether this user is in the sample, for callers to whom preparing a request costs something."""
         return self._takes_category(category) and self._sampled(user_id) is not None
 
     def pass_by(self) -> None:
-        """Count a request that is not in the sample."""
+        """Count a request outside of the sample."""
         self._link.observed += 1
 
     def lose(self, reason: str) -> None:
-        """Count a request that is in the sample and cannot be compared."""
+        """Count a request of the sample that cannot be compared."""
         self._link.observed += 1
         for link in self._links.values():
             link.lose(reason)
@@ -170,12 +170,12 @@ class ShadowMirror:
             item = Item(request, history, answer, user, sampling, clock.seconds(), size, why_not, bare, now, same=same)
             for link in self._links.values():
                 link.offer(item)
-        except Exception:  # a request of any shape must not hurt the app; it is counted, and the log says so
+        except Exception:  # no request may hurt the app; the loss is counted and logged
             for link in self._links.values():
                 link.drop("unreadable")
 
     def observe_moved(self, request: ChatRequest, user: str, answer: PrimaryAnswer, at: float) -> None:
-        """Have the primary asked, for a share of requests, what the candidate has answered a user of a rollout.
+        """For a share of the requests that the candidate answered in a rollout, have the primary asked the same.
 
         `answer` is the candidate's, `user` a keyed hash, `at` in seconds since 1970, and the request's id is used as it
         is. Returns at once and never raises, as `observe` does.
@@ -203,12 +203,12 @@ class ShadowMirror:
 
     @property
     def stats(self) -> Stats:
-        """Where the mirror stands, as its first candidate has it."""
+        """Counts and state of the first candidate's mirror."""
         return self._link.stats()
 
     @property
     def others(self) -> dict[str, Stats]:
-        """Where each further candidate stands."""
+        """Counts and state of each further candidate's mirror."""
         return {name: link.stats() for name, link in self._links.items() if link is not self._link}
 
     async def close(self, deadline_seconds: float | None = None) -> None:
@@ -223,12 +223,12 @@ class ShadowMirror:
 
 
 def _without_texts(request: ChatRequest) -> ChatRequest:
-    """What is noted of a request that nobody is asked about; a queue must not hold its texts and tools."""
+    """A request without texts and tools, for the queue: no model will be asked."""
     return replace(request, message="", history=(), memory_context=None, system_prompt="", options={})
 
 
 def _text_of(user_id: object) -> str:
-    """An id as the dataset has it: many a product numbers its users. Raises TypeError for what names nobody."""
+    """The id as text, as in the dataset; products may number their users. Raises TypeError for anything else."""
     if isinstance(user_id, int | UUID):
         return str(user_id)
     raise TypeError

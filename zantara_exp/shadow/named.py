@@ -1,4 +1,4 @@
-"""What an app says of its requests, made fit for a log: an id may be a phone number, a category may be anything."""
+"""Makes an app's own words safe for the log: an id may be a phone number, a category may be anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 
 
 def traceparent_of(said: str | None) -> str | None:
-    """A W3C `traceparent`, as far as it is known what that says; None for anything else."""
+    """A valid W3C `traceparent` of a known version; None for anything else."""
     found = _TRACEPARENT.match(str(said or "").strip())
     return found[0] if found else None
 
@@ -27,7 +27,7 @@ def trace_id_of(said: str | None) -> str | None:
 
 
 def fit_id(said: str | None, user: str, key: bytes) -> str | None:
-    """An id as it may stand in a log, by the rule of the dataset (`written_id`); None where none was given.
+    """An id in the form that may be logged, by the dataset's rule (`written_id`); None if none was given.
 
     `user` is the user as the product knows it.
     """
@@ -36,12 +36,12 @@ def fit_id(said: str | None, user: str, key: bytes) -> str | None:
 
 
 def known_category(said: str | None, categories: Collection[str]) -> str | None:
-    """One of `categories`, however it is capitalised; None for any other word, as if nothing had been said."""
+    """One of `categories`, in any capitalisation; None for any other word."""
     return _known(said, categories)
 
 
 def known_language(said: str | None, languages: Collection[str]) -> str | None:
-    """One of `languages`, however it is capitalised; None for any other word."""
+    """One of `languages`, in any capitalisation; None for any other word."""
     return _known(said, languages)
 
 

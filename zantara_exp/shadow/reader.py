@@ -54,9 +54,9 @@ def read_lines(
 
 
 def read_log(log: EventLog, hash_user: HashUser) -> Iterator[Comparison | Drops]:
-    """Every readable record of the log, oldest day first; the others are left to `analysis.derive`, which counts them.
+    """Every readable record of the log, oldest day first. `analysis.derive` counts the unreadable ones.
 
-    Raises ZantaraError where the log cannot be read.
+    Raises ZantaraError if the log cannot be read.
     """
     for part in log.parts():
         for item in read_lines(lines_of(part), part.name, 1, hash_user):
@@ -65,7 +65,7 @@ def read_log(log: EventLog, hash_user: HashUser) -> Iterator[Comparison | Drops]
 
 
 def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
-    """One record. Raises BadLine, and nothing else, whatever the bytes."""
+    """One record. Raises BadLine for any bytes that are none."""
     try:
         body = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -81,7 +81,7 @@ def parse_line(line: bytes, hash_user: HashUser) -> Comparison | Drops:
 
 
 def _comparison(body: Mapping[str, Any], version: int) -> Comparison:
-    """Version 2 or 3, which says scope, usage and bill as well."""
+    """A comparison of version 2 or 3; version 3 also has scope, usage and bill."""
     side = _side if version == 3 else _older_side
     sampling = _object(body, "sampling", optional=True)
     return Comparison(
@@ -112,7 +112,7 @@ def _drops(body: Mapping[str, Any], version: int) -> Drops:
 
 
 def _candidate_id(body: Mapping[str, Any]) -> str:
-    """Version 2, and early lines of version 3, say `epoch`."""
+    """The candidate's id; version 2 and early lines of version 3 call it `epoch`."""
     return _needed(body, "candidate_id" if "candidate_id" in body else "epoch")
 
 
@@ -145,7 +145,7 @@ def _side(body: Mapping[str, Any]) -> Side:
 
 
 def _older_side(body: Mapping[str, Any]) -> Side:
-    """Of version 1 and 2: what caches read and wrote is not told."""
+    """One model's answer in version 1 and 2, which do not tell tokens of caches."""
     usage = Usage(_whole(body, "tokens_input"), output=_whole(body, "tokens_output"))
     return _answered(body, usage, Billed(_number(body, "cost_usd"), _text(body, "cost_basis")))
 
@@ -202,7 +202,7 @@ _VERSION_1_ERRORS = (
 
 
 def _version_1_error(llama: Mapping[str, Any], succeeded: object) -> str | None:
-    """The typed reason; a failure that names none, or an empty answer called a success, is still a failure."""
+    """The typed reason. A failure without a reason, and an empty \"success\", are failures too."""
     said = _text(llama, "error")
     if said:
         return next((reason for reason, pattern in _VERSION_1_ERRORS if pattern.search(said)), "other")

@@ -15,21 +15,21 @@ SCHEMA_VERSION = 3
 UNVERSIONED = "unversioned"
 CANDIDATE = "candidate"
 AA = "aa"
-"""The arm in which the primary answers in the candidate's place."""
+"""The arm in which the primary answers instead of the candidate."""
 MOVED = "moved"
-"""The arm in which the candidate answered a user, in a rollout, and the primary was asked afterwards."""
+"""The arm of a rollout's requests: the candidate answered the user, and the primary was asked afterwards."""
 BY_HASH = "user_hash"
-"""What chose a request: `user_percentile` of its user."""
+"""`sampling.reason` of a request that was chosen by its user's `user_percentile`."""
 REKEYED = "rekeyed"
-"""The same, by a hash that `stage=rekey` has replaced since."""
+"""The same, but `stage=rekey` has replaced the user's hash since."""
 ONLY_PRIMARY = "primary"
-"""The arm of requests that were sampled and shown to nobody else: counted, without their texts."""
+"""The arm of sampled requests that only the primary answered: counted, without texts."""
 REPLAY = "replay"
 """`sampling.reason` of a request that comes from recorded conversations, and the provider of a recorded answer."""
 BUDGET = "budget"
-"""Why a request was dropped that a candidate's money for the day (`shadow.max_usd_per_day`) did not allow."""
+"""Why a request was dropped: the day's money (`shadow.max_usd_per_day`) was spent."""
 LONGEST_MS = 24 * 3600 * 1000.0
-"""A day: no answer takes longer, so a line that says so is not to be believed."""
+"""A day. A line with a longer time is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Side:
     detail: str | None = None
     billed: Billed = Billed()
     waited_ms: float | None = None
-    """Until the call could begin, for want of a free place (`endpoint.concurrency`); a user would wait as well."""
+    """Time before the call, waiting for a free place (`endpoint.concurrency`), as a user would wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Comparison:
     primary: Side
     candidate: Side
     attempt: int = 1
-    """Which of the client's attempts at this request was the last; those before it are no requests of their own."""
+    """The number of the client's last attempt; earlier attempts are no requests of their own."""
     trace_id: str | None = None
-    """Of the W3C trace that the request was part of: 32 hexadecimal digits."""
+    """The id of the request's W3C trace: 32 hexadecimal digits."""
     sampling: Sampling = Sampling()
     scope: Scope = Scope()
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Drops:
-    """Sampled requests that were lost, when no comparison followed to carry the count."""
+    """Lost sampled requests, if no comparison followed that could report them."""
 
     epoch: str
     timestamp: datetime
@@ -106,7 +106,7 @@ class Drops:
 
 
 def comparison_id(request_id: str, epoch: str, arm: str) -> str:
-    """The same request of the same epoch and arm has the same id, so that a rerun cannot double it."""
+    """An id by request, epoch and arm: a rerun gives the same id, so nothing counts twice."""
     return hashlib.sha256(f"{request_id}\n{epoch}\n{arm}".encode()).hexdigest()[:32]
 
 
@@ -123,7 +123,7 @@ def to_line(item: Comparison | Drops) -> bytes:
 
 
 def _side(side: Side) -> dict[str, object]:
-    """With what version 2 had in other words, for those who read that: all tokens read and written, and the cost."""
+    """One side as JSON; it repeats tokens and cost under the names of version 2, for its readers."""
     usage, billed = side.usage, side.billed
     return {
         "response": side.response,

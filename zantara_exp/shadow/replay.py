@@ -1,8 +1,8 @@
 """`primary=replay`: the primary's recorded answers as requests for the candidate.
 
-An assistant turn of a conversation is one request: the turns before it are its history, its text is the primary's
-answer. A row of the database carries tokens and latency once: they are taken to be of its last answer, so only that one
-is a complete comparison and only that one is replayed, unless `primary.every_turn` asks for the others too.
+An assistant turn of a conversation is one request: the turns before it are the history, its text is the primary's
+answer. A database row has tokens and latency once, and they are taken to be those of its last answer. So only the last
+answer is a complete comparison and is replayed; `primary.every_turn` adds the others.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Replay:
         movable: Movable,
         every_turn: bool = False,
     ) -> None:
-        """`users`: whose conversations to replay, None for everyone's; `every_turn`: not only the last answer."""
+        """`users`: whose conversations to replay, None for all; `every_turn`: all answers, not only the last."""
         self._movable = movable
         self._path, self._users, self._system, self._every_turn = path, users, system_prompt, every_turn
         self._errors = [re.compile(pattern, re.IGNORECASE) for pattern in error_patterns]
@@ -64,7 +64,7 @@ class Replay:
         """Assistant turns that answer no user turn, such as a welcome that opens a conversation."""
 
     def requests(self) -> list[Request]:
-        """All requests, oldest first. Raises MissingInputError, or ZantaraError that names a line which is no chat."""
+        """All requests, oldest first. Raises MissingInputError, or ZantaraError naming a line that is no chat."""
         self.skipped = 0
         found = [request for requests in self._by_row() for request in requests]
         return sorted(found, key=lambda request: (request.timestamp, request.request_id))
@@ -111,7 +111,7 @@ class Replay:
             )
 
     def _scope(self, turns: Sequence[Message], facts: Mapping[str, Any]) -> Scope:
-        """As far as a database tells: it has the words of a chat, not what else its request asked for."""
+        """The scope, from the chat alone: a database does not keep the request's other fields."""
         asked = Asked(characters=sum(len(turn["content"]) for turn in turns))
         why = self._movable.request(asked) or self._movable.segment(
             facts.get("category"), facts.get("language"), sure=facts.get("sure", True)

@@ -1,7 +1,7 @@
 """With `log=postgres`, the kill switch of all replicas: the newest row of `zantara_shadow_mode(word, changed_at)`.
 
-While the database is away the last word read holds; before the first, shadow mode is on (the variable and the file of
-`zantara_exp.shadow.switch` work without a database).
+While the database is away the last word read counts. Before the first one shadow mode is on; the variable and the file
+of `zantara_exp.shadow.switch` work without a database.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _log = logging.getLogger(__name__)
 
 
 class RowSwitch:
-    """Looks at the row from a thread of its own."""
+    """Reads the row again and again in a thread."""
 
     def __init__(self, variable: str) -> None:
-        """Raises MissingRequirementError where the variable does not hold a URL."""
+        """Raises MissingRequirementError if the variable holds no URL."""
         self.on = True
         self._database, self._where = Database(variable, LOG), f"the database of {variable}"
         self._closing = threading.Event()
@@ -51,7 +51,7 @@ class RowSwitch:
 
 
 def read_word(database: Database) -> str:
-    """The newest word, empty where there is none. Raises ZantaraError where the database cannot be used."""
+    """The newest word, empty if there is none. Raises ZantaraError if the database cannot be used."""
     with database.used() as connection:
         if connection.execute(_IS_THERE).fetchone() == (None,):
             return ""

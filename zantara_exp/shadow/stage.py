@@ -1,7 +1,7 @@
-"""`stage=shadow`: the candidate answers what the primary answered, and both go to the comparison log.
+"""`stage=shadow`: the candidate answers what the primary has answered, and both answers are logged.
 
-A run that was killed goes on where it stopped: what the log holds of this epoch is not asked again. A new model, prompt
-or endpoint is a new epoch, whose comparisons are added to the log.
+A killed run continues where it stopped: requests of this epoch that are in the log are not asked again. A new model,
+prompt or endpoint is a new epoch, whose comparisons are added to the log.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from zantara_exp.stage import Context, Progress, StageResult, Table
 Sampled = list[tuple[Request, Sampling]]
 
 _MISCONFIGURED = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.BAD_REQUEST)
-"""A first call that fails so says that the config is wrong, not how good the candidate is."""
+"""If the first call fails for one of these reasons the config is wrong; it says nothing about the candidate."""
 
 
 Asked = dict[bytes, list[Answer]] | None
-"""What a primary that is asked anew has answered already; None where one candidate alone is asked."""
+"""Answers so far of a primary that is asked anew; None if there is one candidate only."""
 
 
 class _Todo(NamedTuple):
-    """What is not in the log yet, by arm."""
+    """The requests that are not in the log yet, by arm."""
 
     candidate: Sampled
     aa: Sampled
     aside: Sampled
-    """What nobody is asked about, because no rollout would move it."""
+    """Requests for which no model is asked, because no rollout would move them."""
 
 
 class _Sample(NamedTuple):
@@ -63,7 +63,7 @@ class _Sample(NamedTuple):
 
 
 def shadow(config: Config, context: Context) -> StageResult:
-    """Compare each candidate with the recorded primary. Raises ZantaraError where nothing can be compared."""
+    """Compare each candidate with the primary. Raises ZantaraError if nothing can be compared."""
     several = candidates(config)
     asked: Asked = {} if len(several) > 1 else None
     check_each(several)
@@ -78,7 +78,7 @@ def shadow(config: Config, context: Context) -> StageResult:
 
 
 def _of_one(config: Config, context: Context, asked: Asked) -> StageResult:
-    """Of one candidate."""
+    """The stage for one candidate."""
     layout = context.layout
     epoch = epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
     sampled = _sampled(config, context)
@@ -95,7 +95,7 @@ def _of_one(config: Config, context: Context, asked: Asked) -> StageResult:
 
 
 def _sampled(config: Config, context: Context) -> _Sample:
-    """What to compare and what to set aside. Raises MissingInputError where there is nothing to compare."""
+    """The requests to compare and those to set aside. Raises MissingInputError if there are none to compare."""
     from zantara_exp.dataset.splits import held_out_users
 
     layout = context.layout
@@ -129,14 +129,14 @@ def _replay(config: Config, context: Context, users: Collection[str] | None) -> 
 
 
 def _traffic(config: Config, context: Context) -> list[datetime]:
-    """When all requests came that a rollout would move, where the replay's load is a share of theirs."""
+    """The times of all requests that a rollout would move, if the replay's load is a share of them."""
     if config.primary.load_percent is None:
         return []
     return [request.timestamp for request in _replay(config, context, None).requests() if request.scope.movable]
 
 
 def _divided(sampled: Sampled, config: Config) -> _Sample:
-    """By scope. `primary.limit` is of what is compared; of the rest stays what is as old, so that shares hold."""
+    """Divide by scope. `primary.limit` limits the compared requests; the others are cut at the same time."""
     every = config.shadow.out_of_scope
     compared = [(r, s) for r, s in sampled if every or r.scope.movable][: config.primary.limit]
     aside = [(r, s) for r, s in sampled if not (every or r.scope.movable)]
@@ -151,7 +151,7 @@ def _divided(sampled: Sampled, config: Config) -> _Sample:
 
 
 def _logged(config: Config, context: Context, epoch: str) -> tuple[Tally, set[str]]:
-    """What the log already holds of this epoch."""
+    """What the log already has of this epoch."""
     tally, done = Tally(), set[str]()
     with closing(comparisons_of(config, context.layout)) as log:
         for item in read_log(log, hash_user=str):
@@ -169,7 +169,7 @@ def _asks_primary(config: Config) -> bool:
 
 def _compare(config: Config, context: Context, epoch: str, todo: _Todo, tally: Tally, asked: Asked) -> None:
     """Ask the candidate for what is missing. Raises ZantaraError when its server dies or the log cannot be written."""
-    log = log_of(config, epoch, tell_drops=False)  # the next run asks for what this one loses
+    log = log_of(config, epoch, tell_drops=False)  # lost requests are asked again by the next run
     shown_as = config.model.name if config.endpoint.kind == "local" else None
     try:
         with serving(config.endpoint, context.layout.model, context.run_dir) as server:
@@ -213,7 +213,7 @@ async def _drive(
     budget = budget_of(config)
 
     def affordable(arm: Sampled) -> Iterator[tuple[Request, Sampling]]:
-        """Up to the first that cannot be paid; the next run asks for the others."""
+        """The requests up to the first that cannot be paid; the next run asks the others."""
         yield from takewhile(lambda _: arm is todo.aa or budget.begin(), arm)
 
     def done(comparison: Comparison) -> None:
@@ -222,7 +222,7 @@ async def _drive(
             budget.end(comparison)
         progress.advance(1, tally.note())
         if server is not None and comparison.arm == CANDIDATE and comparison.candidate.error is not None:
-            # A server that refuses connections is dying; the log needs no more of its failures than it was asked.
+            # A server that refuses connections has died; further failures would only fill the log.
             server.check(0.5 if comparison.candidate.error == Reason.REFUSED else 0.0)
 
     try:
@@ -232,7 +232,7 @@ async def _drive(
         ):
             if arm and answering is not None:
                 await _warm_up(answering, arm[0][0])
-                # The load is the candidate's to bear; the primary, asked again, is somebody's production.
+                # The planned load is for the candidate only: the primary that is asked again is in production.
                 pace = config.primary if arm is todo.candidate else replace(config.primary, load_percent=None)
                 at = starts([request.timestamp for request, _ in arm], pace, config.seed, traffic)
                 await compare_all(affordable(arm), comparer, config.endpoint.concurrency, done, at)
@@ -252,7 +252,7 @@ async def _warm_up(endpoint: Endpoint, request: Request) -> None:
 
 
 def _load(config: Config) -> str:
-    """What the candidate bore while its latency was measured."""
+    """The load under which the candidate's latency was measured."""
     primary = config.primary
     if primary.arrivals == "at_once":
         return f"{config.endpoint.concurrency} calls at a time, none waits; primary.arrivals=poisson measures that"

@@ -1,4 +1,4 @@
-"""What a mirror says of itself."""
+"""The counts and state of a mirror."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Stats:
-    """Where a mirror stands; `sampled` = compared + set aside + dropped + what is still on its way."""
+    """Counts and state; `sampled` = compared + set aside + dropped + still in flight."""
 
     enabled: bool
     observed: int
@@ -20,15 +20,15 @@ class Stats:
     breaker: str
     restarts: int
     lag_seconds: float = 0.0
-    """From the newest compared request to its comparison."""
+    """Seconds from the newest compared request to its comparison."""
     spooled: int = 0
-    """log=postgres: lines that are safe on this machine and not in the database yet."""
+    """log=postgres: lines in the spool of this machine that are not in the database yet."""
     breakers: Mapping[str, str] = field(default_factory=dict)
-    """State by endpoint: the candidate's and those that stand in for it."""
+    """State by endpoint: the candidate's and its fallbacks'."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
-    """Sampled requests that nobody was asked about, by what keeps them with the primary, or what became of them."""
+    """Sampled requests for which no model was asked, by reason."""
 
     @property
     def over(self) -> int:
-        """Sampled requests that are over: compared, set aside or dropped."""
+        """Finished sampled requests: compared, set aside or dropped."""
         return self.compared + sum(self.set_aside.values()) + sum(self.dropped.values())

@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 class Switch:
-    """Whether shadow mode is on. Neither switch set is on; a word that is neither on nor off is off, and warned of."""
+    """Whether shadow mode is on. With no switch set it is on; an unknown word means off, with a warning."""
 
     def __init__(self, state: Path) -> None:
         self.file = state / "shadow_mode"
 
     def is_on(self) -> bool:
-        """Look at both switches; costs a system call."""
+        """Read both switches; costs a system call."""
         return means_on(os.environ.get(VARIABLE, ""), VARIABLE) and means_on(self._noted(), str(self.file))
 
     def _noted(self) -> str:
@@ -42,7 +42,7 @@ class Switch:
 
 
 def means_on(word: str, where: str) -> bool:
-    """Whether a switch's word leaves on what it switches; no word does, and one that is neither on nor off does not."""
+    """Whether a switch's word means on. No word means on; an unknown word means off."""
     plain = word if word in _ON else word.strip().lower()
     if plain not in _ON and plain not in _OFF:
         _warn(where, word)
@@ -51,7 +51,7 @@ def means_on(word: str, where: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _warn(where: str, word: str) -> None:
-    """Once for each; switches are looked at again and again."""
+    """Warn once for each word and place: switches are read again and again."""
     _log.warning("%s says neither on nor off (%.20r), which is taken as off", where, word)
 
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def turned(word: str, config: Config) -> str:
-    """Set the switch that the config names, unless the word is `show`; what it says now."""
+    """Set the switch that the config names, unless the word is `show`; return its state as text."""
     from zantara_exp.layout import Layout
 
     if config.log.kind == "postgres":

@@ -1,4 +1,4 @@
-"""Success rate and latency while comparisons come in."""
+"""Success rate and latency while a run goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zantara_exp.shadow.record import Side
 
 
 class Tally:
-    """Counts answers of the candidate; exact quantiles, for as many answers as one run sees."""
+    """Counts the candidate's answers; keeps all latencies of the run, for exact quantiles."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -47,7 +47,7 @@ class Tally:
         return f"success {rate:.1%}" + (f", p95 {p95:.0f} ms" if p95 is not None else "")
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for the run's record; what was not measured is not there."""
+        """Metrics for the run's record; without those that were not measured."""
         values = {"shadow/success_rate": self.success_rate, "shadow/comparisons": float(self.total)}
         values |= {f"shadow/latency_p{round(share * 100)}_ms": self.latency_ms(share) for share in (0.5, 0.95, 0.99)}
         return {name: value for name, value in values.items() if value is not None}
