@@ -1,4 +1,4 @@
-"""The apps that docs/clients.md prints, run as they stand: with a stub of the shop's code, and a candidate on loopback."""
+"""The apps of docs/clients.md, run as they are printed: with a stub of the shop's code, a candidate on loopback."""
 
 from __future__ import annotations
 

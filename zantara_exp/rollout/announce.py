@@ -1,4 +1,4 @@
-"""Tells the webhook of what happened to a rollout."""
+"""Tells the webhook what happened to a rollout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EVENTS = {
 
 
 def announce(notifier: Notifier, state: State) -> None:
-    """Tell of the newest change of a state."""
+    """Send the newest change of a state."""
     if not state.history:
         return
     last = state.history[-1]

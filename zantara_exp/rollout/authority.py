@@ -1,4 +1,4 @@
-"""On what a rollout may serve the candidate: a GO about the very model, prompt and endpoint that would answer."""
+"""Checks that a rollout may serve the candidate: it needs a GO about the very model, prompt and endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
 from zantara_exp.routing.certificate import Certificate, load
 
 Verdict = dict[str, Any]
-"""A verdict as its file says it."""
+"""The content of a verdict file."""
 
 
 class NotAuthorisedError(ZantaraError):
@@ -29,7 +29,7 @@ class NotAuthorisedError(ZantaraError):
 
 @dataclass(frozen=True)
 class Authority:
-    """A GO that holds for what would serve now."""
+    """A GO that is valid for the model, prompt and endpoint that would serve now."""
 
     epoch: str
     gate: str
@@ -37,20 +37,20 @@ class Authority:
     as_of: str
     """The last UTC day of its evidence, YYYY-MM-DD."""
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The parts that may be moved, by dimension; what no dimension is declared for may be moved whole."""
+    """The parts that may be moved, by dimension (such as language). A dimension that is not listed is moved whole."""
     exclude: tuple[Mapping[str, str], ...] = ()
     """The parts that its evidence leaves out, and that are not moved."""
     monthly_requests: int = 0
-    """What its savings were judged by; 0: no criterion was about money."""
+    """The volume by which its savings were judged; 0: no criterion was about money."""
     objections: Sequence[str] = ()
-    """What stands against it and asks for a reason."""
+    """Findings against it: a start then needs `rollout.reason`."""
     certificate: str = ""
-    """Hash of the one by whose score requests are moved; empty: all that is covered is."""
+    """Hash of the certificate whose score chooses requests; empty: all covered requests are moved."""
 
 
 def serving_epoch(config: Config, layout: Layout) -> str:
-    """The epoch of what would answer now. Raises MissingInputError where a local endpoint has no model."""
-    from zantara_exp.endpoints.epoch import epoch_of  # a status without a GO waits for no client of HTTP
+    """The epoch of what would answer now. Raises MissingInputError if a local endpoint has no model."""
+    from zantara_exp.endpoints.epoch import epoch_of  # imported late: a status without a GO needs no client of HTTP
 
     return epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
 
@@ -59,12 +59,13 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     """The GO in `paths.reports/verdict.json`.
 
     With `rollout.route=learned` a certificate of the same candidate has to be there, and not too old. Then a verdict
-    does as well that is no GO for its quality alone: the certificate bounds that of what is moved.
+    that misses GO only by the review's quality is enough, since the certificate bounds the quality of what is moved.
 
-    The word alone is not believed: the criteria in the file and the look that stage=gate recorded have to say so too,
-    and no later look may say otherwise. What is `opening`, a start or a wider rollout, needs the newest evidence as
-    well. Raises MissingInputError without a verdict, NotAuthorisedError when it is no GO, about something else than
-    the configured gate, model, prompt and endpoint, or overtaken; ZantaraError when the record of looks cannot be read.
+    The word GO alone is not believed: the criteria in the file and the look that stage=gate recorded have to agree, and
+    no later look may disagree. A start or a wider rollout (`opening`) also needs the newest evidence.
+
+    Raises MissingInputError without a verdict, NotAuthorisedError if it is no GO, is overtaken, or is about another
+    gate, model, prompt or endpoint than is configured; ZantaraError if the record of looks cannot be read.
     """
     said = _verdict(layout)
     verdict, gate = said.get("verdict"), str(said.get("gate"))
@@ -116,7 +117,7 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
 
 
 def _certificate(config: Config, layout: Layout, now: datetime) -> Certificate | None:
-    """The certificate, where requests are moved by their score."""
+    """The certificate, if requests are moved by their score."""
     if config.rollout.route != "learned":
         return None
     found = load(layout.certificate)
@@ -128,7 +129,7 @@ def _certificate(config: Config, layout: Layout, now: datetime) -> Certificate |
 
 
 def _quality_alone(config: Config, said: Verdict) -> bool:
-    """Whether nothing but what reviewers said of the answers keeps a verdict from being a GO."""
+    """Whether the review's quality is the only criterion that keeps a verdict from being a GO."""
     against = _against(config, said)
     covers, withheld = said.get("covers") or {}, (said.get("sample") or {}).get("mismatch")
     withheld = withheld or (config.gate.segments.thin == "wait" and said.get("not_covered"))
@@ -137,7 +138,7 @@ def _quality_alone(config: Config, said: Verdict) -> bool:
 
 
 def _follows(config: Config, said: Verdict) -> None:
-    """Refuse a GO that its own criteria do not give."""
+    """Refuse a GO that its own criteria contradict."""
     if against := _against(config, said):
         told = ", ".join(f"{name} is {decision}" for name, decision in against.items())
         raise NotAuthorisedError(
@@ -146,7 +147,7 @@ def _follows(config: Config, said: Verdict) -> None:
 
 
 def _against(config: Config, said: Verdict) -> dict[str, str]:
-    """The criteria that a GO needs and that do not pass."""
+    """The required criteria that do not pass."""
     rows = said.get("criteria")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     decided = {str(row.get("name")): row.get("decision") for row in rows}
@@ -167,7 +168,7 @@ def _judge_again(gate: str = "go_no_go", note: str = "") -> str:
 
 
 def _leaves_out(config: Config, said: Verdict) -> None:
-    """Refuse a GO about more or less of the traffic than `rollout.exclude` leaves."""
+    """Refuse a GO that was judged with another `rollout.exclude`."""
     ours, theirs = sorted(map(excluded, config.rollout.exclude)), sorted(said.get("exclude", []))
     if ours != theirs:
         shown, given = ("; ".join(parts) or "nothing" for parts in (ours, theirs))
@@ -177,7 +178,7 @@ def _leaves_out(config: Config, said: Verdict) -> None:
 
 
 def _covers(config: Config) -> None:
-    """Refuse categories that the gate did not look at: its GO says nothing about them."""
+    """Refuse categories that the gate did not judge."""
     for name, criterion in config.gate.criteria.items():
         judged = criterion.where.get("category", config.rollout.categories)
         beyond = [each for each in config.rollout.categories if each not in judged]

@@ -1,17 +1,17 @@
 """What the guardrails of a plan watch for, and the evidence at which each alarms.
 
-Every place where a guardrail can alarm by chance is a cell, of one of three kinds:
+Each place where a guardrail can alarm by chance is a cell. There are three kinds:
 
-  limit    users' mean share of bad requests lies above the limit; of all users, or of one language's. Evidence begins
-           at each day, over users and over blocks of time (`zantara_exp.rollout.restarts`). It ends the rollout.
-  control  it lies above the share of the primary's users at the same time by more than the margin; within a step, where
-           the ratio of the arms is one. Its blocks of time are hours, since its stakes let an hour weigh little. It
+  limit    the users' mean share of bad requests is above the limit, for all users or for one language. Evidence starts
+           anew each day, over users and over blocks of time (`zantara_exp.rollout.restarts`). It ends the rollout.
+  control  the share exceeds that of the primary's users at the same time by more than the margin, within one step, in
+           which the ratio of the arms is constant. Blocks of time are hours, as its bets give an hour little weight. It
            ends the rollout.
-  outage   of some hours on, most requests are bad, and more than the limit beyond chance. Evidence begins at each hour,
-           over users alone, since an outage is one event of time. What it does is `rollout.outage.answer`.
+  outage   from some hour on most requests are bad, and more than the limit allows. Evidence starts anew each hour, over
+           users alone, since an outage is a single event in time. It does what `rollout.outage.answer` says.
 
-alpha is split over all of them: half over the limits and controls of all users, a quarter over the languages' limits,
-a quarter over the outages; a kind that a plan does not have leaves its part to the others.
+alpha is split over all cells: half over the limits and controls of all users, a quarter over the languages' limits, a
+quarter over the outages. The part of a kind that a plan does not have goes to the others.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from zantara_exp.rollout.restarts import Found, Rows
 
 LIMIT, CONTROL, OUTAGE = "limit", "control", "outage"
 DAY_STARTS, HOUR_STARTS = 14, 24
-"""Newest days and hours with requests at which evidence begins."""
+"""How many of the newest days and hours with requests are starts of evidence."""
 HOUR, DAY = 3600.0, 86400.0
-"""Seconds of the two kinds of starts."""
+"""Seconds between starts, for the two kinds."""
 _ALL, _LANGUAGE, _SUDDEN = 2, 1, 1
 """Parts of alpha."""
 
@@ -42,33 +42,33 @@ class Cell:
     """One place where a guardrail can alarm."""
 
     name: str
-    """Of the guardrail."""
+    """The guardrail's name."""
     guardrail: Guardrail
     kind: str
     language: str | None
     """None: all users."""
     needed: float
-    """Log evidence that is an alarm."""
+    """The log evidence at which it alarms."""
     plan: Rollout
 
     @property
     def block_hours(self) -> int:
-        """Length of its blocks of time."""
+        """The length of its blocks of time."""
         return 1 if self.kind == CONTROL else self.plan.block_hours
 
     @property
     def limit(self) -> float:
-        """Share of bad requests that is still allowed."""
+        """The share of bad requests that is still allowed."""
         return self.guardrail.limit or 0.0
 
 
 class Seen(NamedTuple):
-    """Requests of one arm, by when evidence begins and by blocks of time that are over."""
+    """Requests of one arm, by start of evidence and by finished block of time."""
 
     by_start: Rows
     """In days, or in hours for an outage."""
     by_block: Rows
-    """In blocks of `Cell.block_hours`, without the one that is going on."""
+    """In blocks of `Cell.block_hours`, without the unfinished one."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Evidence:
 
     alarm: bool
     nearness: float = 0.0
-    """The evidence over what an alarm needs."""
+    """The evidence divided by what an alarm needs."""
     since: float = 0.0
-    """When the start with the most evidence began, in seconds since the rollout did."""
+    """The start with the most evidence, in seconds since the rollout began."""
 
 
 _Named = tuple[str, Guardrail, str, str | None]
@@ -87,7 +87,7 @@ _Named = tuple[str, Guardrail, str, str | None]
 
 
 def cells_of(plan: Rollout) -> list[Cell]:
-    """The cells of a plan's guardrails; all of them together alarm falsely in at most `alpha` of planned ramps."""
+    """The cells of a plan. Together they alarm falsely in at most `alpha` of planned ramps."""
     rails = plan.guardrails.items()
     whole: list[_Named] = [(name, g, LIMIT, None) for name, g in rails if g.limit is not None]
     whole += [(name, g, CONTROL, None) for name, g in rails if g.over_control is not None]
@@ -113,7 +113,7 @@ def cells_of(plan: Rollout) -> list[Cell]:
 def beyond_limit(cell: Cell, seen: Seen, begun: Collection[int], only_alarms: bool = False) -> Evidence:
     """Evidence that users' mean share of bad requests lies above the limit; `begun`: days on which a step began.
 
-    `only_alarms` spares the work where there is far too little for an alarm, and then says 0.
+    With `only_alarms` it returns 0 without the work if there is far too little evidence for an alarm.
     """
     starts = newest(seen.by_start.block, count=DAY_STARTS)
     weights = log_weights(starts, begun, cell.plan)
@@ -129,7 +129,7 @@ def beyond_limit(cell: Cell, seen: Seen, begun: Collection[int], only_alarms: bo
 
 
 def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int], only_alarms: bool = False) -> Evidence:
-    """Evidence that the candidate's users meet more that is bad than the control's, by over the margin."""
+    """Evidence that the candidate's share of bad requests exceeds the control's by more than the margin."""
     margin = cell.guardrail.over_control or 0.0
     starts = newest(ours.by_start.block, theirs.by_start.block, count=DAY_STARTS)
     if only_alarms and restarts.most_users_can_exceed(ours.by_start, margin, starts) < cell.needed:
@@ -141,7 +141,7 @@ def beyond_control(cell: Cell, ours: Seen, theirs: Seen, begun: Collection[int],
 
 
 def outage(cell: Cell, by_hour: Rows, only_alarms: bool = False) -> Evidence:
-    """Evidence that from some hour on most users are failed: their mean share too, not only more than the limit."""
+    """Evidence of an outage: from some hour on the mean share of bad requests is `rollout.outage.share` or more."""
     starts, bets = newest(by_hour.block, count=HOUR_STARTS), restarts.BLOCK_BETS
     weight = -math.log(24 * _planned_days(cell.plan))
     if only_alarms and not _can_be_outage(cell, by_hour, starts, weight):
@@ -157,7 +157,7 @@ def outage(cell: Cell, by_hour: Rows, only_alarms: bool = False) -> Evidence:
 
 
 def _can_be_outage(cell: Cell, by_hour: Rows, starts: Sequence[int], log_weight: float) -> bool:
-    """Whether at some start enough users met something bad, had each failed with every request."""
+    """Whether there could be an alarm at all, if every user with a bad request had only bad ones."""
     asked = restarts.users_since(by_hour, starts)
     failed = restarts.users_since(restarts.only_bad(by_hour), starts)
     each = restarts.log_evidence(np.ones(1), cell.limit, restarts.BLOCK_BETS[-1:])
@@ -166,7 +166,7 @@ def _can_be_outage(cell: Cell, by_hour: Rows, starts: Sequence[int], log_weight:
 
 
 def log_weights(starts: Sequence[int], begun: Collection[int], plan: Rollout) -> Floats:
-    """Of days: half of the weight over the days on which the plan's steps begin, half over all others."""
+    """Log weights of the days: half for the days on which steps begin, half for all others."""
     first, other = 0.5 / len(plan.steps_percent), 0.5 / _planned_days(plan)
     return np.log([first if start in begun else other for start in starts])
 
@@ -185,5 +185,5 @@ def _evidence(found: Found, start_seconds: float, needed: float) -> Evidence:
 
 
 def newest(*blocks: Floats | np.typing.NDArray[np.int64], count: int) -> list[int]:
-    """The newest blocks in which something was asked, ascending: counted, so that no wrong clock hides the others."""
+    """The newest `count` blocks with requests, ascending. Counting them keeps a wrong clock from hiding the others."""
     return [int(block) for block in np.unique(np.concatenate(blocks))[-count:]]

@@ -1,4 +1,4 @@
-"""Complaints of users, as a product notes them: a thumb down, a ticket, a hand-over to a human. No text.
+"""Complaints of users: a thumb down, a ticket, a hand-over to a human. They hold no text.
 
     <paths.logs>/complaints_YYYY-MM-DD.jsonl, by UTC day      rollout.state=file
     table zantara_complaints                                  rollout.state=postgres, for several machines
@@ -6,8 +6,8 @@
     {"timestamp": "2025-11-18T09:12:00Z", "user_id": "as the product knows him"}
     {"timestamp": "2025-11-18T09:12:00Z", "user": "keyed hash, as in the served log"}
 
-`POST /complaints` of the gateway writes them, or the product itself. A complaint counts for the arm that the user was
-in that day.
+The gateway's `POST /complaints` writes them, or the product itself. A complaint counts for the arm in which the user
+was on that day.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Complaint:
 
 
 def note_complaint(config: Config, layout: Layout, user: str, moment: datetime) -> None:
-    """Write one down; `user` is the keyed hash. Raises OSError or ZantaraError where it cannot be."""
+    """Write a complaint; `user` is the keyed hash. Raises OSError or ZantaraError if that fails."""
     moment = moment.astimezone(UTC)
     line = orjson.dumps({"timestamp": moment, "user": user}, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
     if config.rollout.state == "postgres":
@@ -57,10 +57,10 @@ def note_complaint(config: Config, layout: Layout, user: str, moment: datetime) 
 
 
 def read_complaints(config: Config, layout: Layout, since: datetime) -> Iterator[Complaint]:
-    """The complaints since a moment; a line that cannot be read is counted and warned of.
+    """The complaints since a moment; unreadable lines are counted, with a warning.
 
-    Raises OSError or ZantaraError where they cannot be read, MissingRequirementError where ids have to be hashed
-    without a key.
+    Raises OSError or ZantaraError if they cannot be read, MissingRequirementError if ids have to be hashed and there is
+    no key.
     """
     hashed, unreadable = hash_user(layout), 0
     with closing(events_of(config, layout, COMPLAINTS)) as log:

@@ -1,8 +1,8 @@
-"""The controller: looks at the guardrails every `rollout.every_seconds`; rolls back, pauses and resumes by itself.
+"""The controller: checks the guardrails every `rollout.every_seconds`, and rolls back, pauses and resumes.
 
     python -m zantara_exp stage=rollout rollout.watch=true [rollout.auto_advance=true]
 
-Several may run at once: each change is a compare-and-swap, and what one has rolled back the other finds rolled back.
+Several may run at once: each change of the state is a compare-and-swap, so only one of them makes it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from zantara_exp.webhook import Notifier
 
 _TRY_AGAIN = timedelta(hours=1)
 _AT_ONCE_SECONDS = 1.0
-"""Until the next attempt at a rollback that could not be written."""
+"""Seconds until a rollback that could not be written is tried again."""
 
 
 class UnseenError(ZantaraError):
-    """A look at a log that holds nothing, although the candidate should be answering."""
+    """The log holds nothing although the candidate should be answering."""
 
 
 class Controller:
-    """Watches one rollout. A look that could not be made is no good news: `blind_looks` of them in a row pause."""
+    """Watches one rollout. After `blind_looks` looks in a row that failed it pauses the rollout."""
 
     def __init__(self, config: Config, context: Context, store: Store, clock: Clock, notifier: Notifier) -> None:
         self._config, self._context, self._store, self._clock = config, context, store, clock
@@ -46,9 +46,9 @@ class Controller:
         self._blind = 0
         self._said = ""
         self._not_before: datetime | None = None
-        """When a step or a resume that was refused is tried again."""
+        """When a refused step or resume is tried again."""
         self._unwritten: tuple[datetime, str] | None = None
-        """A rollback that was decided and could not be written: when its rollout began, and why."""
+        """A decided rollback that could not be written: the start of its rollout, and the reason."""
 
     def watch(self, sleep: Callable[[float], object] = time.sleep) -> None:
         """Look until interrupted, or as often as `rollout.looks` says."""
@@ -69,7 +69,7 @@ class Controller:
             return
 
     def look_once(self) -> None:
-        """One look, and what follows from it. Raises ConfigError only: a mistake that no waiting mends."""
+        """Look once and act on it. Raises only ConfigError, which waiting does not mend."""
         state: State | None = None
         try:
             state = self._store.read()
@@ -88,7 +88,7 @@ class Controller:
         except ConfigError:
             raise
         except Exception as error:
-            # Whatever it was: a controller that ended here would leave the candidate unwatched.
+            # After any error: a controller that ended here would leave the candidate unwatched.
             self._missed(state, error)
 
     def _look(self, state: State) -> Look:
@@ -119,11 +119,11 @@ class Controller:
         new = rolled_back(self._store, order)
         self._unwritten = None
         self._say(f"rolled back: {why}")
-        if new.since == order.time:  # by this order: another controller tells of its own
+        if new.since == order.time:  # our change: another controller announces its own
             announce(self._notifier, new)
 
     def _pause(self, state: State, why: str) -> None:
-        """Let the primary answer until the outage is over; one too many ends the rollout."""
+        """Pause until the outage is over; too many outages end the rollout."""
         now, most = self._clock(), self._config.rollout.outage.most_per_week
         if outages_of_week(state, now) >= most:
             self._roll_back(state, f"an outage after {most} others within 7 days: {why}")
@@ -134,13 +134,13 @@ class Controller:
         announce(self._notifier, new)
 
     def _hold(self, state: State, why: str) -> None:
-        """Pause until somebody has looked: the candidate is not shown to be bad, but nothing shows it to be good."""
+        """Pause until a person has looked: neither bad nor good is shown."""
         new = self._store.swap(state, ramp.pause(state, ramp.Order(ramp.GUARDRAILS, why, self._clock())))
         self._say(f"paused: {why}")
         announce(self._notifier, new)
 
     def _wait_for_the_end(self, state: State) -> None:
-        """Resume once the candidate passes its test again; roll back what does not come back."""
+        """Resume when the candidate passes its test again; roll back if it does not come back."""
         now, rule = self._clock(), self._config.rollout.outage
         since = state.since or now
         if rule.give_up_hours is not None and now >= since + timedelta(hours=rule.give_up_hours):
@@ -154,14 +154,14 @@ class Controller:
             self._say(f"{state.words} for an outage: waiting")
 
     def _advance(self, state: State) -> None:
-        """Go to the next step where it is due."""
+        """Go to the next step if it is due."""
         now, due = self._clock(), ramp.due_at(state, self._config.rollout)
         if state.phase == RUNNING and due is not None and now >= due:
             order = ramp.Order(CONTROLLER, "held for its time, and no guardrail is breached", now)
             self._raise(state, "advance", order, _TRY_AGAIN)
 
     def _raise(self, state: State, action: str, order: ramp.Order, again: timedelta) -> None:
-        """Raise the share; what refuses it is said, and it is tried again later."""
+        """Raise the share. A refusal is printed, and the move is tried again later."""
         if self._not_before and order.time < self._not_before:
             return
         try:
@@ -193,7 +193,7 @@ class Controller:
             self._say(f"could not be paused either: {unwritten}")
 
     def _say(self, line: str) -> None:
-        """Say what is new; the same line every minute would hide the one that matters."""
+        """Print a line if it is new: the same line every minute would hide the one that matters."""
         if line != self._said:
             self._said = line
             self._context.say(f"{self._clock():%Y-%m-%d %H:%M:%S} {line}")

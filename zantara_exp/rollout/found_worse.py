@@ -1,4 +1,4 @@
-"""What a judge says of what the candidate answered a rollout's users: stage=judge judge.of=moved writes it."""
+"""Reads the judge's verdicts on the candidate's answers to a rollout's users (stage=judge judge.of=moved)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 def found_worse(layout: Layout, epoch: str) -> dict[str, bool]:
-    """Whether the primary's answer was found better, by comparison; where the judge came to no verdict, nothing.
+    """By comparison, whether the primary's answer was found better; without comparisons that got no verdict.
 
-    Nothing where no judge was asked yet. Raises OSError where the file cannot be read.
+    Empty if no judge was asked yet. Raises OSError if the file cannot be read.
     """
     try:
         lines = layout.judged_moved.read_bytes().splitlines()

@@ -1,8 +1,7 @@
-"""The guardrails of a running rollout: what its users were served, since it began or was resumed.
+"""The guardrails of a running rollout, on what its users were served since it began or was resumed.
 
-A breach is decided by `zantara_exp.rollout.restarts` on the served log and on the complaints, with one observation per
-user and one per block of time, and no good old days that outweigh what is bad now (docs/rollout.md,
-docs/statistics.md).
+`zantara_exp.rollout.restarts` decides about a breach, on the served log and the complaints: one observation per user
+and one per block of time, and good old days do not outweigh what is bad now (docs/rollout.md, docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from zantara_exp.wording import counted, usd
 
 _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5
-"""Share of the days for which a step is held on which it must have served somebody."""
+"""The share of a step's days on which it must have served somebody."""
 _WORDS = {
     "error": "of a user's requests got no answer",
     "fallback": "of a user's requests were not answered by the candidate",
@@ -45,11 +44,11 @@ _WORDS = {
     WORSE: "of a user's judged requests were answered worse than by the primary",
     "cost": "a request",
 }
-"""What a user's share is of; the mean over users is what is measured."""
+"""In words, the share that is measured for a user; its mean over users is judged."""
 
 
 class UnreadableIncidentsError(ZantaraError):
-    """A line of the incidents that nobody can read: it might be a blocking error."""
+    """An unreadable line of the incidents: it might be a blocking error."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ class Watched:
     """One guardrail at one look."""
 
     name: str
-    """With its language, where it is one language's: `fallback (id)`; or `fallback outage`."""
+    """With the language, if it is for one: `fallback (id)`; or `fallback outage`."""
     decision: str
-    """FAIL is a breach, or an outage; MISSING is nothing seen yet."""
+    """FAIL: a breach or an outage; MISSING: nothing seen yet."""
     bound: str
     measured: str
     control: str
@@ -67,7 +66,7 @@ class Watched:
     reason: str
     """One plain sentence."""
     part_of: str = ""
-    """The guardrail of all users, for one language's."""
+    """For a language's guardrail, the name of that of all users."""
     outage: bool = False
     """Whether it watches for an outage."""
 
@@ -78,23 +77,23 @@ class Look:
 
     decisions: Sequence[Watched]
     breach: str
-    """Which guardrails were breached and why; empty where none was. What it says is rolled back."""
+    """Breached guardrails and why; empty if none. Not empty means a rollback."""
     split: Split
-    """How users fell into the arms; a mismatch says nothing of the candidate, and holds the ramp."""
+    """The sizes of the arms. A mismatch says nothing about the candidate, and pauses the ramp."""
     outage: str
-    """What is going on and since when; empty where no outage is, or where none is answered by a pause."""
+    """The outage and its start; empty if there is none, or if outages do not pause."""
     thin: str
-    """Why the step has not been seen enough to go on; empty where it has."""
+    """What the step lacks before the next one; empty if nothing."""
     silent_hours: float
-    """Time since the newest request of either arm, or since the step began where there is none."""
+    """Time since the newest request of either arm, or since the step began if there is none."""
 
 
 def look(config: Config, layout: Layout, state: State, now: datetime, served: ServedReader | None = None) -> Look:
-    """Look at the guardrails of the rollout that `state` is in; who looks each minute keeps a reader.
+    """Look at the guardrails of the rollout in `state`. Callers that look each minute keep a `served` reader.
 
-    Requests of another candidate, and none at all, breach nothing and let nothing go on. Raises OSError or
-    ZantaraError where log, complaints or incidents cannot be read, UnreadableIncidentsError where a line of the
-    incidents cannot be, and nothing else is a breach.
+    Requests of another candidate, or none at all, are no breach, and do not allow the next step either. Raises OSError
+    or ZantaraError if log, complaints or incidents cannot be read, UnreadableIncidentsError if a line of the incidents
+    cannot be read and there is no breach.
     """
     began = _read_from(state, now)
     lines = (served or ServedReader(config, layout)).read(began)
@@ -129,14 +128,14 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
 
 
 def _read_from(state: State, now: datetime) -> datetime:
-    """The last days are read, whole ones since the rollout began, so that starts are the same at each look."""
+    """From when on the log is read: whole days since the rollout began, so that starts are the same at each look."""
     began = began_at(state)
     beyond = (now - timedelta(days=_READ_DAYS) - began) // timedelta(days=1)
     return began + timedelta(days=max(0, beyond))
 
 
 def _breach(decisions: Sequence[Watched]) -> str:
-    """What was breached; what was so for all users is not told again for each language, but the languages are."""
+    """The breaches in words. A breach for all users is told once, with the languages in which it shows."""
     breached = {each.name: each for each in decisions if each.decision == FAIL}
     told = []
     for name, each in breached.items():
@@ -147,17 +146,17 @@ def _breach(decisions: Sequence[Watched]) -> str:
 
 
 class _Judge:
-    """Decides cells on what was observed."""
+    """Decides the cells on the observed requests."""
 
     def __init__(self, seen: Observed, state: State, began: datetime, now: datetime) -> None:
-        """`began`: what `seen` counts its seconds from."""
+        """`began`: the time from which `seen` counts its seconds."""
         self._began, self._now = began, (now - began).total_seconds()
         steps = [(moment - began).total_seconds() for moment in steps_began(state)]
         self._begun = {int(step // DAY) for step in steps}
         self._all = seen.candidate, seen.control
         self._step = _since(self._all, max(steps, default=0.0))
         self._served = _since(self._all, (served_since(state) - began).total_seconds())
-        """Both arms since the candidate was given to anybody anew: an outage before a pause is over."""
+        """Both arms since the candidate was last given to users: an outage before a pause no longer counts."""
 
     def decide(self, cell: Cell) -> Watched:
         """Decide one cell."""
@@ -180,7 +179,7 @@ class _Judge:
         return Seen(arm.rows(cell.guardrail, DAY), arm.only(over).rows(cell.guardrail, block))
 
     def _watched(self, cell: Cell, found: Evidence, ours: Arm, theirs: Arm) -> Watched:
-        """In words; an alarm tells all, and speaks of the users since the start that gave it."""
+        """The result in words. An alarm is told with all figures, of the users since its start."""
         since = ""
         if found.alarm:
             ours, theirs = (arm.only(arm.seconds >= found.since) for arm in (ours, theirs))
@@ -233,9 +232,9 @@ def _bound(cell: Cell) -> str:
 
 
 def _critical_bugs(layout: Layout, began: datetime) -> tuple[Watched, str]:
-    """Breached by a blocking error noted for a day of this rollout; days nobody looked at are no news here.
+    """Breached by a blocking error noted for a day of this rollout. Days that nobody checked count as good here.
 
-    Also says which line cannot be read, where one cannot.
+    Also returns the unreadable line, if there is one.
     """
     try:
         seen = noted(layout.incidents)
@@ -250,7 +249,7 @@ def _critical_bugs(layout: Layout, began: datetime) -> tuple[Watched, str]:
 
 
 def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
-    """Why this step was not seen enough yet: too few users, or too few days, as where a clock jumped ahead."""
+    """What the step lacks: users, or days with requests (a clock may have jumped ahead)."""
     if step.users < plan.min_users:
         other = f"; {seen.other_epochs} requests are of another candidate" if seen.other_epochs else ""
         return f"{step.users} of {plan.min_users} users served in this step{other}"
@@ -260,7 +259,7 @@ def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
 
 
 def _unjudged(plan: Rollout, step: Arm) -> str:
-    """Why a step is not over although enough was served: a guardrail waits for a judge who said nothing of it."""
+    """Why a step has to wait although enough was served: a judge has said nothing about it yet."""
     for name in plan.judged:
         if not step.rows(plan.guardrails[name], DAY).trials.any():
             again = command("stage=judge", "judge.of=moved")

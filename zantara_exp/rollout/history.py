@@ -1,4 +1,4 @@
-"""What the history of a rollout says: since when evidence counts, when steps began, which outages there were."""
+"""Reads the history of a rollout: since when evidence counts, when steps began, which outages there were."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from zantara_exp.rollout.state import PAUSED, Change, State
 
 CONTROLLER = "controller"
-"""The actor of a step that nobody asked for but the plan, and of what goes on after an outage."""
+"""The actor of automatic steps and of automatic resumes after an outage."""
 OUTAGE = "outage"
-"""The action that pauses for an outage, and resumes by rule."""
+"""The action that pauses for an outage; the rollout resumes by rule."""
 _WEEK = timedelta(days=7)
 
 
 def began_at(state: State) -> datetime:
-    """When the rollout began, or was resumed by somebody who had looked at what had happened before.
+    """When the rollout began, or was last resumed by a person.
 
-    What goes on by itself after an outage forgets nothing.
+    An automatic resume after an outage does not count: earlier evidence stays.
     """
     return _newest(state, [c for c in state.history if c.action == "start" or _resumed_by_hand(c)])
 
 
 def served_since(state: State) -> datetime:
-    """When the candidate was last given to users after none had it."""
+    """When users last got the candidate after nobody had had it."""
     return _newest(state, [c for c in state.history if c.action in ("start", "resume")])
 
 
@@ -34,7 +34,7 @@ def steps_began(state: State) -> list[datetime]:
 
 
 def times_of_shares(state: State) -> list[datetime]:
-    """When each share of the whole rollout was first given, oldest first; anew by whoever resumed it by hand."""
+    """When each share was first served in the rollout, oldest first; a resume by hand counts anew."""
     starts = [place for place, change in enumerate(state.history) if change.action == "start"]
     moves = state.history[starts[-1] :] if starts else ()
     times = [c.time for c in moves if (c.action in ("start", "advance") or _resumed_by_hand(c)) and _serves_anew(c)]
@@ -42,18 +42,18 @@ def times_of_shares(state: State) -> list[datetime]:
 
 
 def paused_for_outage(state: State) -> bool:
-    """Whether an outage is what it waits for the end of."""
+    """Whether the rollout is paused for an outage."""
     return state.phase == PAUSED and bool(state.history) and state.history[-1].action == OUTAGE
 
 
 def outages_of_week(state: State, now: datetime) -> int:
-    """Outages that were answered by a pause within 7 days, of those since `began_at`."""
+    """Pauses for an outage in the last 7 days, since `began_at`."""
     since = max(began_at(state), now - _WEEK)
     return sum(c.action == OUTAGE and c.time >= since for c in state.history)
 
 
 def _serves_anew(change: Change) -> bool:
-    """Whether a step began: after the last one nothing does."""
+    """Whether a change began a step."""
     return change.after.startswith("running")
 
 

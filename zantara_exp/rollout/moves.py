@@ -1,4 +1,4 @@
-"""Moves written to the store: what stage and controller share."""
+"""Writes moves to the store, for stage and controller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seen_in(store: Store) -> tuple[State | None, UnreadableStateError | None]:
 
 
 def rolled_back(store: Store, order: ramp.Order) -> State:
-    """Roll back whatever is there, also what cannot be read or changes meanwhile; no rollout stays as it is."""
+    """Roll back, even if the state cannot be read or changes meanwhile. Without a rollout nothing changes."""
     for _ in range(_ATTEMPTS):
         seen, _ = seen_in(store)
         if seen is not None and seen.phase not in (RUNNING, PAUSED, DONE):

@@ -1,4 +1,4 @@
-"""Whether a GO is about the newest evidence there is, and what stands against it: held against record and log, now."""
+"""Checks against the record of looks and the log whether a GO is about the newest evidence, and what contradicts it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IDENTITY = ("gate_hash", "epoch", "as_of")
 
 
 class NotNewestError(ZantaraError):
-    """A GO that newer evidence, or a later look, has overtaken."""
+    """A GO that is no longer valid, by newer evidence or by a later look."""
 
 
 class Recorded(NamedTuple):
@@ -34,7 +34,7 @@ class Recorded(NamedTuple):
 
 
 def found_on_record(config: Config, layout: Layout, said: Mapping[str, Any]) -> Recorded:
-    """The look that gave a verdict, word for word. Raises NotNewestError where none on record did."""
+    """The recorded look that gave exactly this verdict. Raises NotNewestError if there is none."""
     looks, mark = Looks(layout.looks), verdict_hash(said)
     record = looks.known(layout.reports)
     same = [
@@ -57,8 +57,8 @@ def found_on_record(config: Config, layout: Layout, said: Mapping[str, Any]) -> 
 
 
 def stands(config: Config, layout: Layout, mine: Recorded, now: datetime, opening: bool) -> Standing:
-    """How the look stands at `now`. What opens nothing new is not asked for the newest evidence, nor for its log."""
-    # Here, not above: `status` tells in a moment that there is no GO, and must not wait for scipy to do so.
+    """The standing of the look at `now`. A move that is not `opening` needs neither the newest evidence nor the log."""
+    # Imported here, since it needs scipy: `status` without a GO must be quick.
     from zantara_exp.gates.collect import logged, trained
 
     log = logged(config, layout, str(mine.look["epoch"])) if opening else None
@@ -69,7 +69,7 @@ def stands(config: Config, layout: Layout, mine: Recorded, now: datetime, openin
 
 
 def _changed(look: Look, log: Logged | None) -> Iterator[str]:
-    """Whether the days that were judged hold something else by now."""
+    """Sentences about judged days that hold something else by now."""
     seen, through = look.get("comparisons"), look.get("through")
     if log is None or seen is None or not through:
         return

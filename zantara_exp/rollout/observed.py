@@ -1,4 +1,4 @@
-"""What a rollout has served, as arrays: a row per request, with how bad it was by each guardrail's measure.
+"""What a rollout has served, as arrays: one row per request, and how bad it was by each guardrail's measure.
 
 error      the user got no answer at all; a user who went away first is neither good nor bad
 fallback   the candidate did not answer, whoever did then
@@ -35,14 +35,14 @@ _APART = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Bill:
-    """What lines cost."""
+    """The cost of served lines."""
 
     cost: Cost
     by_volume: Callable[[float], float] = lambda usd: usd
-    """From what the candidate's answer was billed to what it is by the volume that is judged by."""
+    """Converts the billed cost of a candidate's answer to the volume of the GO."""
 
     def usd(self, line: Served) -> float | None:
-        """In US dollars; None where that is not known, which is not free."""
+        """US dollars; None: not known, which does not mean free."""
         usd = self._noted(line)
         billed = line.arm == CANDIDATE and line.answered_by == CANDIDATE
         return self.by_volume(usd) if billed and usd is not None else usd
@@ -59,7 +59,7 @@ class Bill:
 
 
 class Measures:
-    """How bad each line is by a guardrail's measure; worked out once for each."""
+    """How bad each line is by a guardrail's measure; computed once per measure."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class Measures:
         bill: Bill,
         worse: Mapping[str, bool],
     ):
-        """`complained` and `first`: whether a line is the user's first of a day, and he complained on it.
+        """`first`: whether a line is its user's first of the day; `complained`: and the user complained on that day.
 
-        `worse`: what the judge says, by id of the comparison; of lines that an app gave one id, the first counts.
+        `worse`: the judge's verdicts by id of the comparison. Of lines with the same id the first counts.
         """
         self._lines, self._bill, self._worse = lines, bill, worse
         self._complained, self._first = complained, first
@@ -110,14 +110,14 @@ class Arm:
     """Requests of one arm. All shapes (requests,), in the order in which they were logged."""
 
     user: NDArray[np.int64]
-    """Codes from 0 on, by first request of either arm."""
+    """Codes from 0 on, in the order of users' first requests in either arm."""
     seconds: Floats
     """Since the rollout began."""
     language: NDArray[np.str_]
     share: Floats
-    """Percent of users who had the candidate at each request's moment."""
+    """Percent of users who had the candidate at the time of each request."""
     place: NDArray[np.int64]
-    """Of each request among the lines that are measured."""
+    """Index of each request among the measured lines."""
     measures: Measures
 
     @property
@@ -147,7 +147,7 @@ class Observed:
     control: Arm
     """Users of the rolled-out categories whom the primary answered at the same time."""
     other_epochs: int
-    """Requests of another candidate, which are no evidence."""
+    """The number of requests of another candidate, which are no evidence."""
 
 
 def observe(

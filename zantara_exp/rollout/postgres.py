@@ -1,8 +1,8 @@
 """The state in PostgreSQL, for processes on several machines: one row, read and changed whole.
 
-The table is made by the first change, where it is not there: `zantara_rollout(name, document, changed_at)`. Changes
-take an advisory lock, so that two controllers stand in line wherever they run. Every wait is bounded: a database that
-hangs is one that cannot be reached.
+The first change makes the table if it is missing: `zantara_rollout(name, document, changed_at)`. Changes take an
+advisory lock, so that two controllers wait for each other. Every wait has a limit: a database that hangs counts as
+unreachable.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ select 'unreadable ' || clock_timestamp(), document from zantara_rollout where n
 
 
 class PostgresStore:
-    """The state in the database that an environment variable names; one connection, opened again when it was lost."""
+    """The state in the database that an environment variable names; a lost connection is opened again."""
 
     def __init__(self, variable: str) -> None:
         """Raises MissingRequirementError where the variable holds no URL."""
@@ -58,7 +58,7 @@ class PostgresStore:
         self._database.close()
 
     def _done(self, work: Callable[[Connection], T]) -> T:
-        """Do `work`, and once more on a new connection where the old one was lost; a swap done twice is refused."""
+        """Do `work`; if the connection was lost, once more on a new one. A second swap is refused, so it is safe."""
         for last in (not self._database.is_open, True):
             try:
                 with self._database.used() as connection:
@@ -73,7 +73,7 @@ class PostgresStore:
 
 
 def _document(connection: Connection) -> str | None:
-    """The state's text; None before the first rollout, empty where a row was there, since it is made with the table."""
+    """The state's text; None before the first rollout, empty if the row is missing although the table is there."""
     found = connection.execute("select to_regclass('zantara_rollout')").fetchone()
     if found is None or found[0] is None:
         return None

@@ -1,7 +1,7 @@
-"""A short test of the candidate before a step: does it start from cold, and does it bear the step's traffic.
+"""A short test of the candidate before a step: does it start from cold, and can it take the step's traffic?
 
-One request first, as after a cold start; then as many as the busiest minutes of the step would bring, at even gaps. The
-step is held where the candidate is too late or fails too often. No user's text is sent.
+First one request, as after a cold start; then as many as the busiest minutes of the step would bring, at even gaps. The
+step waits if the candidate is too late or fails too often. No user's text is sent.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class ProbeResult:
     per_second: float
     failed: int
     p95_ms: float
-    """Of all requests of the load; a failed one took forever."""
+    """Over all requests of the load; a failed one counts as endless."""
     trouble: str
-    """Why the step is held; empty where it is not."""
+    """Why the step has to wait; empty if it need not."""
     first_failure: str = ""
-    """Why the first of the load that failed did."""
+    """The reason of the first failure in the load."""
 
     @property
     def words(self) -> str:
@@ -51,7 +51,7 @@ class ProbeResult:
 
 
 def load_of(probe: Probe, cost: Cost, percent: float) -> tuple[int, float]:
-    """Requests, and requests a second, that test a step of `percent` of the declared monthly requests."""
+    """Number of requests, and requests a second, for a step of `percent` of the declared monthly requests."""
     mean = cost.monthly_requests * percent / 100 / _MONTH_SECONDS
     requests = max(probe.requests, math.ceil(mean * probe.peak_factor * probe.seconds))
     return requests, requests / probe.seconds
@@ -93,7 +93,7 @@ async def _first(endpoint: Endpoint, config: Config) -> tuple[Answer | None, flo
 
 
 async def _later(endpoint: Endpoint, config: Config, places: asyncio.Semaphore, place: int, seconds: float) -> Answer:
-    """Its latency counts from when the request came in: what it waited for a free place, a user would wait too."""
+    """One request. Its latency includes the wait for a free place, as a user would wait too."""
     await asyncio.sleep(seconds)
     came = time.perf_counter()
     async with places:

@@ -1,8 +1,8 @@
-"""Moves that may raise what the candidate answers, and all that stands before them.
+"""Moves that may give the candidate more traffic, and the checks before them.
 
-LLAMA_ENABLED, a GO about what would serve, a reason where something stands against it or the guardrails have paused,
-the plan, the guardrails of the step that ends and a reason where its arms have other sizes than declared, a test of the
-candidate at the traffic that begins; last the compare-and-swap. What refuses changes nothing.
+The checks, in order: LLAMA_ENABLED; a GO about what would serve; a reason, if something contradicts the GO or the
+guardrails have paused; the plan; the guardrails of the step that ends, and a reason if its arms have wrong sizes; a
+test of the candidate at the new traffic; at last the compare-and-swap. A refused move changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.stage import Context
 
 _OPENING = ("start", "widen")
-"""What needs the newest evidence, and a reason where something stands against it."""
+"""Moves that need the newest evidence, and a reason if something contradicts the GO."""
 
 
 class HeldError(ZantaraError):
@@ -56,13 +56,13 @@ def raised(config: Config, context: Context, store: Store, seen: State, action: 
 
 
 def _held(state: State) -> str:
-    """Why the guardrails paused, for what ends only when a person has looked; empty for any other pause."""
+    """Why the guardrails paused, if only a person may end the pause; empty for other pauses."""
     last = state.history[-1] if state.history else None
     return last.reason if last is not None and (last.action, last.actor) == ("pause", ramp.GUARDRAILS) else ""
 
 
 def _answered(order: ramp.Order, about: str, told: str, action: str) -> ramp.Order:
-    """The order with what stands against it in its reason, for the history; refused where no person gives a reason."""
+    """The order, with the objections added to its reason for the history. Refused if no person gives a reason."""
     if not order.reason.strip() or order.actor == CONTROLLER:
         raise ramp.RefusedError(
             f"{about}: {told}",
@@ -74,7 +74,7 @@ def _answered(order: ramp.Order, about: str, told: str, action: str) -> ramp.Ord
 def _unbreached(config: Config, context: Context, state: State, order: ramp.Order, enough: bool) -> str:
     """Refuse to leave a step whose guardrails are breached, or, with `enough`, have not seen enough of it.
 
-    Returns what is wrong with the sizes of the arms, which whoever moves may answer; empty where nothing is.
+    Returns what is wrong with the sizes of the arms, which a reason may answer; empty if nothing is.
     """
     if not state.share:
         return ""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GUARDRAILS = "guardrails"
 """The actor of an automatic rollback."""
 _UNREADABLE = "unreadable"
-"""What the history calls a state that could not be read."""
+"""The history's name of a state that could not be read."""
 
 
 class RefusedError(ZantaraError):
@@ -60,7 +60,7 @@ def _moved(state: State | None, order: Order, action: str, new: State) -> State:
 
 
 def start(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
-    """Begin the first step. A GO whose evidence the guardrails have refuted is not taken again."""
+    """Begin the first step. A GO is refused if the guardrails have refuted its evidence."""
     if state.phase not in (IDLE, ROLLED_BACK):
         better = "resume" if state.phase == PAUSED else "rollback" if state.phase == DONE else "advance"
         raise RefusedError(f"a rollout is {state.words} already: it cannot be started", to_act(better))
@@ -86,7 +86,7 @@ def start(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
 
 
 def advance(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
-    """Go to the next step, or end the rollout, once this one was held for its time."""
+    """Go to the next step, or complete the rollout, if this step was held long enough."""
     if state.phase != RUNNING:
         better = {PAUSED: "resume", DONE: "status"}.get(state.phase, "start")
         raise RefusedError(f"the rollout is {state.words}: there is no step to advance from", to_act(better))
@@ -108,7 +108,7 @@ def pause(state: State, order: Order) -> State:
 
 
 def outage(state: State, order: Order) -> State:
-    """The same until the outage is over, which the controller finds out."""
+    """Pause until the controller finds that the outage is over."""
     return _paused(state, order, OUTAGE)
 
 
@@ -119,7 +119,7 @@ def _paused(state: State, order: Order, action: str) -> State:
 
 
 def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
-    """Serve again what was paused, or less where the plan now allows less there; the step's time begins anew."""
+    """Serve the paused share again, or less if the plan now allows less. The step's time begins anew."""
     if state.phase != PAUSED:
         raise RefusedError(f"the rollout is {state.words}: only a paused one resumes", to_act("status"))
     _same(state, granted)
@@ -130,7 +130,7 @@ def resume(state: State, plan: Rollout, order: Order, granted: Authority) -> Sta
 
 
 def widen(state: State, plan: Rollout, order: Order, granted: Authority) -> State:
-    """Move more parts, as a later GO covers them; they get the step's share at once, and its time begins anew."""
+    """Move further parts that a later GO covers. They get the step's share at once, and its time begins anew."""
     if state.phase not in (RUNNING, PAUSED, DONE):
         raise RefusedError(f"the rollout is {state.words}: there is nothing to widen", to_act("start"))
     _same(state, granted)
@@ -150,7 +150,7 @@ def widen(state: State, plan: Rollout, order: Order, granted: Authority) -> Stat
 
 
 def _narrowed(state: State, order: Order, granted: Authority) -> tuple[State, Order]:
-    """A state that goes on with no part that the GO of today does not cover. Refused where nothing would be left."""
+    """The state without the parts that today's GO no longer covers. Refused if none would be left."""
     covers = {
         dimension: tuple(value for value in state.covers.get(dimension, values) if value in values)
         for dimension, values in granted.covers.items()
@@ -181,12 +181,12 @@ def shown_parts(covers: Mapping[str, Sequence[str]]) -> str:
 
 
 def rollback(state: State | None, order: Order) -> State:
-    """Serve the primary only, for good; None is a state that could not be read. Never refused."""
+    """Give everything to the primary for good. `None`: the state could not be read. Never refused."""
     return _moved(state, order, "rollback", replace(state or State(), phase=ROLLED_BACK, step=-1, percent=0.0))
 
 
 def due_at(state: State, plan: Rollout) -> datetime | None:
-    """When the running step will have been held for its time; None where it is no step of the plan."""
+    """When the running step will have been held long enough; None if it is no step of the plan."""
     if state.phase != RUNNING or state.since is None or not 0 <= state.step < len(plan.hold_days):
         return None
     return state.since + timedelta(days=plan.hold_days[state.step])
@@ -208,4 +208,4 @@ def _same(state: State, granted: Authority) -> None:
 
 Move = Callable[[State, Rollout, Order, "Authority"], State]
 RAISING: dict[str, Move] = {"start": start, "advance": advance, "resume": resume, "widen": widen}
-"""Moves that may raise what the candidate answers."""
+"""Moves that may give the candidate more traffic."""

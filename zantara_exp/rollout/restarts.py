@@ -1,4 +1,4 @@
-"""Guardrails that see whom they have seen before: evidence started anew, over users and over blocks of time.
+"""Guardrails that count users who return: evidence starts anew again and again, over users and blocks of time.
 
 A detector with one observation per user (`zantara_exp.gates.detector`) is blind to a user who turns bad later, and on
 a product whose users stay that is nearly everyone. Here an e-process begins at every start s (each day, each hour),
@@ -56,7 +56,7 @@ class Rows(NamedTuple):
 
 
 class Since(NamedTuple):
-    """What one start has seen."""
+    """What the evidence of one start is made of."""
 
     start: int
     shares: Floats
@@ -64,11 +64,11 @@ class Since(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Evidence of all starts together, and the start that gave most of it."""
+    """The pooled evidence of all starts, and the start with most of it."""
 
     log_evidence: float
     start: int | None
-    """None where nothing was weighed."""
+    """None if there is no evidence."""
 
 
 NOTHING = Found(0.0, None)
@@ -106,7 +106,7 @@ def users_above(rows: Rows, limit: float, starts: Sequence[int], bets: Floats = 
 
 def log_evidence(shares: Floats, limit: float, bets: Floats) -> float:
     """Log of the mean over `bets` of the wealth after one observation per share, in [0, 1]."""
-    # A ratio of small counts takes few values, and a logarithm costs more than a sort.
+    # Ratios of small counts take few values, so sorting them saves many logarithms.
     values, counts = np.unique(shares, return_counts=True)
     return float(_mixed((_log_factors(values, limit, limit, bets) * counts[:, None]).sum(axis=0)))
 
@@ -133,12 +133,12 @@ def blocks_exceed(candidate: Rows, control: Rows, margin: float, starts: Sequenc
 
 
 def most_users_can_show(rows: Rows, limit: float, starts: Sequence[int]) -> float:
-    """No start has more log evidence of users than this: each who met something bad, as if with every request."""
+    """An upper bound on the log evidence over users: every user with a bad request counts as if all were bad."""
     return _users_met_bad(rows, starts) * float(_log_factors(np.ones(1), limit, limit, USER_BETS)[0, -1])
 
 
 def most_users_can_exceed(candidate: Rows, margin: float, starts: Sequence[int]) -> float:
-    """The same for an excess: each in a pair with somebody who met nothing bad."""
+    """The same for an excess: each such user is paired with one who had nothing bad."""
     most = float(_log_factors(np.ones(1), margin, 1.0 + margin, EXCESS_BETS)[0, -1])
     return _users_met_bad(candidate, starts) * most
 
@@ -147,7 +147,7 @@ def users_since(rows: Rows, starts: Sequence[int]) -> NDArray[np.int64]:
     """How many users were asked at each start or later, shape (starts,)."""
     order = np.argsort(rows.block, kind="stable")
     last = np.full(int(rows.user.max(initial=-1)) + 1, -1, dtype=np.int64)
-    last[rows.user[order]] = rows.block[order]  # of a user's several the latest stays
+    last[rows.user[order]] = rows.block[order]  # of several blocks of a user the latest stays
     return np.asarray((last[:, None] >= np.asarray(starts, dtype=np.int64)).sum(axis=0))
 
 
@@ -194,7 +194,7 @@ def _excess(ours: Floats, theirs: Floats, margin: float) -> float:
 
 
 def _group_means(shares: Floats, groups: int) -> Floats:
-    """Means of `groups` disjoint groups, in the order of the users' codes, which knows nothing of how they fared."""
+    """Means of `groups` disjoint groups by the users' codes, which are independent of the outcomes."""
     edges = np.arange(groups) * shares.size // groups
     sizes = np.diff(np.append(edges, shares.size))
     return np.asarray(np.add.reduceat(shares, edges) / sizes)

@@ -39,19 +39,19 @@ class Route(NamedTuple):
 
 
 class _View(NamedTuple):
-    """What one reading of the state means; replaced as a whole, so that a decision never sees half of two."""
+    """What one reading of the state means. It is replaced as a whole, so that no decision mixes two readings."""
 
     share: float
     salt: str
     why_not: str
-    """Why nobody has the candidate, where nobody has."""
+    """Why nobody has the candidate; empty if somebody has."""
     read_at: float
     covers: Mapping[str, tuple[str, ...]] = {}
     """The parts of the traffic that are moved, by dimension."""
     exclude: tuple[Mapping[str, str], ...] = ()
-    """The parts that are not, whatever this process's own config says."""
+    """The parts that are not moved, whatever this process's config says."""
     certificate: Certificate | None = None
-    """By whose score requests are moved; None: all of them."""
+    """The certificate whose score chooses requests; None: all are moved."""
 
 
 _OFF = Route(False, f"{VARIABLE} is off")
@@ -63,7 +63,7 @@ _CANDIDATE = Route(True, "user is in the share")
 
 
 class Router:
-    """Decides by the last state read; `epoch` is what this process would serve, None where it cannot know."""
+    """Decides by the last state read. `epoch` is what this process would serve; None if it cannot know."""
 
     def __init__(
         self,
@@ -109,9 +109,9 @@ class Router:
     ) -> Route:
         """Who answers a request of `user`, any stable id, best the keyed hash that the log has too.
 
-        `language` as the log has it; where the rollout moves some languages only, one that is not known stays. `asked`:
-        what the request asks for beside its words, by which it may stay with the primary as well. `known`: what it is
-        scored by, where the rollout asks for a score (`scored`); without it a request stays there then.
+        `language` in the log's form; if the rollout moves only some languages, an unknown one stays with the primary.
+        `asked`: what the request asks for besides its text, which may keep it with the primary. `known`: the inputs of
+        the score, if the rollout needs one (`scored`); without them the request then stays with the primary.
         """
         if not llama_enabled():
             return _OFF
@@ -133,12 +133,12 @@ class Router:
 
     @property
     def covers(self) -> Mapping[str, tuple[str, ...]]:
-        """The values that the GO covers, by dimension, where it does not cover all: those are to be known."""
+        """The values that the GO covers, by dimension, for the dimensions that it does not cover whole."""
         return self._view.covers
 
     @property
     def asks_language(self) -> bool:
-        """Whether the language of a request has to be known to say who answers it."""
+        """Whether a decision needs the language of the request."""
         of_state = [self._view.covers, *self._view.exclude]
         return self._movable.by_language or any("language" in named for named in of_state)
 
@@ -155,7 +155,7 @@ class Router:
         return view.share if fresh and not view.why_not and llama_enabled() else 0.0
 
     def refresh(self) -> None:
-        """Read the state now. A state that cannot be reached leaves the last known one, and its age."""
+        """Read the state now. If it cannot be reached, the last known one stays, with its age."""
         began = self._clock()
         try:
             state = self._store.read()
@@ -169,7 +169,7 @@ class Router:
         self._view = _View(state.share, salt, why_not, began, state.covers, state.exclude, certificate)
 
     def _certified(self, state: State) -> Certificate | None:
-        """The certificate that the rollout began with; None where it needs none, or it is not here."""
+        """The certificate with which the rollout began; None if it needs none, or if it is not on this machine."""
         held = self._certificate
         if state.certificate and self._read_certificate and (held is None or held.hash != state.certificate):
             with suppress(ZantaraError):
@@ -190,7 +190,7 @@ class Router:
             self.refresh()
 
     def close(self) -> None:
-        """Stop reading; what was read last is trusted until its time is over."""
+        """Stop reading; the last state is trusted until `last_known_seconds` are over."""
         self._stop.set()
         self._thread.join(timeout=self._every + 1.0)
         self._store.close()

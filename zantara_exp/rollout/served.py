@@ -3,8 +3,8 @@
     <paths.logs>/served_YYYY-MM-DD.jsonl      rollout.state=file
     table zantara_served                      rollout.state=postgres, for gateways on several machines
 
-The comparison log says how the candidate would have done; this says how it did, beside the users who still have the
-primary at the same time. No content: a text is taken only to tell its language, and dropped.
+The comparison log says how the candidate would have done; this log says how it did, beside the users who still have the
+primary at the same time. It holds no content: a text is used only to detect its language.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from typing import Any
 import orjson
 
 CANDIDATE, PRIMARY = "candidate", "primary"
-"""The two arms, and the two that answer."""
+"""Names of the two arms, and of who answers."""
 CLIENT_GONE = "client_gone"
 """`error` of a request whose client did not wait for the answer."""
 SCHEMA_VERSION = 2
 _TICK_SECONDS = 0.25
 _LAST_SECONDS = 5.0
-"""For what waits for a database; the rest stays on this machine."""
+"""How long the end waits for the database; the rest stays in the spool."""
 _KEPT = 20_000
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request of a category that is rolled out, and who answered it."""
+    """One request of a moved category, and who answered it."""
 
     timestamp: datetime
-    """When it came in; with a zone, UTC."""
+    """When it came in; UTC, with a zone."""
     request_id: str
     user: str
     """Keyed hash, as in the comparison log."""
     category: str
     language: str | None
     epoch: str
-    """The candidate's, as in the comparison log and the rollout's state."""
+    """The candidate's epoch, as in the comparison log and the rollout's state."""
     share: float
     """Percent of users who had the candidate at that moment."""
     arm: str
@@ -52,29 +52,29 @@ class Served:
     answered_by: str
     """In the candidate's arm, `primary` is a fallback."""
     candidate_error: str | None
-    """Why the candidate did not answer, or not to the end, as in the comparison log; None: it did, or the control."""
+    """Why the candidate did not answer whole: the comparison log's reasons. None: it did, or it was not asked."""
     error: str | None
-    """Why the user got no answer, or half of one (`cut`); None where he got one."""
+    """Why the user got no answer, or half of one (`cut`); None if there was a whole answer."""
     latency_ms: float
-    """What the user waited until the answer was whole, or failed; with the candidate's time where that fell back."""
+    """Milliseconds until the answer was whole or failed, a failed candidate's time included."""
     ttft_ms: float | None
-    """Until the first byte of the answer."""
+    """Milliseconds until the first byte of the answer."""
     candidate_ms: float | None
-    """Until the candidate's answer was whole, or given up; None in the control."""
+    """Milliseconds until the candidate's answer was whole or given up; None in the control."""
     model: str | None = None
-    """Of who answered, like the tokens."""
+    """The model that answered; the tokens are its too."""
     tokens_input: int | None = None
     tokens_output: int | None = None
     usd: float | None = None
-    """What the answer cost, a call of the candidate that failed before it included; None: not known, or version 1."""
+    """US dollars of the answer, a failed call of the candidate included; None: not known, or version 1."""
     conversation_id: str | None = None
     estimated: bool = False
-    """Whether tokens and cost come, in part, from the length of texts: a stream that counted none, or broke off."""
+    """Whether tokens and cost are partly estimated from texts: the stream counted none, or broke off."""
     schema_version: int = SCHEMA_VERSION
 
     @property
     def fallback(self) -> bool:
-        """Whether the candidate should have answered and the primary did."""
+        """Whether the primary answered instead of the candidate."""
         return self.arm == CANDIDATE and self.answered_by == PRIMARY
 
 
@@ -85,7 +85,7 @@ def to_line(served: Served) -> bytes:
 
 
 def from_line(line: bytes | str) -> Served:
-    """The line's record. Raises ValueError, KeyError or TypeError where it is none."""
+    """The line's record. Raises ValueError, KeyError or TypeError for a wrong line."""
     body: Mapping[str, Any] = orjson.loads(line)
     if body["schema_version"] not in (1, SCHEMA_VERSION):
         raise ValueError(f"schema_version {body['schema_version']} is not known")
@@ -96,14 +96,14 @@ def from_line(line: bytes | str) -> Served:
 _NAMES = tuple(Served.__dataclass_fields__)
 
 Append = Callable[[Sequence[Served]], tuple[int, OSError | None]]
-"""Appends lines, oldest first: how many of them are kept now, and what stopped the others, which are offered again."""
+"""Appends lines, oldest first; returns how many were kept, and the error that stopped the others."""
 
 
 class ServedLog:
-    """Takes lines without waiting and appends them by a thread of its own; what it cannot keep is counted in `lost`."""
+    """Takes lines without waiting and appends them in a thread; lines that cannot be kept are counted in `lost`."""
 
     def __init__(self, append: Append, close: Callable[[float], None], detect: Callable[[str], str]) -> None:
-        """`close` lets go of where lines go, by a deadline in seconds; `detect` tells the language of a text.
+        """`close` closes the destination, within a deadline in seconds; `detect` returns the language of a text.
 
         All three run in the thread.
         """
@@ -117,14 +117,14 @@ class ServedLog:
         self._thread.start()
 
     def note(self, line: Served, text: str) -> None:
-        """Hand over one line; `text` is what the user wrote, for its language where that is not known."""
+        """Queue one line; `text` is the user's message, from which an unknown language is detected."""
         if len(self._new) + len(self._waiting) < _KEPT:
             self._new.append((line, text))
         else:
             self.lost += 1
 
     def close(self, deadline_seconds: float = 10.0) -> None:
-        """Append what is left, tried once more; what cannot be kept is lost, and said to be."""
+        """Append what is left, with one more attempt; the rest is lost and counted."""
         self._closing.set()
         self._thread.join(deadline_seconds)
 
@@ -145,7 +145,7 @@ class ServedLog:
             return
         try:
             done, why = self._keep(self._waiting)
-        except Exception as error:  # whatever the disk does, users go on being answered
+        except Exception as error:  # after any error of the disk users are still answered
             done, why = 0, OSError(0, type(error).__name__)
         del self._waiting[:done]
         if self._waiting and not self._troubled:
@@ -158,5 +158,5 @@ class ServedLog:
             return line
         try:
             return replace(line, language=self._detect(text))
-        except Exception:  # a text of any shape; the line is worth more than its language
+        except Exception:  # texts may be anything; a line without a language is better than none
             return line

@@ -202,7 +202,7 @@ _VERSION_1_ERRORS = (
 
 
 def _version_1_error(llama: Mapping[str, Any], succeeded: object) -> str | None:
-    """The typed reason. A failure without a reason, and an empty \"success\", are failures too."""
+    """The typed reason. A failure without a reason is one, and so is an empty answer called a success."""
     said = _text(llama, "error")
     if said:
         return next((reason for reason, pattern in _VERSION_1_ERRORS if pattern.search(said)), "other")
