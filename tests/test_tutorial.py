@@ -36,7 +36,18 @@ FREE = (
     (r"\brun [0-9a-f]{8}\b", r"run [0-9a-f]{8}"),
 )
 """What differs from run to run: as the page has it, and what may stand in its place."""
-MEASURED = ("loss", "accuracy", "word for word", "equivalent or better", "cannot judge", "similar", "savings")
+MEASURED = (
+    "loss",
+    "accuracy",
+    "steps,",
+    "chrF",
+    "language of the question",
+    "word for word",
+    "equivalent or better",
+    "cannot judge",
+    "similar",
+    "savings",
+)
 """A line with one of these words tells what a model learnt, which differs between machines: its numbers are free."""
 EARLY = ("init", "sed -i", "source.stats_only=true")
 """Commands that need none before them but these: `make test` runs them."""
@@ -102,7 +113,7 @@ class Reader:
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder, self._status = folder, 0
-        settings = {"DATABASE_URL": url, "ZANTARA_HASH_KEY": KEY, "COLUMNS": "300", "ZANTARA_CONFIG_DIR": "conf-ours"}
+        settings = {"DATABASE_URL": url, "ZANTARA_HASH_KEY": KEY, "COLUMNS": "1000", "ZANTARA_CONFIG_DIR": "conf-ours"}
         path = {"PYTHONPATH": str(PAGE.parents[1]), "PYTHONWARNINGS": "ignore"}
         self._environment = {**os.environ, **settings, **path}
 

@@ -1,4 +1,4 @@
-"""Where the served log lies: daily files for the gateways of one machine, a table for those of several."""
+"""Where the served log is kept: daily files for gateways on one machine, a table for gateways on several."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 
 
 def open_sink(config: Config, layout: Layout) -> Destination:
-    """Where this config keeps what was served: beside the state of the rollout.
+    """The destination of the served log: beside the state of the rollout.
 
-    Raises MissingRequirementError or OSError where it cannot be begun.
+    Raises MissingRequirementError or OSError if it cannot be opened.
     """
     if config.rollout.state == "file":
         return DailyFiles(layout.logs, SERVED, config.log.rotate_mb * _MEGABYTE)
@@ -37,7 +37,7 @@ def open_sink(config: Config, layout: Layout) -> Destination:
 
 
 def append_served(sink: Destination, lines: Sequence[Served]) -> tuple[int, OSError | None]:
-    """Append lines; how many of them, from the first, are kept now, and what stopped the others."""
+    """Append lines; return how many, from the first on, were kept, and the error that stopped the others."""
     done = 0
     for day, group in groupby(lines, lambda line: line.timestamp.astimezone(UTC).date().isoformat()):
         batch = [to_line(line) for line in group]
@@ -59,30 +59,30 @@ def events_of(config: Config, layout: Layout, kind: Kind) -> EventLog:
 
 
 def read_served(config: Config, layout: Layout, since: datetime) -> Iterator[Served]:
-    """What was served since a moment, read once: see ServedReader."""
+    """The served lines since a moment, read once: see ServedReader."""
     return ServedReader(config, layout).read(since)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one file, or the table, held of a UTC day at a moment."""
+    """What one file or the table held of a UTC day when it was last read."""
 
     lines: tuple[Served, ...]
     unreadable: int
 
 
 class ServedReader:
-    """Reads the served log again and again; a day that has not changed since is not read again."""
+    """Reads the served log repeatedly; a day that has not changed is not read again."""
 
     def __init__(self, config: Config, layout: Layout) -> None:
         self._config, self._layout = config, layout
         self._known: dict[str, _Part] = {}
-        """By what would be another if the day had changed."""
+        """By a key that changes when the day changes."""
 
     def read(self, since: datetime) -> Iterator[Served]:
-        """What was served since a moment, UTC days apart oldest first; an unreadable line is counted and warned of.
+        """The served lines since a moment, oldest UTC day first. Unreadable lines are counted, with a warning.
 
-        Raises OSError or ZantaraError where the log cannot be reached: that is no evidence, not an empty log.
+        Raises OSError or ZantaraError if the log cannot be reached: it must not look like an empty log.
         """
         seen: dict[str, _Part] = {}
         with closing(events_of(self._config, self._layout, SERVED)) as log:

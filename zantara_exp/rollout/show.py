@@ -1,4 +1,4 @@
-"""A rollout as a person reads it: who is served, the step, its guardrails, the history."""
+"""Shows a rollout to a person: who is served, the step, its guardrails, the history."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MISMATCH = "MISMATCH"
 def result(
     config: Config, layout: Layout, state: State | None, trouble: UnreadableStateError | None, now: datetime
 ) -> StageResult:
-    """What a person sees of a state; None is one that cannot be read, for the reason in `trouble`."""
+    """The summary and tables of a state. `None`: it cannot be read, for the reason in `trouble`."""
     share = state.share if state is not None and llama_enabled() else 0.0
     summary = {"candidate": _served(config.rollout, state, share)}
     if state is None:
@@ -58,7 +58,7 @@ def result(
 
 
 def _start(config: Config, layout: Layout, state: State | None, now: datetime) -> tuple[str | None, Sequence[str]]:
-    """Why a rollout that has not begun cannot, as without a GO for what would serve, and what stands against it."""
+    """Why the rollout cannot start (for example no GO for what would serve), and what contradicts the GO."""
     if state is None or state.phase != IDLE or config.rollout.action != "status":
         return None, ()
     from zantara_exp.rollout.authority import authority
@@ -112,19 +112,19 @@ def _resumes(plan: Rollout, state: State) -> str:
 
 
 def _look(config: Config, layout: Layout, state: State | None, now: datetime) -> Look | Exception | None:
-    """One look at what is served, or why it could not be made; None where something else was asked for."""
+    """One look at the guardrails, or the error that prevented it; None if the action needs no look."""
     if state is None or not state.share or config.rollout.action != "status":
         return None
     from zantara_exp.rollout.guardrails import look
 
     try:
         return look(config, layout, state, now)
-    except Exception as error:  # a status is wanted most when something is broken
+    except Exception as error:  # the status is needed most when something is broken
         return error
 
 
 def _guardrails(state: State, found: Look | Exception | None) -> list[Table]:
-    """What the guardrails say of what is served."""
+    """The guardrails' tables."""
     if found is None:
         return []
     if isinstance(found, Exception):

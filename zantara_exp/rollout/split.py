@@ -1,12 +1,11 @@
-"""How users fell into the two arms while one share was given, held against that share.
+"""Tests whether the sizes of the two arms fit the share of users that should have the candidate.
 
-A user stands at one place for the whole rollout, so each is counted once, with the arm of the first request. A step
-meets the users of the step before again: each step is tested on its own, with its own part of
-rollout.sample_ratio_alpha. After SPAN a step is counted anew, with the next part, since a look reads no more of the log
-than the last days.
+A user has one place for the whole rollout, so each counts once, with the arm of the first request. The users of one
+step come again in the next: so each step is tested on its own, with its own part of rollout.sample_ratio_alpha. After
+SPAN the count of a step starts anew, with the next part of alpha, since a look reads only the last days of the log.
 
-Arms of the wrong size do not say that the candidate is bad. They say that the two arms cannot be compared: the router
-of some replica goes by another share, one arm's lines are lost, or, in a later step, one arm's users stay away.
+Wrong sizes do not mean that the candidate is bad. They mean that the two arms cannot be compared: some replica routes
+by another share, the lines of one arm are lost, or, in a later step, the users of one arm stay away.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from zantara_exp.rollout.observed import Observed
 from zantara_exp.rollout.state import State
 
 SPAN = timedelta(days=14)
-"""How long users are counted together."""
+"""How long users are counted before the count starts anew."""
 UNTESTED = "whether the arms have the declared sizes is not tested"
 
 
@@ -34,15 +33,15 @@ class Split:
     percent: float
     """The share of users who should have the candidate."""
     found: Ratio | None
-    """The candidate's users and the control's; None where nothing is tested."""
+    """The number of the candidate's and of the control's users; None if nothing is tested."""
     why_not: str = ""
     """Why nothing is tested."""
     unseen: bool = False
-    """Whether that is because nobody was served at this share, which is no good news."""
+    """Whether nothing is tested because nobody was served at this share, which itself is a bad sign."""
 
     @property
     def mismatch(self) -> str:
-        """What is wrong, with its figures; empty where nothing is."""
+        """What is wrong, with figures; empty if nothing is."""
         return f"sample ratio mismatch: {self.words}" if self.found is not None and self.found.mismatch else ""
 
     @property
@@ -70,7 +69,7 @@ def split_of(seen: Observed, state: State, began: datetime, now: datetime, alpha
 
 
 def _counted_since(state: State, now: datetime) -> tuple[datetime, int]:
-    """Since when users are counted, and which count of the rollout it is, from 1 on."""
+    """Since when users are counted, and the number of this count in the rollout, from 1 on."""
     times = times_of_shares(state)
     ends = [*times[1:], now]
     spans = [max((end - begin) // SPAN, 0) for begin, end in zip(times, ends, strict=True)]
@@ -78,7 +77,7 @@ def _counted_since(state: State, now: datetime) -> tuple[datetime, int]:
 
 
 def _first_arms(seen: Observed, since_seconds: float, percent: float) -> NDArray[np.int64]:
-    """The arm of each user's first request at a share: 0 the candidate's, 1 the control's; in the order of these."""
+    """The arm of each user's first request at a share, in order: 0 the candidate's, 1 the control's."""
     arms = seen.candidate, seen.control
     user, seconds, share = (
         np.concatenate([getattr(arm, name) for arm in arms]) for name in ("user", "seconds", "share")

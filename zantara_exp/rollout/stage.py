@@ -59,7 +59,7 @@ def _done(config: Config, context: Context, store: Store, notifier: Notifier, cl
 
 
 def _notifier(plan: Rollout, context: Context) -> Notifier:
-    """The webhook; one that is set wrong refuses every move but a rollback."""
+    """The webhook. If it is configured wrongly, every move except a rollback is refused."""
     try:
         return Notifier(plan.notify, context.say)
     except ZantaraError as error:
@@ -71,7 +71,7 @@ def _notifier(plan: Rollout, context: Context) -> Notifier:
 
 def _rolled_back(store: Store, notifier: Notifier, order: ramp.Order) -> State:
     state = rolled_back(store, order)
-    if state.since == order.time:  # by this order, not before it
+    if state.since == order.time:  # by this order, not by an earlier one
         announce(notifier, state)
     return state
 

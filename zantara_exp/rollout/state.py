@@ -1,7 +1,7 @@
-"""The state of a rollout as a value: what is served now, since when, on whose word.
+"""The state of a rollout as a value: what is served now, since when, and by which GO.
 
-Only `share` says what a router does. A text that is no whole state raises UnreadableState, and whoever reads it
-then serves the primary only: what cannot be read authorises nothing.
+A router goes by `share` alone. A text that is no whole state raises UnreadableStateError; the reader then serves only
+the primary, since an unreadable state allows nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PHASES = (IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE)
 
 
 class UnreadableStateError(ZantaraError):
-    """The state is there, and is no whole state: the primary answers everyone."""
+    """There is a state, but it is damaged: the primary answers everyone."""
 
 
 class UnreachableStateError(ZantaraError):
-    """Where the state lies cannot be reached now."""
+    """The state cannot be reached now."""
 
 
 class StateChangedError(ZantaraError):
@@ -57,7 +57,7 @@ class State:
     step: int = -1
     """Index into the steps; -1 outside of a rollout."""
     percent: float = 0.0
-    """Share of users that the step allows, kept while paused."""
+    """Percent of users that the step allows; kept while paused."""
     epoch: str = ""
     """The candidate that was authorised: hash of model, prompt and endpoint."""
     gate_hash: str = ""
@@ -69,12 +69,12 @@ class State:
     """Every change, oldest first."""
     version: int = 0
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The parts that are moved, by dimension such as language; of a dimension that is not there everything is."""
+    """The parts that are moved, by dimension such as language. A missing dimension is moved whole."""
 
     exclude: tuple[Mapping[str, str], ...] = ()
     """The parts that the GO leaves out, which stay with the primary."""
     monthly_requests: int = 0
-    """What the savings of the GO were judged by, and the cost guardrail is; 0: as `cost.monthly_requests` declares."""
+    """The volume of the GO's savings, for the cost guardrail; 0: `cost.monthly_requests`."""
     certificate: str = ""
     """Hash of the certificate whose score a request needs; empty: all that the GO covers is moved."""
 
@@ -108,7 +108,7 @@ def dump(state: State) -> bytes:
 
 
 def load(text: bytes) -> State:
-    """The state from its JSON. Raises UnreadableStateError when it is cut short, changed by hand or makes no sense."""
+    """The state from its JSON. Raises UnreadableStateError if it is cut, changed by hand or contradictory."""
     try:
         whole = orjson.loads(text)
         body = whole["state"]
@@ -121,7 +121,7 @@ def load(text: bytes) -> State:
 
 
 def unreadable(why: str) -> UnreadableStateError:
-    """What a reader is told where there is no whole state."""
+    """The error for a damaged state."""
     return UnreadableStateError(
         f"the state of the rollout cannot be read ({why}): percent 0, the primary answers everyone",
         command("stage=rollout", "rollout.action=rollback"),
@@ -148,7 +148,7 @@ def _time(text: str) -> datetime:
 
 
 def _checked(state: State) -> State:
-    """A whole state that contradicts itself was written by something else, and is not believed."""
+    """Refuse a state that contradicts itself: something else has written it."""
     active = state.phase in (RUNNING, PAUSED, DONE)
     sound = (
         state.phase in PHASES

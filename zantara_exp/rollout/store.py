@@ -1,8 +1,8 @@
-"""Where the state lies: read by anyone, changed by compare-and-swap.
+"""Where the state is kept. Anybody may read it; it is changed by compare-and-swap.
 
-A file under `paths.state` serves the processes of one machine, PostgreSQL those of several. A file is written whole
-and under a lock, so that a kill leaves the old state or the new one, and of two controllers that saw the same state one
-is told that it came too late.
+A file under `paths.state` is for the processes of one machine, PostgreSQL for several machines. The file is replaced
+whole and under a lock: a kill leaves the old or the new state, and of two controllers that saw the same state the
+second is refused.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Store(Protocol):
         """
 
     def swap(self, seen: State | None, new: State) -> State:
-        """Put `new` in place of `seen` and return it with its version; None is a state that cannot be read.
+        """Replace `seen` by `new` and return it with its version. `None` stands for a state that cannot be read.
 
-        Raises StateChangedError when another state is there by now, UnreachableStateError when it cannot be written.
+        Raises StateChangedError if the state is another by now, UnreachableStateError if it cannot be written.
         """
 
     def close(self) -> None:
-        """Let go of connections; using it again opens them."""
+        """Close connections; the next use opens them again."""
 
 
 class FileStore:
@@ -57,7 +57,7 @@ class FileStore:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._begun = file.with_suffix(".begun")
-        """Is there once a state was: without it one that was deleted would look like a rollout that never began."""
+        """A mark that a state has existed: without it a deleted state would look like a rollout that never began."""
 
     def read(self) -> State:
         """See Store."""
@@ -71,7 +71,7 @@ class FileStore:
             raise _unreachable(self._file, error) from error
 
     def swap(self, seen: State | None, new: State) -> State:
-        """See Store. A state that cannot be read is kept beside the new one, for whoever wants to know why."""
+        """See Store. A state that could not be read is kept beside the new one."""
         try:
             with self._locked():
                 if self._now() != seen:
@@ -123,7 +123,7 @@ def _unreachable(file: Path, error: OSError) -> UnreachableStateError:
 
 
 def changed_meanwhile() -> StateChangedError:
-    """What a controller is told that comes too late."""
+    """The error for a controller that comes too late."""
     return StateChangedError(
         "the rollout was changed by somebody else in between; nothing was written",
         command("stage=rollout", "rollout.action=status"),
@@ -131,7 +131,7 @@ def changed_meanwhile() -> StateChangedError:
 
 
 def open_store(plan: Rollout, layout: Layout) -> Store:
-    """Where this config keeps its rollout. Raises MissingRequirementError where the database's URL is not set."""
+    """The configured store. Raises MissingRequirementError if the database's URL is not set."""
     if plan.state == "postgres":
         from zantara_exp.rollout.postgres import PostgresStore
 

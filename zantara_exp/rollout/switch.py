@@ -1,4 +1,4 @@
-"""LLAMA_ENABLED: the switch over everything. Anything but a plain yes is off; not set is on."""
+"""LLAMA_ENABLED overrides everything. Not set means on; any value but a plain yes means off."""
 
 from __future__ import annotations
 
