@@ -1,13 +1,13 @@
-"""Simulated values per request (milliseconds, tokens, costs) with a given mean: how they are spread, and among whom.
+"""Simulates values per request (milliseconds, tokens, costs) with a given mean, spread over users.
 
-Their standard deviation is `traffic.variation` times the mean, and two of one user's requests correlate by
-`traffic.icc`. How far the rare ones reach is `traffic.values`:
+The standard deviation is `traffic.variation` times the mean, and two requests of one user correlate by `traffic.icc`.
+`traffic.values` says how large rare values are:
 
-  gamma        seldom far: none of a thousand is ten times the mean at a variation of 0.5
-  lognormal    some are far: token counts, and latencies under load; the logarithms have the correlation
-  cold_starts  one in fifty takes ten times the mean, and the others are alike but for `variation`
+  gamma        hardly any large values: none of a thousand is ten times the mean at a variation of 0.5
+  lognormal    some large values, as token counts and latencies under load have; the logarithms are correlated
+  cold_starts  one in fifty takes ten times the mean; the others differ only by `variation`
 
-A mean with a bound has values up to the bound only, with the same mean: a gamma becomes a beta, a log-normal is cut.
+For a mean with a bound no value exceeds the bound, and the mean stays: a gamma becomes a beta, a log-normal is cut.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from zantara_exp.gates.visits import Floats, Ints, Visits
 COLD_SHARE, COLD_TIMES = 0.02, 10.0
 _HALVINGS = 60
 _MOST_SPREAD = 0.9
-"""Of the variance that shares with their mean can have at all."""
+"""The largest part of the variance that is possible for shares with their mean."""
 
 
 def amounts(at: Visits, mean: float, traffic: Traffic, rng: np.random.Generator, bound: float | None = None) -> Floats:
-    """Sum per row of values with that mean, each at most `bound`."""
+    """Per row, the sum of values with this mean, each at most `bound`."""
     if bound is not None and mean >= bound:
         return at.trials * bound
     drawn = {"gamma": _gamma, "lognormal": _lognormal, "cold_starts": _cold_starts}[traffic.values]
@@ -47,7 +47,7 @@ def _gamma(at: Visits, mean: float, traffic: Traffic, rng: np.random.Generator, 
 
 
 def _beta(at: Visits, mean: float, traffic: Traffic, rng: np.random.Generator) -> Floats:
-    """Sums of shares: each user's mean is a beta, and so is the mean of a row around it, by its variance."""
+    """Sums of shares: each user's mean has a beta distribution, and so has the mean of each row around it."""
     spread = min((traffic.variation * mean) ** 2 / (mean * (1.0 - mean)), _MOST_SPREAD)
     of_user = np.full(at.users, mean)
     if traffic.icc > 0:
@@ -74,7 +74,7 @@ def _cut_mean(scale: float, sigma: float, bound: float) -> float:
 
 
 def _solved(off: Callable[[float], float], start: float) -> float:
-    """Where a function that rises from below at `start` is zero; by halving, of the logarithm."""
+    """The zero of a function that rises from a negative value at `start`, by bisection of the logarithm."""
     low, high = start, start
     while off(high) < 0 and high < 1e12 * start:
         high *= 2.0

@@ -1,9 +1,9 @@
-"""Several candidates on one sample: a verdict each, one for all, and each against each on the same requests.
+"""Several candidates on one sample: a verdict for each, one for all, and comparisons on the same requests.
 
-The gate's alpha is shared among them (`zantara_exp.config.candidates.shared`), so that some false GO has at most alpha
-over all of them together. GO: one or more hold, and the one whose bill is least is named. NO_GO: all are refuted.
-Two candidates that were asked about the same requests are compared by those in which they differ (kind=paired, users
-as clusters; McNemar 1947), all pairs and measures at a further alpha together (Bonferroni); no verdict rests on it.
+The candidates share the gate's alpha (`zantara_exp.config.candidates.shared`), so that the chance of any false GO is at
+most alpha. GO: at least one candidate passes; the cheapest of these is named. NO_GO: all are refuted. Two candidates
+that got the same requests are compared on the requests in which they differ (kind=paired, users as clusters; McNemar
+1947); all pairs and measures together use one further alpha (Bonferroni). No verdict rests on this comparison.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Together:
-    """What is said of all candidates."""
+    """The result for all candidates."""
 
     verdict: str
     candidate: str | None
-    """The one that a GO names."""
+    """The candidate that a GO names."""
     advice: str
     """To move, to stay, or to take the cheaper API: one sentence."""
     alpha: float
@@ -43,7 +43,7 @@ class Together:
     pairs: Sequence[tuple[Against, CriterionDecision]]
 
     def to_json(self, files: Mapping[str, str]) -> dict[str, Any]:
-        """As plain values; `files` are where the verdict on each lies."""
+        """As plain values; `files` has the path of each candidate's verdict."""
         first = next(iter(self.verdicts.values()))
         rows = {
             name: {
@@ -74,7 +74,7 @@ class Together:
         return {**said, "reason": self.advice, "alpha": self.alpha, "candidates": rows, "pairs": pairs}
 
     def tables(self) -> list[Table]:
-        """Side by side, and each against each."""
+        """Tables: the candidates side by side, and the comparisons of two."""
         columns = ("candidate", "verdict", "requests", "success", "p95", "similar", "a month", "saved", "why")
         rows = [
             [name, verdict.verdict, *_figures(self.beside[name]), verdict.reason]
@@ -97,7 +97,7 @@ class Together:
 def together(
     gate: Gate, endpoints: Mapping[str, Endpoint], verdicts: Mapping[str, Verdict], found: Sequence[Beside | Against]
 ) -> Together:
-    """One verdict of all; `found` is what the log says of each, and of each two."""
+    """One verdict for all; `found` has the log's numbers for each candidate and for each two."""
     beside = {each.name: each for each in found if isinstance(each, Beside)}
     holds = [name for name, verdict in verdicts.items() if verdict.verdict == GO]
     best = min(holds, key=lambda name: _dear(beside[name]), default=None)
@@ -127,7 +127,7 @@ def _advice(
 
 
 def _decided(gate: Gate, found: Sequence[Beside | Against]) -> list[tuple[Against, CriterionDecision]]:
-    """Each two by each measure, both directions, all of them at the gate's alpha together."""
+    """Compare each two by each measure in both directions, all together at the gate's alpha."""
     pairs = [each for each in found if isinstance(each, Against)]
     alpha = gate.alpha / max(1, 2 * len(pairs))
     alone = replace(gate, name="pairs", alpha=alpha, authorises=False, criteria={"pair": _PAIRED})
@@ -140,7 +140,7 @@ def _sum(values: Floats | None) -> float:
 
 
 def _differ(days: UserDays) -> float:
-    """Requests that one of the two alone did well."""
+    """How many requests exactly one of the two did well."""
     return _sum(days.total) + _sum(days.baseline)
 
 

@@ -1,4 +1,4 @@
-"""`stage=check`: gate configs in CI. Does each gate hold together, keep its error rates, and decide in time?
+"""`stage=check`: checks gate configs in CI. Is each gate consistent, does it keep its error rates and decide in time?
 
     python -m zantara_exp stage=check                  # every gate of conf/gate
     python -m zantara_exp stage=check gate=week1       # this one, as composed
@@ -47,12 +47,12 @@ from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
 _SURE = 2.326
-"""Standard errors that a simulated rate must exceed alpha by: one sound gate in a hundred would be blamed."""
+"""By how many standard errors a simulated rate must exceed alpha: this blames one sound gate in a hundred."""
 _DECIDED = 0.5
 _IN_OUTAGES = 0.75
-"""Part of the failures that outages cause where they are checked: without them the candidate would do well."""
+"""The part of the failures that outages cause, in the check with outages."""
 _LOGS = 200
-"""In which slices are searched, with and without one that is worse."""
+"""Simulated logs in which slices are searched."""
 _DETECTOR_SIMULATIONS = 200
 """A detector watches thousands of users one by one."""
 
@@ -74,7 +74,7 @@ def check(config: Config, context: Context) -> StageResult:
     with (
         context.progress("check", len(gates)) as progress,
         spread_over_cores() as spread,
-        # Threads, so that the cores have another gate's rollouts when those of one come to an end.
+        # Threads, so that no core is idle when the rollouts of one gate come to an end.
         ThreadPoolExecutor(available()) as pool,
     ):
         checked = pool.map(lambda gate: findings_of(gate, config.review.size, config.seed, spread), gates)
@@ -106,7 +106,7 @@ def check(config: Config, context: Context) -> StageResult:
 
 
 def findings_of(gate: Gate, review_size: int, seed: int, spread: Spread = map) -> list[Finding]:
-    """Everything checked about one gate."""
+    """All findings about one gate."""
     days, simulations = ramp_days(gate), gate.traffic.simulations
     if has_alarms(gate):
         simulations = min(simulations, _DETECTOR_SIMULATIONS)
@@ -119,7 +119,7 @@ def findings_of(gate: Gate, review_size: int, seed: int, spread: Spread = map) -
 
 
 def _slices(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[Finding]:
-    """How often stage=slices confirms what is no worse, with the traffic of the gate that authorises."""
+    """How often stage=slices confirms a slice that is no worse, with the traffic of the authorising gate."""
     for gate in [gate for gate in gates if gate.authorises][:1]:
         of = config.slices
         terms = Terms(of.alpha, of.carried, of.min_users, gate.rho0)
@@ -136,7 +136,7 @@ def _slices(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[F
 
 
 def _too_few(plan: Plan) -> Iterator[Finding]:
-    """Criteria that wait for more users than the planned traffic brings by the horizon, with nothing expected too."""
+    """Criteria that need more users than the planned traffic brings by the horizon."""
     gate = plan.gate
     users = users_within(gate.traffic, gate.horizon_days)
     for rule in random_rules(gate).values():
@@ -150,7 +150,7 @@ def _too_few(plan: Plan) -> Iterator[Finding]:
 
 
 def _error_rates(plan: Plan, spread: Spread) -> list[Finding]:
-    """False GO of each criterion exactly at its go threshold, false NO_GO with all at theirs."""
+    """False GOs with each criterion exactly at its go threshold, false NO_GOs with all at their no_go threshold."""
     gate, rules = plan.gate, random_rules(plan.gate)
     cases = [case for case in at_go(gate) if rules[case.label].kind.takes is UserDays]
     no_go = at_no_go(gate)
@@ -165,7 +165,7 @@ def _error_rates(plan: Plan, spread: Spread) -> list[Finding]:
 
 
 def _with_outages(plan: Plan, cases: Sequence[Case], spread: Spread) -> list[Finding]:
-    """False GO where most failures come in outages as long as a block of time."""
+    """False GOs if most failures come in outages as long as a block of time."""
     if not cases:
         return []
     block = 10 * slots_of(plan.gate.time_block)
@@ -183,8 +183,8 @@ def family_findings(
 ) -> list[Finding]:
     """Several candidates, each exactly at a go threshold: how often some of them has a GO at its part of alpha.
 
-    Each is given traffic of its own. Of one sample their answers are alike, and false GOs come together more often, so
-    that some of them has one more seldom.
+    Each has traffic of its own, which is the worst case: on one shared sample false GOs come together, so that the
+    chance of at least one is smaller.
     """
     if len(names) == 1:
         return []
@@ -202,7 +202,7 @@ def family_findings(
 
 
 def _some(label: str, curves: Sequence[Curve], plan: Plan, gate: Gate) -> Finding:
-    """How often the first GO of any comes within the days."""
+    """How often at least one GO comes within the days."""
     first = np.minimum.reduce([curve.go_day for curve in curves])
     share = float((first <= plan.days).mean())
     return _rate(gate, f"{label}: false GO of any of {len(curves)} candidates", share, plan)

@@ -1,8 +1,8 @@
-"""Methods that take users and blocks of time as clusters: for looks that repeat (weighted), and for one (exact).
+"""Methods with users and blocks of time as clusters: `weighted` for repeated looks, `exact` for one look.
 
-A GO needs the evidence of users and that of blocks of time, at the same look and about the same share: what fails comes
-with its user, and with its hour. So evidence is the smaller of the two, and so is a NO-GO's. What is lost counts
-against either.
+Requests fail together by user and by hour. So a GO needs both the evidence over users and the evidence over blocks of
+time, at the same look and about the same share: the smaller of the two counts. The same holds for a NO-GO. Lost
+requests count against either.
 
 Sources and formulas: `zantara_exp.gates.clusters`, `eprocess`, `intervals`.
 """
@@ -22,18 +22,18 @@ from zantara_exp.gates.visits import Measured
 
 
 class ClusterSums(NamedTuple):
-    """What evidence rests on, at each look."""
+    """The sums that evidence is computed from, at each look."""
 
     users: UserSums
     blocks: OverTime
     other: Floats
-    """Good share of the other kind: the users' mean where requests are meant, that of requests where users are."""
+    """The good share of the other kind: the mean over users if requests are judged, and the other way round."""
     lost: float
-    """Requests that could not be measured."""
+    """Requests that were lost, so not measured."""
 
 
 class Weighted(ShareMethod):
-    """Daily looks. Control over all of them is measured for what `docs/statistics.md` names, not proven."""
+    """Daily looks. The error control over all looks is measured, not proven (docs/statistics.md says for what)."""
 
     fewest = FEW_USERS
     weighs = True
@@ -43,7 +43,7 @@ class Weighted(ShareMethod):
         at, per = measured.at, self.clusters.per
         m = at.seen if measured.counted is at.trials else at.so_far(measured.counted)
         bad = measured.counted - good
-        # Sums of many rows leave rounding, which must not look like a failure where there was none.
+        # Rounding in sums of many rows must not look like a failure.
         failed = at.so_far(bad)
         each = of_users(m, np.where(failed < 1e-9 * m, 0.0, failed), per)
         sums = UserSums(*(at.summed(values) for values in each))
@@ -58,37 +58,37 @@ class Weighted(ShareMethod):
         return sums.blocks.smaller(found, side is GO_SIDE, p0, outlook.growth, outlook.shift)
 
     def of_counts(self, side: Side, counts: Counts, p0: float) -> Floats:
-        """Log evidence of effective good and bad requests: a mixture of bets."""
+        """Log evidence of effective counts of good and bad requests: a mixture of bets."""
         return side.log_evidence(*counts, p0)
 
     def bound(self, side: Side, sums: ClusterSums, p0: float, alpha: float) -> Floats:
-        """The farther of the two; the correlation is the one estimated at the threshold `p0`."""
+        """The wider of the two bounds; the correlation is estimated at the threshold `p0`."""
         found = self.bound_of_counts(side, self._counts(side, sums, p0, NOW), alpha)
         return sums.blocks.farther(found, side is GO_SIDE, alpha)
 
     def bound_of_counts(self, side: Side, counts: Counts, alpha: float) -> Floats:
-        """By root."""
+        """The bound, by root finding."""
         return side.bound(*counts, alpha)
 
     def estimate(self, sums: ClusterSums, p0: float) -> tuple[Floats, Floats]:
-        """The share, and effective requests; one half of none."""
+        """The share and the effective number of requests; without requests the share is one half."""
         size = effective_requests(sums.users, self.rho(sums, p0))
         return np.where(size > 0, 1.0 - sums.users.bad_share, 0.5), size
 
     def other_share(self, sums: ClusterSums) -> Floats:
-        """Of users where requests are meant, of requests where users are."""
+        """The mean over users if requests are judged, the share of requests if users are."""
         return sums.other
 
     def rho(self, sums: ClusterSums, p0: float) -> Floats:
-        """The correlation of one user's requests that a GO reckons with."""
+        """The correlation of one user's requests that a GO assumes."""
         if not self.clusters.estimated:
             return np.full(sums.users.users.shape, self.clusters.rho0)
         return correlation(sums.users, p0, self.clusters.rho0)
 
     def _counts(self, side: Side, sums: ClusterSums, p0: float, outlook: Outlook) -> Counts:
-        """Effective requests; those that were lost weigh as much as the others, and count against the side."""
+        """Effective counts. Lost requests weigh as much as others and count against the side."""
         users = sums.users
-        # Segments are small, and an estimate of few users errs: a NO-GO, which looks at each of them, assumes the most.
+        # A NO-GO also judges small segments, where an estimate from few users errs: it assumes the largest correlation.
         good, bad = effective(users, self.rho(sums, p0) if side is GO_SIDE else self.clusters.rho0)
         each = np.divide(good + bad, users.weight, out=np.ones_like(good), where=users.weight > 0)
         good, bad = good + each * sums.lost * side.lost_as, bad + each * sums.lost * (1.0 - side.lost_as)

@@ -1,4 +1,4 @@
-"""Asks each area for the evidence a gate needs; the areas are imported when a gate asks them."""
+"""Asks each area for the evidence that a gate needs; an area is imported only when a gate needs it."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ KINDS: dict[str, tuple[str, ...]] = {
     "judged_preference": ("paired",),
     "review_equivalent": ("review",),
 }
-"""Metric -> the kinds that its evidence can be judged as: a success is no quantile, whatever a limit would say."""
+"""Metric -> the kinds as which its evidence can be judged."""
 
 
 SAMPLE = EvidenceRequest("sampled_users")
-"""What asks the log for the users it is about, beside what criteria ask for and while it is open for them."""
+"""Asks the log for its users, together with the criteria's own requests."""
 DAYS = EvidenceRequest("logged_days")
-"""What asks it for the days that it holds of the candidate, whatever `as_of` says."""
+"""Asks the log for all its days of the candidate, whatever `as_of` is."""
 COMPOSITION = EvidenceRequest("logged_parts")
-"""What asks it for the languages and categories of its comparisons."""
+"""Asks the log for the languages and categories of its comparisons."""
 
 
 class Collected(NamedTuple):
-    """What the areas have for a gate."""
+    """The evidence of the areas for a gate."""
 
     seen: dict[str, Seen]
     """By criterion."""
     sampled: Sampled | None
-    """The users of the log; None where no criterion asks the log, or it holds nothing."""
+    """The users of the log; None if no criterion needs the log, or if it is empty."""
     logged: Logged | None
-    """The days of the log; None likewise."""
+    """The days of the log; None in the same cases."""
     composition: Composition | None
-    """What its comparisons are about; None likewise."""
+    """Languages and categories of the comparisons; None in the same cases."""
 
 
 def metrics() -> dict[str, str]:
@@ -75,37 +75,37 @@ def metrics() -> dict[str, str]:
 
 
 def misfit(criterion: Criterion) -> str:
-    """Why a criterion's kind does not fit what its metric gives; empty where it fits, or the metric is unknown."""
+    """Why a criterion's kind does not fit its metric; empty if it fits, or if the metric is unknown."""
     kinds = KINDS.get(criterion.metric, (criterion.kind,))
     return "" if criterion.kind in kinds else f"{criterion.metric} is judged as kind={' or kind='.join(kinds)}"
 
 
 def logged(config: Config, layout: Layout, epoch: str) -> Logged | None:
-    """The days that the comparison log holds of one candidate; None where it holds nothing of it."""
+    """The log's days of one candidate; None if it has none."""
     found: Logged | None = _provider(LOG).logged(config, layout, epoch)
     return found
 
 
 def would_move(config: Config, layout: Layout) -> Moving | None:
-    """What of the logged traffic a rollout would move; None without a log."""
+    """The part of the logged traffic that a rollout would move; None without a log."""
     found: Moving | None = _provider(LOG).would_move(config, layout)
     return found
 
 
 def beside(config: Config, until: date | None) -> list[Beside | Against]:
-    """What the comparison log says of several candidates, and of each two on the same requests."""
+    """The log's numbers for several candidates, and for each two on the same requests."""
     found: list[Beside | Against] = import_module(f"zantara_exp.{LOG}.beside").beside(config, until)
     return found
 
 
 def about_candidates(gate: Gate) -> bool:
-    """Whether a gate asks the log or its review, and so says something of each candidate."""
+    """Whether a gate uses the log or its review, so that it says something about each candidate."""
     known = metrics()
     return any(known.get(criterion.metric) in (LOG, "review") for criterion in gate.criteria.values())
 
 
 def trained(layout: Layout) -> str:
-    """What evidence on the trained model calls it; empty where none was trained here."""
+    """The trained model's epoch in evidence; empty if none was trained here."""
     return str(_provider("evaluation").trained(layout))
 
 
@@ -155,7 +155,7 @@ def _asked(
 
 
 def _requests(criterion: Criterion) -> tuple[EvidenceRequest, EvidenceRequest | None]:
-    """What a criterion is decided on: for GO, and for NO-GO where that has another limit."""
+    """The evidence for a criterion's GO, and for its NO-GO if that has another limit."""
     limit, no_go_limit = kind_named(criterion.kind).limits(criterion)
     other = None if no_go_limit in (None, limit) else EvidenceRequest(criterion.metric, no_go_limit)
     return EvidenceRequest(criterion.metric, limit, criterion.bound), other

@@ -1,9 +1,8 @@
-"""What a GO covers: the declared parts of the traffic, such as languages, that a rollout may move on its word.
+"""What a GO covers: the declared parts of the traffic, such as languages, that a rollout may move.
 
-A GO is about all requests that were looked at, together. Of a part of them it says enough only where every criterion
-that is judged by part saw at least THIN_USERS of its users, and measured there what its `go` asks for. Both are asked
-of the estimate alone: that the part as such is shown to keep every threshold would take as much evidence for each part
-as for the whole, and the verdict's table by segment says how near it is.
+A GO is about all judged requests together. It covers a part only if every criterion that is judged by part saw at least
+THIN_USERS of its users, and their estimate meets `go`. Only the estimate is asked for: to show each part as such would
+need as much evidence as the whole. The verdict's table by segment says how near a part is to that.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ class Uncovered:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The declared parts, sorted into those a GO covers and the others."""
+    """The declared parts that a GO covers, and the others."""
 
     covers: Mapping[str, Sequence[str]]
-    """By dimension; without a declared dimension a GO covers everything."""
+    """By dimension. Without a declared dimension a GO covers everything."""
     not_covered: Sequence[Uncovered]
     withheld: str
-    """Why there is no GO although every criterion passes; empty where there is no such reason."""
+    """Why there is no GO although every criterion passes; empty if there is no such reason."""
 
 
 def coverage(gate: Gate, decisions: Sequence[CriterionDecision]) -> Coverage:
-    """What a GO on these decisions would cover."""
+    """The parts that a GO on these decisions would cover."""
     covers: dict[str, list[str]] = {}
     out: list[Uncovered] = []
     for dimension, values in gate.segments.items():
@@ -60,7 +59,7 @@ def _withheld(gate: Gate, covers: Mapping[str, Sequence[str]], out: Sequence[Unc
 
 
 def _why_not(dimension: str, value: str, decisions: Sequence[CriterionDecision]) -> str:
-    """Why a part is not covered; empty where it is."""
+    """Why a part is not covered; empty if it is."""
     judged = False
     for decided in decisions:
         if value not in decided.criterion.where.get(dimension, [value]):

@@ -1,4 +1,4 @@
-"""Decides one criterion on its evidence. What is missing, malformed or thin never passes."""
+"""Decides one criterion on its evidence. Missing, malformed or thin evidence never passes."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def _noted(reason: str, evidence: Evidence) -> str:
 
 
 def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -> str:
-    """Identifies what was looked at, whatever the order of its rows and the codes of its users.
+    """A hash of the evidence, independent of the order of rows and of the users' codes.
 
-    For one look the days do not matter either: the same sample measured again is no news.
+    With one look the days do not matter either: the same sample measured again is the same evidence.
     """
     if not isinstance(evidence, UserDays):
         return hashlib.sha256(repr(evidence).encode()).hexdigest()[:16]
@@ -61,7 +61,7 @@ def evidence_hash(evidence: Evidence, one_look: bool, last: int | None = None) -
 
 
 def _multiset(columns: Sequence[NDArray[np.float64]]) -> int:
-    """A number for the rows in any order: each row mixed to 64 bits, and added up."""
+    """A number that is independent of the order of rows: each row is hashed to 64 bits, and the hashes are added."""
     state = np.zeros(columns[0].size, dtype=np.uint64)
     for column in columns:
         # A sum of floats may differ in its last digits from run to run.

@@ -1,4 +1,4 @@
-"""Which gate it is: a hash of what it decides by, known without its statistics."""
+"""The gate's hash, of everything that it decides by."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zantara_exp.config.gate import Criterion, Gate
 _PLANNING = ("traffic", "horizon_days")
 _LATER = ("sample_ratio_alpha", "exclude", "alpha_shares")
 _LATER_OF_CRITERIA = ("look_at", "judge")
-"""Keys that came when gates were in use: at their defaults they make no other gate of one that a rollout began with."""
+"""Keys that were added later. At their defaults they do not change the hash of a gate that is already in use."""
 _DEFAULT = Gate()
 _DEFAULT_CRITERION = Criterion()
 
 
 def gate_hash(gate: Gate) -> str:
-    """Identifies what a gate decides by; planned traffic and expected truths do not change a verdict."""
+    """The hash; without planned traffic and expected truths, which do not change a verdict."""
     plain = {key: value for key, value in asdict(gate).items() if key not in _PLANNING}
     for key in _LATER:
         if plain[key] == getattr(_DEFAULT, key):

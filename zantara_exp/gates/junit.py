@@ -1,4 +1,4 @@
-"""The verdict as a JUnit file: CI systems show each criterion, and nothing but a pass is green."""
+"""The verdict as a JUnit file, so that CI systems show each criterion; only a pass is green."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zantara_exp.gates.decision import FAIL, MISSING, PASS
 from zantara_exp.gates.verdict import Verdict
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 allows in no form (its production 2, Char): a file with one of them cannot be read."""
+"""Characters that XML 1.0 forbids (production 2, Char): a file with one of them cannot be read."""
 
 
 def junit_xml(verdict: Verdict) -> str:
@@ -52,5 +52,5 @@ def junit_xml(verdict: Verdict) -> str:
 
 
 def _writable(text: str) -> str:
-    """The text with what XML forbids written as `\\x00`: a reason may quote an input that was broken."""
+    """The text with forbidden characters written as `\\x00`, since a reason may quote broken input."""
     return _FORBIDDEN.sub(lambda found: ascii(found.group())[1:-1], text)

@@ -1,7 +1,7 @@
-"""Looks at one sample that grows: how many good answers each look asks for, by exact enumeration.
+"""Looks at a growing sample: the number of good answers that each look needs, by exact enumeration.
 
-One level is asked for at every look (Pocock 1977), the largest at which the binomial itself, not its normal
-approximation, crosses at any look with probability at most alpha. Sums are carried from look to look by convolution
+Every look has the same level (Pocock 1977): the largest at which the binomial itself, not its normal approximation,
+passes falsely at any look with probability at most alpha. Sums are carried from look to look by convolution
 (Armitage, McPherson & Rowe 1969; for counts Jennison & Turnbull 2000, ch. 12).
 """
 
@@ -22,32 +22,32 @@ _SAME = 1e-9
 
 
 class Bounds(NamedTuple):
-    """What the looks ask for."""
+    """What each look needs to pass."""
 
     needed: tuple[int, ...]
-    """Fewest good answers that pass, by look; one more than there are where not even all would."""
+    """The fewest good answers that pass, by look; one more than there are if not even all would pass."""
     level: float
-    """The level of each look: alpha itself where there is one look."""
+    """The level of each look; alpha itself if there is one look."""
     even: float
     """The level of each look at evidence that is no whole number; `level` is larger: whole numbers fall short of it."""
 
 
 def schedule(planned: Sequence[int], size: int) -> tuple[int, ...]:
-    """The looks at a sample of `size` pairs: those planned within it, and its end where it is smaller than planned."""
+    """The looks at a sample of `size` pairs: the planned ones within it, and its end if it is smaller than planned."""
     within = tuple(look for look in planned if look < size)
     return (*within, size) if len(within) < len(planned) else within
 
 
 @cache
 def bounds(looks: tuple[int, ...], p0: float, alpha: float) -> Bounds:
-    """Of looks at so many answers, in rising order, against a share of `p0`, all together at `alpha`."""
+    """The bounds of looks at so many answers (ascending) against a share of `p0`, all together at `alpha`."""
     level = _largest(lambda level: float(crossed(looks, needed(looks, p0, level), p0)[-1]), alpha)
     even = _largest(lambda level: _crossed_evenly(looks, p0, level), alpha)
     return Bounds(needed(looks, p0, level), level, even)
 
 
 def _largest(false_pass: Callable[[float], float], alpha: float) -> float:
-    """The largest level of a look at which all looks together pass falsely in at most `alpha`."""
+    """The largest level at which all looks together pass falsely in at most `alpha`."""
     if false_pass(alpha) <= alpha * (1.0 + _SAME):
         return alpha
     low, high = 0.0, alpha
@@ -58,7 +58,7 @@ def _largest(false_pass: Callable[[float], float], alpha: float) -> float:
 
 
 def crossed(looks: Sequence[int], needed: Sequence[int], truth: float) -> Floats:
-    """Probability to have passed by each look, if `truth` of the answers are good."""
+    """The probability of a pass by each look, if a share `truth` of the answers is good."""
     states, before, found, total = np.ones(1), 0, [], 0.0
     for look, count in zip(looks, needed, strict=True):
         states, before = np.convolve(states, masses(look - before, truth)), look
@@ -82,12 +82,12 @@ def tails(answers: int, truth: float) -> Floats:
 
 
 def needed(looks: Sequence[int], p0: float, level: float) -> tuple[int, ...]:
-    """Fewest good answers of each look that are no likelier than `level`; one more than there are where none are."""
+    """By look, the fewest good answers whose tail probability is at most `level`; one more than there are if none."""
     return tuple(int(np.argmax(tails(look, p0) <= level)) for look in looks)
 
 
 def _crossed_evenly(looks: tuple[int, ...], p0: float, level: float) -> float:
-    """The chance to pass by some look where a coin lets one answer too few pass so often that each look has `level`."""
+    """The probability of a pass by some look, if a randomised test gives each look exactly `level`."""
     states, before, total = np.ones(1), 0, 0.0
     for look, count in zip(looks, needed(looks, p0, level), strict=True):
         states, before = np.convolve(states, masses(look - before, p0)), look
