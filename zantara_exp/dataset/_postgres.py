@@ -1,4 +1,4 @@
-"""Where one embedded PostgreSQL lives, which account runs it, and how its programs are called."""
+"""One embedded PostgreSQL: its folder, the account that runs it, and calls of its programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `analyze`: what the extracted conversations are like, beside what the plan asks for."""
+"""Stage `analyze`: describes the extracted conversations, beside the targets of the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest part of the examples that has the mix of languages and categories the plan asks for."""
+"""Chooses the largest part of the examples with the wanted mix of languages and categories."""
 
 from __future__ import annotations
 

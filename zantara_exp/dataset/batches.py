@@ -1,4 +1,4 @@
-"""Redacts and labels conversations in batches, on all cores where there are many; what is written is the same."""
+"""Redacts and labels conversations in batches, on all cores if there are many; the result does not depend on it."""
 
 from __future__ import annotations
 

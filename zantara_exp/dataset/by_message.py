@@ -1,4 +1,4 @@
-"""Tables with one row per message: the SQL that makes conversations of them, each with the facts of one row."""
+"""For tables with one row per message: the SQL that groups them into conversations."""
 
 from __future__ import annotations
 

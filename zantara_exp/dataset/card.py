@@ -1,4 +1,4 @@
-"""The dataset card: what is in the folder, for whoever finds it, and for the hub (its header is the hub's format)."""
+"""The dataset card: describes the folder for readers and, by its header, for the hub."""
 
 from __future__ import annotations
 

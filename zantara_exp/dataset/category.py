@@ -1,11 +1,11 @@
-"""What a chat is about, among the categories of the domain, and whether that is sure enough for it to move.
+"""The category of a chat, among those of the domain, and whether that is sure enough for the chat to move.
 
-Declared patterns come first, so that anyone can see why: a text with one of a category that stays with the primary is
-of that category, whatever else it says. Otherwise it is of a category that moves where a pattern of it says so, or of
-the one that the examples make likeliest. It is sure to move only where the examples take it for one that stays with a
-probability below `domain.may_stay`; without examples, only where patterns of what moves leave no word of it. What
-nothing tells, and words that no example has, are `domain.otherwise`, which stays. A chat counts by the weightiest of
-its messages, and is as sure as the least sure of them.
+Declared patterns come first, so that anyone can see why. A text that matches a pattern of a category that stays with
+the primary has that category, whatever else it says. Otherwise a pattern of a category that moves decides, or else the
+likeliest category by the examples. A text is sure to move only if the examples give categories that stay a probability
+below `domain.may_stay`; without examples, only if the patterns cover every word. A text that matches nothing, and whose
+words are in no example, has the category `domain.otherwise`, which stays. A chat has the weightiest category of its
+messages, and is as sure as the least sure of them.
 """
 
 from __future__ import annotations

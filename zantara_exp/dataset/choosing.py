@@ -1,7 +1,7 @@
-"""Which conversations may become examples: filtered, without copies, in the mix that is asked for.
+"""Chooses the conversations that may become examples: filtered, without copies, in the wanted mix.
 
-The order in which steps look at them, and by which one of several stays, is that of `Selection`: by time, then by name;
-where chance decides, it is drawn by name. No step depends on the order of the rows in the source.
+Steps go through them in the order of `Selection`: by time, then by name; random draws are made by name. So no step
+depends on the order of rows in the source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a database is reached: where it is, read only, in one snapshot, and what to say where it cannot be."""
+"""Connects to a database, read only and in one snapshot, and explains failures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rows that grow: products that write one row per turn, each with the chat so far, or with a window of it.
+"""Finds rows that other rows continue: some products write one row per turn, each with the chat so far or a part of it.
 
-Such a row says nothing that others do not say: each of its turns stands in longer rows of its conversation. It counts
-once, in the longest; the others are `continued`.
+Such a row adds nothing, since each of its turns is also in longer rows of its conversation. Only the longest counts;
+the others are rejected as `continued`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often labels by examples are right, told on the examples themselves by leaving each out in turn."""
+"""Measures labels by examples on the examples themselves, by leave-one-out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days and moments that stay within the calendar, whatever a row says."""
+"""Days and times that stay within the calendar, whatever a row contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the domain does not fit what people write: patterns that catch too little, languages that nobody declared."""
+"""Finds where the domain does not fit the chats: patterns that match too little, undeclared languages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Exact and near duplicates: dialogues whose sets of words overlap by Jaccard's measure.
 
-MinHash (Broder 1997) proposes pairs, the sets themselves decide, so a pair named here is one. Of dialogues the index
-holds a few numbers each, worked out for many at once; their words are asked for only where such a number is shared.
+MinHash (Broder 1997) proposes pairs and the sets themselves decide, so every reported pair is a true one. The index
+holds a few numbers per dialogue, computed for many at once; words are read only for dialogues that share such a number.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     with embedded.server(layout.state) as server, psycopg.connect(server.conninfo("demo")) as connection: ...
 
 PostgreSQL refuses to run as root, so root runs it as `nobody`; an ordinary user runs it as himself. Processes share
-one server: each holds a shared lock while it uses it, and the one that finds itself last stops it. Locks go with
-their process, so after a kill -9 the next one takes the running server over and stops it in its turn.
+one server: each holds a shared lock while it uses the server, and the last one stops it. A lock ends with its process,
+so after a kill -9 the next process takes the running server over and stops it at its end.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""What training gets more of: rare kinds of examples again, and variants of questions. Only train is ever enlarged, the
-originals stay as they are, and both are drawn by the example's name, so that new data leave the old in place."""
+"""Adds to the training split: repeats of rare kinds of examples, and variants of questions. Other splits are never
+enlarged, and originals stay as they are. Both are drawn by the example's name, so that new data do not change old
+draws.
+"""
 
 from __future__ import annotations
 

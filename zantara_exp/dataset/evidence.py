@@ -1,4 +1,4 @@
-"""What a gate can ask of the dataset: how much there is, how far its mix is off, how much passes the filters."""
+"""The dataset's evidence for gates: its size, the distance from the wanted mix, the share that passes the filters."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Labels by examples: a linear classifier over the characters of words, for categories and for languages.
 
-A text is the sum of its words, divided by the root of their number; a word is itself and its runs of 2 to 5 characters,
-beginning and end marked, at length 1. So a word that no example holds counts by its parts ("perpanjangannya"), and a
-text costs one sum over words whose scores are remembered. A few thousand examples are fitted in seconds by
-scikit-learn; what is kept is a plain table of numbers, which other processes read with numpy alone.
+A text is a vector: the sum of its words divided by the root of their number. A word is a vector of length 1, of itself
+and its runs of 2 to 5 characters, with its begin and end marked. So an unknown word counts by its parts
+("perpanjangannya"), and a text needs one sum over words, whose scores are cached. scikit-learn fits a few thousand
+examples in seconds; the result is a table of numbers, which other processes read with numpy alone.
 """
 
 from __future__ import annotations

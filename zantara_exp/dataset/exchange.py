@@ -1,4 +1,4 @@
-"""Where in an object the messages of a chat stand: in a list of its own, or in a request and the response to it.
+"""Finds the messages of a chat in an object: in one list, or in a request and its response.
 
 Requests and responses of OpenAI (chat completions and Responses), Anthropic, Gemini and LangChain, as logs, traces and
 batches hold them: `{"messages": [...], "choices": [...]}`, `{"input": ..., "output": ...}`, `{"request": ...,

@@ -1,4 +1,4 @@
-"""The conversations of exported files, whatever wrote them: a file, a folder or a glob, read as a stream."""
+"""Reads the conversations of exported files as a stream: a file, a folder or a glob, from any known tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record of an export says of a conversation, whichever tool wrote it.
+"""Reads a conversation out of one record of an export, from any known tool.
 
 Chats as products dump them; traces and observations of Langfuse; OpenAI's stored completions, fine-tuning files and
 batches; Anthropic's batches and conversations; tables of messages.

@@ -1,7 +1,7 @@
-r"""The SQL of what a column or a JSON path holds, so that no value of a row can stop the statement that reads it.
+r"""SQL that reads a column or a JSON path so that no value can stop the statement.
 
 PostgreSQL ends a statement at the first value that it cannot convert: a `json` that holds \u0000 or half of a surrogate
-pair, a text that is no time, an epoch beyond the calendar. Here each of them is read, or is null.
+pair, a text that is no time, an epoch beyond the calendar. With this SQL each of them is read, or becomes null.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`source=files`: conversations from exported files, as if they were the database's table."""
+"""`source=files`: reads conversations from exported files, like rows of a database."""
 
 from __future__ import annotations
 

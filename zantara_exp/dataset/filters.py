@@ -1,5 +1,5 @@
-"""What is not fit to learn from. `dataset.filters` lists the filters in their order. Most look at one turn, a question
-and its answer, and a bad turn goes, not its chat; some look at the whole conversation.
+"""Filters for what a model should not learn. `dataset.filters` lists them in order. Most judge one turn, a question and
+its answer, and remove only the bad turn; some judge the whole conversation.
 """
 
 # ruff: noqa: D102 - `TurnFilter` and `ChatFilter` say what every filter's call answers

@@ -1,4 +1,4 @@
-"""What `analyze` finds across conversations: their turns, whose they are, answers that come back, and what is odd."""
+"""Findings of `analyze` across conversations: turns, users, repeated answers, oddities."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Users who were forgotten: their keyed hashes, so that a later extract does not bring them back.
 
 `forgotten.json` holds `{"version": 1, "key": "<which key>", "users": ["<hashed user>", ...]}`. Under another key the
-hashes match nobody, so that reading it with another key is an error and never an empty list.
+hashes would match nobody, so reading the file with another key is an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Which source of which product the config names, as plain values that hold no secret: two are one where these agree.
+"""The identity of the configured source and product, as plain values without secrets. Equal values mean the same
+source.
 
-What is not known here, such as the host where DATABASE_URL is not set, is left out, and contradicts nothing.
+Unknown values (the host, if DATABASE_URL is not set) are left out and contradict nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Loads exported chats, files of any kind that `source=files` reads, into a database of production's schema.
 
-What an export does not say is filled in and noted in `metadata.assumed`, so that nobody takes it for measured:
-each conversation gets a user of its own, conversations are spread evenly over the last days in the file's order, the
+Missing facts are filled in and listed in `metadata.assumed`, so that nobody takes them for measured: each conversation
+gets a user of its own, conversations are spread evenly over the last days in the file's order, the
 model is named `haiku (assumed)`, and tokens are estimated at four characters each. Ratings and latencies cannot be
 assumed and stay empty.
 """

@@ -1,7 +1,7 @@
-"""Records of an export that only together make conversations.
+"""Joins records of an export that make a conversation only together.
 
-The request of a batch and the answer to it (`custom_id`); a generation and the trace it is of (Langfuse); messages of a
-conversation, one in a record each.
+These are the request of a batch and its answer (`custom_id`), a generation and its trace (Langfuse), and messages of a
+conversation that are one record each.
 """
 
 from __future__ import annotations

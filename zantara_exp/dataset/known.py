@@ -1,6 +1,6 @@
-"""What the steps of `prepare` ask of conversations: small facts, worked out on all cores. The texts stay in the file,
-and are read again where a step needs them, so that memory grows with the number of conversations and not with what
-they say."""
+"""Small facts about conversations that the steps of `prepare` need, computed on all cores. The texts stay in the file
+and are read again if a step needs them, so memory grows with the number of conversations and not with their length.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the labels are right: language and category of texts that somebody labelled by hand, beside ours."""
+"""Measures how often language and category are right, on texts that somebody labelled by hand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Which of the product's languages a text is in, or `unknown`.
 
-py3langid's classifier decides between the configured languages, and whether a text of some length is in any of them:
-it is asked about all that it knows. Texts too short for it are decided by whole words from the config, never by
-substrings, and by their script.
+py3langid's classifier, asked about all languages that it knows, decides whether a longer text is in one of the
+configured languages, and in which. Short texts are decided by whole words from the config and by their script.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether anything stands on both sides of the splits, asked of the written files themselves."""
+"""Checks the written files for anything that is on both sides of the splits."""
 
 from __future__ import annotations
 

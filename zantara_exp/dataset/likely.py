@@ -1,9 +1,8 @@
-"""py3langid's model, asked about many texts at once: the probabilities that it gives one by one, in a fraction of the
-time.
+"""py3langid's model for many texts at once: the same probabilities as one by one, in a fraction of the time.
 
-Its automaton takes a text byte by byte, and waits for memory at each. Where the automaton is depends on the last bytes
-alone, on as many as its longest feature has. So the texts are cut into pieces that walk side by side, each from that
-many bytes before its begin.
+Its automaton reads a text byte by byte and waits for memory at each byte. Its state depends only on the last bytes, as
+many as its longest feature has. So the texts are cut into pieces that are read in parallel, each beginning that many
+bytes earlier.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`source=shadow_log`: requests that the candidate failed, answered with a flaw that can be seen, or lost a review of,
 with the primary's answer.
 
-They are what the next version of the model has to learn. The log is redacted and its users are hashed already, with the
-key of extract: a user stays in the split that `splits.json` holds him in.
+The next version of the model has to learn these. The log is already redacted, and its users are hashed with the key of
+extract, so a user stays in the split that `splits.json` has for him.
 """
 
 from __future__ import annotations

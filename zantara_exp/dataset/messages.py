@@ -1,8 +1,8 @@
-"""Reads a chat out of whatever a product keeps of it: JSON or text of JSON, in the shapes of the common libraries.
+"""Reads a chat from JSON, or text of JSON, in the shapes of the common libraries.
 
-Where the messages stand is `zantara_exp.dataset.exchange`, what one of them says `zantara_exp.dataset.said`. System
-prompts are left out, and steps of tools: calls, results, thoughts, images. What the user sent without a word, such as
-an image alone, goes with its answer.
+`zantara_exp.dataset.exchange` finds the messages, `zantara_exp.dataset.said` reads one of them. System prompts and
+steps of tools (calls, results, thoughts, images) are left out. A message without text, such as an image alone, is left
+out together with its answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names of people, found by language models of spaCy through Presidio: an option, since patterns cannot tell a name.
 
-`dataset.names=[it_core_news_sm, en_core_web_sm]` names installed models or folders; each is asked about every text,
-and what any of them calls a person is redacted. Nothing is downloaded. A model reads some ten kilobytes a second.
+`dataset.names=[it_core_news_sm, en_core_web_sm]` names installed models or folders. Each is asked about every text, and
+whatever one of them calls a person is redacted. Nothing is downloaded. A model reads some ten kilobytes a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `analyze` found as one HTML page: no script, no outside asset; `prepare` adds the splits to it."""
+"""The findings of `analyze` as one HTML page without scripts or outside assets; `prepare` adds the splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table's rows by parts, in the order of reading: by time and id, the newest first."""
+"""Divides a table's rows into parts by time and id, the newest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The days to read: up to the newest conversation that can have taken place, or to `as_of`."""
+"""The days to read: up to the newest conversation that is not in the future, or to `as_of`."""
 
 from __future__ import annotations
 

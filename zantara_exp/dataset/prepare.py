@@ -1,7 +1,7 @@
 """Stage `prepare`: conversations to examples. Filter, deduplicate, balance, split by user; nothing is dropped silently.
 
-Whatever does not become an example is in `rejected.jsonl` with its reason, turns that were taken out of one that does
-are in `rejected_turns.jsonl`, and the counts must add up.
+Conversations that do not become examples are in `rejected.jsonl` with their reasons, turns that were removed from
+examples are in `rejected_turns.jsonl`, and the counts must add up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files of records, whatever their format: JSON lines, JSON, CSV, Parquet; plain or packed; one, a folder, or a glob.
 
-A record that cannot be read is an `Unreadable` in its place and stops nothing. A file that is not there, or cannot be
+An unreadable record becomes an `Unreadable` in its place and stops nothing. A missing file, or one that cannot be
 unpacked, is an error.
 """
 

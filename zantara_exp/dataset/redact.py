@@ -3,9 +3,9 @@
     redactor = Redactor()
     redactor.text("Write to anna@example.org")     # 'Write to [EMAIL_1]'
 
-Within one conversation the same value gets the same placeholder. What is looked for is declared by country
-(`zantara_exp.dataset.personal`): numbers are checked where they have a check (Luhn, mod 97, date of birth) or named by
-a word beside them, because prices, dates and law numbers look alike.
+Within one conversation equal values get the same placeholder. Country packs (`zantara_exp.dataset.personal`) declare
+what is looked for. A number must pass its check (Luhn, mod 97, date of birth) or have a word beside it that names it,
+because prices, dates and law numbers look alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Users who were forgotten do not come back by an extract."""
+"""Keeps forgotten users out of an extract."""
 
 from __future__ import annotations
 

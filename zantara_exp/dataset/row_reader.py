@@ -1,4 +1,4 @@
-"""Rows of a source as conversations: read, redacted and labelled, or why they cannot be."""
+"""Makes redacted and labelled conversations of a source's rows, or says why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether row-level security hides conversations from the account that reads: PostgreSQL does so without a word."""
+"""Finds out whether row-level security hides conversations from the reading account; PostgreSQL does not say so."""
 
 from __future__ import annotations
 

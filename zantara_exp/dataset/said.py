@@ -1,4 +1,4 @@
-"""What one item of a chat says, and who says it, in the shapes that products keep.
+"""Reads who says what in one item of a chat, in the shapes that products store.
 
 OpenAI's chat completions, Assistants and Responses, Anthropic's blocks, Gemini's and Bedrock's parts, the Vercel AI SDK
 (`content` of version 4, `parts` of 5), LangChain (dictionaries, tuples, serialised objects), ShareGPT, chat apps.

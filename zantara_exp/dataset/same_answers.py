@@ -1,6 +1,6 @@
 """One answer under many different questions, such as one refusal to everything: found over all conversations.
 
-A model learns it as the answer to whatever it does not know. Some of it belongs to a product, so it is capped, not
+A model would learn it as the answer to everything it does not know. A product may need some of it, so it is capped, not
 removed (`dataset.same_answer_share`, `dataset.same_answer_least`).
 """
 

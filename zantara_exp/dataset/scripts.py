@@ -1,4 +1,4 @@
-"""Which script a text is written in, and which languages are written in it."""
+"""The script of a text, and the languages that use a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which conversations are still in, and why the others are not."""
+"""The conversations that are still selected, and why the others are not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Chats to read: drawn at random for every label, every reason of the filters and every reason of the quarantine.
 
-Ten of each are enough for half an hour. What stands here was redacted by `extract`; of a row that is no chat nothing
-that it says was kept, so its id, time and place are shown, to find it where it came from.
+Ten of each take half an hour to read. The texts were redacted by `extract`. Of a row that is no chat no text was kept,
+so its id, time and place are shown, by which it can be found in the source.
 """
 
 from __future__ import annotations

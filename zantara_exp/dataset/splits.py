@@ -1,8 +1,8 @@
 """Which user's examples are for training, validation or test.
 
-`splits.json` holds `{"version": 1, "users": {"<hashed user>": "train" | "val" | "test"}}`. A user who is in it stays
-where he is for good; users who come later join the split that lacks them most, but for those whose chats review or
-judge looked at (`reviewed.jsonl`): what is learnt from them must not measure the next model, so none comes into test.
+`splits.json` holds `{"version": 1, "users": {"<hashed user>": "train" | "val" | "test"}}`. A user in it never
+changes the split; a new user joins the split that lacks users most. Users whose chats a review or judge has looked at
+(`reviewed.jsonl`) never join test: the model may learn from them, so they must not measure the next one.
 """
 
 from __future__ import annotations

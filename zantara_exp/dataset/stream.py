@@ -1,9 +1,9 @@
-"""Rows of a table as a stream, newest first, that goes on where it stopped when the connection was lost, when the
-server cancelled a statement that had been giving rows for longer than it may, or when a replica cancelled it.
+"""Streams a table's rows, newest first, and continues after an interruption: a lost connection, a statement that the
+server cancelled because it took too long, or a replica's conflict with recovery.
 
-The order is total but for rows that share both time and id, so a lost stream is resumed by key: rows up to the last
-one read are asked for again, and of those that share its key the ones already read are left out. Rows that came
-meanwhile with a time that was passed are not read; the period's end was fixed before.
+The order is total, except for rows that share both time and id. So a lost stream is resumed by key: it asks again from
+the last row read, and leaves out the rows with the same key that it has read already. Rows that were added meanwhile
+with an earlier place in the order are not read; the period's end was fixed before.
 """
 
 from __future__ import annotations

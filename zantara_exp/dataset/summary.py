@@ -1,4 +1,4 @@
-"""What stage `prepare` says about the dataset it made: counts, mix, what is missing, tables."""
+"""The summary and tables of stage `prepare`: counts, mix, what is missing."""
 
 from __future__ import annotations
 

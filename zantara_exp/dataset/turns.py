@@ -1,4 +1,4 @@
-"""A conversation as its turns: a question and the answer to it, which stay together."""
+"""Divides a conversation into turns: a question and its answer, which stay together."""
 
 from __future__ import annotations
 

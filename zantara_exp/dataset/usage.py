@@ -1,4 +1,4 @@
-"""What every source says of itself, wherever its conversations lie."""
+"""What every source reports about itself."""
 
 from __future__ import annotations
 

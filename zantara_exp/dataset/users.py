@@ -1,6 +1,6 @@
-"""User ids leave the database only as a keyed hash: the same user stays recognisable, who he is does not.
+"""User ids leave the database only as a keyed hash: the same user has the same hash, which does not tell who it is.
 
-Ids of conversations may say as much, such as `whatsapp:+39...`; those leave it the same way.
+An id of a conversation may contain a user's id, such as `whatsapp:+39...`; then it is hashed too.
 """
 
 from __future__ import annotations

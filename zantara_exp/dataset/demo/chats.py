@@ -1,4 +1,4 @@
-"""What the demo's users ask and what they are answered, before anything goes wrong with it."""
+"""The questions and answers of the demo's users, before `dirt` is added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong in production, done to the demo's chats on purpose."""
+"""Damages some of the demo's chats on purpose, in the ways that happen in production."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's users: who they are, what they speak, how much they write."""
+"""The demo's users: names, languages, and how much they write."""
 
 from __future__ import annotations
 

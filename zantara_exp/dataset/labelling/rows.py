@@ -1,4 +1,4 @@
-"""The chats to label, drawn at random, and what was said of each: `labelled.jsonl` beside the raw conversations.
+"""The chats to label, drawn at random, and their labels: `labelled.jsonl` beside the raw conversations.
 
 {"conversation_id": "...", "user": "...", "text": "...", "language": "en", "category": "...", "by": "ayu"}
 """

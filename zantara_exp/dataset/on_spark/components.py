@@ -1,4 +1,4 @@
-"""What is linked by pairs, directly or over others."""
+"""Connected components of pairs."""
 
 from __future__ import annotations
 

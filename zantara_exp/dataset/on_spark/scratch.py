@@ -1,4 +1,4 @@
-"""A folder for what workers hand over."""
+"""A folder through which workers hand over files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal data by country: a pack per country, and one of what is no country's own."""
+"""Personal data by country: one pack per country, and one for what all countries share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a number and tells what it is not: an amount, a quantity, an order's number, a law's."""
+"""Recognises numbers that are not personal by their surroundings: amounts, quantities, order and law numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Goes through the figures of a text: what stands around each says which forms are tried at it."""
+"""Goes through the figures of a text; the surroundings of each decide which forms are tried."""
 
 from __future__ import annotations
 

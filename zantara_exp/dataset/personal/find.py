@@ -1,6 +1,6 @@
-"""Finds personal data in a text, in an order in which the surer finding comes first and keeps what it took.
+"""Finds personal data in a text. Surer findings come first, and later ones do not take their characters.
 
-A text without figures, signs of addresses and words that name something is let pass after one look.
+A text without figures, signs of addresses and naming words is passed after one quick check.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Makes unusual signs usual, so that one spelling of a number or an address is looked for: full-width and other digits,
-no-break and thin spaces, dashes, invisible signs, digits in boxes."""
+"""Replaces unusual characters by usual ones, so that one spelling of a number or an address is enough: full-width and
+other digits, no-break and thin spaces, dashes, invisible characters, digits in boxes.
+"""
 
 from __future__ import annotations
 

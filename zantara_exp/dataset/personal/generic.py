@@ -1,5 +1,6 @@
-"""Personal data of no one country: cards, accounts, passports, dates of birth, codes; and their words in the languages
-of all packs, since people write of their passport in any of them."""
+"""Personal data that all countries share: cards, accounts, passports, dates of birth, codes. The words that name them
+are in the languages of all packs, since people write about their passport in any of them.
+"""
 
 from __future__ import annotations
 

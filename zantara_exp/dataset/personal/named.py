@@ -1,4 +1,4 @@
-"""Personal data behind a word that names it, or right before one."""
+"""Personal data behind, or right before, a word that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of IPv4 and IPv6, which versions, amounts and paragraphs look like."""
+"""IPv4 and IPv6 addresses, told apart from versions, amounts and paragraphs that look alike."""
 
 from __future__ import annotations
 

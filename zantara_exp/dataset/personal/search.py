@@ -1,4 +1,4 @@
-"""What is found in one text, and which of its signs are taken."""
+"""The findings in one text, and the characters that they take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which languages of a product are spoken where nobody looks for the personal data of the country."""
+"""Finds languages of a product whose countries have no pack that is on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the words that name personal data, at what a look into a set costs where there are none."""
+"""Finds words that name personal data; for a text without one that is as cheap as a look into a set."""
 
 from __future__ import annotations
 
