@@ -112,6 +112,7 @@ class Reader:
     """Somebody at a shell in an empty folder, with a database of their own that may only be read."""
 
     def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
         self._folder, self._status = folder, 0
         settings = {"DATABASE_URL": url, "ZANTARA_HASH_KEY": KEY, "COLUMNS": "1000", "ZANTARA_CONFIG_DIR": "conf-ours"}
         path = {"PYTHONPATH": str(PAGE.parents[1]), "PYTHONWARNINGS": "ignore"}
@@ -143,7 +144,7 @@ class Reader:
         return ["bash", "-c", f"(exit {self._status}); {line}"]
 
     def _label(self) -> None:
-        """Fill in the worksheet as a person would: every third pair cannot be judged, of the others half prefer A."""
+        """Fill in the worksheet without reading it, which the hidden checks find out."""
         with (self._folder / "reports/review_sheet.csv").open(encoding="utf-8", newline="") as sheet:
             rows = list(csv.DictReader(sheet))
         for number, row in enumerate(rows):
@@ -179,9 +180,9 @@ def test_the_first_commands_say_what_the_page_prints(reader: Reader) -> None:
 
 @pytest.mark.slow
 def test_every_command_in_order_says_what_the_page_prints(reader: Reader, tmp_path: Path) -> None:
-    reader._folder = tmp_path
+    another = Reader(tmp_path, reader.url)
     for command in commands():
-        reader.follows(command)
+        another.follows(command)
 
 
 @pytest.mark.parametrize(
