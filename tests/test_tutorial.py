@@ -116,11 +116,11 @@ class Reader:
         self._folder, self._status = folder, 0
         settings = {"DATABASE_URL": url, "ZANTARA_HASH_KEY": KEY, "COLUMNS": "1000", "ZANTARA_CONFIG_DIR": "conf-ours"}
         path = {"PYTHONPATH": str(PAGE.parents[1]), "PYTHONWARNINGS": "ignore"}
-        self._environment = {**os.environ, **settings, **path}
+        self._environment = {**settings, **path}
 
     def follows(self, command: Command) -> None:
         """Run it, and hold what it says against the page."""
-        environment = dict(self._environment)
+        environment = {**os.environ, **self._environment}
         if command.line.startswith("zantara-exp init"):
             del environment["ZANTARA_CONFIG_DIR"]  # the page sets it afterwards
         if "review.labels=" in command.line:
