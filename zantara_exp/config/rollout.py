@@ -21,9 +21,10 @@ EXCLUDABLE = ("language", "category")
 DECLARED = "declared"
 
 
-def excluded(part: Mapping[str, str]) -> str:
-    """An excluded part as files and sentences name it: `language=id, category=NAME`."""
-    return ", ".join(f"{name}={part[name]}" for name in EXCLUDABLE if name in part)
+def part_name(part: Mapping[str, str]) -> str:
+    """A slice or an excluded part as files and sentences name it: `language=id, category=NAME`."""
+    others = (name for name in part if name not in (*EXCLUDABLE, DECLARED))
+    return ", ".join(f"{name}={part[name]}" for name in (*EXCLUDABLE, *others) if name in part)
 
 
 @dataclass
@@ -234,7 +235,7 @@ class Rollout:
         for place, part in enumerate(self.exclude):
             if strange := [name for name in part if name not in (*EXCLUDABLE, DECLARED)]:
                 yield f"exclude[{place}]", f"knows no {strange[0]} (valid: {', '.join((*EXCLUDABLE, DECLARED))})"
-            elif not excluded(part):
+            elif not part_name(part):
                 yield f"exclude[{place}]", "names no part; such as {language: id, category: NAME}"
             try:
                 date.fromisoformat(part.get(DECLARED, "2025-10-20"))
