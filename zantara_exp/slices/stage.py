@@ -132,7 +132,7 @@ def _result(found: Sliced, tested: Sequence[_Tested], seen: Traffic, config: Con
     elsewhere = sum(not all(name in EXCLUDABLE for name in each.part) for each in found.confirmed)
     return StageResult(
         summary={
-            "searched": f"{at.user.size:,} requests up to {found.until}, half of {counted(users[0], 'user')}",
+            "searched": f"{at.user.size:,} requests up to {found.until}, on {counted(users[0], 'user')}",
             "confirmed on": f"{counted(users[1], 'other user')}, at {config.slices.alpha:g} over all searches",
             "confirmed": counted(len(found.confirmed), "slice") if found.confirmed else "none",
             **({"to exclude": f"rollout.exclude: [{line}]"} if parts else {}),
