@@ -43,7 +43,8 @@ def in_short(said: Mapping[str, Any]) -> str:
         return f"no threshold is shown to keep {100 * said['quality']:g} %: everything stays with the primary"
     return (
         f"{100 * point['moved']:.0f} % of the requests, {100 * point['bill']:.0f} % of the bill, may move: at least "
-        f"{100 * point['lower']:.1f} % are answered, and as well as by the primary"
+        f"{100 * said['quality']:g} % are answered, and as well as by the primary ({100 * point['lower']:.1f} % by the "
+        "bound of these alone)"
     )
 
 

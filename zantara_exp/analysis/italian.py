@@ -674,9 +674,9 @@ SENTENCES = (
     ),
     (
         r"(\S+ %) of the requests, (\S+ %) of the bill, may move: at least (\S+ %) are answered, and as well as by "
-        r"the primary",
+        r"the primary \((\S+ %) by the bound of these alone\)",
         "si possono spostare il {} delle richieste e il {} della spesa: almeno il {} riceve una risposta, buona "
-        "quanto quella del primario",
+        "quanto quella del primario (il {} secondo il limite di queste sole)",
     ),
     (r"(\d+) of (\d+)", "{} su {}"),
     # pairs
