@@ -192,7 +192,11 @@ class Rollout:
     looks: int | None = setting(None, "watch: stop after so many looks; null: watch until interrupted.", ge=1)
     blind_looks: int = setting(5, "watch: pause after so many looks in a row that could not be made.", ge=1, le=1000)
     silent_hours: float = setting(
-        24.0, "watch: a time without any request, in either arm, that counts as a look not made.", gt=0, le=8760
+        24.0,
+        "watch: a time without any request, in either arm, that counts as a look not made; and how long what was moved "
+        "may wait for a judge before the step waits for it.",
+        gt=0,
+        le=8760,
     )
     notify: Notify = setting(Notify(), "The webhook.")
     probe: Probe = setting(Probe(), "The test before each step.")
