@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +295,41 @@ def test_a_folder_of_ones_own_may_ask_for_a_sweep(workdir: Path, capsys: pytest.
 
 def test_no_shipped_file_sets_hydras_mode() -> None:
     assert [path for path in CONF.rglob("*.yaml") if re.search(r"^\s*mode:", path.read_text(), re.MULTILINE)] == []
+
+
+TWO = "+endpoints={v2: {use: openai, base_url: 'http://there', model: other}}"
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        (["stage=certify", "rollout.candidate=v2"], "other"),
+        (["stage=judge", "judge.of=moved", "rollout.candidate=v2"], "other"),
+        (["stage=judge", "rollout.candidate=v2"], "first"),
+        (["stage=rollout", "rollout.candidate=v2"], "other"),
+        (["stage=rollout", "candidate=v2"], "other"),
+        (["stage=rollout"], "first"),
+    ],
+)
+def test_what_is_about_a_rollout_takes_the_candidate_that_is_moved_to(
+    words: list[str], taken: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = []
+
+    def told(config: Config, context: Context) -> StageResult:
+        models.append(config.endpoint.model)
+        return StageResult({})
+
+    name = words[0].partition("=")[2]
+    monkeypatch.setitem(STAGES, name, replace(STAGES[name], inputs=lambda at: [], outputs=lambda at: []))
+    monkeypatch.setattr(StageSpec, "load", lambda self: told)
+    assert run_overrides([*words, "endpoint=runpod", "endpoint.model=first", TWO]) == 0
+    assert models == [taken]
+
+
+def test_two_names_for_the_candidate_that_is_moved_to_are_refused(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["stage=rollout", "rollout.action=start", "candidate=v2", "rollout.candidate=runpod"]
+    assert run_overrides([*words, "endpoint=runpod", TWO]) == 2
+    assert "candidate=v2: is not rollout.candidate=runpod, which users are moved to" in capsys.readouterr().err

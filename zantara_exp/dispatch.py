@@ -14,7 +14,7 @@ import orjson
 
 from zantara_exp import ranks, terminal
 from zantara_exp.config import Config, options
-from zantara_exp.config.candidates import one_of, problems
+from zantara_exp.config.candidates import moved_to, one_of, problems
 from zantara_exp.config.validation import suggestion
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command, given, key_of, remember
@@ -282,9 +282,9 @@ def _one(job: _Job, name: str, parent: JournaledRun | None) -> _Outcome:
 
 def _of_one_candidate(job: _Job, name: str) -> _Job:
     """Of several candidates the one that a stage is about, where it takes one: the one that is named, or the first."""
-    rolls = name in ("rollout", "certify") or (name == "judge" and job.config.judge.of == "moved")
-    named = job.config.rollout.candidate if rolls else None
-    return job if STAGES[name].every_candidate else replace(job, config=one_of(job.config, named))
+    if STAGES[name].every_candidate:
+        return job
+    return replace(job, config=one_of(job.config, moved_to(job.config, name)))
 
 
 @contextmanager
@@ -308,8 +308,11 @@ def _called(job: _Job, name: str, words: str) -> str:
 
 def _at_once(job: _Job, name: str) -> int:
     """Act, show it, and only then record it: what makes users safe waits for no disk and no server."""
-    if job.config.rollout.action == "status" and not any(problems(job.config)):
-        job = _of_one_candidate(job, name)
+    config = job.config
+    if config.rollout.action == "status" and config.endpoints and not any(problems(config)):
+        # What acts at once looks at few keys: `candidate` is a name that nobody has resolved yet.
+        named = config.candidate or config.rollout.candidate
+        job = replace(job, config=one_of(replace(config, candidate=None), named))
     spec, began = STAGES[name], time.monotonic()
     result = spec.load()(job.config, Context(job.config, ranks.unrecorded(), job.folder))
     _print(f"{name} ({time.monotonic() - began:.1f} s)", result, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from zantara_exp.config.rollout import part_name
 from zantara_exp.errors import ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.stage import Table
@@ -58,11 +59,6 @@ def of_search_half(user: str) -> bool:
     return md5((user + SALT).encode(), usedforsecurity=False).hexdigest() < FIRST_OF_CONFIRM
 
 
-def name_of(part: Mapping[str, str]) -> str:
-    """`language=id, category=NAME`."""
-    return ", ".join(f"{dimension}={value}" for dimension, value in part.items())
-
-
 def save(found: Sliced, path: Path) -> None:
     """Write it whole."""
     write_whole(path, orjson.dumps({"schema_version": 1, **asdict(found)}, option=orjson.OPT_INDENT_2) + b"\n")
@@ -100,7 +96,7 @@ def shown(found: Sliced | None) -> Table | None:
         return None
     rows = [
         [
-            f"{each.measure}: {name_of(each.part)}",
+            f"{each.measure}: {part_name(each.part)}",
             f"{each.users:,}",
             _percent(each.share),
             _percent(each.bad[0]),

@@ -246,7 +246,7 @@ STAGES: dict[str, StageSpec] = {
     ),
     "check": StageSpec(
         "gates.check:check",
-        groups=("endpoints", "gate", "review", "seed"),
+        groups=("endpoints", "gate", "review", "slices", "rollout", "cost", "seed"),
         every_candidate=True,
         shown_first=True,
         only_looks=True,

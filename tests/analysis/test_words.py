@@ -44,6 +44,7 @@ IT = Words("it")
             "in language=id shown to be below 95 %: measured 91.0 %",
             "in language=id dimostrato sotto 95 %: misurato 91,0 %",
         ),
+        ("100.0 % of 50 requests, 100.0 % of their cost", "il 100,0 % di 50 richieste, il 100,0 % del loro costo"),
         ("98.00 % (1 failure)", "98,00 % (1 errore)"),
         ("98.00 % (21 failures)", "98,00 % (21 errori)"),
         ("1 user in the last 1 day, 30 are needed", "1 utente negli ultimi 1 giorno"),

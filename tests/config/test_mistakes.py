@@ -93,6 +93,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 def test_a_value_out_of_range_is_found_when_everything_composes() -> None:
     assert "command line: trainer.learning_rate=7: must be above 0" in refused("trainer.learning_rate=7")
+    assert "command line: rollout.exclude[0]: knows no langage" in refused("rollout.exclude=[{langage: it}]")
 
 
 def test_the_users_own_file_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
 from zantara_exp.config.gate_file import load_gate
 from zantara_exp.errors import ConfigError
+from zantara_exp.gates import check
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.collect import KINDS, collect, metrics
 from zantara_exp.gates.operating import LOOKS, Plan, at_go, at_no_go, simulate
@@ -108,6 +109,21 @@ def test_the_users_planned_are_as_many_as_simulated():
         simulated = np.unique(found.user).size / 200
         assert simulated <= users_within(traffic, 14) * 1.01
         assert simulated > 0.6 * users_within(traffic, 14)
+
+
+def test_certificates_and_guardrails_of_a_judge_are_simulated(monkeypatch):
+    monkeypatch.setattr(check, "_LOGS", 24)
+    config = compose(["rollout=judged", "primary.endpoint=anthropic"])
+    found = [of for each in (check.routing_findings, check.judged_findings) for of in each(config, [config.gate], map)]
+    assert [(each.what.split(":")[0], each.ok) for each in found] == [("certify", True)] * 2 + [
+        ("guardrail worse", True)
+    ] * 2
+    assert "of 24 logs at the first look, alpha 0.05" in found[0].detail
+    assert "ramps of 28 days, 23 judged a day" in found[2].detail
+    assert not list(check.judged_findings(compose([]), [config.gate], map))
+    config.rollout.certify.alpha = 1e-9  # and a rate above it is found
+    monkeypatch.setattr(check, "moved_in", lambda log: 0.5)
+    assert not next(check.routing_findings(config, [config.gate], map)).ok
 
 
 def test_every_metric_has_its_kinds():

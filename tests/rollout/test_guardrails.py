@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -446,13 +447,34 @@ def test_a_step_waits_for_its_judge(running: Path):
     append_to(Layout(config_of()).logs, lines)
     found = seen(*JUDGED, days=6)
     assert found.breach == ""
-    assert found.thin.startswith("guardrail worse: no request of this step was judged; python -m zantara_exp")
-    assert "judge.of=moved" in found.thin
+    assert re.match(r"guardrail worse: no request of this step was judged, of \d+ that the primary is", found.thin)
+    assert "as by cron: python -m zantara_exp stage=judge judge.of=moved judge=anthropic" in found.thin
+    worse = next(each for each in found.decisions if each.name == "worse")
+    assert re.match(r"0 of \d+ requests judged yet: python -m zantara_exp stage=judge judge.of=moved", worse.reason)
     judged([replace(line, epoch="another") for line in lines], 1.0)
     assert seen(*JUDGED, days=6).thin == found.thin
     judged(lines[:0], 0.0, json.dumps({"comparison_id": "c", "epoch": lines[0].epoch, "verdict": None}))
     assert {each.name: each.decision for each in seen(*JUDGED, days=6).decisions}["worse"] == "MISSING"
     assert seen(days=6).thin == ""  # without the guardrail nothing waits
+
+
+def test_a_step_waits_for_a_judge_who_no_longer_comes(running: Path):
+    """What was judged in its first days says nothing of the answers since."""
+    lines = traffic(days=6, per_day=600)
+    append_to(Layout(config_of()).logs, lines)
+    judged([line for line in lines if line.timestamp < MONDAY + timedelta(days=2)], 0.0)
+    found = seen(*JUDGED, days=6)
+    assert re.match(r"guardrail worse: \d+ requests served since 2025-11-\d\d \d\d:\d\d should have been", found.thin)
+    worse = next(each for each in found.decisions if each.name == "worse")
+    assert re.search(r"an alarm's; \d+ of \d+ requests judged, the newest of 2025-11-", worse.reason)
+    assert seen(*JUDGED, "rollout.silent_hours=200", days=6).thin == ""  # it may take so long
+    judged(lines, 0.0)
+    assert seen(*JUDGED, days=6).thin == ""
+
+
+def test_status_says_when_a_judge_is_to_be_asked(running: Path):
+    assert "each hour, as by cron" in act("status", *JUDGED).summary["to be judged"]
+    assert "to be judged" not in act("status").summary
 
 
 def test_ids_that_an_app_gives_several_requests_make_one_verdict_of_one(running: Path):

@@ -10,12 +10,9 @@ import pytest
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.gates.population import probabilities, visits
-from zantara_exp.rollout import cells
-from zantara_exp.rollout.cells import Cell, Seen, cells_of
-from zantara_exp.rollout.restarts import Rows
+from zantara_exp.rollout.cells import Cell, cells_of
+from zantara_exp.rollout.worse_rates import Ramp, alarm_on, days_of, judged_per_day
 
-DAYS = 28
 PLAN = compose(["rollout=judged", "primary.endpoint=anthropic"]).rollout
 
 
@@ -23,30 +20,11 @@ def cell_of(plan: Rollout) -> Cell:
     return next(cell for cell in cells_of(plan) if cell.name == "worse")
 
 
-def alarm_on(worse: float, per_day: float, late_days: float, rng: np.random.Generator) -> float:
-    """The day on which a daily look alarms; infinite where none does. `per_day`: requests that are judged."""
-    cell, traffic = cell_of(PLAN), Traffic(icc=0.2, comparisons_per_day=per_day)
-    at = visits(traffic, DAYS, 1, rng)
-    user = np.repeat(at.user, at.trials.astype(np.int64))
-    day = np.repeat(at.day, at.trials.astype(np.int64)) + rng.random(user.size)
-    bad = rng.random(user.size) < (1.0 - probabilities(1.0 - worse, traffic, at.users, rng))[user]
-    told = day + rng.exponential(late_days, user.size) if late_days else day
-    blocks = 24 // cell.block_hours
-    for now in range(1, DAYS + 1):
-        known = told <= now
-        rows = [
-            Rows(user[known], (day[known] * n).astype(np.int64), np.ones(known.sum()), 1.0 * bad[known])
-            for n in (1, blocks)
-        ]
-        if cells.beyond_limit(cell, Seen(*rows), {0, 7, 14, 21}, only_alarms=True).alarm:
-            return now
-    return np.inf
-
-
 def share_alarmed(worse: float, ramps: int, per_day: float = 10, late_days: float = 0.0) -> tuple[float, float]:
-    """Of so many ramps; and the median day."""
-    rng = np.random.default_rng([7, round(1000 * worse), round(per_day), round(100 * late_days)])
-    days = [alarm_on(worse, per_day, late_days, rng) for _ in range(ramps)]
+    """Of so many ramps, `per_day` requests of which are judged; and the median day."""
+    seed, traffic = (7, round(1000 * worse), round(per_day), round(100 * late_days)), Traffic(icc=0.2)
+    traffic = replace(traffic, comparisons_per_day=per_day)
+    days = [alarm_on(Ramp(PLAN, "worse", traffic, worse, late_days, (*seed, number))) for number in range(ramps)]
     return float(np.mean(np.isfinite(days))), float(np.median(days))
 
 
@@ -73,3 +51,5 @@ def test_a_share_that_is_judged_sees_a_candidate_that_got_worse():
 def test_the_limit_is_the_plans():
     assert cell_of(PLAN).limit == 0.3
     assert cell_of(replace(PLAN, alpha=0.01)).needed > cell_of(PLAN).needed
+    assert days_of(PLAN) == 28
+    assert judged_per_day(PLAN, 30_000) == pytest.approx(1000 * 0.4625 * 0.05)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.gates.test_stage import Kept
 from tests.routing import logged
+from zantara_exp.analysis.report import report
 from zantara_exp.config import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
@@ -128,3 +129,28 @@ def test_a_certificate_that_was_changed_is_none(config: Config, layout: Layout, 
     layout.certificate.write_bytes(change or json.dumps(whole | {"threshold": 0.0}).encode())
     with pytest.raises(ZantaraError, match="is not as stage=certify of this version wrote it"):
         load(layout.certificate)
+
+
+def test_the_report_draws_the_curve_of_the_candidate_it_is_about(config: Config, layout: Layout) -> None:
+    write(layout)
+    found = run(config)
+    config.report.language = "it"
+    told = report(config, Context(config, Kept(), Path.cwd()))
+    page = layout.report.read_text().replace("\xa0", " ")
+    assert "Quali richieste si possono spostare" in page
+    assert "% delle richieste e il" in page
+    curve = next(
+        plot
+        for plot in json.loads(page.partition('id="plots">')[2].partition("</script>")[0])
+        if plot.get("axis") == "spostate"
+    )
+    said = json.loads(layout.routing.read_text())["curve"]
+    assert (curve["limits"], curve["values"]) == ([0.8], [point["estimate"] for point in said])
+    assert curve["low"] == [point["lower"] for point in said]
+    assert told.tables[-1].rows[-1][0] == found.tables[0].rows[-1][0] == "100 %"
+    layout.routing.write_text(json.dumps({"candidate": "another"}))
+    report(config, Context(config, Kept(), Path.cwd()))
+    assert "Quali richieste" not in layout.report.read_text()
+    layout.routing.write_text("{}")
+    with pytest.raises(ZantaraError, match=r"routing\.json cannot be read"):
+        report(config, Context(config, Kept(), Path.cwd()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ def beside(config: Config, until: date | None) -> list[Beside | Against]:
 
 
 def _measured(name: str, config: Config, until: date | None) -> Beside:
+    """Of all its days, as the verdict beside it, also where a report is about the last week."""
+    config = replace(config, report=replace(config.report, name="daily", since=None))
     try:
         with open_log(config, Layout(config), until) as log:
             found = summary(log, config)

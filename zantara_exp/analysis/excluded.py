@@ -14,7 +14,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
-from zantara_exp.config.rollout import DECLARED, EXCLUDABLE, excluded
+from zantara_exp.config.rollout import DECLARED, EXCLUDABLE, part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError
 from zantara_exp.hints import command
@@ -70,8 +70,8 @@ def _chosen(part: Mapping[str, str], epoch: str, found: Sliced | None) -> tuple[
     mine = [] if found is None else [each for each in found.confirmed if dict(each.part) == named]
     if not mine or found is None:
         raise MissingInputError(
-            f"rollout.exclude leaves out {excluded(part)}, which slices.json does not confirm: whose requests chose it "
-            "is not known",
+            f"rollout.exclude leaves out {part_name(part)}, which slices.json does not confirm: whose requests chose "
+            "it is not known",
             command("stage=slices", note="or say `declared: DAY` in it, and who was seen before is no evidence"),
         )
     return (date.fromisoformat(mine[0].until), "search half") if found.epoch == epoch else (None, "")

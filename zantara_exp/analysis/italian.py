@@ -49,6 +49,21 @@ PHRASES = {
     "Parts that were found on one half of the users, and that the other half confirms; figures are of that half.": (
         "Parti trovate su una metà degli utenti e confermate dall'altra; le cifre sono di quest'ultima."
     ),
+    "Which requests may move": "Quali richieste si possono spostare",
+    "Quality by the share moved": "Qualità secondo la quota spostata",
+    "Share moved against quality, on users not seen before": "Quota spostata e qualità, su utenti mai visti prima",
+    "Answered, and as well as by the primary or better, of the requests with the best scores; bars reach down to what "
+    "is shown at least, the dashed line is what is declared.": (
+        "Con risposta, buona almeno quanto quella del primario, tra le richieste con i punteggi migliori; le barre "
+        "scendono fino al minimo dimostrato, la linea tratteggiata è quanto dichiarato."
+    ),
+    "bill": "spesa",
+    "as good": "altrettanto buone",
+    "quality": "qualità",
+    "by request": "per richiesta",
+    "moved": "spostate",
+    "certified": "certificata",
+    "begins": "inizio",
     "of the traffic": "del traffico",
     "bad": "non buone",
     "bad elsewhere": "non buone altrove",
@@ -322,9 +337,10 @@ SENTENCES = (
     (r"would move: (.*)", "si sposterebbe: {}"),
     (r"stays with the primary: (.*)", "resta al primario: {}"),
     (
-        r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost(?: \(not (.*)\))?",
+        r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost \(not (.*)\)",
         "il {} di {} richieste, il {} del loro costo (restano {})",
     ),
+    (r"([\d.]+ %) of ([\d,]+) requests, ([\d.]+ %) of their cost", "il {} di {} richieste, il {} del loro costo"),
     # what a decision adds of its reviewers
     (r"(.*); (\d+ pairs? (?:is|are) disputed, for .* to settle)", "{}; {}"),
     (r"(\d+) pairs? (?:is|are) disputed, for (.*) to settle", "coppie contese: {}, da decidere a cura di {}"),
@@ -651,6 +667,18 @@ SENTENCES = (
         "In questi giorni non c'è alcun confronto A/A, quindi non si sa quanto spesso il primario stesso la "
         "raggiungerebbe: imposta {}.",
     ),
+    # routing
+    (
+        r"no threshold is shown to keep (\S+ %): everything stays with the primary",
+        "nessuna soglia garantisce il {}: tutto resta al primario",
+    ),
+    (
+        r"(\S+ %) of the requests, (\S+ %) of the bill, may move: at least (\S+ %) are answered, and as well as by "
+        r"the primary \((\S+ %) by the bound of these alone\)",
+        "si possono spostare il {} delle richieste e il {} della spesa: almeno il {} riceve una risposta, buona "
+        "quanto quella del primario (il {} secondo il limite di queste sole)",
+    ),
+    (r"(\d+) of (\d+)", "{} su {}"),
     # pairs
     (
         r"(\d+) pairs of these, those that people found worse first\.",

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from zantara_exp import routed
 from zantara_exp.analysis import money, plots, views
 from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.analysis.metrics import Counts, Latencies, wilson
@@ -57,9 +58,10 @@ def page(
     provenance: Mapping[str, str],
     config: Config,
     beside: Sequence[Table] = (),
+    routing: Mapping[str, Any] | None = None,
 ) -> str:
     """The whole page; `path` is the evidence for GO by criterion and day, `worse` what was found worse, slices, pairs,
-    `beside` several candidates side by side.
+    `beside` several candidates side by side, `routing` what stage=certify found.
 
     Everything that came from a chat, a log or a config is escaped by the template.
     """
@@ -102,6 +104,7 @@ def page(
         quality=None if worse[0] is None else grid(worse[0]),
         slices=None if worse[1] is None else grid(worse[1]),
         worst=worse[2],
+        routing=None if routing is None else _routing(routing, words),
         provenance=list(provenance.items()),
         criteria=[grid(table) for table in verdict.tables],
         standing=[grid(table) for table in verdict.standing],
@@ -208,6 +211,17 @@ def day_plots(found: Summary, config: Config, words: Words) -> list[dict[str, An
         drawn("95th percentile of latency", "ms", _p95, [limit] if limit else []),
         drawn("Similar answers", "%", _similar, _bounds(config, "similar")),
     ]
+
+
+def _routing(said: Mapping[str, Any], words: Words) -> tuple[str, plots.Plot | None, _Grid]:
+    """In short, the curve (quality by the share moved, each with its lower bound), and the table."""
+    points = [
+        plots.Point(f"{100 * each['moved']:.0f}\xa0%", each["estimate"], each["lower"], each["estimate"])
+        for each in said["curve"]
+        if each["labels"]
+    ]
+    curve = plots.days(points, "quality", "%", [said["quality"]], words, "moved")
+    return routed.in_short(said), curve, _grid(words, routed.shown(said))
 
 
 def latencies(found: Summary, config: Config, words: Words) -> plots.Plot | None:

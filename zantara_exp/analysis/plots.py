@@ -15,7 +15,7 @@ _BINS = 48
 
 @dataclass(frozen=True)
 class Point:
-    """One day: a value with its interval; None where nothing was measured."""
+    """One day, or another place on the axis: a value with its interval; None where nothing was measured."""
 
     label: str
     value: float | None
@@ -23,14 +23,19 @@ class Point:
     high: float | None = None
 
 
-def days(points: Sequence[Point], name: str, unit: str, limits: Sequence[float] = (), say: Say = str) -> Plot | None:
-    """A line over days with intervals, and dashed limits; None: nothing was measured. `unit` is "%" or "ms"."""
+def days(
+    points: Sequence[Point], name: str, unit: str, limits: Sequence[float] = (), say: Say = str, axis: str = "day"
+) -> Plot | None:
+    """A line over days, or over another `axis`, with intervals, and dashed limits; None: nothing was measured.
+
+    `unit` is "%" or "ms".
+    """
     if all(point.value is None for point in points):
         return None
     return {
         "kind": "days",
         "name": say(name),
-        "axis": say("day"),
+        "axis": say(axis),
         "unit": unit,
         "labels": [point.label for point in points],
         "values": [point.value for point in points],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from zantara_exp import routed
 from zantara_exp.analysis import money, opinions, pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
@@ -46,11 +47,14 @@ def report(config: Config, context: Context) -> StageResult:
         facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
         said = opinions_of(config, context.layout, context.say)
         slices = shown(load_slices(context.layout.slices))
+        routing = routed.load(context.layout.routing, found.epoch)
         quality = opinions.table(facts, said)
         beside = _beside(several, log.until)
         tables = [] if beside is None else beside.tables()
+        more = [*filter(None, (quality, slices)), *([routed.shown(routing)] if routing else [])]
         worse = quality, slices, said
-        written = [] if config.report.stats_only else _written(log, found, facts, worse, tables, config, context)
+        seen = log, found, facts, worse, tables, routing
+        written = [] if config.report.stats_only else _written(*seen, config, context)
     measured = {**flat(found.whole, found.spending.savings), "shadow/coverage": found.coverage}
     context.run.metrics(measured)
     for number, (_, counts) in enumerate(found.days.items()):
@@ -63,7 +67,7 @@ def report(config: Config, context: Context) -> StageResult:
         summary={words(name): words(value) for name, value in _in_short(found, written).items()},
         metrics=measured,
         tags={"epoch": found.epoch, "candidate": ", ".join(found.candidates), "report": config.report.name},
-        tables=[words.table(table) for table in [*tables, *_tables(found, config), *filter(None, (quality, slices))]],
+        tables=[words.table(table) for table in [*tables, *_tables(found, config), *more]],
         artifacts=written,
         next_command=command("stage=gate"),
         parts={} if beside is None else {name: _part(name, beside) for name in beside.verdicts},
@@ -131,6 +135,7 @@ def _written(
     facts: ir.Table,
     worse: tuple[Table | None, Table | None, opinions.Opinions],
     beside: Sequence[Table],
+    routing: Mapping[str, Any] | None,
     config: Config,
     context: Context,
 ) -> list[Path]:
@@ -150,7 +155,7 @@ def _written(
     shown = shown_verdict(verdict, config.gate, Looks(context.layout.looks).all())
     path = evidence_path(config.gate, seen, list(found.days), Words(config.report.language).day)
     provenance = _provenance(log, found, config, context)
-    text = page(found, shown, path, drawn, (quality, slices, worst), provenance, config, beside)
+    text = page(found, shown, path, drawn, (quality, slices, worst), provenance, config, beside, routing)
     whole = first_day(config, log.until) == date.min
     own = context.layout.report if whole else context.layout.reports / f"report_{found.first}_{found.last}.html"
     targets = [own, *([Path(config.report.export).absolute()] if config.report.export else [])]

@@ -62,6 +62,12 @@ def one_of(config: Config, name: str | None = None) -> Config:
     return of_candidate(config, name or config.endpoint.name)
 
 
+def moved_to(config: Config, stage: str) -> str | None:
+    """The name that `rollout.candidate` gives, for a stage that is about the candidate which users are moved to."""
+    rolls = stage in ("rollout", "certify", "serve") or (stage == "judge" and config.judge.of == "moved")
+    return config.rollout.candidate if rolls else None
+
+
 def of_candidate(config: Config, name: str) -> Config:
     """The config with this candidate as its `endpoint`, and its part of alpha and of the budget.
 
@@ -144,6 +150,9 @@ def _strangers(config: Config) -> Iterator[tuple[str, str]]:
     moves = config.stage.name == "rollout" and (plan.action not in SAFE or plan.watch)
     if moves and config.endpoints and plan.candidate is None and config.candidate is None:
         yield "rollout.candidate", f"is not given: name which of {', '.join(several)} is moved to, one with a GO"
+    other = moved_to(config, config.stage.name)
+    if config.candidate is not None and other not in (None, config.candidate):
+        yield "candidate", f"is not rollout.candidate={other}, which users are moved to: leave one of them out"
     if config.candidate is not None and config.stage.name == "pipeline":
         yield "candidate", "stage=pipeline is about all of them: leave it out, or name a stage"
 

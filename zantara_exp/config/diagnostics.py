@@ -227,7 +227,7 @@ def composed_problems(
     given -= {name for name in given if any((folder / name).is_dir() for folder in searched)}
 
     def origin(key: str) -> str:
-        if any(key == name or key.startswith(name + ".") for name in given):
+        if any(key == name or key.startswith((f"{name}.", f"{name}[")) for name in given):
             return "command line"
         return holder(key, overrides, searched)
 

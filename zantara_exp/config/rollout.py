@@ -21,9 +21,10 @@ EXCLUDABLE = ("language", "category")
 DECLARED = "declared"
 
 
-def excluded(part: Mapping[str, str]) -> str:
-    """An excluded part as files and sentences name it: `language=id, category=NAME`."""
-    return ", ".join(f"{name}={part[name]}" for name in EXCLUDABLE if name in part)
+def part_name(part: Mapping[str, str]) -> str:
+    """A slice or an excluded part as files and sentences name it: `language=id, category=NAME`."""
+    others = (name for name in part if name not in (*EXCLUDABLE, DECLARED))
+    return ", ".join(f"{name}={part[name]}" for name in (*EXCLUDABLE, *others) if name in part)
 
 
 @dataclass
@@ -191,7 +192,11 @@ class Rollout:
     looks: int | None = setting(None, "watch: stop after so many looks; null: watch until interrupted.", ge=1)
     blind_looks: int = setting(5, "watch: pause after so many looks in a row that could not be made.", ge=1, le=1000)
     silent_hours: float = setting(
-        24.0, "watch: a time without any request, in either arm, that counts as a look not made.", gt=0, le=8760
+        24.0,
+        "watch: a time without any request, in either arm, that counts as a look not made; and how long what was moved "
+        "may wait for a judge before the step waits for it.",
+        gt=0,
+        le=8760,
     )
     notify: Notify = setting(Notify(), "The webhook.")
     probe: Probe = setting(Probe(), "The test before each step.")
@@ -234,7 +239,7 @@ class Rollout:
         for place, part in enumerate(self.exclude):
             if strange := [name for name in part if name not in (*EXCLUDABLE, DECLARED)]:
                 yield f"exclude[{place}]", f"knows no {strange[0]} (valid: {', '.join((*EXCLUDABLE, DECLARED))})"
-            elif not excluded(part):
+            elif not part_name(part):
                 yield f"exclude[{place}]", "names no part; such as {language: id, category: NAME}"
             try:
                 date.fromisoformat(part.get(DECLARED, "2025-10-20"))

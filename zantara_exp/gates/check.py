@@ -42,7 +42,9 @@ from zantara_exp.gates.population import users_within
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.slice_rates import BAD, PLANTED, WORSE, confirmed_in
 from zantara_exp.gates.slices import Terms
+from zantara_exp.gates.threshold_rates import Drawn, moved_in
 from zantara_exp.hints import command
+from zantara_exp.rollout.worse_rates import Ramp, alarm_on, days_of, judged_per_day
 from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.whole import write_whole
 
@@ -52,7 +54,9 @@ _DECIDED = 0.5
 _IN_OUTAGES = 0.75
 """The part of the failures that outages cause, in the check with outages."""
 _LOGS = 200
-"""Simulated logs in which slices are searched."""
+"""In which slices are searched, with and without one that is worse."""
+_LATE_DAYS = 0.1
+"""Until a judge has spoken of what was moved, who is asked each hour."""
 _DETECTOR_SIMULATIONS = 200
 """A detector watches thousands of users one by one."""
 
@@ -84,6 +88,8 @@ def check(config: Config, context: Context) -> StageResult:
                 findings += family_findings(gate, names_of(config), config.review.size, config.seed, spread)
             progress.advance(note=gate.name)
         findings += _slices(config, gates, spread)
+        findings += routing_findings(config, gates, spread)
+        findings += judged_findings(config, gates, spread)
     bad = [finding for finding in findings if not finding.ok]
     path = context.layout.reports / "check.junit.xml"
     write_whole(path, junit(findings).encode())
@@ -133,6 +139,46 @@ def _slices(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[F
         what = f"slices: a tenth of the traffic that fails {100 * WORSE:g} points more"
         detail = f"confirmed in {np.mean(found):.2f} of {len(found)} logs, where the rest fails in {100 * BAD:g} %"
         yield Finding(gate.name, what, True, detail)
+
+
+def routing_findings(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[Finding]:
+    """How often stage=certify vouches for what is not as good as declared, and how often it finds what is."""
+    for gate in [gate for gate in gates if gate.authorises][:1]:
+        of = config.rollout.certify
+        drawn = [Drawn(of.quality, of.alpha, log < _LOGS, (config.seed, log)) for log in range(_LOGS + _LOGS // 4)]
+        moved = np.array(list(spread(moved_in, drawn)))
+        wrong, found = float((moved[:_LOGS] > 0).mean()), moved[_LOGS:]
+        what = f"certify: any certificate where all lies exactly at {100 * of.quality:g} %"
+        detail = f"{wrong:.3f} of {_LOGS} logs at the first look, alpha {of.alpha:g}"
+        yield Finding(gate.name, what, wrong - _SURE * standard_error(wrong, _LOGS) <= of.alpha, detail)
+        detail = f"certified in {(found > 0).mean():.2f} of {found.size} logs; {found.mean():.2f} of the requests move"
+        yield Finding(gate.name, "certify: two thirds of the requests are better", True, detail)
+
+
+def judged_findings(config: Config, gates: Sequence[Gate], spread: Spread) -> Iterator[Finding]:
+    """How often a guardrail that a judge decides alarms at its limit, and at twice that."""
+    plan = config.rollout
+    for gate in [gate for gate in gates if gate.authorises][:1] if plan.judged else []:
+        days, per_day = days_of(plan), judged_per_day(plan, config.cost.monthly_requests)
+        traffic = replace(gate.traffic, comparisons_per_day=per_day)
+        for name in plan.judged:
+            limit = plan.guardrails[name].limit or 0.0
+            ramps = [
+                Ramp(plan, name, traffic, worse, _LATE_DAYS, (config.seed, number))
+                for worse, count in ((limit, _LOGS // 2), (min(2 * limit, 1.0), _LOGS // 8))
+                for number in range(count)
+            ]
+            on = np.array(list(spread(alarm_on, ramps)))
+            at_limit, beyond = on[: _LOGS // 2], on[_LOGS // 2 :]
+            false, seen = float(np.isfinite(at_limit).mean()), float(np.isfinite(beyond).mean())
+            about = f"ramps of {days} days, {per_day:.0f} judged a day"
+            ok = false - _SURE * standard_error(false, at_limit.size) <= plan.alpha
+            detail = f"{false:.3f} of {at_limit.size} {about}, alpha {plan.alpha:g}"
+            yield Finding(gate.name, f"guardrail {name}: an alarm at its limit, {100 * limit:g} %", ok, detail)
+            median = float(np.median(beyond))
+            soon = f", on day {median:.0f} in the median" if np.isfinite(median) else ""
+            detail = f"in {seen:.2f} of {beyond.size} {about}{soon}"
+            yield Finding(gate.name, f"guardrail {name}: an alarm at twice its limit", True, detail)
 
 
 def _too_few(plan: Plan) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any
 
 from zantara_exp.config.gate import Gate
-from zantara_exp.config.rollout import excluded
+from zantara_exp.config.rollout import part_name
 from zantara_exp.gates.coverage import Uncovered, coverage
 from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import (
@@ -147,7 +147,7 @@ def judge_gate(
         first_use=first_use,
         covers=parts.covers,
         not_covered=parts.not_covered,
-        exclude=[excluded(part) for part in gate.exclude],
+        exclude=[part_name(part) for part in gate.exclude],
         not_declared=[] if log is None else undeclared(gate, log, seen),
         sample=sample,
     )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from zantara_exp.config.rollout import excluded
+from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates import evidence as letters
@@ -165,7 +165,7 @@ def _other_days(sample: Sample, until: date | None) -> str:
 
 def parts_left_out(config: Config) -> tuple[str, ...]:
     """What `rollout.exclude` leaves out."""
-    return tuple(sorted(map(excluded, config.rollout.exclude)))
+    return tuple(sorted(map(part_name, config.rollout.exclude)))
 
 
 def _other_parts(sample: Sample, config: Config) -> str:

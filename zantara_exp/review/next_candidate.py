@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from zantara_exp.analysis.log import open_log
+from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.cores import spread_over_cores
 from zantara_exp.dataset.lost import Failure, failures, read_comparisons
@@ -32,7 +33,7 @@ from zantara_exp.hints import command, quoted
 from zantara_exp.layout import Layout
 from zantara_exp.review.preferences import pairs_in, write_preferences
 from zantara_exp.sliced import load as load_slices
-from zantara_exp.sliced import name_of, shown
+from zantara_exp.sliced import shown
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.training.requirements import next_candidate as trained_on_pairs
 from zantara_exp.whole import write_whole
@@ -81,7 +82,7 @@ def following(config: Config, context: Context) -> StageResult:
         "epoch": epoch,
         "comparisons": compared,
         "failed": len(failed),
-        "slices": [] if slices is None else [f"{each.measure}: {name_of(each.part)}" for each in slices.confirmed],
+        "slices": [] if slices is None else [f"{each.measure}: {part_name(each.part)}" for each in slices.confirmed],
         "failures": {name: vars(kind) for name, kind in kinds.items()},
         "served": served,
         "pairs": _by_source(usable),

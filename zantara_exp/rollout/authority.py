@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.config.rollout import excluded
+from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
@@ -168,8 +168,8 @@ def _judge_again(gate: str = "go_no_go", note: str = "") -> str:
 
 
 def _leaves_out(config: Config, said: Verdict) -> None:
-    """Refuse a GO that was judged with another `rollout.exclude`."""
-    ours, theirs = sorted(map(excluded, config.rollout.exclude)), sorted(said.get("exclude", []))
+    """Refuse a GO about more or less of the traffic than `rollout.exclude` leaves."""
+    ours, theirs = sorted(map(part_name, config.rollout.exclude)), sorted(said.get("exclude", []))
     if ours != theirs:
         shown, given = ("; ".join(parts) or "nothing" for parts in (ours, theirs))
         raise NotAuthorisedError(

@@ -19,12 +19,11 @@ from zantara_exp.config.rollout import WORSE, Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
-from zantara_exp.hints import command
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import cells
 from zantara_exp.rollout.cells import CONTROL, DAY, DAY_STARTS, HOUR, OUTAGE, Cell, Evidence, Seen, cells_of
 from zantara_exp.rollout.complaints import read_complaints
-from zantara_exp.rollout.found_worse import found_worse
+from zantara_exp.rollout.found_worse import Progress, found_worse, progress, to_judge, unjudged
 from zantara_exp.rollout.history import began_at, served_since, steps_began
 from zantara_exp.rollout.observed import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
@@ -103,7 +102,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     worse = found_worse(layout, state.epoch) if config.rollout.judged else {}
     seen = observe(lines, complaints, state.epoch, began, config.cost, billed, worse)
     held_since = max(state.since or began, began)
-    judge = _Judge(seen, state, began, now)
+    judge = _Judge(seen, state, began, now, config)
     decisions = [judge.decide(cell) for cell in cells_of(config.rollout)]
     unreadable = ""
     if config.rollout.critical_bugs:
@@ -123,7 +122,7 @@ def look(config: Config, layout: Layout, state: State, now: datetime, served: Se
     held = seen.candidate.only(seen.candidate.seconds >= (held_since - began).total_seconds())
     split = split_of(seen, state, began, now, config.rollout.sample_ratio_alpha)
     thin = _thin(config.rollout, state, held, seen) or (split.why_not if split.unseen else "")
-    thin = thin or _unjudged(config.rollout, held)
+    thin = thin or unjudged(config, held, began, now)
     return Look(decisions, breach, split, outage, thin, silent)
 
 
@@ -148,9 +147,9 @@ def _breach(decisions: Sequence[Watched]) -> str:
 class _Judge:
     """Decides the cells on the observed requests."""
 
-    def __init__(self, seen: Observed, state: State, began: datetime, now: datetime) -> None:
+    def __init__(self, seen: Observed, state: State, began: datetime, now: datetime, config: Config) -> None:
         """`began`: the time from which `seen` counts its seconds."""
-        self._began, self._now = began, (now - began).total_seconds()
+        self._config, self._began, self._now = config, began, (now - began).total_seconds()
         steps = [(moment - began).total_seconds() for moment in steps_began(state)]
         self._begun = {int(step // DAY) for step in steps}
         self._all = seen.candidate, seen.control
@@ -187,9 +186,10 @@ class _Judge:
         measured, users = self._mean(ours, cell)
         control, others = self._mean(theirs, cell)
         if not users:
-            none = "request judged" if cell.guardrail.measure == WORSE else "request of the candidate seen"
-            return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, f"no {none} yet")
+            return Watched(_name(cell), MISSING, _bound(cell), "-", control, 0, self._nothing(cell, ours))
         why = f"evidence at {100 * found.nearness:.0f} % of an alarm's"
+        if cell.guardrail.measure == WORSE:
+            why += f"; {self._progress(cell, ours).words}"
         if found.alarm:
             what = f"{measured} {_WORDS[cell.guardrail.measure]}, on average over {counted(users, 'user')}{since}"
             beside = f"; with the primary {control}, over {counted(others, 'user')}" if others else ""
@@ -197,6 +197,15 @@ class _Judge:
         part_of = cell.name if cell.language else ""
         decision, is_outage = FAIL if found.alarm else PASS, cell.kind == OUTAGE
         return Watched(_name(cell), decision, _bound(cell), measured, control, users, why, part_of, is_outage)
+
+    def _nothing(self, cell: Cell, ours: Arm) -> str:
+        """Why nothing was seen; what a judge has to say comes only where somebody asks it."""
+        if cell.guardrail.measure != WORSE:
+            return "no request of the candidate seen yet"
+        return f"{self._progress(cell, ours).words} yet: {to_judge(self._config)}"
+
+    def _progress(self, cell: Cell, ours: Arm) -> Progress:
+        return progress(ours, cell.guardrail, cell.plan.reverse_percent, self._began, self._began)
 
     def _mean(self, arm: Arm, cell: Cell) -> tuple[str, int]:
         """Users' mean share of bad requests, and how many users."""
@@ -256,12 +265,3 @@ def _thin(plan: Rollout, state: State, step: Arm, seen: Observed) -> str:
     hold = plan.hold_days[state.step] if 0 <= state.step < len(plan.hold_days) else 0.0
     days, needed = int(np.unique(step.seconds // DAY).size), math.ceil(_DAYS_SEEN * min(hold, _READ_DAYS))
     return f"users served on {days} of the step's days, {needed} are needed" if days < needed else ""
-
-
-def _unjudged(plan: Rollout, step: Arm) -> str:
-    """Why a step has to wait although enough was served: a judge has said nothing about it yet."""
-    for name in plan.judged:
-        if not step.rows(plan.guardrails[name], DAY).trials.any():
-            again = command("stage=judge", "judge.of=moved")
-            return f"guardrail {name}: no request of this step was judged; {again}, with a judge, now and then"
-    return ""

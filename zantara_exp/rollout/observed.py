@@ -28,6 +28,7 @@ from zantara_exp.rollout.complaints import Complaint
 from zantara_exp.rollout.restarts import Rows
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, Served
 from zantara_exp.shadow.record import MOVED, comparison_id
+from zantara_exp.shadow.sampling import in_reverse
 from zantara_exp.usage import Usage
 
 _APART = timedelta(days=1)
@@ -84,6 +85,12 @@ class Measures:
             self._known[key] = self._worked_out(guardrail)
         return self._known[key]
 
+    def in_reverse(self, percent: float) -> NDArray[np.bool_]:
+        """Whether the candidate answered each line, and it is of the share that the primary is asked about too."""
+        return np.array(
+            [line.answered_by == CANDIDATE and in_reverse(line.request_id, percent) for line in self._lines], dtype=bool
+        )
+
     def _worked_out(self, guardrail: Guardrail) -> tuple[Floats, Floats]:
         if guardrail.measure == "complaint":
             return self._first.astype(np.float64), self._complained.astype(np.float64)
@@ -131,6 +138,10 @@ class Arm:
             self,
             **{name: getattr(self, name)[keep] for name in ("user", "seconds", "language", "share", "place")},
         )
+
+    def in_reverse(self, percent: float) -> NDArray[np.bool_]:
+        """Which of the requests the primary is asked about too, where it is asked about `percent` of the answered."""
+        return self.measures.in_reverse(percent)[self.place]
 
     def rows(self, guardrail: Guardrail, block_seconds: float) -> Rows:
         """By a guardrail's measure, in blocks of so many seconds since the rollout began."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from zantara_exp.config.rollout import Rollout, excluded
+from zantara_exp.config.rollout import Rollout, part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.decision import MISSING, PASS
@@ -36,7 +36,7 @@ def result(
     if state is None:
         summary["state"] = "cannot be read" if trouble is None else trouble.message
     else:
-        summary |= _described(config.rollout, state, now)
+        summary |= _described(config, state, now)
     found = _look(config, layout, state, now)
     mismatch = "" if found is None or isinstance(found, Exception) else found.split.mismatch
     if mismatch:
@@ -76,8 +76,8 @@ def _served(plan: Rollout, state: State | None, share: float) -> str:
     return whom
 
 
-def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
-    rows = {"phase": state.words}
+def _described(config: Config, state: State, now: datetime) -> dict[str, str]:
+    plan, rows = config.rollout, {"phase": state.words}
     if state.step >= 0:
         rows["step"] = f"{state.step + 1} of {len(plan.steps_percent)}: {state.percent:g} %"
     if state.since is not None:
@@ -96,7 +96,11 @@ def _described(plan: Rollout, state: State, now: datetime) -> dict[str, str]:
     if state.covers and state.step >= 0:
         rows["moves"] = f"{ramp.shown_parts(state.covers)}; what is not named stays with the primary"
     if state.exclude and state.step >= 0:
-        rows["leaves out"] = f"{'; '.join(map(excluded, state.exclude))} (rollout.exclude)"
+        rows["leaves out"] = f"{'; '.join(map(part_name, state.exclude))} (rollout.exclude)"
+    if plan.judged and state.share:
+        from zantara_exp.rollout.found_worse import to_judge
+
+        rows["to be judged"] = f"{plan.reverse_percent:g} % of what is moved, each hour, as by cron: {to_judge(config)}"
     return rows
 
 

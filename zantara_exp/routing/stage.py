@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from zantara_exp import routed
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
@@ -32,7 +33,7 @@ from zantara_exp.routing import certificate
 from zantara_exp.routing.evidence import CERTIFY, FIT, Evidence, Row, read
 from zantara_exp.routing.learn import fitted, out_of_fold
 from zantara_exp.routing.score import FEATURES, Score
-from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.stage import Context, StageResult
 from zantara_exp.whole import write_whole
 
 _FEWEST = 50
@@ -160,30 +161,14 @@ def _bill(rows: Sequence[Row], of: Fresh, point: Point) -> float:
 
 
 def _result(said: Mapping[str, Any], layout: Layout) -> StageResult:
-    curve, certified = said["curve"], said["certified"]
-    best = next((point for point in curve if point["threshold"] == certified), None)
-    rows = [
-        [
-            *(f"{100 * point[name]:.0f} %" for name in ("moved", "bill")),
-            str(point["users"]), f"{point['good']} of {point['labels']}",
-            *(f"{100 * point[name]:.1f} %" for name in ("estimate", "by_request", "lower")),
-            "certified" if point is best else "begins" if point["threshold"] == said["start"] else "",
-        ]
-        for point in curve
-    ]  # fmt: skip
-    head = ["requests", "bill", "users", "as good", "quality", "by request", "at least", ""]
-    shown = f"no threshold is shown to keep {100 * said['quality']:g} %: everything stays with the primary{_more(said)}"
-    if best is not None:
-        shown = (
-            f"{100 * best['moved']:.0f} % of the requests, {100 * best['bill']:.0f} % of the bill, may move: at least "
-            f"{100 * best['lower']:.1f} % are answered, and as well as by the primary"
-        )
+    best = routed.best(said)
+    found = routed.in_short(said) + (_more(said) if best is None else "")
     about = f"{said['labels']} labels, look {said['look']}, alpha {said['alpha']:.3g}"
     return StageResult(
-        summary={"candidate": f"epoch {said['candidate']}", "certified": shown, "by": about},
+        summary={"candidate": f"epoch {said['candidate']}", "certified": found, "by": about},
         metrics={f"routing/{name}": best[name] if best else 0.0 for name in ("moved", "bill", "lower")},
         tags={"epoch": said["candidate"], "certified": "yes" if best else "no"},
-        tables=[Table("Share moved against quality, on users not seen before", head, rows)],
+        tables=[routed.shown(said)],
         artifacts=[layout.routing, *([layout.certificate] if best else [])],
         next_command=command("stage=rollout", "rollout.route=learned", "rollout.action=start") if best else "",
     )

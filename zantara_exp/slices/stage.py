@@ -19,12 +19,12 @@ import orjson
 
 from zantara_exp.analysis.excluded import whole
 from zantara_exp.analysis.log import open_log
-from zantara_exp.config.rollout import EXCLUDABLE
+from zantara_exp.config.rollout import EXCLUDABLE, part_name
 from zantara_exp.config.schema import Config
 from zantara_exp.gates.slices import Found, Requests, Slice, Terms, confirm, level, search
 from zantara_exp.hints import command
 from zantara_exp.review.opinions import opinions
-from zantara_exp.sliced import COLUMNS, Confirmed, Sliced, load, name_of, save, shown
+from zantara_exp.sliced import COLUMNS, Confirmed, Sliced, load, save, shown
 from zantara_exp.slices.table import FAILED, Traffic, traffic
 from zantara_exp.stage import Context, StageResult, Table
 from zantara_exp.whole import write_whole
@@ -68,7 +68,7 @@ def slices(config: Config, context: Context) -> StageResult:
     tested = _tested(seen, known.tried, terms)
     found = _added(known, tested, day, terms)
     save(found, at.slices)
-    pairs = {name_of(each.part): _some(seen, each) for each in found.confirmed}
+    pairs = {part_name(each.part): _some(seen, each) for each in found.confirmed}
     write_whole(at.slice_pairs, orjson.dumps({"epoch": epoch, "pairs": pairs}) + b"\n")
     return _result(found, tested, seen, config, context)
 
@@ -87,11 +87,11 @@ def _tested(seen: Traffic, tried: Sequence[str], terms: Terms) -> list[_Tested]:
 
 def _added(known: Sliced, tested: Sequence[_Tested], day: str, terms: Terms) -> Sliced:
     """With what is confirmed for the first time: a slice that was shown to be worse has been shown."""
-    done = {(each.measure, name_of(each.part)) for each in known.confirmed}
+    done = {(each.measure, part_name(each.part)) for each in known.confirmed}
     fresh = [
         _confirmed(each, each.found, day, terms.alpha)
         for each in tested
-        if each.found is not None and each.p() <= terms.alpha and (each.measure, name_of(dict(each.part))) not in done
+        if each.found is not None and each.p() <= terms.alpha and (each.measure, part_name(dict(each.part))) not in done
     ]
     tried = tuple(dict.fromkeys([*known.tried, *(each.key for each in tested)]))
     return Sliced(known.epoch, day, (*known.confirmed, *fresh), tried)
@@ -113,7 +113,7 @@ def _some(seen: Traffic, of: Confirmed) -> list[str]:
 
 
 def _key(measure: str, part: Slice) -> str:
-    return f"{measure}: {name_of(dict(part))}"
+    return f"{measure}: {part_name(dict(part))}"
 
 
 def to_exclude(found: Sliced) -> list[Mapping[str, str]]:
@@ -132,7 +132,7 @@ def _result(found: Sliced, tested: Sequence[_Tested], seen: Traffic, config: Con
     elsewhere = sum(not all(name in EXCLUDABLE for name in each.part) for each in found.confirmed)
     return StageResult(
         summary={
-            "searched": f"{at.user.size:,} requests up to {found.until}, half of {counted(users[0], 'user')}",
+            "searched": f"{at.user.size:,} requests up to {found.until}, on {counted(users[0], 'user')}",
             "confirmed on": f"{counted(users[1], 'other user')}, at {config.slices.alpha:g} over all searches",
             "confirmed": counted(len(found.confirmed), "slice") if found.confirmed else "none",
             **({"to exclude": f"rollout.exclude: [{line}]"} if parts else {}),
