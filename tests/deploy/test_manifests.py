@@ -1,6 +1,6 @@
 """The files of deploy/ are what their tools take, and name nothing that the product does not have.
 
-Each tool that is no part of the project is asked where it is installed; elsewhere its test skips, and says how to get it.
+Tools that are no part of the project are asked where they are installed; elsewhere the test skips.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import yaml
 
 from tests.composing import composed
 from tests.deploy.support import (
-    DEPLOY, KUBERNETES, ROOT, UNITS, Started, compose_file, containers, documents, image_environment, started,
+    DEPLOY,
+    KUBERNETES,
+    ROOT,
+    UNITS,
+    Started,
+    compose_file,
+    containers,
+    documents,
+    image_environment,
+    started,
 )  # fmt: skip
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.config.traffic import Shadow
