@@ -34,7 +34,7 @@ OURS = """\
 # yaml-language-server: $schema=../schemas/experiment.json
 defaults:
   - override /endpoint: openai
-endpoint: {{model: m, stream: false, base_url: "{candidate}"}}
+endpoint: {{model: m, stream: false, max_tokens: 9, base_url: "{candidate}"}}
 gateway: {{port: 0, anthropic_url: "{primary}"}}
 shadow: {{traffic_percent: 100}}
 """
@@ -139,8 +139,12 @@ def container() -> Iterator[Container]:
         pytest.skip(f"{closed} is closed to other accounts, and the environment lies there; next: chmod o+x {closed}")
     with ExitStack() as stack:
         folder = stack.enter_context(open_folder())
-        server = stack.enter_context(embedded.server(stack.enter_context(open_folder())))
+        place = stack.enter_context(open_folder())
+        server = stack.enter_context(embedded.server(place))
         server.create_database("zantara")
+        for each in [server.socket, *server.socket.parents]:  # trust is asked for nothing but to come in
+            if each.is_relative_to(place):
+                each.chmod(0o755)
         primary = stack.enter_context(primary_at(Primary()))
         candidate = stack.enter_context(raw_server(Candidate()))
         yield Container(folder, primary, candidate, server.conninfo("zantara"))
