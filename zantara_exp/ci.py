@@ -76,7 +76,7 @@ def _run(words: list[str]) -> tuple[int, str]:
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as started:
         assert started.stdout is not None  # noqa: S101  for the type checker
-        lines = []
+        lines: list[str] = []
         for line in started.stdout:
             _say(line.rstrip("\n"))
             lines = [*lines[1 - _SAID :], line]
