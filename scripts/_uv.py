@@ -107,13 +107,21 @@ class Uv:
         lock = LOCKS / f"{name}.txt"
         words = ("pip", "install", "--python", venv, "--no-deps", "--requirements", lock)
         self(*words, "--dry-run")  # under pip's constraints, which the next one does not take unless they have hashes
-        hashed = ("--require-hashes", "--build-constraints", LOCKS / "dev.txt")
-        _finish(self._run((*words, *hashed), {"UV_CONSTRAINT": ""}))
+        _finish(self._run((*words, *_hashed()), {"UV_CONSTRAINT": ""}))
+
+    def build_locked(self, folder: Path) -> None:
+        """The project as a wheel in `folder`; what builds it is checked against its hash as well."""
+        _finish(self._run(("build", "--wheel", "--out-dir", folder, *_hashed()), {"UV_CONSTRAINT": ""}))
 
     def _run(self, arguments: tuple[str | Path, ...], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
         words = [*map(str, arguments), *(["--no-index"] if self.alone else [])]
         environment = {**self._environment, **more}
         return subprocess.run([str(self._program), *words], env=environment, cwd=ROOT, capture_output=True, text=True)
+
+
+def _hashed() -> tuple[str | Path, ...]:
+    """That every file has to be the one which a lock names, those that build a package included."""
+    return "--require-hashes", "--build-constraints", LOCKS / "dev.txt"
 
 
 def locked(name: str) -> dict[str, str]:

@@ -341,7 +341,7 @@ def test_another_python_gets_an_environment_of_its_own(tmp_path: Path, monkeypat
     assert (made / "left").exists(), "the same Python: what is installed stays"
 
 
-@pytest.mark.parametrize("name", ["lock", "extras", "licences"])
+@pytest.mark.parametrize("name", ["lock", "extras", "licences", "image", "sbom"])
 def test_a_script_describes_itself(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,6 +53,8 @@ class Layout:
         self.comparisons = [self.logs] if config.log.kind == "jsonl" else []
         # serve: what each gateway of this machine has seen
         self.gateway = self.state / "gateway"
+        # rollout.watch: its time is that of the newest look
+        self.controller = self.state / "rollout" / "controller"
         # evaluate
         self.evaluation = self.model / "evaluation.json"
         self.evaluation_rows = self.model / "evaluation.jsonl"

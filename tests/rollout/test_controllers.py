@@ -19,7 +19,9 @@ from tests.rollout.support import SERVED, config_of, traffic, write_verdict
 from zantara_exp.config import Config, compose
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
+from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.alone import Alone
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.served import Served
@@ -132,3 +134,39 @@ def test_a_database_that_goes_away_ends_no_controller_and_raises_nothing(
     assert before.share == 10
     assert (after.phase, after.share) == ("rolled_back", 0)
     assert [change.action for change in after.history] == ["start", "rollback"]
+
+
+@pytest.mark.parametrize("state", ["postgres", "file"])
+def test_a_second_one_is_refused_where_one_is_asked_for(store: PostgresStore, state: str, workdir: Path) -> None:
+    asked = ("rollout.alone=true", f"rollout.state={state}")
+    with controllers(1, *asked) as (first,):
+        hears(first, "watching")
+        with controllers(1, *asked) as (second,):
+            hears(second, "another controller watches this rollout")
+            assert second.wait(60) == 1
+        alive = workdir / ".zantara" / "rollout" / "controller"
+        before = alive.stat().st_mtime_ns
+        while alive.stat().st_mtime_ns == before:  # each look is a sign of life
+            assert first.poll() is None
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(120) == 0
+
+
+def test_the_right_to_watch_is_taken_again_where_the_database_had_ended_it(
+    store: PostgresStore, server: Server, workdir: Path
+) -> None:
+    config = compose([*SERVED, *SHARED, "rollout.alone=true"])
+    ours, other = (Alone(config.rollout, Layout(config)) for _ in range(2))
+    with closing(ours), closing(other):
+        ours.take()
+        with pytest.raises(ZantaraError, match="another controller"):
+            other.take()
+        with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
+            assert connection.execute(
+                "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and granted"
+            ).fetchone() == (1,)
+        ours.take()
+        with pytest.raises(ZantaraError, match="another controller"):
+            other.take()
+        ours.close()
+        other.take()

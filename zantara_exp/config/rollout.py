@@ -187,6 +187,9 @@ class Rollout:
         100, "Users of the candidate whom a step must have served before the next one.", ge=1, le=1_000_000
     )
     watch: bool = setting(False, "Look at the guardrails again and again, and roll back when one is breached.")
+    alone: bool = setting(
+        False, "watch: refuse to be a second controller of one rollout; several are safe, and tell twice."
+    )
     auto_advance: bool = setting(False, "watch: go to the next step by itself once nothing stands against it.")
     every_seconds: float = setting(60.0, "watch: time from look to look.", gt=0, le=3600)
     looks: int | None = setting(None, "watch: stop after so many looks; null: watch until interrupted.", ge=1)

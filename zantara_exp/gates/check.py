@@ -5,7 +5,7 @@
 
 Exit status 0 sound, 2 contradictory (thresholds, unknown keys or metrics), 3 when a gate composes but errs too often,
 cannot decide within its horizon if things are as expected, or asks of a review what its size cannot show. All problems
-are named at once, and in check.junit.xml under paths.reports.
+are named at once, and in check.junit.xml and check.md under paths.reports.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from zantara_exp.gates.population import users_within
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.slice_rates import BAD, PLANTED, WORSE, confirmed_in
 from zantara_exp.gates.slices import Terms
+from zantara_exp.gates.table import markdown
 from zantara_exp.gates.threshold_rates import Drawn, moved_in
 from zantara_exp.hints import command
 from zantara_exp.rollout.worse_rates import Ramp, alarm_on, days_of, judged_per_day
@@ -93,9 +94,14 @@ def check(config: Config, context: Context) -> StageResult:
     bad = [finding for finding in findings if not finding.ok]
     path = context.layout.reports / "check.junit.xml"
     write_whole(path, junit(findings).encode())
+    rows = [[f.gate, f.what, "ok" if f.ok else "NO", f.detail] for f in findings]
+    table = Table("what was checked", ["gate", "what", "", "found"], rows)
+    said = f"{len(findings)} checks, {len(bad)} failed"
+    failed = replace(table, rows=[row for row in rows if row[2] == "NO"]) if bad else table
+    told = path.with_name("check.md")
+    write_whole(told, f"## gate configs: {said}\n\n{markdown(failed)}\n".encode())
     for finding in bad:
         context.say(f"{finding.gate}: {finding.what}: {finding.detail}")
-    rows = [[f.gate, f.what, "ok" if f.ok else "NO", f.detail] for f in findings]
     return StageResult(
         summary={
             "gates": ", ".join(gate.name for gate in gates),
@@ -104,8 +110,8 @@ def check(config: Config, context: Context) -> StageResult:
         },
         metrics={"check/checks": float(len(findings)), "check/failed": float(len(bad))},
         tags={"check": "failed" if bad else "passed"},
-        tables=[Table("what was checked", ["gate", "what", "", "found"], rows)],
-        artifacts=[path],
+        tables=[table],
+        artifacts=[path, told],
         next_command=command("stage=power", f"gate={bad[0].gate}") if bad else "",
         status=NO_GO if bad else OK,
     )

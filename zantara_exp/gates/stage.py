@@ -150,6 +150,8 @@ def _of_all(config: Config, context: Context, found: Together, results: Mapping[
     said = found.to_json({name: str(file.relative_to(path.parent)) for name, file in own.items()})
     write_whole(path, (json.dumps(said, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
     named = f"{found.verdict} for {found.candidate}" if found.candidate else found.verdict
+    told = f"## gate {config.gate.name}: {named}\n\n{found.advice}\n\n{markdown(found.tables()[0])}\n"
+    write_whole(path.with_suffix(".md"), told.encode())
     _notified(config, context, f"gate={config.gate.name}: {named}: {found.advice}", said)
     first = next(iter(found.verdicts.values()))
     return StageResult(
@@ -166,7 +168,7 @@ def _of_all(config: Config, context: Context, found: Together, results: Mapping[
             *found.tables(),
             *(replace(of.tables[0], title=f"gate {config.gate.name}: {name}") for name, of in results.items()),
         ],
-        artifacts=[path, *(file for result in results.values() for file in result.artifacts)],
+        artifacts=[path, path.with_suffix(".md"), *(file for result in results.values() for file in result.artifacts)],
         next_command=_next_of_all(found, results),
         status=STATUS[found.verdict],
         run_name=" ".join(filter(None, (config.gate.name, first.as_of, named))),
@@ -249,11 +251,12 @@ def verdict_file(layout: Layout, name: str) -> Path:
 
 
 def write(verdict: Verdict, layout: Layout) -> list[Path]:
-    """Write the verdict as JSON and as JUnit beside it; returns both files."""
+    """Write the verdict as JSON, and as JUnit and Markdown beside it; returns the files."""
     path = verdict_file(layout, verdict.gate)
     texts = {
         path: json.dumps(verdict.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
         path.with_suffix(".junit.xml"): junit_xml(verdict),
+        path.with_suffix(".md"): f"## gate {verdict.gate}: {verdict.verdict}\n\n{note(verdict)}\n",
     }
     for file, text in texts.items():
         write_whole(file, text.encode())

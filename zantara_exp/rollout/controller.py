@@ -3,18 +3,21 @@
     python -m zantara_exp stage=rollout rollout.watch=true [rollout.auto_advance=true]
 
 Several may run at once: each change of the state is a compare-and-swap, so only one of them makes it.
+`rollout.alone=true` refuses a second one all the same.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.hints import command
 from zantara_exp.rollout import ramp
+from zantara_exp.rollout.alone import Alone
 from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.guardrails import Look, look
 from zantara_exp.rollout.history import CONTROLLER, began_at, outages_of_week, paused_for_outage
@@ -43,6 +46,7 @@ class Controller:
         self._config, self._context, self._store, self._clock = config, context, store, clock
         self._notifier = notifier
         self._served = ServedReader(config, context.layout)
+        self._alone = Alone(config.rollout, context.layout)
         self._blind = 0
         self._said = ""
         self._not_before: datetime | None = None
@@ -51,7 +55,15 @@ class Controller:
         """A decided rollback that could not be written: the start of its rollout, and the reason."""
 
     def watch(self, sleep: Callable[[float], object] = time.sleep) -> None:
-        """Look until interrupted, or as often as `rollout.looks` says."""
+        """Look until interrupted, or as often as `rollout.looks` says.
+
+        Raises ZantaraError where `rollout.alone` is asked for and another controller watches.
+        """
+        with closing(self._alone):
+            self._alone.take()  # before it says that it watches
+            self._watch(sleep)
+
+    def _watch(self, sleep: Callable[[float], object]) -> None:
         plan, made = self._config.rollout, 0
         self._context.say(
             f"watching {len(plan.guardrails)} guardrails every {plan.every_seconds:g} s   (Ctrl-C ends it)"
@@ -60,6 +72,7 @@ class Controller:
             self._context.say(f"{UNTESTED}: rollout.sample_ratio_alpha=0")
         try:
             while True:
+                self._alone.take()
                 self.look_once()
                 made += 1
                 if plan.looks is not None and made >= plan.looks:
