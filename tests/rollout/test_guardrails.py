@@ -29,8 +29,9 @@ _BLOCKING = '{"day": "2025-11-04", "kind": "blocking_error"}'
 
 
 @pytest.fixture
-def running(workdir: Path) -> Path:
-    """A rollout in its first step, as of Monday."""
+def running(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A rollout in its first step, as of Monday, whose key is not that of the users' hash."""
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     write_verdict(config_of())
     act("start")
     return workdir

@@ -58,7 +58,7 @@ class PostgresStore:
 
     def swap(self, seen: State | None, new: State) -> State:
         """See Store. A state that cannot be read is kept in a row of its own."""
-        return self._done(lambda connection: self._swapped(connection, seen, new))
+        return self._seal.wrote(self._done(lambda connection: self._swapped(connection, seen, new)))
 
     def close(self) -> None:
         """See Store."""

@@ -58,6 +58,11 @@ class Seal:
             return text
         return orjson.dumps(signed, option=orjson.OPT_INDENT_2) + b"\n"
 
+    def wrote(self, state: State) -> State:
+        """Remember a state that is written, and return it: who wrote it takes no older one back either."""
+        self._newest = max(self._newest, state.version)
+        return state
+
     def after(self, seen: State | None, there: bytes = b"", newest: int = 0) -> int:
         """The version that follows. After a state that cannot be read it is larger than any that was counted."""
         if seen is not None:

@@ -92,7 +92,7 @@ class FileStore:
                     sync(self._begun.parent)
                 with suppress(OSError):  # the state is written: an older number here hides nothing of it
                     write_whole(self._begun, str(version).encode())
-                return written
+                return self._seal.wrote(written)
         except OSError as error:
             raise _unreachable(self._file, error) from error
 
