@@ -175,3 +175,15 @@ def test_the_state_of_another_experiment_serves_nobody(tmp_path: Path):
     assert FileStore(file, Seal(keys, "state.json", "")).read().share == 10
     with pytest.raises(UnreadableStateError, match="it is of experiment=theirs, and this is experiment=ours"):
         FileStore(file, Seal(keys, "state.json", "ours")).read()
+
+
+def test_who_wrote_a_state_takes_no_older_one_back(tmp_path: Path):
+    file = tmp_path / "state.json"
+    store = FileStore(file)
+    running = store.swap(store.read(), RUN)
+    before = file.read_bytes()
+    store.swap(running, replace(running, phase=ROLLED_BACK, step=-1, percent=0.0))
+    file.write_bytes(before)
+    file.with_suffix(".begun").write_bytes(b"")
+    with pytest.raises(UnreadableStateError, match="an older state was put back, version 1, where version 2 was"):
+        store.read()
