@@ -100,6 +100,20 @@ def _users(config: Config, _: Context) -> Iterator[Finding]:
     yield Finding("users of mirror and gateway", not trouble, trouble or "hashed with ZANTARA_HASH_KEY")
 
 
+def _signing(config: Config, context: Context) -> Iterator[Finding]:
+    from zantara_exp.signature import Keys, signed_by
+
+    key, file = signed_by(), context.layout.signing_key
+    try:
+        Keys(file).check()
+        alone = not key and config.rollout.state == "postgres"
+        what = f"with {key}" if key else f"with the key that lies, or is made, in {file}"
+        more = "; other machines need the same: export ZANTARA_SIGNING_KEY there and here" if alone else ""
+        yield Finding("verdicts and rollout are signed", not alone, what + more)
+    except ZantaraError as error:
+        yield Finding("verdicts and rollout are signed", False, str(error), "gate")
+
+
 def _spans(_: Config, __: Context) -> Iterator[Finding]:
     from zantara_exp import spans
 
@@ -266,6 +280,7 @@ _LOOKS: tuple[Callable[[Config, Context], Iterator[Finding]], ...] = (
     _experiment,
     _source,
     _users,
+    _signing,
     _spans,
     _training,
     _endpoints,

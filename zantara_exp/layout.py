@@ -78,6 +78,8 @@ class Layout:
         self.routing = self.reports / "routing.json"
         # gate, report
         self.looks = self.state / "looks" / "looks.jsonl"
+        # and what signs verdicts and the rollout's state, where the environment has no key
+        self.signing_key = self.state / "signing_key"
         self.verdict = base / own / "verdict.json"
         self.report = self.reports / "report.html"
 

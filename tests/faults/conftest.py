@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import psycopg
 import pytest
 
 from tests.dataset.conftest import open_folder
-from tests.endpoints.servers import raw_server
+from tests.endpoints.servers import raw_server, response
+from tests.evaluation.judging import verdict
 from tests.faults.processes import NOWHERE, At, Done, empty, ended, lines, put_back, started
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
@@ -28,13 +30,18 @@ SMALL = (
     "trainer.batch_size=8", "trainer.gradient_accumulation=1", "evaluation.generate_limit=4",
     "evaluation.train_sample=20", *(f"model.shape.{name}={value}" for name, value in SHAPE.items()),
 )  # fmt: skip
-STEPS = ("extract", "analyze", "prepare", "train", "evaluate", "shadow", "report", "review", "gate")
+STEPS = (
+    "extract", "analyze", "prepare", "train", "evaluate", "shadow", "report", "review", "gate",
+    "judge", "slices", "next", "publish",
+)  # fmt: skip
 
 
 class World:
     """`folder`, where stages run one at a time, and what each left there undisturbed."""
 
-    def __init__(self, root: Path, settings: tuple[str, ...], environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, settings: tuple[str, ...], environment: dict[str, str], judge: str) -> None:
+        at = ("judge=openai", f"judge.endpoint.base_url={judge}", "judge.endpoint.model=m", "judge.max_usd=100")
+        self._of_step = {"judge": at, "publish": ("publish.even_without_go=true",)}
         self.folder, self._root, self._settings, self._environment = root / "at", root, settings, environment
         self.folder.mkdir()
         self.undisturbed: dict[str, Done] = {}
@@ -47,7 +54,8 @@ class World:
     def start(self, name: str, *more: str, at: At = NOWHERE, **environment: str) -> Any:
         """The same, not waited for."""
         given = {**self._environment, **environment}
-        return started(self.folder, f"stage={name}", *self._settings, *more, at=at, **given)
+        of_step = self._of_step.get(name, ())
+        return started(self.folder, f"stage={name}", *self._settings, *of_step, *more, at=at, **given)
 
     def before(self, name: str) -> Done:
         """Put the folder back to before `name`; how `name` ends there undisturbed. Runs what was not run yet."""
@@ -83,7 +91,17 @@ class World:
 
 
 _THE_RUNS_OWN = ("outputs", "mlruns", ".zantara/pending")
-_OF_A_RUN = ("run_id", "evaluated_at", "seconds", "runtime", "per_second", "cost", "latency_ms", "resumed_from")
+_OF_A_RUN = (
+    "run_id",
+    "evaluated_at",
+    "published_at",
+    "seconds",
+    "runtime",
+    "per_second",
+    "cost",
+    "latency_ms",
+    "resumed_from",
+)
 """Endings of keys that differ from run to run."""
 
 
@@ -120,7 +138,13 @@ def production() -> Iterator[tuple[Path, Server]]:
 @pytest.fixture(scope="session")
 def small_world(production: tuple[Path, Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The world; its candidate answers over HTTP from here."""
-    with raw_server(Candidate()) as url:
+    with raw_server(Candidate()) as url, raw_server(_judging) as judge:
         endpoint = ("endpoint=openai", f"endpoint.base_url={url}", "endpoint.model=m", "endpoint.stream=false")
         given = {"DATABASE_URL": production[1].conninfo("production"), "ZANTARA_HASH_KEY": KEY}
-        yield World(tmp_path_factory.mktemp("faults"), (*SMALL, *endpoint), given)
+        yield World(tmp_path_factory.mktemp("faults"), (*SMALL, *endpoint), given, judge)
+
+
+async def _judging(request: bytes, writer: asyncio.StreamWriter) -> None:
+    """A judge who finds every answer as good."""
+    said = {"choices": [{"message": {"content": verdict("tie")}, "finish_reason": "stop"}]}
+    writer.write(response(json.dumps(said | {"usage": {"prompt_tokens": 9, "completion_tokens": 9}}).encode()))

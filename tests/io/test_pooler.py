@@ -72,6 +72,7 @@ def answers(address: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def variables(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     for name in ("LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"):
         monkeypatch.setenv(name, url)
 

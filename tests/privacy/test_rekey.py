@@ -10,6 +10,7 @@ import pytest
 
 from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import GONE, KEY, USERS, dataset, hashed, logs, settings, traces
+from tests.rollout.test_store import RUN
 from tests.shadow.examples import read_folder
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import forgotten_users, save
@@ -18,7 +19,10 @@ from zantara_exp.dataset.splits import known_users
 from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.privacy.rekey import rekey
+from zantara_exp.rollout.state import State, UnreadableStateError
+from zantara_exp.rollout.store import file_store
 from zantara_exp.shadow.record import Comparison
+from zantara_exp.signature import VERDICT, Keys
 
 NEW = "a-new-key-of-at-least-sixteen-characters"
 
@@ -33,6 +37,23 @@ def layout(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setenv("ZANTARA_HASH_KEY_OLD", KEY)
     monkeypatch.setenv("ZANTARA_HASH_KEY", NEW)
     return Layout(config)
+
+
+def test_what_the_old_key_signed_the_new_one_signs(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZANTARA_HASH_KEY", KEY)
+    layout.verdict.parent.mkdir(exist_ok=True)
+    layout.verdict.write_text(json.dumps(Keys(None).sign(VERDICT, {"verdict": "GO"}, "ours")))
+    layout.verdict.with_name("verdict-edited.json").write_text('{"verdict": "GO", "signed": {}}')
+    running = file_store(layout).swap(State(), RUN)
+    monkeypatch.setenv("ZANTARA_HASH_KEY", NEW)
+    with pytest.raises(UnreadableStateError):
+        file_store(layout).read()
+    rekey(settings(), context_of(settings()))
+    assert file_store(layout).read() == running
+    said = json.loads(layout.verdict.read_text())
+    assert Keys(None).trouble(VERDICT, said) == ""
+    assert said["signed"]["experiment"] == "ours"
+    assert layout.verdict.with_name("verdict-edited.json").read_text() == '{"verdict": "GO", "signed": {}}'
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,6 +23,7 @@ from zantara_exp.rollout.ramp import Order
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import append_served
 from zantara_exp.rollout.stage import rollout
+from zantara_exp.signature import VERDICT, Keys
 from zantara_exp.stage import Context, StageResult
 
 SERVED = (
@@ -71,8 +72,15 @@ def write_verdict(config: Config, **changed: object) -> Path:
     look = {key: said[key] for key in ("gate", "verdict", "gate_hash", "epoch", "as_of")}
     record_look(config, **look, verdict_hash=verdict_hash(said))
     layout.verdict.parent.mkdir(parents=True, exist_ok=True)
-    layout.verdict.write_text(json.dumps(said))
+    put_verdict(config, said)
     return layout.verdict
+
+
+def put_verdict(config: Config, said: Mapping[str, object]) -> None:
+    """A verdict signed as if stage=gate had written it, by somebody who has the key."""
+    layout = Layout(config)
+    signed = Keys(layout.signing_key).sign(VERDICT, json.loads(json.dumps(said)), "")
+    layout.verdict.write_text(json.dumps(signed))
 
 
 def record_look(config: Config, **look: object) -> None:

@@ -17,7 +17,7 @@ from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.gates.stage import gate
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.stage import rollout
-from zantara_exp.rollout.store import FileStore
+from zantara_exp.rollout.store import file_store
 from zantara_exp.stage import Context
 
 
@@ -54,4 +54,4 @@ def test_a_start_names_the_candidate_and_moves_to_that_version(workdir: Path, mo
         rollout(config, Context(config, Kept(), Path(".")))
     aside.rename(layout.verdict)
     rollout(config, Context(config, Kept(), Path(".")))
-    assert FileStore(layout.state / "rollout/state.json").read().epoch == found.parts["v2"].tags["epoch"]
+    assert file_store(layout).read().epoch == found.parts["v2"].tags["epoch"]

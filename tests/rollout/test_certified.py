@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.test_stage import Kept
-from tests.rollout.support import AGED, MONDAY, SERVED, config_of, order, record_look, write_verdict
+from tests.rollout.support import AGED, MONDAY, SERVED, config_of, order, put_verdict, record_look, write_verdict
 from zantara_exp.errors import ZantaraError
 from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
@@ -103,7 +103,7 @@ def test_a_verdict_that_no_look_gave_opens_nothing() -> None:
     certified()
     config = config_of(*LEARNED)
     said = json.loads(Layout(config).verdict.read_text())
-    Layout(config).verdict.write_text(json.dumps(said | {"covers": {"language": ["it"]}}))
+    put_verdict(config, said | {"covers": {"language": ["it"]}})
     with pytest.raises(ZantaraError, match="has no such look, word for word"):
         start()
 

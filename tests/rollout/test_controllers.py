@@ -38,6 +38,7 @@ SERVED_FOR = timedelta(hours=22)
 def store(server: Server, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresStore]:
     """A rollout at 10 % that began a day ago, or nearly, with a GO."""
     monkeypatch.setenv(URL, server.conninfo("rollout"))
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
         connection.execute("drop table if exists zantara_rollout")
         connection.execute("drop table if exists zantara_served")

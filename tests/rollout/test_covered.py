@@ -16,7 +16,7 @@ from zantara_exp.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.state import State, UnreadableStateError, dump, load
-from zantara_exp.rollout.store import FileStore
+from zantara_exp.rollout.store import FileStore, file_store
 
 NOW = datetime(2025, 11, 1, 9, tzinfo=UTC)
 """The day after the log's twelfth."""
@@ -34,7 +34,7 @@ def english(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def store() -> FileStore:
-    return FileStore(Layout(config_of()).state / "rollout/state.json")
+    return file_store(Layout(config_of()))
 
 
 def test_240_english_pairs_move_nobody_else(english: Path):

@@ -20,7 +20,7 @@ from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import UnreadableIncidentsError, look
 from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, UnreachableStateError
-from zantara_exp.rollout.store import FileStore, open_store
+from zantara_exp.rollout.store import file_store, open_store
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.record import MOVED, comparison_id
 from zantara_exp.stage import Context
@@ -30,15 +30,16 @@ _BLOCKING = '{"day": "2025-11-04", "kind": "blocking_error"}'
 
 
 @pytest.fixture
-def running(workdir: Path) -> Path:
-    """A rollout in its first step, as of Monday."""
+def running(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A rollout in its first step, as of Monday, whose key is not that of the users' hash."""
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     write_verdict(config_of())
     act("start")
     return workdir
 
 
 def state():
-    return FileStore(Layout(config_of()).state / "rollout/state.json").read()
+    return file_store(Layout(config_of())).read()
 
 
 def seen(*overrides: str, days: float = 7):
@@ -322,7 +323,7 @@ def test_a_state_that_is_away_ends_no_controller(running: Path, capsys: pytest.C
 
 def test_a_rollback_that_could_not_be_written_is_tried_again_at_once(running: Path):
     write_served(days=2, failed=0.4)
-    store = FileStore(Layout(config_of()).state / "rollout/state.json")
+    store = file_store(Layout(config_of()))
 
     class FullDisk:
         left = 2
@@ -352,7 +353,7 @@ def test_two_controllers_roll_back_once(running: Path):
 def test_a_move_while_the_guardrails_alarm_does_not_save_the_rollout(running: Path):
     """Somebody changes the state between the controller's reading and its rollback."""
     write_served(days=2, failed=0.4)
-    store, config = FileStore(Layout(config_of()).state / "rollout/state.json"), config_of("rollout.watch=true")
+    store, config = file_store(Layout(config_of())), config_of("rollout.watch=true")
 
     class Meddled:
         meddled = False

@@ -13,7 +13,7 @@ import pytest
 
 from tests.analysis import logs
 from tests.gates.test_stage import Kept
-from tests.rollout.support import config_of, record_look
+from tests.rollout.support import config_of, put_verdict, record_look
 from zantara_exp import clock
 from zantara_exp.config import Config
 from zantara_exp.errors import ZantaraError
@@ -21,7 +21,7 @@ from zantara_exp.gates.stage import gate
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.stage import rollout
-from zantara_exp.rollout.store import FileStore
+from zantara_exp.rollout.store import file_store
 from zantara_exp.stage import Context, StageResult
 
 UNREVIEWED = ("~gate.criteria.quality", "~gate.criteria.critical_bugs", "~gate.criteria.complaints")
@@ -55,7 +55,7 @@ def refused(*overrides: str, action: str = "start", now: datetime = TODAY) -> st
     with pytest.raises(ZantaraError) as why:
         moved(action, *overrides, now=now)
     assert "python -m zantara_exp" in why.value.hint
-    assert FileStore(Layout(config_of()).state / "rollout/state.json").read().share == 0 or action != "start"
+    assert file_store(Layout(config_of())).read().share == 0 or action != "start"
     return why.value.message
 
 
@@ -76,8 +76,9 @@ def fallen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def at(fallen: Path, workdir: Path) -> Path:
-    """A working directory that has that log."""
+def at(fallen: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory that has that log, and a key that also signs under another `paths.state`."""
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     shutil.copytree(fallen, workdir / "logs/shadow_mode")
     return workdir
 
@@ -106,7 +107,7 @@ def test_the_trap_of_the_good_day(at: Path):
     why = refused()
     assert told in why
     assert "gate=go_no_go, this very one, said NO_GO afterwards, on evidence up to 2025-11-16: success" in why
-    (at / "reports/verdict.json").write_text(good.replace(GOOD, "2025-11-16"))  # and dated as of today
+    put_verdict(config_of(), json.loads(good.replace(GOOD, "2025-11-16")))  # and dated as of today
     assert "looks.jsonl under paths.state, says NO_GO" in refused()
 
     (at / "reports/verdict.json").write_text(good)
@@ -210,7 +211,7 @@ def test_what_was_said_before_asks_for_a_reason(good: Path):
     assert "said INCONCLUSIVE on evidence up to 2025-10-31" in why
     assert "asks for a reason" in " ".join(moved("status", now=MORNING).summary)
     moved("start", now=MORNING, reason="98 % is what was planned")
-    [change] = FileStore(Layout(config_of()).state / "rollout/state.json").read().history
+    [change] = file_store(Layout(config_of())).read().history
     assert change.reason.startswith("98 % is what was planned (in spite of: gate=go_no_go with other criteria")
 
 

@@ -53,6 +53,7 @@ print(won, lost)
 @pytest.fixture
 def store(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresStore]:
     monkeypatch.setenv(URL, server.conninfo("rollout"))
+    monkeypatch.setenv("ZANTARA_SIGNING_KEY", "0123456789abcdef")
     with psycopg.connect(server.conninfo("rollout"), autocommit=True) as connection:
         connection.execute("drop table if exists zantara_rollout")
     with closing(PostgresStore(URL)) as opened:

@@ -17,7 +17,7 @@ from zantara_exp.config.rollout import Probe
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.probe import ProbeResult, load_of, probe_candidate
 from zantara_exp.rollout.raising import HeldError
-from zantara_exp.rollout.store import FileStore
+from zantara_exp.rollout.store import file_store
 
 GOOD = response(json.dumps({"choices": [{"message": {"content": "Ciao!"}, "finish_reason": "stop"}]}).encode())
 QUICK = (
@@ -108,7 +108,7 @@ def test_the_load_is_that_of_the_step():
 
 
 def state():
-    return FileStore(Layout(config_of()).state / "rollout/state.json").read()
+    return file_store(Layout(config_of())).read()
 
 
 def test_a_step_is_held_until_the_candidate_passes(workdir: Path):

@@ -21,7 +21,7 @@ from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.split import SPAN
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.rollout.state import PAUSED, RUNNING
-from zantara_exp.rollout.store import FileStore, open_store
+from zantara_exp.rollout.store import file_store, open_store
 from zantara_exp.shadow.sampling import user_percentile
 from zantara_exp.stage import Context, StageResult
 from zantara_exp.webhook import Notifier
@@ -47,7 +47,7 @@ def watch(*overrides: str, days: float = 7.0) -> None:
 
 
 def state():
-    return FileStore(Layout(config()).state / "rollout/state.json").read()
+    return file_store(Layout(config())).read()
 
 
 def split(days: float = 7.0, *overrides: str):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rollout.support import AGED, act, config_of, write_served, write_verdict
+from tests.rollout.support import AGED, act, config_of, put_verdict, write_served, write_verdict
 from tests.shadow.waiting import wait_for
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.layout import Layout
-from zantara_exp.rollout.store import FileStore
+from zantara_exp.rollout.store import file_store
 from zantara_exp.runner import run_overrides
 
 
@@ -27,7 +27,7 @@ def at(workdir: Path) -> Path:
 
 
 def state():
-    return FileStore(Layout(config_of()).state / "rollout/state.json").read()
+    return file_store(Layout(config_of())).read()
 
 
 def test_a_ramp_to_the_end(at: Path):
@@ -78,12 +78,12 @@ def test_a_go_that_its_criteria_do_not_give_is_none(at: Path, decision: str | No
     said = json.loads(file.read_text())
     name = said["criteria"][0]["name"]
     said["criteria"][0]["decision"] = decision
-    file.write_text(json.dumps(said))
+    put_verdict(config_of(), said)
     with pytest.raises(ZantaraError, match=f"its criteria do not: {name} is {decision}") as refused:
         act("start")
     assert refused.value.hint.endswith("stage=gate gate=go_no_go")
     del said["criteria"]
-    file.write_text(json.dumps(said))
+    put_verdict(config_of(), said)
     with pytest.raises(ZantaraError, match=f"{name} is not in it"):
         act("start")
     assert state().version == 0

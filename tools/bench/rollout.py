@@ -42,7 +42,8 @@ from zantara_exp.config.rollout import Rollout
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.store import FileStore
-store = PostgresStore("ROLLOUT_DATABASE_URL") if sys.argv[1] == "postgres" else FileStore(Path(sys.argv[1]))
+kind, where = sys.argv[1:]
+store = PostgresStore("ROLLOUT_DATABASE_URL", Path(where)) if kind == "postgres" else FileStore(Path(where))
 router, had = Router(store, Rollout(categories=["casual"]), "e1"), False
 while True:
     has = router.decide("user", "casual").candidate
@@ -100,22 +101,23 @@ def _replicas(goals: list[Goal]) -> Table:
     with tempfile.TemporaryDirectory(prefix="zantara-bench-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103  the embedded server runs as another account
         place = Path(folder)
-        rows.append(_rollbacks("file", FileStore(place / "state.json"), str(place / "state.json"), goals))
+        rows.append(_rollbacks("file", FileStore(place / "state.json"), place / "state.json", goals))
         with embedded.server(place) as server:
             server.create_database("rollout")
             before, os.environ[_URL] = os.environ.get(_URL), server.conninfo("rollout")
             try:
-                rows.append(_rollbacks("postgres", PostgresStore(_URL), "postgres", goals))
+                key = place / "signing_key"
+                rows.append(_rollbacks("postgres", PostgresStore(_URL, key), key, goals))
             finally:
                 os.environ.pop(_URL) if before is None else os.environ.update({_URL: before})
     return Table(f"a rollback as {REPLICAS} processes see it", ["state", "seconds from the decision"], rows)
 
 
-def _rollbacks(name: str, store: Store, where: str, goals: list[Goal]) -> list[str]:
+def _rollbacks(name: str, store: Store, where: Path, goals: list[Goal]) -> list[str]:
     """Roll back again and again; how long it took until the last replica no longer served the candidate."""
     terminal.say(f"rollbacks, state={name}")
     slowest = []
-    with _replicas_of(where) as replicas, closing(store):
+    with _replicas_of(name, where) as replicas, closing(store):
         for _ in range(ROUNDS):
             seen = store.read()
             store.swap(seen, replace(_running(), version=seen.version))
@@ -130,8 +132,8 @@ def _rollbacks(name: str, store: Store, where: str, goals: list[Goal]) -> list[s
 
 
 @contextmanager
-def _replicas_of(where: str) -> Iterator[list[subprocess.Popen[str]]]:
-    command = [sys.executable, "-c", _REPLICA, where]
+def _replicas_of(name: str, where: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    command = [sys.executable, "-c", _REPLICA, name, str(where)]
     pipe = subprocess.PIPE
     replicas = [subprocess.Popen(command, env=environment(), stdout=pipe, text=True) for _ in range(REPLICAS)]  # noqa: S603
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.own_key import own_key
 
 KEY_VARIABLE = "ZANTARA_HASH_KEY"
 MIN_BYTES = 16
@@ -66,22 +66,7 @@ def hash_key(config: Config) -> bytes:
         raise MissingRequirementError(
             f"{KEY_VARIABLE} is not set: users of source={config.source.kind} are hashed with a key of your own", _HOW
         )
-    return _own_key(own)
+    return own_key(own)
 
 
 _HOW = f'export {KEY_VARIABLE}="$(openssl rand -hex 32)", and keep it: another key makes other users of the same'
-
-
-def _own_key(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-    try:
-        os.link(fresh, path)  # fails where another process was first, and then its key counts
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
-    return path.read_bytes().strip()

@@ -15,7 +15,8 @@ from zantara_exp.hints import command
 _SECRETS = (
     *("DATABASE_URL", "LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"),
     *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", "AWS_SESSION_TOKEN"),
-    *("AWS_SECRET_ACCESS_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY"),
+    *("AWS_SECRET_ACCESS_KEY", "RUNPOD_API_KEY", "HF_TOKEN", "ZANTARA_HASH_KEY", "ZANTARA_SIGNING_KEY"),
+    "ZANTARA_SIGNING_KEY_OLD",
 )
 """Of the environment; a program that only reads the model has no use for them."""
 

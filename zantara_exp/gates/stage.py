@@ -46,6 +46,7 @@ from zantara_exp.gates.verdict import Verdict, judge_gate
 from zantara_exp.gates.witness import look_of
 from zantara_exp.hints import command, given, of_this_command
 from zantara_exp.layout import Layout
+from zantara_exp.signature import VERDICT, Keys
 from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.stage import NO_GO as NO_GO_STATUS
 from zantara_exp.stage import OK, Context, StageResult
@@ -57,6 +58,7 @@ STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 
 def gate(config: Config, context: Context) -> StageResult:
     """Judge `config.gate` up to `config.as_of`, write the verdict and record the look; of several candidates, each."""
+    Keys(context.layout.signing_key).check()  # before a look is spent on what cannot be written
     several = candidates(config)
     if len(several) == 1 or not about_candidates(config.gate):
         verdict = _looked(config, context)
@@ -148,7 +150,7 @@ def _of_all(config: Config, context: Context, found: Together, results: Mapping[
     path = verdict_file(context.layout, config.gate.name)
     own = {name: verdict_file(Layout(each), config.gate.name) for name, each in candidates(config).items()}
     said = found.to_json({name: str(file.relative_to(path.parent)) for name, file in own.items()})
-    write_whole(path, (json.dumps(said, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    write_whole(path, _signed(said, context.layout))
     named = f"{found.verdict} for {found.candidate}" if found.candidate else found.verdict
     told = f"## gate {config.gate.name}: {named}\n\n{found.advice}\n\n{markdown(found.tables()[0])}\n"
     write_whole(path.with_suffix(".md"), told.encode())
@@ -254,13 +256,20 @@ def write(verdict: Verdict, layout: Layout) -> list[Path]:
     """Write the verdict as JSON, and as JUnit and Markdown beside it; returns the files."""
     path = verdict_file(layout, verdict.gate)
     texts = {
-        path: json.dumps(verdict.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
-        path.with_suffix(".junit.xml"): junit_xml(verdict),
-        path.with_suffix(".md"): f"## gate {verdict.gate}: {verdict.verdict}\n\n{note(verdict)}\n",
+        path: _signed(verdict.to_json(), layout),
+        path.with_suffix(".junit.xml"): junit_xml(verdict).encode(),
+        path.with_suffix(".md"): f"## gate {verdict.gate}: {verdict.verdict}\n\n{note(verdict)}\n".encode(),
     }
     for file, text in texts.items():
-        write_whole(file, text.encode())
+        write_whole(file, text)
     return list(texts)
+
+
+def _signed(said: Mapping[str, Any], layout: Layout) -> bytes:
+    """A verdict as its file holds it."""
+    plain = json.loads(json.dumps(said, allow_nan=False))
+    signed = Keys(layout.signing_key).sign(VERDICT, plain, given().experiment)
+    return (json.dumps(signed, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def metrics_of(verdict: Verdict) -> dict[str, float]:

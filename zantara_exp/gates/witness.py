@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.gates.standing import through
+from zantara_exp.signature import FIELD
 
 if TYPE_CHECKING:
     from zantara_exp.gates.evidence import Logged
@@ -22,7 +23,8 @@ _SAME = SAID[:5]
 
 
 def verdict_hash(said: Mapping[str, Any]) -> str:
-    """Identifies a verdict as its file says it, whatever the order of its keys."""
+    """Identifies a verdict as its file says it, whatever the order of its keys and whoever signed it."""
+    said = {name: value for name, value in said.items() if name != FIELD}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -27,10 +27,14 @@ from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
+from zantara_exp.rollout.store import file_store
 from zantara_exp.shadow.record import REKEYED
+from zantara_exp.signature import VARIABLE as SIGNING_KEY
+from zantara_exp.signature import VERDICT, derived, signed_anew
 from zantara_exp.stage import Context, StageResult, Table
 
 _LOSES = (
+    "gateways that run verify with the old key and serve the primary until restarted; not with ZANTARA_SIGNING_KEY set",
     "sticky sampling and the rollout's groups are drawn by the hash: users are mirrored and moved anew",
     "copies in MLflow and on other machines stay under the old key: run this there, or stage=forget with a retention",
     "who was removed is shown by digests under the old key: keep it as long as that may be asked",
@@ -61,6 +65,7 @@ def rekey(config: Config, context: Context) -> StageResult:
     counts = _rewritten(at, users, sessions, goes)
     if refused:
         save(at, new, {users.get(user, user) for user in refused})
+    _sign_anew(at, old, new, counts)
     forget_caches(logs.caches(at))
     at.slices.unlink(missing_ok=True)  # whoever searched and whoever confirmed cannot be told apart any more
     note(at, "rekeyed", {"from": mark_of(old), "to": mark_of(new), "counts": counts, "unmatched": len(unmatched)})
@@ -149,6 +154,16 @@ def _rewritten(at: Layout, users: dict[str, str], sessions: dict[str, str], goes
     if at.train.is_file():
         dataset.rebuilt(at)
     return +counts
+
+
+def _sign_anew(at: Layout, old: bytes, new: bytes, counts: Counter[str]) -> None:
+    """Verdicts and the rollout's state were signed with what is derived from the old key, where no other key signs."""
+    if os.environ.get(SIGNING_KEY):
+        return
+    keys, reports = (derived(old), derived(new)), at.verdict.parent
+    for path in sorted([*reports.glob("verdict*.json"), *reports.glob("candidates/*/verdict*.json")]):
+        counts[path.name] += signed_anew(path, VERDICT, *keys)
+    counts["state.json"] += file_store(at).signed_anew(*keys)
 
 
 def _result(config: Config, counts: Counter[str], known: int, unmatched: int, forgotten: int) -> StageResult:

@@ -14,10 +14,12 @@ from zantara_exp.config.schema import Config
 from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.hints import command
+from zantara_exp.hints import command, given
 from zantara_exp.layout import Layout
 from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
 from zantara_exp.routing.certificate import Certificate, load
+from zantara_exp.signature import VARIABLE, Keys, experiment_of
+from zantara_exp.signature import VERDICT as SIGNED
 
 Verdict = dict[str, Any]
 """The content of a verdict file."""
@@ -201,4 +203,20 @@ def _verdict(layout: Layout) -> Verdict:
         raise NotAuthorisedError(f"{layout.verdict.name} cannot be read: {error}", _judge_again()) from None
     if not isinstance(said, dict) or said.get("verdict") not in (GO, NO_GO, INCONCLUSIVE):
         raise NotAuthorisedError(f"{layout.verdict.name} holds no verdict", _judge_again())
+    _believed(layout, said)
     return said
+
+
+def _believed(layout: Layout, said: Verdict) -> None:
+    """Refuse a verdict that somebody else than stage=gate has written, or of another experiment."""
+    name, why = layout.verdict.name, Keys(layout.signing_key).trouble(SIGNED, said)
+    if why:
+        raise NotAuthorisedError(
+            f"{name} opens nothing: {why}; valid is what stage=gate wrote, signed with the key of here: {VARIABLE}, "
+            "else the one derived from ZANTARA_HASH_KEY, else signing_key under paths.state",
+            _judge_again(note="with the same key in the environment"),
+        )
+    theirs, ours = experiment_of(said), given().experiment
+    if theirs != ours:
+        shown = [f"experiment={each}" if each else "no experiment" for each in (theirs, ours)]
+        raise NotAuthorisedError(f"{name} opens nothing: it is of {shown[0]}, and this is {shown[1]}", _judge_again())

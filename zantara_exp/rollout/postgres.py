@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zantara_exp.io.database import STATE, Database, UnusableDatabaseError
-from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError, dump, load
+from zantara_exp.rollout.seal import Seal
+from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
 from zantara_exp.rollout.store import changed_meanwhile
+from zantara_exp.signature import Keys
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -40,18 +43,22 @@ select 'unreadable ' || clock_timestamp(), document from zantara_rollout where n
 class PostgresStore:
     """The state in the database that an environment variable names; a lost connection is opened again."""
 
-    def __init__(self, variable: str) -> None:
-        """Raises MissingRequirementError where the variable holds no URL."""
+    def __init__(self, variable: str, signing_key: Path | None = None) -> None:
+        """`signing_key`: the file of the key that signs where the environment has none; None: there is no such file.
+
+        Raises MissingRequirementError where the variable holds no URL.
+        """
         self._database = Database(variable, STATE, _STATEMENT_MS)
+        self._seal = Seal(Keys(signing_key), f"row {_NAME} of zantara_rollout")
 
     def read(self) -> State:
         """See Store."""
         found = self._done(_document)
-        return State() if found is None else load(found.encode())
+        return self._opened(found)
 
     def swap(self, seen: State | None, new: State) -> State:
         """See Store. A state that cannot be read is kept in a row of its own."""
-        return self._done(lambda connection: _swapped(connection, seen, new))
+        return self._seal.wrote(self._done(lambda connection: self._swapped(connection, seen, new)))
 
     def close(self) -> None:
         """See Store."""
@@ -71,6 +78,30 @@ class PostgresStore:
                     ) from None
         raise AssertionError("the second attempt returns or raises")
 
+    def _swapped(self, connection: Connection, seen: State | None, new: State) -> State:
+        connection.execute("select pg_advisory_xact_lock(hashtext('zantara_rollout'))")
+        there = _document(connection)
+        if self._now(there) != seen:
+            raise changed_meanwhile()
+        written = replace(new, version=self._seal.after(seen, (there or "").encode()))
+        text = self._seal.sealed(written).decode()
+        found = connection.execute("select to_regclass('zantara_rollout')").fetchone()
+        if found is None or found[0] is None:
+            connection.execute(_CREATE)
+        if seen is None:
+            connection.execute(_SET_ASIDE, [_NAME])
+        connection.execute(_WRITE, [_NAME, text])
+        return written
+
+    def _now(self, there: str | None) -> State | None:
+        try:
+            return self._opened(there)
+        except UnreadableStateError:
+            return None
+
+    def _opened(self, there: str | None) -> State:
+        return State() if there is None else self._seal.opened(there.encode())
+
 
 def _document(connection: Connection) -> str | None:
     """The state's text; None before the first rollout, empty if the row is missing although the table is there."""
@@ -79,25 +110,3 @@ def _document(connection: Connection) -> str | None:
         return None
     row = connection.execute(_READ, [_NAME]).fetchone()
     return "" if row is None else str(row[0])
-
-
-def _swapped(connection: Connection, seen: State | None, new: State) -> State:
-    connection.execute("select pg_advisory_xact_lock(hashtext('zantara_rollout'))")
-    if _now(connection) != seen:
-        raise changed_meanwhile()
-    found = connection.execute("select to_regclass('zantara_rollout')").fetchone()
-    if found is None or found[0] is None:
-        connection.execute(_CREATE)
-    if seen is None:
-        connection.execute(_SET_ASIDE, [_NAME])
-    written = replace(new, version=(seen.version if seen else 0) + 1)
-    connection.execute(_WRITE, [_NAME, dump(written).decode()])
-    return written
-
-
-def _now(connection: Connection) -> State | None:
-    found = _document(connection)
-    try:
-        return State() if found is None else load(found.encode())
-    except UnreadableStateError:
-        return None

@@ -16,12 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
 from zantara_exp.errors import ZantaraError
+from zantara_exp.hints import given, of_this_command
 from zantara_exp.movable import SCORE_BELOW, Asked, Movable
 from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
 from zantara_exp.rollout.store import Store, open_store
@@ -95,7 +97,9 @@ class Router:
 
         config: Config = compose(list(overrides))
         layout = Layout(config)
-        store, epoch = open_store(config.rollout, layout), serving_epoch(config, layout)
+        with of_this_command(replace(given(), overrides=(*given().overrides, *overrides))):  # whose rollout it is
+            store = open_store(config.rollout, layout)
+        epoch = serving_epoch(config, layout)
         certificate = partial(load, layout.certificate)
         return cls(store, config.rollout, epoch, movable=Movable.of(config), certificate=certificate)
 

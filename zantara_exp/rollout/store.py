@@ -18,15 +18,15 @@ from typing import Protocol
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.hints import command
 from zantara_exp.layout import Layout
+from zantara_exp.rollout.seal import Seal
 from zantara_exp.rollout.state import (
     State,
     StateChangedError,
     UnreachableStateError,
     UnreadableStateError,
-    dump,
-    load,
     unreadable,
 )
+from zantara_exp.signature import STATE, Keys, signed_anew
 from zantara_exp.whole import sync, write_whole
 
 _LOCK_SECONDS = 10.0
@@ -54,15 +54,20 @@ class Store(Protocol):
 class FileStore:
     """The state in a file."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, seal: Seal | None = None) -> None:
+        """`seal`: what signs and verifies; without one, by the environment's key or the one beside the file."""
         self._file = file
+        self._seal = seal or Seal(Keys(file.with_name("signing_key")), f"{file.name} under paths.state")
         self._begun = file.with_suffix(".begun")
-        """A mark that a state has existed: without it a deleted state would look like a rollout that never began."""
+        """A mark that a state has existed: without it a deleted state would look like a rollout that never began. It holds
+        the newest version, so that an old file that is put back is noticed."""
 
     def read(self) -> State:
         """See Store."""
         try:
-            return load(self._file.read_bytes())
+            # Before the state: a writer in between makes that newer, never older.
+            newest = self._newest()
+            return self._seal.opened(self._file.read_bytes(), newest)
         except FileNotFoundError:
             if self._begun.exists():
                 raise unreadable("it was there, and is gone") from None
@@ -76,17 +81,27 @@ class FileStore:
             with self._locked():
                 if self._now() != seen:
                     raise changed_meanwhile()
+                version = self._seal.after(seen, self._there() if seen is None else b"", self._newest())
+                text = self._seal.sealed(written := replace(new, version=version))
                 if seen is None:
                     with suppress(FileNotFoundError):
                         os.replace(self._file, self._file.with_name(f"{self._file.name}.unreadable-{time.time_ns()}"))
-                written = replace(new, version=(seen.version if seen else 0) + 1)
-                write_whole(self._file, dump(written), durable=True)
+                write_whole(self._file, text, durable=True)
                 if not self._begun.exists():
                     self._begun.touch()
                     sync(self._begun.parent)
-                return written
+                with suppress(OSError):  # the state is written: an older number here hides nothing of it
+                    write_whole(self._begun, str(version).encode())
+                return self._seal.wrote(written)
         except OSError as error:
             raise _unreachable(self._file, error) from error
+
+    def signed_anew(self, old: bytes, new: bytes) -> bool:
+        """Have the new key sign a state that the old one signed; False where there is none. Raises OSError."""
+        if not self._file.exists():
+            return False
+        with self._locked():
+            return signed_anew(self._file, STATE, old, new)
 
     def close(self) -> None:
         """See Store; a file is open only while it is read or written."""
@@ -96,6 +111,19 @@ class FileStore:
             return self.read()
         except UnreadableStateError:
             return None
+
+    def _newest(self) -> int:
+        """The newest version that was written here; 0 where that is not known."""
+        try:
+            return int(self._begun.read_bytes() or 0)
+        except (OSError, ValueError):
+            return 0
+
+    def _there(self) -> bytes:
+        try:
+            return self._file.read_bytes()
+        except FileNotFoundError:
+            return b""
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -135,5 +163,11 @@ def open_store(plan: Rollout, layout: Layout) -> Store:
     if plan.state == "postgres":
         from zantara_exp.rollout.postgres import PostgresStore
 
-        return PostgresStore(plan.state_url_env)
-    return FileStore(layout.state / "rollout" / "state.json")
+        return PostgresStore(plan.state_url_env, layout.signing_key)
+    return file_store(layout)
+
+
+def file_store(layout: Layout) -> FileStore:
+    """The state in its file."""
+    file = layout.state / "rollout" / "state.json"
+    return FileStore(file, Seal(Keys(layout.signing_key), f"{file.name} under paths.state"))

@@ -20,7 +20,7 @@ def test_every_replica_is_asked_when_it_saw_the_rollback(tmp_path: Path, monkeyp
     monkeypatch.setattr(rollout, "ROUNDS", 2)
     monkeypatch.setattr(rollout, "REPLICAS", 2)
     goals: list[Goal] = []
-    row = rollout._rollbacks("file", FileStore(tmp_path / "state.json"), str(tmp_path / "state.json"), goals)
+    row = rollout._rollbacks("file", FileStore(tmp_path / "state.json"), tmp_path / "state.json", goals)
     assert row[0] == "file"
     assert row[1].endswith("of 2")
     assert goals[0].measured > 0
