@@ -59,8 +59,8 @@ class FileStore:
         self._file = file
         self._seal = seal or Seal(Keys(file.with_name("signing_key")), f"{file.name} under paths.state")
         self._begun = file.with_suffix(".begun")
-        """A mark that a state has existed: without it a deleted state would look like a rollout that never began. It holds
-        the newest version, so that an old file that is put back is noticed."""
+        """A mark that a state has existed: without it a deleted state would look like a rollout that never began. It
+        holds the newest version, so that an old file that is put back is noticed."""
 
     def read(self) -> State:
         """See Store."""
