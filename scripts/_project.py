@@ -37,7 +37,7 @@ def help_asked(text: str | None) -> None:
 def run(overrides: Callable[[Sequence[str]], list[str]]) -> None:
     """Run the script: its command line as overrides of the config."""
     use_own_python()
-    from zantara_exp.runner import run_overrides
+    from zantara_exp.cli.main import run_overrides
 
     sys.exit(run_overrides(overrides(sys.argv[1:])))
 

@@ -26,9 +26,9 @@ _STATE = Path(".zantara")
 def main() -> int:
     from datetime import UTC, date, datetime
 
-    from zantara_exp import terminal
-    from zantara_exp.errors import ZantaraError
-    from zantara_exp.hints import command
+    from zantara_exp.core import terminal
+    from zantara_exp.core.errors import ZantaraError
+    from zantara_exp.core.next_command import command
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="exported chats: a file, a folder or a glob")
@@ -63,10 +63,10 @@ def _source(given: argparse.Namespace) -> list[str]:
 def _import(given: argparse.Namespace) -> tuple[int, int]:
     import psycopg
 
-    from zantara_exp import terminal
+    from zantara_exp.core import terminal
+    from zantara_exp.core.errors import MissingRequirementError, ZantaraError
     from zantara_exp.dataset import embedded
     from zantara_exp.dataset.importing import import_file
-    from zantara_exp.errors import MissingRequirementError, ZantaraError
 
     if given.database_url_env:
         url = os.environ.get(given.database_url_env)

@@ -20,9 +20,10 @@ from _project import use_own_python
 
 
 def main() -> int:
-    from zantara_exp import terminal, umask
     from zantara_exp.analysis.requests import import_requests
-    from zantara_exp.errors import ZantaraError
+    from zantara_exp.core import terminal
+    from zantara_exp.core.errors import ZantaraError
+    from zantara_exp.io import file_modes
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="JSON lines, one request each")
@@ -30,7 +31,7 @@ def main() -> int:
     parser.add_argument("--day", type=date.fromisoformat, default=date(2024, 1, 1), help="UTC day they are dated with")
     given = parser.parse_args()
     try:
-        with umask.private():
+        with file_modes.private():
             count = import_requests(given.file, given.log_dir, given.day)
     except ZantaraError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -23,7 +23,7 @@ _DATASET = "data/llama_ft_dataset"
 def _as_extracted(dataset: Path, further: Sequence[str]) -> list[str]:
     """What extract was given: the script has no word for a source, and prepares what lies there."""
     from zantara_exp.config import EXPERIMENT
-    from zantara_exp.origin import noted
+    from zantara_exp.core.origin import noted
 
     there = noted(dataset / "extract.json")
     named = [text.partition("=")[0] for text in further]

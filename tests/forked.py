@@ -40,7 +40,7 @@ HEAVY = [
         "scipy.stats",
         "hydra",
     ),
-    *("zantara_exp.runner", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked", "tests.warmed"),
+    *("zantara_exp.cli.main", "zantara_exp.shadow._worker", "zantara_exp.gateway.app", "tests.forked", "tests.warmed"),
 ]
 _HIGH = 500
 _SHARED = "ZANTARA_TESTS_FORK_SERVER"

@@ -20,11 +20,11 @@ import pytest
 from tests.endpoints.servers import answering, raw_server, response
 from zantara_exp.config.decision import Cost, Price
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.cost.prices import charge_by_tokens
+from zantara_exp.cost.usage import completed, usage_of
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.build import build
 from zantara_exp.gateway.dialects import COMPLETIONS, MESSAGES, Dialect
-from zantara_exp.prices import charge_by_tokens
-from zantara_exp.usage import completed, usage_of
 
 DAY = date(2026, 11, 3)
 COST = Cost(prices={"org/our-llama": Price(0.05, 0.08)}, gpu_usd_hour={"A100": 0.85})

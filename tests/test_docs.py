@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from zantara_exp.cli.init import init
 from zantara_exp.config import CONF, Config, compose
-from zantara_exp.errors import ZantaraError
-from zantara_exp.init import init
+from zantara_exp.core.errors import ZantaraError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

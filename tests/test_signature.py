@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.signature import STATE, VERDICT, Keys, derived, fits, signed_with
 
 KEY = b"0123456789abcdef"

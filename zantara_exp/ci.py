@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zantara_exp.config import OWN_FOLDER
-from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.stage import NO_GO, OK
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.stage import NO_GO, OK
 
 _STAGES = ("check", "gate")
 _SOUND = {OK: "SOUND", NO_GO: "UNSOUND"}
@@ -87,8 +87,8 @@ def _run(words: list[str]) -> tuple[int, str]:
 def _found(stage: str, overrides: list[str], status: int, began: float) -> _Found:
     """What the stage wrote; nothing where it ended before, since an earlier run's file would say something else."""
     from zantara_exp.config import compose
+    from zantara_exp.core.layout import Layout
     from zantara_exp.gates.stage import verdict_file
-    from zantara_exp.layout import Layout
 
     try:
         config = compose(

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.stage import Table
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Table
 
 COLUMNS = ("requests", "bill", "users", "as good", "quality", "by request", "at least", "")
 TITLE = "Share moved against quality, on users not seen before"

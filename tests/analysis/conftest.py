@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zantara_exp.config import Config, compose
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 
 
 @pytest.fixture(scope="session")

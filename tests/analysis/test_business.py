@@ -15,11 +15,11 @@ from tests.dataset.conftest import open_folder
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config, compose
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.gates.collect import collect
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, UserDays
 from zantara_exp.gates.verdict import Verdict, judge_gate
-from zantara_exp.layout import Layout
 
 USERS, BASELINE, NOW = 400, range(1, 15), range(15, 29)
 FILL = """

@@ -9,7 +9,7 @@ import pytest
 from tests.shadow.examples import START, comparison, version_1
 from zantara_exp.analysis.derive import Derived, derive
 from zantara_exp.config import compose
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.io.daily_files import DailyFiles
 from zantara_exp.io.event_log import EventLog
 from zantara_exp.io.events import COMPARISONS, day_file

@@ -21,9 +21,9 @@ from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.summary import summary
 from zantara_exp.config import Config, compose
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import EvidenceRequest, UserDays
-from zantara_exp.layout import Layout
 from zantara_exp.spark import spark_lacks
 
 needs_spark = pytest.mark.skipif(

@@ -17,9 +17,9 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.similarity import chrf
 from zantara_exp.config import Config
 from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates import judge_gate
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number, UserDays
-from zantara_exp.layout import Layout
 
 Line = dict[str, Any]
 

@@ -9,9 +9,9 @@ from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, UserDays
-from zantara_exp.layout import Layout
-from zantara_exp.sliced import Confirmed, Sliced, of_search_half, save
+from zantara_exp.traffic.confirmed_slices import Confirmed, Sliced, of_search_half, save
 
 PART = {"language": "id", "category": "casual"}
 FIGURES = ("failed", 10, 30, 0.1, (0.2, 0.1, 0.3), (0.02, 0.01, 0.03), 0.001)

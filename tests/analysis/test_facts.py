@@ -15,8 +15,8 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.similarity import Scorer, chrf
 from zantara_exp.analysis.tables import faults, newest_epoch
 from zantara_exp.config import Config
-from zantara_exp.errors import MissingInputError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
 
 SIDE = {"model": "m", "provider": "p", "tokens_input": 1, "tokens_output": 1}
 

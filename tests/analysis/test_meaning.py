@@ -13,10 +13,10 @@ from tests.test_embedding import folder
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.embedding import likeness
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.layout import Layout
+from zantara_exp.text.embedding import likeness
 
 __all__ = ["folder"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.analysis import logs
 from tests.analysis.test_report import run
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 
 
 def judged(line: dict[str, Any], verdict: str | None, reason: str = "stiff") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.requests import import_requests
 from zantara_exp.analysis.tables import by, cells
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from zantara_exp.analysis import italian
 from zantara_exp.analysis.report import report
 from zantara_exp.config import Config, compose
 from zantara_exp.config.decision import Price
-from zantara_exp.errors import MissingInputError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Context, StageResult
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 
 SMALL = logs.Plan(days=2, per_day=40)
 

@@ -16,8 +16,8 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.requests import import_requests
 from zantara_exp.analysis.tables import by, cells
 from zantara_exp.config import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "import_requests.py"
 

@@ -13,9 +13,9 @@ from tests.analysis import logs
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.config import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import Sampled
 from zantara_exp.gates.stage import judge
-from zantara_exp.layout import Layout
 from zantara_exp.shadow.record import REKEYED
 from zantara_exp.shadow.sampling import user_percentile
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.analysis import logs
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import Config, compose
-from zantara_exp.runner import run_overrides
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "analyze_shadow_mode_logs.py"
 

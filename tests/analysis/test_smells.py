@@ -10,7 +10,7 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.smells import smells
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.shadow.sampling import user_percentile
 
 CLEAN = logs.Plan(days=2, per_day=150, users=3000, seed=4)

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from tests.analysis import logs
-from zantara_exp import billing
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.summary import summary
 from zantara_exp.analysis.volume import Volume, monthly, volume
-from zantara_exp.billing import DAYS_A_MONTH
 from zantara_exp.config import Config
 from zantara_exp.config.gate import Criterion, Gate, Threshold
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost import billing
+from zantara_exp.cost.billing import DAYS_A_MONTH
 from zantara_exp.gates import judge_gate
 from zantara_exp.gates.evidence import EvidenceRequest, UserDays
-from zantara_exp.layout import Layout
 
 LIVE: dict[str, Any] = {
     "response": "ciao bello", "model": "claude-haiku-4-5", "provider": "anthropic", "tokens_input": 600,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from zantara_exp.usage import Usage
+from zantara_exp.cost.usage import Usage
 
 PIECES = ("Ciao! ", "Tutto bene, ", "e tu? ", "Un caffè 😊")
 SAID = "".join(PIECES)

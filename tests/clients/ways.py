@@ -27,15 +27,15 @@ from tests.shadow.examples import read_folder
 from tests.shadow.primary import running
 from tests.shadow.waiting import wait_for
 from zantara_exp.config import compose
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.layout import Layout
-from zantara_exp.movable import CLIENT_GONE
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.usage import Usage
+from zantara_exp.dataset.user_hash import hash_user
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison
-from zantara_exp.usage import Usage
+from zantara_exp.traffic.movable import CLIENT_GONE
 
 QUESTION = "Ciao, come stai?"
 CANDIDATES = ("Ciao ", "dal candidato! 😊")

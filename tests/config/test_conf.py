@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from zantara_exp.config import CONF, Config, compose
 from zantara_exp.config.fields import doc_of
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 
 GROUP_FILES = sorted(path for path in CONF.glob("*/*.yaml"))
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import CONF, compose
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.endpoints.build import option
-from zantara_exp.errors import ConfigError
-from zantara_exp.runner import run_overrides
 
 
 def refused(*overrides: str, config_dir: str | None = None) -> str:

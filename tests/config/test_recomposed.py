@@ -8,7 +8,7 @@ import pytest
 
 from tests import recomposed
 from zantara_exp.config import Config, compose
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 
 
 def outcome(overrides: list[str], folder: str | None) -> Config | str:

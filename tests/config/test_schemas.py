@@ -12,8 +12,8 @@ from jsonschema import Draft7Validator
 from omegaconf import OmegaConf
 
 from tools.config_schemas import FOLDER, schemas
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import CONF
-from zantara_exp.runner import run_overrides
 
 FILES = sorted(
     path for path in CONF.rglob("*.yaml") if len(path.relative_to(CONF).parts) > 1 and "hydra" not in path.parts

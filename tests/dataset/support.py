@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.composing import composed
 from zantara_exp.config.schema import Config
-from zantara_exp.stage import Context
+from zantara_exp.core.stage import Context
 
 
 class Silent:

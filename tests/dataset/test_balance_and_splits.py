@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.dataset.support import config_of, context_of, record
 from zantara_exp.config.data import Splits
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset.balance import deviation, missing, quotas
 from zantara_exp.dataset.duplicates import Index, Marks, Sketch, surplus, words_of
 from zantara_exp.dataset.splits import NAMES, held_out_users, known_users, place, save
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.dataset.user_hash import hash_user
 
 TARGETS = config_of().dataset.targets
 CALLED = {"it": "Italian", "en": "English", "id": "Indonesian"}

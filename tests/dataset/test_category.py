@@ -8,9 +8,9 @@ import pytest
 
 from tests.dataset.support import config_of
 from zantara_exp.config import Config
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.dataset.category import OTHERWISE, PATTERN, Classifier, classifier
-from zantara_exp.errors import ConfigError
-from zantara_exp.movable import Movable
+from zantara_exp.traffic.movable import Movable
 
 
 @pytest.fixture(scope="module")

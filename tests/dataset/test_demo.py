@@ -11,6 +11,7 @@ import pytest
 from tests.dataset.support import config_of
 from zantara_exp.config import CONF
 from zantara_exp.config.data import Demo
+from zantara_exp.core.errors import ConfigError, MissingInputError
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.demo.chats import chat
 from zantara_exp.dataset.demo.fill import ensure_demo
@@ -22,7 +23,6 @@ from zantara_exp.dataset.embedded import Server
 from zantara_exp.dataset.filters import Filters
 from zantara_exp.dataset.language import detector
 from zantara_exp.dataset.messages import Malformed, parse_messages
-from zantara_exp.errors import ConfigError, MissingInputError
 
 PRODUCT = product_of(config_of().domain)
 every_domain = pytest.mark.parametrize("domain", sorted(path.stem for path in (CONF / "domain").glob("*.yaml")))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.support import config_of, record, write
-from zantara_exp.dataset import labels, shown
+from zantara_exp.core.layout import Layout
+from zantara_exp.dataset import labels, sampled_chats
 from zantara_exp.dataset.domain_fit import misfits
 from zantara_exp.dataset.evidence import evidence
 from zantara_exp.dataset.filters import Sifted
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number
-from zantara_exp.layout import Layout
 
 ASKED = EvidenceRequest("wrongly_moved")
 STAYS = [{"text": "Quanto costa il visto?", "language": "it", "category": "business"}]
@@ -53,23 +53,23 @@ def test_languages_that_nobody_declared_are_named() -> None:
 
 def test_chats_of_each_label_reason_and_quarantine_are_shown(workdir: Path) -> None:
     there = chats(19, "Ciao!", "greeting")
-    order = shown.in_chance_order(there, 7)
-    assert order != shown.in_chance_order(there, 8)
-    found = shown.by_label(there, order)
+    order = sampled_chats.in_chance_order(there, 7)
+    assert order != sampled_chats.in_chance_order(there, 8)
+    found = sampled_chats.by_label(there, order)
     assert {name: len(each) for name, each in found.items()} == {"category: greeting": 10, "language: it": 10}
     half = record("Ciao!", "Va bene.", "E il tempo?", "ok")
-    refused = shown.by_reason(
+    refused = sampled_chats.by_reason(
         [*there, half], [Sifted("too_short", {})] * 19 + [Sifted("", {1: "empty"})], range(len(there) + 1)
     )
     assert {name: len(each) for name, each in refused.items()} == {"too_short": 10, "empty": 1}
     assert refused["empty"] == [{"conversation_id": "c1", "user": "E il tempo?", "assistant": "ok"}]
     path = Layout(config_of()).quarantine
-    assert shown.quarantined(path, 7) == {}
+    assert sampled_chats.quarantined(path, 7) == {}
     row = {"conversation_id": "c", "user": "u", "timestamp": "2025-11-03T10:00:00Z", "reason": "no_messages"}
     write(
         path, [*({**row, "conversation_id": f"c{n}"} for n in range(12)), {**row, "reason": "no_time", "place": "a:3"}]
     )
-    lost = shown.quarantined(path, 7)
+    lost = sampled_chats.quarantined(path, 7)
     assert {name: len(each) for name, each in lost.items()} == {"no_messages": 10, "no_time": 1}
     assert lost["no_time"] == [{"conversation_id": "c", "time": "2025-11-03T10:00:00Z", "at": "a:3"}]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset import _postgres, embedded
 from zantara_exp.dataset.embedded import Server
-from zantara_exp.errors import ZantaraError
 
 USE = """
 import signal, sys, time

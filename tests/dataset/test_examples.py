@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dataset.support import config_of
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset import crossval, examples
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.examples import Labelled, Model, fit, fitted, read
-from zantara_exp.errors import ZantaraError
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "conf" / "domain" / "examples"
 _HELD_OUT = Path(__file__).with_name("held_out")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.dataset.support import config_of, context_of, rows_of, write
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset.exports import moment_of
 from zantara_exp.dataset.extract import extract
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.errors import ZantaraError
+from zantara_exp.dataset.user_hash import hash_user
 
 KEY = "0123456789abcdef0123456789abcdef"
 Q, A = "How much is a visa for two people?", "It depends on how long you stay."

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dataset.support import config_of, context_of, rows_of, small_demo
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 from zantara_exp.dataset.extract import advice, extract
 from zantara_exp.dataset.messages import Malformed, Message, parse_json, parse_messages
-from zantara_exp.dataset.users import hash_key, hash_user, written_id
-from zantara_exp.errors import MissingRequirementError, ZantaraError
-from zantara_exp.runner import run_overrides
+from zantara_exp.dataset.user_hash import hash_key, hash_user, written_id
 
 CHAT = [
     {"role": "user", "content": "Ciao, sono anna@example.com"},
@@ -52,7 +52,7 @@ def test_all_cores_write_what_one_writes(configured: Callable[..., Config], monk
     for many, cores in ((10**9, 1), (0, 2)):
         monkeypatch.setattr("zantara_exp.dataset.batches._MANY", many)
         monkeypatch.setattr("zantara_exp.dataset.batches._ROWS", 40)
-        monkeypatch.setattr("zantara_exp.cores.available", lambda cores=cores: cores)
+        monkeypatch.setattr("zantara_exp.core.parallel.available", lambda cores=cores: cores)
         config = configured()
         context = context_of(config)
         extract(config, context)

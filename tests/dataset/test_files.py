@@ -8,9 +8,9 @@ import pytest
 from pyarrow import parquet
 
 from tests.dataset.support import config_of, context_of, rows_of, write
+from zantara_exp.core.errors import ConfigError, MissingInputError, ZantaraError
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.sources import fingerprint, open_source
-from zantara_exp.errors import ConfigError, MissingInputError, ZantaraError
 
 CHAT = [{"role": "user", "content": "Ciao"}, {"role": "assistant", "content": "Benvenuto a Bali!"}]
 

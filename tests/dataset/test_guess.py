@@ -13,11 +13,11 @@ import pytest
 from psycopg.types.json import Json, Jsonb
 
 from tests.dataset.support import rows_of
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
 from zantara_exp.config.data import Roles, Source
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.guess.speakers import who_takes_turns
-from zantara_exp.runner import run_overrides
 
 
 class Looked(NamedTuple):

@@ -13,11 +13,11 @@ import pytest
 
 from tests.dataset.support import config_of, context_of, rows_of
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset.exports import line_of
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.importing import import_file, row
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.errors import MissingInputError, ZantaraError
 
 CHAT = [{"role": "user", "content": "Ciao"}, {"role": "assistant", "content": "Benvenuto a Bali!"}]
 NOON = datetime(2025, 11, 3, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.dataset.support import config_of
 from zantara_exp.config.languages import NAMES
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.dataset.language import UNKNOWN, Heard, LanguageDetector, detector
-from zantara_exp.dataset.likely import REACH, Likely
-from zantara_exp.errors import ConfigError
+from zantara_exp.dataset.language_scores import REACH, Likely
 
 
 @pytest.fixture(scope="module")

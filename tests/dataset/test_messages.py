@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from zantara_exp.dataset.chat_items import NotSaidError, said_by
 from zantara_exp.dataset.messages import Malformed, parse_messages
-from zantara_exp.dataset.said import NotSaidError, said_by
 
 Q, A = "How much is a visa?", "It depends on how long you stay."
 CHAT = [{"role": "user", "content": Q}, {"role": "assistant", "content": A}]

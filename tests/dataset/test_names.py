@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.support import config_of
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.dataset.names import Names, check_models
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.errors import MissingRequirementError
 from zantara_exp.shadow.log import check_log
 
 spacy = pytest.importorskip("spacy", reason="the extra `names` is not installed: scripts/extras names")

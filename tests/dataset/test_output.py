@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.dataset.support import config_of, context_of, record, rows_of, write
 from tests.dataset.test_prepare import chats
 from zantara_exp.config.data import Dataset
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.card import shares_of
 from zantara_exp.dataset.leakage import leakage
 from zantara_exp.dataset.output import example, within_limit
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.layout import Layout
 
 
 def test_old_turns_go_in_whole_turns() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from tests.dataset.support import config_of, context_of, record, write
 from tests.dataset.test_prepare import chats
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage_table import STAGES
 from zantara_exp.dataset.analyze import analyze
 from zantara_exp.dataset.labels import confusion
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.stages import STAGES
 
 HOSTILE = "<script>alert(1)</script> \u202e "
 LABELLED = [

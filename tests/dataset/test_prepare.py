@@ -11,15 +11,15 @@ import pytest
 
 from tests.dataset.support import Silent, config_of, context_of, record, rows_of, small_demo, write
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset.analyze import analyze, interval
-from zantara_exp.dataset.continued import continued, told_by
 from zantara_exp.dataset.duplicates import jaccard, words_of
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.dataset.evidence import METRICS, evidence
 from zantara_exp.dataset.extract import extract
+from zantara_exp.dataset.growing_rows import continued, told_by
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.dataset.splits import NAMES, held_out_users, known_users
-from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number, UserDays
 
 

@@ -16,9 +16,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset.messages import Unreadable
 from zantara_exp.dataset.reading import paths_of, placed
-from zantara_exp.errors import MissingInputError, ZantaraError
 
 CHAT = [{"role": "user", "content": "Ciao, come va?"}, {"role": "assistant", "content": 'Bene,\n"grazie"; e tu?'}]
 RECORDS: list[dict[str, Any]] = [{"id": f"c{number}", "messages": CHAT, "user_id": "anna"} for number in range(3)]

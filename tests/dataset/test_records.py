@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.support import record, rows_of
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset import records
-from zantara_exp.errors import ZantaraError
 
 KILLED = """
 import os, signal, sys

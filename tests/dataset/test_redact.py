@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tools.bench.redaction import HELD_OUT, SETS, marked, read, scored
 from zantara_exp.config.data import COUNTRIES, Dataset
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.dataset.personal import PACKS
 from zantara_exp.dataset.personal.phones import exists_abroad
 from zantara_exp.dataset.personal.spoken_in import SPOKEN, left_in
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.errors import MissingRequirementError
 
 PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")
 

@@ -11,11 +11,11 @@ import pytest
 from tests.dataset.conftest import open_folder
 from tests.dataset.support import config_of
 from tests.dataset.test_stream import FILL, WIDE
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import connect
 from zantara_exp.dataset._postgres import Home, home
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.dataset.sources import open_database
-from zantara_exp.layout import Layout
 
 ROWS = 60_000
 SENT_AT_ONCE = "max_standby_streaming_delay=0", "hot_standby_feedback=off", "wal_receiver_status_interval=1"

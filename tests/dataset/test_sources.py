@@ -12,15 +12,15 @@ import pytest
 
 from tests.dataset.support import config_of, context_of, rows_of
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import expressions
+from zantara_exp.core.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.dataset import sql_values
 from zantara_exp.dataset.connect import connect
 from zantara_exp.dataset.embedded import Server
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.sources import fingerprint, open_database, open_source
-from zantara_exp.dataset.users import hash_key, hash_user
-from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.dataset.user_hash import hash_key, hash_user
 
 TABLE = """
 create table conversations (id uuid primary key default gen_random_uuid(), user_id text, session_id text,
@@ -241,7 +241,7 @@ NO_TIMES = (
 def test_a_time_kept_as_text_is_read_or_quarantined_one_by_one(
     database: psycopg.Connection, workdir: Path, version: int, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expressions, "_ASKS", 999_999 if version < 160_000 else 160_000)
+    monkeypatch.setattr(sql_values, "_ASKS", 999_999 if version < 160_000 else 160_000)
     database.execute("create table conversations (id int, user_id text, messages jsonb, at text, metadata json)")
     for number, text in enumerate((*TIMES, *NO_TIMES)):
         metadata = json.dumps({"at": text, "model": "haiku"})

@@ -15,14 +15,14 @@ import pytest
 
 from tests.dataset.support import config_of, context_of, record, write
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset import records
 from zantara_exp.dataset.demo.generate import rows
 from zantara_exp.dataset.demo.phrases import product_of
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.errors import ZantaraError
+from zantara_exp.dataset.user_hash import hash_user
 from zantara_exp.spark import spark_lacks
 
 pytestmark = [

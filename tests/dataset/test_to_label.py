@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.support import config_of, context_of, record, rows_of, write
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.category import EXAMPLES, classifier
 from zantara_exp.dataset.labelling.export import export
 from zantara_exp.dataset.labelling.rows import load
 from zantara_exp.dataset.labels import confusion
 from zantara_exp.dataset.records import read_conversations
-from zantara_exp.layout import Layout
 from zantara_exp.privacy.dataset import files
 
 SURE = "Quanto costa il visto E33G, pratica {}?"

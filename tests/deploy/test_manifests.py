@@ -29,8 +29,8 @@ from tests.deploy.support import (
 )  # fmt: skip
 from zantara_exp.config.gateway import Gateway
 from zantara_exp.config.traffic import Shadow
+from zantara_exp.core.layout import Layout
 from zantara_exp.gateway.metrics import Metrics, Page
-from zantara_exp.layout import Layout
 
 COMMANDS = list(started())
 YAML = sorted(path for path in DEPLOY.rglob("*") if path.suffix in (".yaml", ".yml"))

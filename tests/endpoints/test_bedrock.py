@@ -9,11 +9,11 @@ import pytest
 
 from tests.endpoints.asking import asked
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.cost.usage import Usage
 from zantara_exp.endpoints._sigv4 import Credentials, signed
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.build import check
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.usage import Usage
 
 MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 REPLY = {

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from zantara_exp.config import compose
 from zantara_exp.config.traffic import ABOUT_REQUESTS, FAILURES
 from zantara_exp.config.traffic import Breaker as BreakerConfig
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.breaker import LONGEST_RETRY_AFTER_SECONDS, Breaker, Guarded, State
-from zantara_exp.endpoints.hearing import Hearer
-from zantara_exp.errors import ConfigError
+from zantara_exp.endpoints.streaming import Hearer
 
 
 class Clock:

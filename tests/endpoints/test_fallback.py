@@ -7,11 +7,11 @@ from tests.endpoints.test_breaker import Scripted
 from zantara_exp.config import CONF, OWN_FOLDER, compose
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.build import check, guarded, option
 from zantara_exp.endpoints.fallback import Fallback
-from zantara_exp.errors import ConfigError
 
 
 def ask(*endpoints: Scripted) -> Answer:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from zantara_exp.config.traffic import Endpoint, Server
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.build import build, serving
 from zantara_exp.endpoints.local import LocalServer
-from zantara_exp.errors import MissingInputError, ZantaraError
 
 CHAT = [{"role": "system", "content": "You are ZANTARA."}, {"role": "user", "content": "ciao come stai"}]
 

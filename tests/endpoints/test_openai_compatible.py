@@ -9,11 +9,11 @@ import pytest
 
 from tests.endpoints.servers import Handler, address_of, answering, closed_port, events, raw_server, response
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.endpoints import http
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.http import retry_after
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
-from zantara_exp.errors import MissingRequirementError
 
 CHAT = [{"role": "user", "content": "ciao"}]
 GOOD = {

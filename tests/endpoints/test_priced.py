@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.endpoints.servers import answering, raw_server, response
-from zantara_exp.billing import flat_usd_per_request
 from zantara_exp.config import CONF, compose
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.cost.billing import flat_usd_per_request
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.build import build, guarded, option
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.endpoints.servers import raw_server, response
 from zantara_exp.config.traffic import Endpoint
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.endpoints.base import Answer, Reason
 from zantara_exp.endpoints.build import build
 from zantara_exp.endpoints.runpod import address
-from zantara_exp.errors import MissingRequirementError
 
 OPENAI = {"choices": [{"message": {"content": "Ciao!"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
 TOKENS = [{"choices": [{"tokens": ["Ci", "ao!"]}], "usage": {"input": 9, "output": 2}}]

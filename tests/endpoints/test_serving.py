@@ -9,10 +9,10 @@ import pytest
 
 from zantara_exp.config import compose
 from zantara_exp.config.traffic import Endpoint, Server
-from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.core.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.endpoints.candidate_id import epoch_of
 from zantara_exp.endpoints.local import local_server
 from zantara_exp.endpoints.serving import words
-from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
 
 HTTP = [sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1", "--directory", "{model}"]
 

@@ -9,10 +9,10 @@ from tests.composing import composed
 from tests.endpoints.asking import asked
 from zantara_exp.config import compose
 from zantara_exp.config.traffic import KINDS, Endpoint
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.endpoints.build import CLIENTS, option
-from zantara_exp.endpoints.epoch import epoch_of
-from zantara_exp.errors import ConfigError
-from zantara_exp.movable import Asked, Movable
+from zantara_exp.endpoints.candidate_id import epoch_of
+from zantara_exp.traffic.movable import Asked, Movable
 
 COMPLETION = {"choices": [{"message": {"content": "Ciao!"}, "finish_reason": "stop"}]}
 MESSAGE = {"content": [{"type": "text", "text": "Ciao!"}], "stop_reason": "end_turn"}

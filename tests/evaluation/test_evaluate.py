@@ -13,12 +13,12 @@ import pytest
 from tests.training.chats import write_splits
 from tests.training.support import context_for, tiny_config
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.evaluation.evidence import METRICS, evidence
 from zantara_exp.evaluation.stage import evaluate
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, Number, UserDays
-from zantara_exp.layout import Layout
-from zantara_exp.stage import StageResult
 from zantara_exp.training.stage import train
 
 

@@ -11,7 +11,7 @@ from tests.endpoints.servers import response
 from tests.evaluation.judging import judge, verdict
 from tests.training.support import context_for, tiny_config
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 from zantara_exp.evaluation import rubric
 from zantara_exp.evaluation.judge import Judged, check_judge, combined, judge_all, row_of, summary_of
 from zantara_exp.evaluation.rubric import Pair

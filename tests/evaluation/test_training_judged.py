@@ -10,9 +10,9 @@ import pytest
 
 from tests.training.support import context_for
 from zantara_exp.config import Config, compose
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.gates.stage import gate
-from zantara_exp.layout import Layout
-from zantara_exp.stage import StageResult
 
 USERS = 60
 

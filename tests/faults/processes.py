@@ -102,7 +102,7 @@ def _run(folder: str, arguments: list[str], environment: Mapping[str, str], at: 
     os.dup2(out, 1)
     os.dup2(out, 2)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as main() does
-    from zantara_exp.runner import run_overrides
+    from zantara_exp.cli.main import run_overrides
 
     count = _Changes(folder, at)
     sys.addaudithook(count)

@@ -17,9 +17,9 @@ from tests.rollout.support import AGED, MONDAY, act, config_of, order, write_ser
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, observe, opened
 from tests.shadow.waiting import wait_for
-from zantara_exp import clock
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core import clock
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.rollout.moves import rolled_back
 from zantara_exp.rollout.ramp import GUARDRAILS
 from zantara_exp.rollout.store import open_store

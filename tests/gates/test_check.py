@@ -13,17 +13,17 @@ import pytest
 import yaml
 
 from tests.gates.test_config import SHIPPED, shipped
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
 from zantara_exp.config.gate_file import load_gate
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates import check
 from zantara_exp.gates.check import findings_of
 from zantara_exp.gates.collect import KINDS, collect, metrics
 from zantara_exp.gates.operating import LOOKS, Plan, at_go, at_no_go, simulate
 from zantara_exp.gates.population import users_within, visits
-from zantara_exp.layout import Layout
-from zantara_exp.runner import run_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "gate.yml"

@@ -4,7 +4,7 @@ import pytest
 from zantara_exp.gates import UserDays
 from zantara_exp.gates import intervals as iv
 from zantara_exp.gates.mean_methods import cluster_mean
-from zantara_exp.gates.visits import of_log
+from zantara_exp.gates.user_visits import of_log
 
 R_LOWER = [(490, 500, 0.9663117), (990, 1000, 0.9830968), (45, 50, 0.8011670)]
 

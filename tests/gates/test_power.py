@@ -8,8 +8,10 @@ import pytest
 
 from tests.analysis import logs
 from tests.gates.test_config import shipped
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Criterion, Gate, Threshold, Traffic
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.review_plan import review_power, reviews_needed
@@ -20,8 +22,6 @@ from zantara_exp.gates.traffic import (
     intra_class_correlation,
     needed_traffic,
 )
-from zantara_exp.layout import Layout
-from zantara_exp.runner import run_overrides
 
 SMALL = ["gate.traffic.simulations=200", "gate=daily", "gate.horizon_days=21"]
 

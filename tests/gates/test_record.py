@@ -6,11 +6,11 @@ import pytest
 
 from tests.gates.evidence import above, crowd, gate_of
 from zantara_exp.config.gate import Criterion, Threshold
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.gates import Missing, Reviews, Seen, UserDays, judge_gate
 from zantara_exp.gates.evidence import Judgements, reviews_of
 from zantara_exp.gates.record import FirstUse, Looks
-from zantara_exp.gates.spent import as_begun, looked, refusals
+from zantara_exp.gates.spent_looks import as_begun, looked, refusals
 
 EXACT = above(0.9, method="exact")
 REVIEW = Criterion("r", "review", go=Threshold(above=0.8), method="exact")

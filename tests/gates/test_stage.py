@@ -14,15 +14,15 @@ import pytest
 from tests.analysis import logs
 from tests.composing import composed
 from tests.gates.test_verdict import SCHEMA
+from zantara_exp.analysis.translation import Words
 from zantara_exp.analysis.verdict import shown_verdict
-from zantara_exp.analysis.words import Words
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import Config, compose
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates.collect import collect, metrics
 from zantara_exp.gates.stage import gate, judge
-from zantara_exp.layout import Layout
-from zantara_exp.runner import run_overrides
-from zantara_exp.stage import Context, StageResult
 
 
 class Kept:

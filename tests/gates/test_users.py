@@ -6,7 +6,7 @@ from zantara_exp.gates import users as us
 from zantara_exp.gates.kinds.proportion import SHARE_METHODS
 from zantara_exp.gates.methods import Clusters
 from zantara_exp.gates.share_methods import NO_GO_SIDE
-from zantara_exp.gates.visits import of_log
+from zantara_exp.gates.user_visits import of_log
 
 
 def by_user(days):

@@ -20,8 +20,8 @@ from tests.shadow.primary import TOKENS, Primary, anthropic_whole, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
 from zantara_exp.config.gateway import Gateway as GatewayConfig
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.dataset.user_hash import hash_user
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.shadow.record import ONLY_PRIMARY, Scope
 from zantara_exp.watch.live import gateway_now

@@ -29,9 +29,9 @@ from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
 from zantara_exp.config import compose
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.endpoints.connections import certificates, proxy_of
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
-from zantara_exp.errors import ConfigError
 from zantara_exp.gateway.app import Gateway
 
 pytestmark = pytest.mark.usefixtures("workdir")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.shadow.primary import responses_frames, responses_whole
 from zantara_exp.config.rollout import Rollout
+from zantara_exp.cost.usage import Usage
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.gateway.dialects import (
     BEDROCK_STREAM,
@@ -21,8 +22,7 @@ from zantara_exp.gateway.dialects import (
     Dialect,
     NotText,
 )
-from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE, Movable
-from zantara_exp.usage import Usage
+from zantara_exp.traffic.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE, Movable
 
 MOVABLE = Movable(Rollout(categories=["greeting", "casual"]), max_tokens=256)
 USER = {"role": "user", "content": "Ciao, come stai?"}

@@ -15,7 +15,7 @@ from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, wait_for
 from zantara_exp.config import compose
 from zantara_exp.config.gateway import Gateway as GatewayConfig
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.gateway.dialects import BEDROCK_MESSAGES, BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
 from zantara_exp.gateway.routes import Routes

@@ -25,10 +25,10 @@ from tests.gateway.test_app import CHAT, SECRET
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import dropped, logged, wait_for
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.exchange import Exchange
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State

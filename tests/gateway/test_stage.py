@@ -24,15 +24,15 @@ from tests.gateway.test_routing import ask
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, wait_for
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
-from zantara_exp.errors import ConfigError
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.served_store import read_served
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import open_store
-from zantara_exp.runner import run_overrides
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

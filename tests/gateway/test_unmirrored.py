@@ -13,7 +13,7 @@ from tests.gateway.test_stage import serving
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import wait_for
-from zantara_exp.runner import run_overrides
+from zantara_exp.cli.main import run_overrides
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from zantara_exp.config import compose, folders
 from zantara_exp.config.data import Columns, Source
 from zantara_exp.config.diagnostics import _file_problems
+from zantara_exp.core.errors import ConfigError, ZantaraError
 from zantara_exp.dataset import embedded, query
 from zantara_exp.dataset.messages import Malformed, parse_messages
 from zantara_exp.dataset.reading import json_lines
-from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import sheet
 from zantara_exp.shadow.reader import BadLine, parse_line
@@ -113,7 +113,7 @@ def test_a_yaml_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
 def test_a_folder_of_configs_names_no_code_also_below_hydra(tmp_path: Path, key: str) -> None:
     """Hydra calls what its own part of a config names, before the schema sees anything."""
     (tmp_path / "experiment").mkdir()
-    callback = f"hydra:\n  callbacks:\n    evil:\n      {key}: zantara_exp.runner.main\n"
+    callback = f"hydra:\n  callbacks:\n    evil:\n      {key}: zantara_exp.cli.main.main\n"
     (tmp_path / "experiment" / "evil.yaml").write_text("# @package _global_\n" + callback)
     with pytest.raises(ConfigError, match="names no code"):
         compose(["experiment=evil"], str(tmp_path))

@@ -15,13 +15,13 @@ import pytest
 import zantara_exp
 from tests.rollout.support import act, config_of, write_verdict
 from tests.training.support import Remembered
-from zantara_exp import errors
 from zantara_exp.config import Config, compose
-from zantara_exp.hints import Given, command, of_this_command
-from zantara_exp.layout import Layout
-from zantara_exp.reuse import Fingerprint
-from zantara_exp.stage import Context
-from zantara_exp.stages import STAGES
+from zantara_exp.core import errors
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import Given, command, of_this_command
+from zantara_exp.core.reuse import Fingerprint
+from zantara_exp.core.stage import Context
+from zantara_exp.core.stage_table import STAGES
 from zantara_exp.training.publish import _next as after_publishing
 
 PACKAGE = Path(zantara_exp.__file__).parent

@@ -10,10 +10,10 @@ import pytest
 
 from tests.privacy.world import chats
 from tests.shadow.waiting import wait_for
-from zantara_exp import umask
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
-from zantara_exp.runner import run_overrides
-from zantara_exp.shadow._process import WorkerProcess
+from zantara_exp.io import file_modes
+from zantara_exp.shadow._worker_process import WorkerProcess
 
 SOURCE = ("source=jsonl", "source.path=chats.jsonl", "source.models=[]", "dataset.balance=none")
 KEY = "0123456789abcdef0123456789abcdef"
@@ -49,12 +49,12 @@ def test_a_stage_writes_for_its_account_alone(careless: Path) -> None:
 def test_a_team_may_share_with_its_group_and_with_nobody_else(
     careless: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(umask.VARIABLE, "027")
+    monkeypatch.setenv(file_modes.VARIABLE, "027")
     assert run_overrides(["stage=extract", *SOURCE, "source.limit=5"]) == 0
     assert stat.S_IMODE((careless / "data/llama_ft_dataset/raw_conversations.jsonl").stat().st_mode) == 0o640
     assert open_to_others(careless, 0o027) == []
     for wrong in ("022", "0", "rw", "-1", "0777777"):
-        monkeypatch.setenv(umask.VARIABLE, wrong)
+        monkeypatch.setenv(file_modes.VARIABLE, wrong)
         assert run_overrides(["stage=extract", *SOURCE]) == 2
         assert f"ZANTARA_UMASK={wrong}: must be 077" in capsys.readouterr().err
 

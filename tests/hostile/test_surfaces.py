@@ -24,8 +24,8 @@ from tests.shadow.primary import running
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
 from zantara_exp.config import compose
+from zantara_exp.core.errors import ConfigError, ZantaraError
 from zantara_exp.dataset.extract import extract
-from zantara_exp.errors import ConfigError, ZantaraError
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.observed import UnobservableError, read_observed
 from zantara_exp.watch.finding import asked

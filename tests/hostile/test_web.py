@@ -22,7 +22,7 @@ from tests.gateway.support import gateway_at
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from zantara_exp.config import compose
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.gateway.dialects import DIALECTS, Dialect, NotText
 from zantara_exp.review.app import app
 from zantara_exp.review.sample import Item, Sample

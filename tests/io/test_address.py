@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.io.address import database_url, without_secrets
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from zantara_exp.config import compose
 from zantara_exp.config.decision import Review
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.privacy.reviews import REMOVED, affected, forget
-from zantara_exp.privacy.whose import Whose
+from zantara_exp.privacy.what_goes import Whose
+from zantara_exp.review.adjudication import panel
 from zantara_exp.review.labels import EQUIVALENT, Label, load, rewrite
-from zantara_exp.review.panel import panel
 from zantara_exp.review.sample import CUT, OTHER, Check, Item, Sample, check_id, save
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sheet import sheet

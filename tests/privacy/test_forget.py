@@ -12,18 +12,18 @@ import pytest
 from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import CANARY, GONE, KEY, USERS, build, chats, dataset, hashed, settings, traces
 from tests.shadow.examples import read_folder
+from zantara_exp.cli.main import run_overrides
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import save
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.privacy.record import earlier, note, proof
 from zantara_exp.privacy.stage import forget
 from zantara_exp.review import labels as labelled
-from zantara_exp.review.panel import usable
+from zantara_exp.review.adjudication import usable
 from zantara_exp.review.sample import load
 from zantara_exp.review.sheet import read
-from zantara_exp.runner import run_overrides
 from zantara_exp.tracking import About, open_run
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.dataset.support import context_of
 from tests.privacy.world import DAY, GONE, KEY, USERS, chats, comparison, hashed, served, settings
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.importing import import_file
 from zantara_exp.io.database import LOG
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.io.table import Row, Table
-from zantara_exp.layout import Layout
 from zantara_exp.privacy.stage import forget
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.served_store import append_served, open_sink, read_served

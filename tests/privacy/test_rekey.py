@@ -12,12 +12,12 @@ from tests.dataset.support import context_of, rows_of
 from tests.privacy.world import GONE, KEY, USERS, dataset, hashed, logs, settings, traces
 from tests.rollout.test_store import RUN
 from tests.shadow.examples import read_folder
+from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import forgotten_users, save
 from zantara_exp.dataset.prepare import prepare
 from zantara_exp.dataset.splits import known_users
-from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.privacy.rekey import rekey
 from zantara_exp.rollout.state import State, UnreadableStateError
 from zantara_exp.rollout.store import file_store

@@ -10,12 +10,13 @@ from tests.composing import composed
 from tests.dataset.support import context_of
 from tests.rollout.support import append_to
 from zantara_exp.config import Config
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.usage import Usage
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.prepare import prepare
-from zantara_exp.dataset.users import hash_user
+from zantara_exp.dataset.user_hash import hash_user
 from zantara_exp.io.events import COMPARISONS, day_file
 from zantara_exp.io.lines import append_lines
-from zantara_exp.layout import Layout
 from zantara_exp.review.labels import Label, rewrite
 from zantara_exp.review.sample import Sample, blinded, save
 from zantara_exp.review.sheet import sheet
@@ -23,7 +24,6 @@ from zantara_exp.rollout.served import Served
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
 from zantara_exp.tracking import About, open_run
 from zantara_exp.tracking._journal import Journal
-from zantara_exp.usage import Usage
 
 KEY = "0123456789abcdef0123456789abcdef"
 GONE = "product-user-07"

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests.gates.test_stage import Kept as Unrecorded
-from zantara_exp import clock
 from zantara_exp.config import Config, compose
-from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.core import clock
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.stage import Context
 from zantara_exp.rehearsal.models import Models
 from zantara_exp.rehearsal.play import play
 from zantara_exp.rehearsal.played import Played
@@ -21,7 +22,6 @@ from zantara_exp.rehearsal.scenarios import SCENARIOS, Scenario
 from zantara_exp.rehearsal.stage import rehearsal
 from zantara_exp.rehearsal.traffic import Speakers, asks
 from zantara_exp.rollout.state import State
-from zantara_exp.stage import Context
 
 FIRST = datetime(2025, 10, 6, tzinfo=UTC)
 SHORT = (

@@ -8,7 +8,7 @@ import pytest
 
 from zantara_exp.config import Config, compose
 from zantara_exp.config.decision import Checks
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.review.sample import Sample, blinded
 
 

@@ -19,12 +19,12 @@ from tests.browsing import browser_page, hard_to_read
 from tests.review.test_preferences import looked_at
 from zantara_exp.config import compose
 from zantara_exp.config.decision import Review
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.page import free_port
+from zantara_exp.review.adjudication import panel
 from zantara_exp.review.app import app
-from zantara_exp.review.closed import stands
 from zantara_exp.review.labels import load
-from zantara_exp.review.panel import panel
+from zantara_exp.review.looked_at import stands
 from zantara_exp.review.sample import Sample
 
 HEADERS = {"X-Review": "1"}

@@ -11,11 +11,11 @@ import pytest
 from tests.analysis import logs
 from tests.training.support import context_for
 from zantara_exp.config import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.dataset.splits import NAMES, place
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.review.next_candidate import following
-from zantara_exp.stage import StageResult
 
 ITALIAN = "Certo, il visto costa tredici milioni di rupie e ti aiutiamo volentieri con tutti i documenti."
 ENGLISH = "Sure, the visa costs thirteen million rupiah and we will gladly help you with all the documents."

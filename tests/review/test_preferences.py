@@ -11,11 +11,11 @@ import pytest
 from tests.analysis import logs
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.record import _ENTRY, _LOOK
-from zantara_exp.layout import Layout
-from zantara_exp.review.closed import closed
 from zantara_exp.review.labels import EQUIVALENT, WORSE, Label, merge
+from zantara_exp.review.looked_at import closed
 from zantara_exp.review.preferences import write_preferences
 from zantara_exp.review.sample import Sample, blinded, save
 

@@ -21,20 +21,20 @@ from zantara_exp.analysis.log import open_log
 from zantara_exp.config import Config
 from zantara_exp.config.decision import Checks, Review
 from zantara_exp.config.gate import Criterion, Gate, Threshold
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import FAIL, PASS
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Judgements, Missing, Number, Reviews
 from zantara_exp.gates.rules import resolve
-from zantara_exp.layout import Layout
+from zantara_exp.review.adjudication import panel
 from zantara_exp.review.evidence import evidence
 from zantara_exp.review.labels import Label, load, merge, unblinded, withdraw
-from zantara_exp.review.panel import panel
 from zantara_exp.review.sample import IDENTICAL, OTHER, Sample, blinded, save
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sheet import read, sheet
 from zantara_exp.review.stage import review
-from zantara_exp.stage import Context, StageResult
 
 Row = dict[str, str]
 GO = Threshold(above=0.8)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.review.sample import Item, Sample, allocate, blinded, context_of, draw, load, save
 
 rows = st.lists(

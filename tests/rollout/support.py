@@ -13,18 +13,18 @@ import numpy as np
 
 from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.gates.witness import verdict_hash
+from zantara_exp.gates.verdict_record import verdict_hash
 from zantara_exp.io import events
 from zantara_exp.io.daily_files import DailyFiles
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.authority import Authority, serving_epoch
 from zantara_exp.rollout.ramp import Order
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import append_served
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.signature import VERDICT, Keys
-from zantara_exp.stage import Context, StageResult
 
 SERVED = (
     "endpoint=openai",

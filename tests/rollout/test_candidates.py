@@ -13,12 +13,12 @@ from tests.shadow.recorded import Candidate, conversation, record, run
 from zantara_exp.config import Config
 from zantara_exp.config.candidates import of_candidate
 from zantara_exp.config.gate import Criterion, Threshold
-from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context
 from zantara_exp.gates.stage import gate
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.rollout.store import file_store
-from zantara_exp.stage import Context
 
 
 def configured(*overrides: str) -> Config:

@@ -11,8 +11,9 @@ import pytest
 
 from tests.gates.test_stage import Kept
 from tests.rollout.support import AGED, MONDAY, SERVED, config_of, order, put_verdict, record_look, write_verdict
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.authority import NotAuthorisedError, authority, serving_epoch
 from zantara_exp.rollout.ramp import GUARDRAILS
@@ -22,7 +23,6 @@ from zantara_exp.rollout.state import State, dump, load
 from zantara_exp.rollout.store import open_store
 from zantara_exp.routing import certificate
 from zantara_exp.routing.score import BUCKETS, Known, Score, features
-from zantara_exp.stage import Context
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

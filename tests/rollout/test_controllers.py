@@ -17,10 +17,10 @@ import pytest
 
 from tests.rollout.support import SERVED, config_of, traffic, write_verdict
 from zantara_exp.config import Config, compose
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.alone import Alone
 from zantara_exp.rollout.authority import serving_epoch
 from zantara_exp.rollout.postgres import PostgresStore

@@ -11,8 +11,8 @@ import pytest
 
 from tests.rollout.support import GRANTED, act, config_of, order, write_verdict
 from tests.rollout.test_newest import days, judged, moved, refused, verdict
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.state import State, UnreadableStateError, dump, load

@@ -13,8 +13,10 @@ import pytest
 from tests.gates.test_stage import Kept
 from tests.rollout.support import AGED, MONDAY, act, append_to, config_of, traffic, write_served, write_verdict
 from zantara_exp.config import Config
-from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context
+from zantara_exp.core.webhook import Notifier
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.controller import Controller
@@ -23,8 +25,6 @@ from zantara_exp.rollout.state import DONE, PAUSED, ROLLED_BACK, RUNNING, Unreac
 from zantara_exp.rollout.store import file_store, open_store
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.record import MOVED, comparison_id
-from zantara_exp.stage import Context
-from zantara_exp.webhook import Notifier
 
 _BLOCKING = '{"day": "2025-11-04", "kind": "blocking_error"}'
 

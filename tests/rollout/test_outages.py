@@ -9,7 +9,7 @@ import pytest
 
 from tests.rollout.support import AGED, GRANTED, MONDAY, act, config_of, order, write_served, write_verdict
 from tests.rollout.test_guardrails import decisions, seen, state, watch
-from zantara_exp.errors import ConfigError, ZantaraError
+from zantara_exp.core.errors import ConfigError, ZantaraError
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.history import CONTROLLER, began_at, outages_of_week, served_since, steps_began
 from zantara_exp.rollout.ramp import GUARDRAILS

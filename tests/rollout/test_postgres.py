@@ -16,10 +16,10 @@ import pytest
 from tests.rollout.support import MONDAY, act, config_of, write_verdict
 from tests.rollout.test_store import RUN, process
 from zantara_exp.config.rollout import Rollout
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.embedded import Server
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.router import Router
@@ -30,7 +30,7 @@ RACER = """
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.rollout.complaints import note_complaint, read_complaints
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.state import StateChangedError

@@ -14,9 +14,9 @@ from tests.rollout.support import act, config_of, write_served, write_verdict
 from zantara_exp.config import Config
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.rollout import Probe
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.rollout.increases import HeldError
 from zantara_exp.rollout.probe import ProbeResult, load_of, probe_candidate
-from zantara_exp.rollout.raising import HeldError
 from zantara_exp.rollout.store import file_store
 
 GOOD = response(json.dumps({"choices": [{"message": {"content": "Ciao!"}, "finish_reason": "stop"}]}).encode())

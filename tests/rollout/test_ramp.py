@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.rollout.support import GRANTED, order
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.state import DONE, PAUSED, PHASES, ROLLED_BACK, RUNNING, State, dump, load
 

@@ -17,8 +17,8 @@ from tests.dataset.conftest import open_folder
 from tests.rollout.support import append_to
 from tests.shadow.test_mirror import wait_for
 from zantara_exp.config import Config, compose
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served, ServedLog, from_line, to_line
 from zantara_exp.rollout.served_store import ServedReader, append_served, open_sink, read_served
 

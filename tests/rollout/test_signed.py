@@ -14,10 +14,10 @@ import pytest
 from tests.rollout.support import act, config_of, write_verdict
 from tests.rollout.test_store import RUN
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.witness import verdict_hash
-from zantara_exp.hints import Given, of_this_command
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import Given, of_this_command
+from zantara_exp.gates.verdict_record import verdict_hash
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.seal import Seal
 from zantara_exp.rollout.state import ROLLED_BACK, UnreadableStateError, dump

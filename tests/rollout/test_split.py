@@ -13,7 +13,9 @@ import pytest
 from tests.gates.test_stage import Kept
 from tests.rollout.support import AGED, MONDAY, append_to, config_of, traffic, write_verdict
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
+from zantara_exp.core.webhook import Notifier
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
@@ -23,8 +25,6 @@ from zantara_exp.rollout.stage import rollout
 from zantara_exp.rollout.state import PAUSED, RUNNING
 from zantara_exp.rollout.store import file_store, open_store
 from zantara_exp.shadow.sampling import user_percentile
-from zantara_exp.stage import Context, StageResult
-from zantara_exp.webhook import Notifier
 
 TESTED = ("rollout.sample_ratio_alpha=0.001", "rollout.steps_percent=[50,80,100]", "rollout.hold_days=[7,7,7]", AGED)
 

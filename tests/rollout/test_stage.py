@@ -13,10 +13,10 @@ import pytest
 
 from tests.rollout.support import AGED, act, config_of, put_verdict, write_served, write_verdict
 from tests.shadow.waiting import wait_for
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.cli.main import run_overrides
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.rollout.store import file_store
-from zantara_exp.runner import run_overrides
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_a_rollback_waits_for_nothing(at: Path) -> None:
     code = (
         "import atexit, sys\n"
         f"atexit.register(lambda: print([m for m in {heavy} if m in sys.modules]))\n"
-        "from zantara_exp.runner import run_overrides\n"
+        "from zantara_exp.cli.main import run_overrides\n"
         "sys.exit(run_overrides(sys.argv[1:]))"
     )
     status = subprocess.run(

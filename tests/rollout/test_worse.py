@@ -10,7 +10,7 @@ import pytest
 from zantara_exp.config import compose
 from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.rollout.cells import Cell, cells_of
+from zantara_exp.rollout.alarm_levels import Cell, cells_of
 from zantara_exp.rollout.worse_rates import Ramp, alarm_on, days_of, judged_per_day
 
 PLAN = compose(["rollout=judged", "primary.endpoint=anthropic"]).rollout

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.usage import Usage
 from zantara_exp.review.labels import Label
 from zantara_exp.review.sample import Sample, blinded, draw, frame, save
 from zantara_exp.shadow.record import Comparison, Sampling, Scope, Side, to_line
-from zantara_exp.usage import Usage
 
 START = datetime(2025, 10, 20, 8, tzinfo=UTC)
 EASY = ["grazie", "mille", "per", "il", "saluto", "di", "oggi"]

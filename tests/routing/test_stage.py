@@ -12,12 +12,12 @@ from tests.gates.test_stage import Kept
 from tests.routing import logged
 from zantara_exp.analysis.report import report
 from zantara_exp.config import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.routing.certificate import load
 from zantara_exp.routing.score import Known
 from zantara_exp.routing.stage import certify
-from zantara_exp.stage import Context, StageResult
 
 EASY = Known(" ".join(logged.EASY[:5]), "it", "casual", 1, 9)
 HARD = Known(" ".join(logged.HARD[:5]), "it", "casual", 1, 9)

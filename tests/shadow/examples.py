@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from zantara_exp.cost.usage import Billed, Usage
 from zantara_exp.io.event_log import EventLog
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.shadow.reader import HashUser, read_log
 from zantara_exp.shadow.record import Comparison, Drops, Sampling, Scope, Side, comparison_id
-from zantara_exp.usage import Billed, Usage
 
 START = datetime(2025, 10, 21, 8, 14, 5, 120000, tzinfo=UTC)
 

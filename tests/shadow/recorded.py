@@ -11,8 +11,8 @@ import orjson
 
 from tests.composing import composed
 from tests.endpoints.servers import response
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.shadow.stage import shadow
-from zantara_exp.stage import Context, StageResult
 
 FIRST = datetime(2025, 10, 1, 12, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from tests.forked import start
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate, conversation, record, run
 from tests.shadow.test_mirror import ANSWER, dropped, logged
-from zantara_exp import clock
 from zantara_exp.config.candidates import candidates, resolved
-from zantara_exp.errors import ConfigError
+from zantara_exp.core import clock
+from zantara_exp.core.errors import ConfigError
 from zantara_exp.io.ledger import Ledger
 from zantara_exp.shadow.mirror import ChatRequest, ShadowMirror
 from zantara_exp.shadow.record import Comparison

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from tests.shadow import odd
 from tests.shadow.examples import comparison, version_1
 from tests.shadow.odd import ODD, changed
+from zantara_exp.cost.usage import Billed, Usage
 from zantara_exp.io.event_log import Block
 from zantara_exp.shadow import columns
 from zantara_exp.shadow.columns import Columns, Taken, take
 from zantara_exp.shadow.reader import Quarantined
 from zantara_exp.shadow.record import Side, to_line
-from zantara_exp.usage import Billed, Usage
 
 GOOD = odd.GOOD + b"\n"
 TEXTS = [

@@ -17,13 +17,13 @@ from tests.endpoints.servers import raw_server
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate
 from tests.shadow.waiting import wait_for
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import compose
-from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
-from zantara_exp.runner import run_overrides
+from zantara_exp.core.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.cost.usage import Usage
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.record import ONLY_PRIMARY, Comparison, Scope
-from zantara_exp.usage import Usage
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Endpoint, Server, Shadow
-from zantara_exp.endpoints.epoch import epoch_of, weights_hash
-from zantara_exp.shadow.named import fit_id
+from zantara_exp.endpoints.candidate_id import epoch_of, weights_hash
 from zantara_exp.shadow.record import Sampling, Side
+from zantara_exp.shadow.safe_labels import fit_id
 from zantara_exp.shadow.sampling import Sampler, user_percentile
 from zantara_exp.shadow.switch import Switch, means_on
 from zantara_exp.shadow.switch import main as turn

@@ -23,17 +23,17 @@ from tests.shadow.waiting import wait_for
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config, compose
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import embedded
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.io.database import LOG
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.io.table import Table
-from zantara_exp.layout import Layout
+from zantara_exp.shadow.database_switch import RowSwitch
 from zantara_exp.shadow.log import ComparisonLog, comparisons_of, log_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import Comparison, Drops, to_line
-from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.switch import main as turn
 from zantara_exp.watch.finding import asked, pairs
 from zantara_exp.watch.picture import stamp

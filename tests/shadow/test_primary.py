@@ -20,7 +20,7 @@ from tests.shadow.test_stage import logged
 from tests.shadow.waiting import wait_for
 from zantara_exp.config import CONF
 from zantara_exp.config.traffic import Primary
-from zantara_exp.errors import ConfigError, MissingRequirementError
+from zantara_exp.core.errors import ConfigError, MissingRequirementError
 from zantara_exp.shadow.arrivals import starts
 from zantara_exp.shadow.sampling import repeated
 

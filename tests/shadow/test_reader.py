@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.shadow.examples import comparison, version_1
+from zantara_exp.cost.usage import Billed, Usage
 from zantara_exp.shadow.reader import BadLine, parse_line
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Side, to_line
-from zantara_exp.usage import Billed, Usage
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 COUNT = st.none() | st.integers(0, 2**53)

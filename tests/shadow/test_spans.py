@@ -11,7 +11,7 @@ from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import ANSWER, logged, opened
 from tests.spans.collector import Collector, ask_for_spans, collecting
 from zantara_exp.shadow.mirror import ChatRequest
-from zantara_exp.shadow.named import traceparent_of
+from zantara_exp.shadow.safe_labels import traceparent_of
 
 pytestmark = pytest.mark.usefixtures("workdir")
 

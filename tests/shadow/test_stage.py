@@ -13,7 +13,7 @@ from tests.endpoints.servers import address_of, closed_port, raw_server, respons
 from tests.shadow.examples import read_folder
 from tests.shadow.recorded import Candidate, against, conversation, record, run
 from tests.shadow.waiting import wait_for
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.shadow.record import Comparison
 
 pytestmark = pytest.mark.usefixtures("workdir")

@@ -12,11 +12,11 @@ import pytest
 from tests.analysis import logs
 from tests.training.support import context_for
 from zantara_exp.config import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.sliced import load, load_pairs, of_search_half
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.slices.stage import slices
-from zantara_exp.stage import StageResult
+from zantara_exp.traffic.confirmed_slices import load, load_pairs, of_search_half
 
 PART = {"language": "id", "category": "casual"}
 

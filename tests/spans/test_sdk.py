@@ -10,9 +10,9 @@ import pytest
 
 from tests.shadow.waiting import wait_for
 from tests.spans.collector import Collector, ask_for_spans, collecting
+from zantara_exp.cost.usage import Usage
 from zantara_exp.spans import Around, Called, Ended, call, call_headers, in_role, note_status, open_spans, within
 from zantara_exp.spans.sdk import Spans
-from zantara_exp.usage import Usage
 
 MODEL = Called("openai", "m", "there", 443)
 

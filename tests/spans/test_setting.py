@@ -17,7 +17,7 @@ from tests.gateway.test_stage import serving
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from tests.shadow.test_mirror import logged, observe, opened
-from zantara_exp.runner import run_overrides
+from zantara_exp.cli.main import run_overrides
 from zantara_exp.shadow.identity import warn_once
 from zantara_exp.spans import collector, open_spans, trouble, wanted
 

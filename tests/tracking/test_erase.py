@@ -8,7 +8,7 @@ import pytest
 
 from tests.tracking.test_traces import found, item, recorded, said
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.tracking import About, Artifact, _traces, erase_artifacts, erase_traces, erase_waiting, open_run
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._store import connect

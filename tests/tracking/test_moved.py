@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from zantara_exp.config import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.tracking import About, erase_artifacts, open_run
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._run import waiting

@@ -12,7 +12,7 @@ import pytest
 
 from tests.spans.collector import Collector, ask_for_spans, collecting
 from zantara_exp.config import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.tracking import About, _traces, open_run
 from zantara_exp.tracking._store import connect
 

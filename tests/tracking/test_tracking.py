@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zantara_exp.config import Config
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import ModelNotes
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import ModelNotes
 from zantara_exp.tracking import AFTERWARDS, About, _send, _sweep, erase_artifacts, of_run, open_run, reachable, waiting
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._names import taken

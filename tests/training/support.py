@@ -8,7 +8,7 @@ from pathlib import Path
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Shape
-from zantara_exp.stage import Context, ModelNotes
+from zantara_exp.core.stage import Context, ModelNotes
 
 
 class Remembered:

@@ -10,7 +10,7 @@ from tests.training.support import tiny_config
 from tests.training.test_config import composed
 from zantara_exp.config.training import Model
 from zantara_exp.config.validation import rule_problems
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.training.base import base_of, licence_of, pass_on_terms
 from zantara_exp.training.card import write_card
 from zantara_exp.training.files import write_json

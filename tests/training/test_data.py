@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.training.data import read_split
 
 GOOD = {

@@ -13,9 +13,9 @@ import pytest
 from tests.training.chats import write_splits
 from tests.training.support import Remembered, context_for, tiny_config
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import StageResult
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.training.checkpoints import work_folder
 from zantara_exp.training.data import read_split
 from zantara_exp.training.export import load_saved, weights_hash

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.chats import chat
 from zantara_exp.config.training import Model, Trainer
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.training.data import Example
 from zantara_exp.training.encode import IGNORED, encode, encode_split, shown, without_special_tokens
 from zantara_exp.training.templates import CHATML, LLAMA3

@@ -17,9 +17,9 @@ import pytest
 from tests.training.chats import write_splits
 from tests.training.support import context_for, tiny_config
 from zantara_exp.config.traffic import Endpoint, Server
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.endpoints.build import build, serving
-from zantara_exp.errors import MissingRequirementError, ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.training import gguf
 from zantara_exp.training.export import weights_hash
 from zantara_exp.training.publish import publish

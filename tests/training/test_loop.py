@@ -14,9 +14,9 @@ from tests.evaluation.judging import verdict
 from tests.training.chats import write_splits
 from tests.training.support import context_for, tiny_config
 from zantara_exp.config import compose
-from zantara_exp.evaluation.of_log import judge
+from zantara_exp.core.layout import Layout
+from zantara_exp.evaluation.judge_log import judge
 from zantara_exp.evaluation.stage import evaluate
-from zantara_exp.layout import Layout
 from zantara_exp.review.next_candidate import following
 from zantara_exp.training.data import read_split
 from zantara_exp.training.stage import train

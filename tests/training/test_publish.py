@@ -14,11 +14,11 @@ from tests.training.hub import Hub
 from tests.training.support import Remembered, context_for, tiny_config
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import ConfigError, MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import StageResult
 from zantara_exp.gates.files import gate_named
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.layout import Layout
-from zantara_exp.stage import StageResult
 from zantara_exp.training import candidate
 from zantara_exp.training.export import weights_hash
 from zantara_exp.training.publish import publish

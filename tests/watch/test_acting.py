@@ -7,7 +7,7 @@ import os
 import pytest
 
 from zantara_exp.config import Config
-from zantara_exp.stage import Context
+from zantara_exp.core.stage import Context
 from zantara_exp.watch.acting import ACTIONS, act
 
 ORDER = {"action": "rollback", "actor": "D'Angelo", "reason": "wrong prices"}

@@ -21,13 +21,13 @@ from tests.analysis.test_report import Record
 from tests.browsing import browser_page, hard_to_read
 from zantara_exp.config import Config, compose
 from zantara_exp.config.gateway import Gateway
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context
 from zantara_exp.page import free_port
 from zantara_exp.rollout.served import Served, to_line
 from zantara_exp.rollout.state import RUNNING, Change, State
 from zantara_exp.rollout.store import open_store
 from zantara_exp.shadow.switch import Switch
-from zantara_exp.stage import Context
 from zantara_exp.watch.app import app
 from zantara_exp.watch.finding import asked, pairs
 from zantara_exp.watch.live import gateway_now, shown

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 
 from tools.bench.report import Report, write_section
-from zantara_exp import terminal
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 
 NAMES = {
     "gates": "error rates and days to a decision of the gate's statistics, beside other rules",

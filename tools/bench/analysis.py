@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 from tools.bench import analysis_log
 from tools.bench.extract import megabytes
 from tools.bench.report import Goal, Report
-from zantara_exp import terminal
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Table
 
 ROWS = 1_000_000
 _TURNS = 3

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.analysis.facts import BUCKET_RATIO
+from zantara_exp.cost.usage import Usage
 from zantara_exp.shadow.record import Comparison, Sampling, Side, to_line
-from zantara_exp.usage import Usage
 
 DAYS = 30
 _TEXTS = 500

@@ -27,13 +27,13 @@ import orjson
 
 from tools.bench.checkout import ROOT
 from tools.bench.report import Goal, Report
-from zantara_exp import terminal
 from zantara_exp.config import compose
 from zantara_exp.config.data import Demo
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.dataset.conversations import TABLE, Row, fill
 from zantara_exp.dataset.demo.generate import rows as demo_rows
 from zantara_exp.dataset.demo.phrases import product_of
-from zantara_exp.stage import Table
 
 ROWS = 200_000
 ASKED = 1_000_000

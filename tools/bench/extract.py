@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import median
 
 from tools.bench.report import Goal, Report
-from zantara_exp import terminal
 from zantara_exp.config import compose
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Table
 
 ROWS = 1_000_000
 TURNS = 3

@@ -28,11 +28,11 @@ from tools.bench.report import Goal, Report
 from tools.bench.rollouts import BUSY, OF_BUSY, Found, Rollouts
 from tools.bench.rules import CLASSICAL
 from tools.bench.shipped import ALONE, ALPHA, FOUR_HOURS, HOUR, P0, shipped
-from zantara_exp import terminal
-from zantara_exp.cores import Spread, spread_over_cores
+from zantara_exp.core import terminal
+from zantara_exp.core.parallel import Spread, spread_over_cores
+from zantara_exp.core.stage import Table
 from zantara_exp.gates.operating import Plan, at_no_go, simulate, standard_error
-from zantara_exp.gates.visits import Floats
-from zantara_exp.stage import Table
+from zantara_exp.gates.user_visits import Floats
 
 SIMULATIONS = 1000
 PER_DAY = (100.0, 300.0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.checkout import environment
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 
 _START_SECONDS = 120.0
 

@@ -11,8 +11,8 @@ from tools.bench.gateway_process import overrides, serving
 from tools.bench.report import Goal
 from tools.bench.shadow_clients import steady, timed
 from tools.bench.shadow_servers import stub
-from zantara_exp import terminal
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 
 STARTS = 5
 REQUESTS = 1000

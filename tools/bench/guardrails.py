@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from tools.bench.report import Goal
-from zantara_exp import terminal
 from zantara_exp.config.gate import Traffic
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.gates.detector import detector_path
 from zantara_exp.gates.operating import standard_error
 from zantara_exp.gates.population import probabilities, successes, visits
-from zantara_exp.gates.visits import Floats
-from zantara_exp.stage import Table
+from zantara_exp.gates.user_visits import Floats
 
 P0, PLANNED, ALPHA, GUARDRAILS = 0.95, 3000, 0.05, 4
 THRESHOLD = float(np.log(PLANNED / (ALPHA / GUARDRAILS)))

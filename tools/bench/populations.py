@@ -14,7 +14,7 @@ from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.population import MOST_REQUESTS, STAY_DAYS, probabilities, successes, visits
-from zantara_exp.gates.visits import Flags, Floats, Measured, Visits
+from zantara_exp.gates.user_visits import Flags, Floats, Measured, Visits
 
 DAYS = 60
 FIRST_FAILS = 0.036

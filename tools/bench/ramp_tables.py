@@ -13,11 +13,11 @@ import numpy as np
 
 from tools.bench.ramps import USUAL, Ending, Played, Ramp, plan_of_default, play
 from tools.bench.report import Goal
-from zantara_exp import terminal
 from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.gates.operating import standard_error
-from zantara_exp.stage import Table
 
 LOOKS_A_DAY = 4
 

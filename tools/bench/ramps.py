@@ -22,8 +22,8 @@ from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.gates.eprocess import Floats
 from zantara_exp.gates.population import probabilities, visits
-from zantara_exp.rollout import cells
-from zantara_exp.rollout.cells import CONTROL, OUTAGE, Cell, Seen, cells_of
+from zantara_exp.rollout import alarm_levels
+from zantara_exp.rollout.alarm_levels import CONTROL, OUTAGE, Cell, Seen, cells_of
 from zantara_exp.rollout.restarts import Rows
 
 DAYS, STEP_DAYS, PER_DAY = 28, 7, 100
@@ -163,16 +163,16 @@ class _Play:
             return False
         if cell.kind == OUTAGE:
             recent = self._part(now, max(self._served_since, now - 2.0))
-            return cells.outage(cell, _rows(recent, cell, _HOURS), only_alarms=True).alarm
+            return alarm_levels.outage(cell, _rows(recent, cell, _HOURS), only_alarms=True).alarm
         begun = [step * STEP_DAYS for step in range(DAYS // STEP_DAYS)]
         if cell.kind == CONTROL:
             step = float(np.floor((now - 1e-9) / STEP_DAYS) * STEP_DAYS)
             ours, theirs = self._part(now, step), self._part(now, step, of_candidate=False)
             both = self._seen(ours, cell, now), self._seen(theirs, cell, now)
-            return cells.beyond_control(cell, *both, begun, only_alarms=True).alarm
+            return alarm_levels.beyond_control(cell, *both, begun, only_alarms=True).alarm
         language = -1 if cell.language is None else self._plan.languages.index(cell.language)
-        arm = self._part(now, now - cells.DAY_STARTS - 1, language=language)
-        return cells.beyond_limit(cell, self._seen(arm, cell, now), begun, only_alarms=True).alarm
+        arm = self._part(now, now - alarm_levels.DAY_STARTS - 1, language=language)
+        return alarm_levels.beyond_limit(cell, self._seen(arm, cell, now), begun, only_alarms=True).alarm
 
     def _met_bad(self, cell: Cell, now: float) -> bool:
         """Whether a cell has to be looked at: what is good only lowers the evidence, but for a control's."""

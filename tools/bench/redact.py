@@ -27,10 +27,10 @@ from tools.bench.redaction import HELD_OUT, SETS, Score, read, scored
 from tools.bench.report import Goal, Report
 from zantara_exp.config import compose
 from zantara_exp.config.data import Demo
+from zantara_exp.core.stage import Table
 from zantara_exp.dataset.demo.generate import rows
 from zantara_exp.dataset.demo.phrases import product_of
 from zantara_exp.dataset.redact import Redactor
-from zantara_exp.stage import Table
 
 BEFORE = "a5bb201"
 _PATTERNS = "_personal"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zantara_exp.stage import Table
-from zantara_exp.whole import write_whole
+from zantara_exp.core.stage import Table
+from zantara_exp.io.whole_files import write_whole
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ import numpy as np
 from tools.bench.checkout import environment
 from tools.bench.ramp_tables import LOOKS_A_DAY, tables
 from tools.bench.report import Goal, Report
-from zantara_exp import terminal
 from zantara_exp.config.rollout import Rollout
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.rollout.moves import rolled_back
 from zantara_exp.rollout.postgres import PostgresStore
 from zantara_exp.rollout.ramp import GUARDRAILS, Order
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import FileStore, Store
-from zantara_exp.stage import Table
 
 RAMPS = 200
 REPLICAS, ROUNDS = 4, 10

@@ -14,13 +14,13 @@ import numpy as np
 from tools.bench.populations import DAYS, Population
 from tools.bench.rules import CLASSICAL, Seen
 from tools.bench.shipped import HOUR, rule_of, shipped
-from zantara_exp import terminal
-from zantara_exp.cores import Spread
+from zantara_exp.core import terminal
+from zantara_exp.core.parallel import Spread
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Planned
 from zantara_exp.gates.operating import Part, standard_error
 from zantara_exp.gates.population import chunks
-from zantara_exp.gates.visits import Flags, Floats, first_time
+from zantara_exp.gates.user_visits import Flags, Floats, first_time
 
 Made = TypeVar("Made")
 

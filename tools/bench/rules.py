@@ -16,7 +16,7 @@ from scipy.special import betaln, ndtr
 from tools.bench import spending
 from tools.bench.shipped import ALPHA, P0
 from zantara_exp.gates import intervals
-from zantara_exp.gates.visits import Flags, Floats, Visits
+from zantara_exp.gates.user_visits import Flags, Floats, Visits
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from tools.bench import shadow_gateway, shadow_log
 from tools.bench.report import Goal, Report
 from tools.bench.shadow_load import AppLoad, app, quantile
 from tools.bench.shadow_servers import Turn, stub
-from zantara_exp import terminal
 from zantara_exp.config import compose
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 from zantara_exp.shadow.switch import VARIABLE
-from zantara_exp.stage import Table
 
 RATE = 2000.0
 PHASE_SECONDS = 10.0

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from tools.bench.checkout import environment
-from zantara_exp import terminal
+from zantara_exp.core import terminal
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -19,9 +19,9 @@ from tools.bench.shadow_bare import bare_proxy
 from tools.bench.shadow_clients import flat_out, steady, streams, timed
 from tools.bench.shadow_load import quantile
 from tools.bench.shadow_servers import TOKENS, stub
-from zantara_exp import terminal
 from zantara_exp.config import compose
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 
 STREAMS = 500
 RATE = 300.0
@@ -151,7 +151,7 @@ def _row(what: str, found: Mapping[str, list[float]]) -> list[str]:
 
 def _roll_out(overrides: list[str], percent: float) -> None:
     """Write the state of a rollout that moves so many percent of users, as stage=rollout would."""
-    from zantara_exp.layout import Layout
+    from zantara_exp.core.layout import Layout
     from zantara_exp.rollout.authority import serving_epoch
     from zantara_exp.rollout.state import RUNNING, State
     from zantara_exp.rollout.store import open_store

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tools.bench.checkout import environment
 from tools.bench.report import Goal
-from zantara_exp import terminal
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 from zantara_exp.io.event_log import EventLog
 from zantara_exp.io.events import COMPARISONS
 from zantara_exp.shadow.reader import read_log
-from zantara_exp.stage import Table
 
 KILLS = 5
 PER_SECOND = 1000

@@ -16,7 +16,7 @@ from typing import cast
 
 from tools.bench.checkout import environment
 from tools.bench.shadow_clients import timed
-from zantara_exp import terminal
+from zantara_exp.core import terminal
 
 TOKENS = 60
 TOKEN_SECONDS = 0.1

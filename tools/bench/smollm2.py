@@ -18,7 +18,7 @@ from pathlib import Path
 from tools.bench import train
 from tools.bench.report import Goal, Report
 from zantara_exp.config import compose
-from zantara_exp.stage import Table
+from zantara_exp.core.stage import Table
 
 TURNS, EXAMPLES, LONG = 2, 12, 4096
 WHOLE, IN_CHUNKS = "nll", "chunked_nll"
@@ -55,7 +55,7 @@ def run(examples: int | None = None, seed: int = 7) -> Report:
 
 def _at_length(folder: str, overrides: Sequence[str], _: None) -> train.Training:
     """Two updates on one long example by SFTTrainer, with the loss that is named last."""
-    from zantara_exp.training.quiet import set_environment
+    from zantara_exp.core.quiet_libraries import set_environment
 
     set_environment()
     os.chdir(folder)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tools.bench import analysis_log
 from tools.bench.checkout import environment
 from tools.bench.report import Goal, Report
-from zantara_exp.stage import Table
+from zantara_exp.core.stage import Table
 
 _HEAVY = ("torch", "transformers", "mlflow", "datasets", "scipy.stats", "pandas", "duckdb", "ibis", "matplotlib")
 _PROGRAM = """
@@ -30,7 +30,7 @@ def shown(table):
         answered()
 atexit.register(lambda: os.path.exists({out!r}) or answered())
 from zantara_exp import terminal
-from zantara_exp.runner import run_overrides
+from zantara_exp.cli.main import run_overrides
 show, terminal.show = terminal.show, shown
 sys.exit(run_overrides({arguments!r}))
 """

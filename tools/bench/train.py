@@ -21,9 +21,9 @@ from statistics import median
 from typing import Any
 
 from tools.bench.report import Goal, Report
-from zantara_exp import terminal
 from zantara_exp.config import compose
-from zantara_exp.stage import Table
+from zantara_exp.core import terminal
+from zantara_exp.core.stage import Table
 
 TURNS = 5
 BARE, REPORTING, OURS = "SFTTrainer alone", "SFTTrainer, report_to=mlflow", "stage=train"
@@ -129,7 +129,7 @@ def _dataset(folder: str, overrides: list[str], examples: int | None) -> None:
 
 
 def _stages(folder: str, overrides: list[str], names: Sequence[str]) -> None:
-    from zantara_exp.runner import run_overrides
+    from zantara_exp.cli.main import run_overrides
 
     os.chdir(folder)
     for name in names:
@@ -138,7 +138,7 @@ def _stages(folder: str, overrides: list[str], names: Sequence[str]) -> None:
 
 
 def _ours(folder: str, overrides: list[str], _: None) -> Training:
-    from zantara_exp.training.quiet import set_environment
+    from zantara_exp.core.quiet_libraries import set_environment
 
     set_environment()
     with timed() as seen:
@@ -156,7 +156,7 @@ def _reporting(folder: str, overrides: list[str], _: None) -> Training:
 
 def _script(folder: str, overrides: list[str], report_to: str) -> Training:
     """What somebody would write who has a model, tokenized splits and an SFTConfig with our arguments."""
-    from zantara_exp.training.quiet import set_environment
+    from zantara_exp.core.quiet_libraries import set_environment
 
     set_environment()
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
@@ -165,7 +165,7 @@ def _script(folder: str, overrides: list[str], report_to: str) -> Training:
     from transformers import DataCollatorForSeq2Seq
     from trl import SFTTrainer
 
-    from zantara_exp.layout import Layout
+    from zantara_exp.core.layout import Layout
     from zantara_exp.training.data import read_split
     from zantara_exp.training.encode import encode_split
     from zantara_exp.training.fit import arguments

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zantara_exp import billing
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.config.schema import Config
+from zantara_exp.cost import billing
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

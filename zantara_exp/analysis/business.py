@@ -16,9 +16,9 @@ import numpy as np
 
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import Evidence, Missing, UserDays
-from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -11,12 +11,12 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
-from zantara_exp import billing
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.facts import USAGE
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.schema import Config
-from zantara_exp.prices import Listed, price_of
+from zantara_exp.cost import billing
+from zantara_exp.cost.prices import Listed, price_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

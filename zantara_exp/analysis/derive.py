@@ -22,15 +22,15 @@ from typing import Any
 import orjson
 
 from zantara_exp.analysis.facts import DISTINCT, Order, Speech, derived, first
-from zantara_exp.analysis.gone import gone
+from zantara_exp.analysis.removed_lines import gone
 from zantara_exp.analysis.similarity import Scorer
 from zantara_exp.analysis.texts import pairs_at
 from zantara_exp.config.schema import Config
 from zantara_exp.io.event_log import Part
 from zantara_exp.io.lines import QUARANTINE
+from zantara_exp.io.whole_files import unfinished, write_whole
 from zantara_exp.shadow.columns import Columns, no_rows
 from zantara_exp.shadow.reader import HashUser
-from zantara_exp.whole import unfinished, write_whole
 
 _FORMAT = 13
 """Raise it when a definition in `facts` changes, so that older files are derived anew."""

@@ -1,6 +1,6 @@
 """What the comparison log says to a gate: numbers per user and day, of the newest epoch only.
 
-All of it over what a rollout would move (`zantara_exp.movable`); the rest is out of scope.
+All of it over what a rollout would move (`zantara_exp.traffic.movable`); the rest is out of scope.
 
 success     successes among all sampled requests
 latency_ms  with a limit: requests answered at or under it, among all (a failure counts as not fast);
@@ -26,20 +26,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zantara_exp import billing
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.business import business
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.excluded import whole
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
-from zantara_exp.analysis.moving import moving, parts
+from zantara_exp.analysis.movable_share import moving, parts
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.analysis.volume import volume
 from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.cost import billing
 from zantara_exp.gates.collect import COMPOSITION, DAYS, SAMPLE
 from zantara_exp.gates.evidence import (
     Composition,
@@ -51,8 +53,6 @@ from zantara_exp.gates.evidence import (
     Number,
     UserDays,
 )
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

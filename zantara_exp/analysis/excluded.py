@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from zantara_exp.config.rollout import DECLARED, EXCLUDABLE, part_name
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.movable import UNKNOWN, why_excluded
-from zantara_exp.sliced import FIRST_OF_CONFIRM, SALT, Sliced, load
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.traffic.confirmed_slices import FIRST_OF_CONFIRM, SALT, Sliced, load
+from zantara_exp.traffic.movable import UNKNOWN, why_excluded
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -32,7 +32,7 @@ def whole(config: Config) -> Config:
 
 
 def left_out(rows: ir.Table, config: Config) -> ir.Table:
-    """The rows with what is excluded marked as not movable, as `zantara_exp.movable` would have noted it."""
+    """The rows with what is excluded marked as not movable, as `zantara_exp.traffic.movable` would have noted it."""
     for part in config.rollout.exclude:
         known = [name for name in EXCLUDABLE if name in part]
         inside = rows.movable & reduce(and_, (rows[name].isin([part[name], UNKNOWN]) for name in known))

@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.analysis.similarity import hashes
-from zantara_exp.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 from zantara_exp.config.schema import Config
 from zantara_exp.shadow.record import ONLY_PRIMARY, REPLAY
+from zantara_exp.traffic.answers import LONGEST_PLACEHOLDER, PLACEHOLDER
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.language import LanguageDetector

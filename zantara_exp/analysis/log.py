@@ -16,15 +16,15 @@ from zantara_exp.analysis.excluded import evidence_of, left_out
 from zantara_exp.analysis.meaning import with_embedding
 from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.config.schema import Config
-from zantara_exp.embedding import check_embedding
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.io.event_log import Part
 from zantara_exp.io.events import COMPARISONS
-from zantara_exp.layout import Layout
 from zantara_exp.shadow.identity import hash_user
 from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.record import AA, CANDIDATE, MOVED, ONLY_PRIMARY
+from zantara_exp.text.embedding import check_embedding
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

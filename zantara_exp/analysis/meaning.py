@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zantara_exp.analysis.texts import pairs_at
-from zantara_exp.embedding import likeness
 from zantara_exp.io.event_log import Part
-from zantara_exp.whole import unfinished
+from zantara_exp.io.whole_files import unfinished
+from zantara_exp.text.embedding import likeness
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

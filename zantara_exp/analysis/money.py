@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zantara_exp import billing
 from zantara_exp.analysis.cost import savings
 from zantara_exp.analysis.summary import Spending, Summary
 from zantara_exp.analysis.views import dollars, percent, steady
 from zantara_exp.analysis.volume import Volume
 from zantara_exp.config.schema import Config
-from zantara_exp.stage import Table
-from zantara_exp.wording import agreed, counted
+from zantara_exp.core.stage import Table
+from zantara_exp.cost import billing
+from zantara_exp.text.wording import agreed, counted
 
 
 def tables(found: Summary, config: Config) -> list[Table]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.analysis.pairs import Pair, shown_pair, texts
-from zantara_exp.stage import Table
+from zantara_exp.core.stage import Table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

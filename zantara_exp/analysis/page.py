@@ -18,12 +18,12 @@ from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.analysis.metrics import Counts, Latencies, wilson
 from zantara_exp.analysis.pairs import Pair
 from zantara_exp.analysis.summary import Summary
+from zantara_exp.analysis.translation import Words
 from zantara_exp.analysis.verdict import VerdictView
-from zantara_exp.analysis.words import Words
 from zantara_exp.config.schema import Config
+from zantara_exp.core.stage import Table
 from zantara_exp.page.drawing import plots_data, plots_script, plots_style
 from zantara_exp.page.guard import policy
-from zantara_exp.stage import Table
 
 _TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment", "model", "provider", "by")
 _TONES = {"pass": "passes", "fail": "fails", "undecided": "open", "missing": "open", "too thin": "open"}

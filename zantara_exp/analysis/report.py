@@ -13,22 +13,22 @@ from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
 from zantara_exp.analysis.page import page
 from zantara_exp.analysis.summary import Summary, first_day, summary
+from zantara_exp.analysis.translation import Words
 from zantara_exp.analysis.verdict import evidence_path, shown_verdict
-from zantara_exp.analysis.words import Words
 from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
-from zantara_exp.hints import command
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.review.opinions import opinions as opinions_of
-from zantara_exp.sliced import load as load_slices
-from zantara_exp.sliced import shown
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.whole import write_whole
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
+from zantara_exp.traffic.confirmed_slices import load as load_slices
+from zantara_exp.traffic.confirmed_slices import shown
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from zantara_exp.gates.beside import Together
+    from zantara_exp.gates.several_candidates import Together
 
 _DAYS_PRINTED = 7
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.cost.usage import Usage
 from zantara_exp.shadow.record import Comparison, Sampling, Side, comparison_id, to_line
-from zantara_exp.usage import Usage
 
 NEXT = "scripts/import_requests.py FILE --log-dir logs/requests"
 EPOCH = "requests"

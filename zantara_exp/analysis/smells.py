@@ -15,7 +15,7 @@ from zantara_exp.analysis.log import GONE, ComparisonLog
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.gates.sample_ratio import sample_ratio
 from zantara_exp.shadow.record import BY_HASH
-from zantara_exp.wording import agreed, counted
+from zantara_exp.text.wording import agreed, counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

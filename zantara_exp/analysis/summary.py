@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from zantara_exp import billing, clock
 from zantara_exp.analysis import cost
 from zantara_exp.analysis.breakeven import Curve, curve
 from zantara_exp.analysis.engine import fetched, first_value
 from zantara_exp.analysis.facts import UNKNOWN
 from zantara_exp.analysis.log import BadLine, ComparisonLog
-from zantara_exp.analysis.market import Market, market
 from zantara_exp.analysis.metrics import Counts, added
-from zantara_exp.analysis.moving import Part, moving, parts
+from zantara_exp.analysis.movable_share import Part, moving, parts
+from zantara_exp.analysis.other_models import Market, market
 from zantara_exp.analysis.smells import Smell, smells
 from zantara_exp.analysis.tables import Cell, by, cells, faults, newest_epoch
 from zantara_exp.analysis.volume import Volume, volume
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError
+from zantara_exp.core import clock
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.next_command import command
+from zantara_exp.cost import billing
+from zantara_exp.cost.prices import price_of
 from zantara_exp.gates.evidence import Moving
-from zantara_exp.hints import command
-from zantara_exp.prices import price_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -13,8 +13,8 @@ from zantara_exp.analysis.cost import priced, tokens_read
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.metrics import SUMS, Counts, Latencies, added
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.next_command import command
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

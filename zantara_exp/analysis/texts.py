@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.io.event_log import Part
 from zantara_exp.shadow.reader import BadLine, parse_line
 from zantara_exp.shadow.record import Comparison

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from zantara_exp.analysis.against import Strip, history, spread_of_users, strips
+from zantara_exp.analysis.criteria_plots import Strip, history, spread_of_users, strips
 from zantara_exp.analysis.plots import Point
-from zantara_exp.stage import Table
-from zantara_exp.wording import counted
+from zantara_exp.core.stage import Table
+from zantara_exp.text.wording import counted
 
 if TYPE_CHECKING:
     from zantara_exp.config.gate import Gate
@@ -75,7 +75,7 @@ def evidence_path(
 def shown_verdict(verdict: Verdict, gate: Gate, looks: Sequence[Look]) -> VerdictView:
     """A verdict in words, tables and plots, with the looks on record."""
     from zantara_exp.gates.table import assumptions_table, bursts_table, by_weight, shown_opening
-    from zantara_exp.gates.undeclared import shown
+    from zantara_exp.gates.undeclared_parts import shown
 
     opens = shown_opening(verdict)
     open_ = [item for item in verdict.criteria if item.decision != "PASS" and item.criterion.required]

@@ -11,9 +11,9 @@ from zantara_exp.analysis.log import GONE, BadLine
 from zantara_exp.analysis.metrics import Counts
 from zantara_exp.analysis.summary import Summary
 from zantara_exp.config.schema import Config
+from zantara_exp.core.stage import Table
 from zantara_exp.shadow.record import BUDGET
-from zantara_exp.stage import Table
-from zantara_exp.wording import usd
+from zantara_exp.text.wording import usd
 
 NOTHING = "–"
 

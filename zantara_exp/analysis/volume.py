@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
-from zantara_exp.billing import DAYS_A_MONTH
 from zantara_exp.config.schema import Config
-from zantara_exp.wording import counted
+from zantara_exp.cost.billing import DAYS_A_MONTH
+from zantara_exp.text.wording import counted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

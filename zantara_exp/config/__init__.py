@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from zantara_exp.config._unfold import names_code, unfolded
+from zantara_exp.config._yaml_safety import names_code, unfolded
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError
-from zantara_exp.hints import start
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.next_command import start
 
 __all__ = ["CONF", "Config", "compose", "folders", "options", "register", "with_experiment"]
 

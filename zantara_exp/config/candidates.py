@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.rollout import SAFE
 from zantara_exp.config.traffic import Endpoint
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from zantara_exp.config.schema import Config

@@ -16,9 +16,9 @@ from zantara_exp.config import CONF, folders
 from zantara_exp.config.candidates import of_candidate, resolved
 from zantara_exp.config.schema import Config
 from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
-from zantara_exp.config.where import choices, chosen_by, experiment_file, files, holder, option_of, shown
-from zantara_exp.errors import ConfigError
-from zantara_exp.hints import command
+from zantara_exp.config.yaml_files import choices, chosen_by, experiment_file, files, holder, option_of, shown
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.next_command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

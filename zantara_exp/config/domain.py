@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zantara_exp.config.fields import setting
 from zantara_exp.config.languages import mistaken
-from zantara_exp.patterns import faults
+from zantara_exp.text.patterns import faults
 
 CATEGORY = re.compile(r"[a-z][a-z0-9_]{0,30}")
 """What a category may be called: its name stands in keys, metrics and names of files."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.next_command import command
 
 
 def content_of(path: Path) -> Any:

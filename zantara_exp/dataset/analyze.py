@@ -12,18 +12,18 @@ from typing import Any
 
 from zantara_exp.config.data import Dataset
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset import balance, labels, page, records, shown
-from zantara_exp.dataset.continued import continued, told_by
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
+from zantara_exp.dataset import balance, labels, page, records, sampled_chats
 from zantara_exp.dataset.domain_fit import misfits
 from zantara_exp.dataset.filters import Filters
 from zantara_exp.dataset.findings import across, findings
+from zantara_exp.dataset.growing_rows import continued, told_by
 from zantara_exp.dataset.labelling.export import Exported, export
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.turns import answers, questions
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Context, StageResult, Table
 
 _Z = 1.959964
 """97.5 % point of the normal distribution."""
@@ -46,10 +46,10 @@ def analyze(config: Config, context: Context) -> StageResult:
     facts |= {"continued": len(goes_on), "raw_sha256": records.digest(layout.raw_conversations)}
     facts |= across(conversations, sifted, dataset)
     facts["findings"] = [*findings(conversations, facts), *misfits(conversations, _foreign(layout), config)]
-    order = shown.in_chance_order(conversations, config.seed)
-    facts["label_examples"] = shown.by_label(conversations, order)
-    facts["refused_examples"] = shown.by_reason(conversations, sifted, order)
-    facts["quarantine_examples"] = shown.quarantined(layout.quarantine, config.seed)
+    order = sampled_chats.in_chance_order(conversations, config.seed)
+    facts["label_examples"] = sampled_chats.by_label(conversations, order)
+    facts["refused_examples"] = sampled_chats.by_reason(conversations, sifted, order)
+    facts["quarantine_examples"] = sampled_chats.quarantined(layout.quarantine, config.seed)
     said = labels.file_of(config)
     facts["confusion"] = labels.confusion(said, config) if said is not None else {}
     facts["by_examples"] = labels.by_examples(config)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.cores import in_order
+from zantara_exp.core.parallel import in_order
 from zantara_exp.dataset.messages import Malformed
 from zantara_exp.dataset.row_reader import RowReader
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from zantara_exp.config import CONF, folders
 from zantara_exp.config.domain import Domain
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.caseless import finds_the_same_in_small, small
-from zantara_exp.errors import ConfigError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.patterns import compiled
-from zantara_exp.writing import UNPARTED, one_form, one_form_of_pattern, words_in
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.dataset.ignoring_case import finds_the_same_in_small, small
+from zantara_exp.text.normal_form import UNPARTED, one_form, one_form_of_pattern, words_in
+from zantara_exp.text.patterns import compiled
 
 if TYPE_CHECKING:
     from zantara_exp.dataset.examples import Labelled, Model

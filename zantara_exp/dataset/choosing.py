@@ -16,12 +16,13 @@ import numpy as np
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import balance
-from zantara_exp.dataset.continued import CONTINUED, continued
+from zantara_exp.dataset.conversation_facts import Facts, Texts, facts_of, texts_of
 from zantara_exp.dataset.duplicates import Index, draw, surplus_in
 from zantara_exp.dataset.findings import FEWEST_USERS
 from zantara_exp.dataset.forgotten import forgotten_users
-from zantara_exp.dataset.known import Facts, Texts, facts_of, texts_of
+from zantara_exp.dataset.growing_rows import CONTINUED, continued
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.same_answers import SAME_ANSWER, Same
 from zantara_exp.dataset.same_answers import most_of as most_answers
@@ -29,7 +30,6 @@ from zantara_exp.dataset.same_answers import surplus as surplus_of_answers
 from zantara_exp.dataset.selection import Before, Selection
 from zantara_exp.dataset.summary import Dated
 from zantara_exp.dataset.turns import turns_of, with_turns
-from zantara_exp.layout import Layout
 
 DUPLICATE, MIX = "duplicate", "balance"
 """Reasons."""

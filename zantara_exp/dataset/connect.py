@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zantara_exp import terminal
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core import terminal
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.io.address import database_url, without_secrets
-from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset.duplicates import Index, Sketch, jaccard
 from zantara_exp.dataset.examples import TOKEN, Labelled, fit, plain
-from zantara_exp.errors import ZantaraError
 
 _NEAR = 0.5
 """Share of words at which two examples are copies of one another."""

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset._postgres import SUPERUSER, Home, home
-from zantara_exp.errors import ZantaraError
 
 _START_SECONDS = 60
 _CLUSTER_MB = 100

@@ -9,13 +9,13 @@ from datetime import date
 import numpy as np
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.ownership import refusal
 from zantara_exp.dataset import labels, records
-from zantara_exp.dataset.continued import continued, told_by
 from zantara_exp.dataset.filters import Filters
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.dataset.growing_rows import continued, told_by
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
-from zantara_exp.layout import Layout
-from zantara_exp.others import refusal
 
 METRICS = frozenset(
     {"conversations", "language_share_deviation", "category_share_deviation", "quality", "wrongly_moved"}

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.dataset.importing import json_lines
-from zantara_exp.errors import ZantaraError
-from zantara_exp.whole import write_whole
-from zantara_exp.writing import one_form, pairs, parts_no_words
+from zantara_exp.io.whole_files import write_whole
+from zantara_exp.text.normal_form import one_form, pairs, parts_no_words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -8,12 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from zantara_exp.config.data import Columns
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset import records
 from zantara_exp.dataset.exports import Line
-from zantara_exp.dataset.joined import Joined
+from zantara_exp.dataset.joined_records import Joined
 from zantara_exp.dataset.messages import Unreadable
 from zantara_exp.dataset.reading import Placed, paths_of, placed
-from zantara_exp.errors import MissingInputError, ZantaraError
 
 _HOW = 'write one JSON object a line, {"messages": [{"role", "content"}]}, or take an export of docs/dataset.md'
 

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from zantara_exp.config.data import Columns
-from zantara_exp.dataset.exchange import CHATS, LISTS
 from zantara_exp.dataset.messages import parse_json
+from zantara_exp.dataset.request_response import CHATS, LISTS
 
 CONVERSATION = (
     "conversation_id", "conversationId", "conv_id", "chat_id", "chatId", "session_id", "sessionId", "thread_id",

@@ -13,20 +13,20 @@ from typing import Any
 
 from zantara_exp.config.data import FILES
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset import records
 from zantara_exp.dataset.batches import Batch, batches
 from zantara_exp.dataset.forgotten import forgotten_users
+from zantara_exp.dataset.forgotten_users import Refusal
 from zantara_exp.dataset.personal.spoken_in import left_in
 from zantara_exp.dataset.redact import redactor_of
-from zantara_exp.dataset.refusal import Refusal
 from zantara_exp.dataset.row_reader import RowReader
 from zantara_exp.dataset.sources import open_source
 from zantara_exp.dataset.usage import Conversations, ModelUsage
-from zantara_exp.dataset.users import hash_key
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.wording import counted
+from zantara_exp.dataset.user_hash import hash_key
+from zantara_exp.text.wording import counted
 
 NO_TIME = "no_time"
 GO_ON, EXTEND = 500, 200

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError
 from zantara_exp.dataset.days import earlier, latest
 from zantara_exp.dataset.exported import Exported
 from zantara_exp.dataset.exports import Line, moment_of
@@ -18,8 +19,7 @@ from zantara_exp.dataset.importing import name_of, row
 from zantara_exp.dataset.messages import ENCODING, Unreadable
 from zantara_exp.dataset.period import newest_of, period, said_later
 from zantara_exp.dataset.usage import ModelUsage, number, usage_of
-from zantara_exp.errors import MissingInputError
-from zantara_exp.wording import agreed
+from zantara_exp.text.wording import agreed
 
 _SPREAD_DAYS = 30
 """Conversations without a time are spread over this many days up to the newest that has one, or the file's own."""

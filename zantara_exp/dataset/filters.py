@@ -16,7 +16,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.dataset.language import UNKNOWN, Heard, detector
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.turns import Turn, turns_of, with_turns
-from zantara_exp.flaws import Flaws
+from zantara_exp.text.flaws import Flaws
 
 Refusal = str
 """Reason to drop a turn or a conversation; empty to keep it."""

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 
 import orjson
 
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset import records
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
 
 VERSION = 1
 

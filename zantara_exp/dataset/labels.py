@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import records
 from zantara_exp.dataset.category import classifier, examples_of, kept_in
 from zantara_exp.dataset.importing import json_lines
 from zantara_exp.dataset.labelling.rows import UNSURE, load
 from zantara_exp.dataset.language import detector
-from zantara_exp.errors import ZantaraError
 from zantara_exp.gates.intervals import exact_upper
-from zantara_exp.layout import Layout
 
 _NAMES = {"language": ("language", "lang"), "category": ("category",)}
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from zantara_exp.config.languages import NAMES, SAME_TO_READ
 from zantara_exp.config.schema import Config
 from zantara_exp.dataset import scripts
-from zantara_exp.dataset.likely import likely
-from zantara_exp.writing import words_in
+from zantara_exp.dataset.language_scores import likely
+from zantara_exp.text.normal_form import words_in
 
 UNKNOWN = "unknown"
 _SHORT = 3

@@ -1,6 +1,6 @@
 """Reads a chat from JSON, or text of JSON, in the shapes of the common libraries.
 
-`zantara_exp.dataset.exchange` finds the messages, `zantara_exp.dataset.said` reads one of them. System prompts and
+`zantara_exp.dataset.request_response` finds the messages, `zantara_exp.dataset.chat_items` reads one of them. System prompts and
 steps of tools (calls, results, thoughts, images) are left out. A message without text, such as an image alone, is left
 out together with its answer.
 """
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
-from zantara_exp.dataset.exchange import NoChatError, items_of
-from zantara_exp.dataset.said import ASSISTANT, MEDIA, SYSTEM, TOOL, USER, NotSaidError, Said, said_by
+from zantara_exp.dataset.chat_items import ASSISTANT, MEDIA, SYSTEM, TOOL, USER, NotSaidError, Said, said_by
+from zantara_exp.dataset.request_response import NoChatError, items_of
 
 MAX_CHARS = 100_000
 """A message longer than this is no chat."""

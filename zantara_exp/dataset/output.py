@@ -17,7 +17,7 @@ from zantara_exp.dataset import records
 from zantara_exp.dataset.messages import Message
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.turns import answered
-from zantara_exp.whole import beside, remove_leftovers
+from zantara_exp.io.whole_files import beside, remove_leftovers
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """Our names, and those that `datasets` and the hub know."""

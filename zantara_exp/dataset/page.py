@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import records
-from zantara_exp.layout import Layout
 
 NAME = "analysis.html"
 _CONTROLS = dict.fromkeys(

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError
 from zantara_exp.dataset.days import days_until, latest
-from zantara_exp.errors import MissingInputError
-from zantara_exp.wording import agreed
+from zantara_exp.text.wording import agreed
 
 
 def period(config: Config, newest: datetime | None, later: int, what: str) -> tuple[datetime, datetime]:

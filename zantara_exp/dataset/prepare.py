@@ -14,19 +14,19 @@ from typing import Any
 
 from zantara_exp.config.data import Dataset
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.dataset import card, output, page, records, splits
 from zantara_exp.dataset.choosing import Chosen, choose, over_the_mix
 from zantara_exp.dataset.duplicates import Trained
-from zantara_exp.dataset.enlarge import enlarged
 from zantara_exp.dataset.findings import FEWEST_USERS, few_users
 from zantara_exp.dataset.leakage import leakage
+from zantara_exp.dataset.oversampling import enlarged
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.selection import Said, Selection, cell_of, name_of
 from zantara_exp.dataset.summary import facts_of, result
 from zantara_exp.dataset.turns import turns_of
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Context, StageResult
 
 _MAP_USERS = "map the column that tells users apart: source.columns.user=COLUMN, then stage=extract"
 _NEAR_TRAIN = "near_duplicate_of_train"

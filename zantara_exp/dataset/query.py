@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.data import Source
-from zantara_exp.dataset import by_message, expressions
-from zantara_exp.dataset.said import USER, names_of
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.dataset import message_rows, sql_values
+from zantara_exp.dataset.chat_items import USER, names_of
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -53,7 +53,7 @@ class Table:
         mapped = [sql.SQL("{} as {}").format(fact, sql.Identifier(name)) for name, fact in self.facts.items()]
         condition = sql.SQL(_WHERE.format(self.where)).format() if self.where else sql.SQL("")
         rows = sql.SQL("select {} from {} t {}").format(sql.SQL(", ").join(mapped), self.name, condition)
-        return by_message.conversations(rows, self.users) if self.users else rows
+        return message_rows.conversations(rows, self.users) if self.users else rows
 
 
 def find_table(connection: Connection, source: Source) -> Table:
@@ -68,7 +68,7 @@ def find_table(connection: Connection, source: Source) -> Table:
     if found is None:
         there = [str(row[0]) for row in connection.execute(_LIST_TABLES).fetchall()]
         shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
-        near = expressions.near(name, (each.rpartition(".")[2] for each in there))
+        near = sql_values.near(name, (each.rpartition(".")[2] for each in there))
         has = f"it has the tables {shown}" if there else "it has none that this account may see"
         raise ZantaraError(
             f"source.table={source.table}: the database has no such table{near or ';'} {has}",
@@ -106,12 +106,12 @@ def _require_condition(connection: Connection, source: Source, table: Table) -> 
 def _facts(source: Source, types: Mapping[str, str], version: int) -> dict[str, Composable]:
     """The SQL of every fact; raises ZantaraError that names all that cannot be had, and what the table has."""
     facts, wrong = {}, list[str]()
-    left = ("messages",) if source.columns.by_message else by_message.NAMES
+    left = ("messages",) if source.columns.by_message else message_rows.NAMES
     for name, path in asdict(source.columns).items():
         try:
             if name not in left:
                 facts[name] = _fact(name, path, types, version)
-        except expressions.UnmappedError as why:
+        except sql_values.UnmappedError as why:
             wrong.append(f"source.columns.{name}={path}: {why}")
     if wrong:
         has = ", ".join(f"{column} ({kind})" for column, kind in types.items())
@@ -121,16 +121,16 @@ def _facts(source: Source, types: Mapping[str, str], version: int) -> dict[str, 
             "not kept",
         )
     if source.columns.by_message:
-        facts["number"] = expressions.numbered(source.columns.id, types)
+        facts["number"] = sql_values.numbered(source.columns.id, types)
     return facts
 
 
 def _fact(name: str, path: str, types: Mapping[str, str], version: int) -> Composable:
     if name == "created_at":
-        return expressions.time(path, types, version)
+        return sql_values.time(path, types, version)
     if name == "position":
-        return expressions.order(path, types)
-    return expressions.chat(path, types) if name == "messages" else expressions.text(path, types)
+        return sql_values.order(path, types)
+    return sql_values.chat(path, types) if name == "messages" else sql_values.text(path, types)
 
 
 def scope(source: Source, first: object, end: object) -> tuple[Composed, dict[str, Any]]:

@@ -16,9 +16,9 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
+from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.dataset.exports import CONVERSATION
 from zantara_exp.dataset.messages import Unreadable, parse_json
-from zantara_exp.errors import MissingInputError, ZantaraError
 from zantara_exp.io import packed
 
 _LONGEST_LINE = 64_000_000

@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import orjson
 
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.whole import unfinished, write_whole
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.io.whole_files import unfinished, write_whole
 
 Record = dict[str, Any]
 

@@ -15,7 +15,7 @@ from zantara_exp.dataset.language import UNKNOWN, detector
 from zantara_exp.dataset.messages import Keys, Malformed, Message, Unreadable, parse_messages
 from zantara_exp.dataset.redact import redactor_of
 from zantara_exp.dataset.usage import number
-from zantara_exp.dataset.users import hash_user, user_of, written_id
+from zantara_exp.dataset.user_hash import hash_user, user_of, written_id
 
 
 class _Chat(NamedTuple):

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.data import FILES
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import connect, query, row_security
 from zantara_exp.dataset.connect import Link
 from zantara_exp.dataset.days import EARLIEST, latest
 from zantara_exp.dataset.parts import AFTER, BEHIND, KEYS, UP_TO, Key, Within, settled
 from zantara_exp.dataset.period import period, said_later
-from zantara_exp.dataset.stream import Position, Stream
+from zantara_exp.dataset.row_stream import Position, Stream
 from zantara_exp.dataset.usage import Conversations, ModelUsage
-from zantara_exp.dataset.users import hash_key
-from zantara_exp.errors import MissingInputError
-from zantara_exp.layout import Layout
-from zantara_exp.wording import agreed
+from zantara_exp.dataset.user_hash import hash_key
+from zantara_exp.text.wording import agreed
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -174,7 +174,7 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
         yield _files(config, layout)
         return
     if config.source.kind == "shadow_log":
-        from zantara_exp.dataset.lost import open_log
+        from zantara_exp.dataset.failed_requests import open_log
 
         yield open_log(config, layout)
         return

@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 import orjson
 
 from zantara_exp.config.data import Splits
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset import records
 from zantara_exp.dataset.duplicates import draw
 from zantara_exp.dataset.selection import cell_of, name_of
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
 
 NAMES = ("train", "val", "test")
 VERSION = 1

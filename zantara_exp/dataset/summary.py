@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import StageResult, Table
 from zantara_exp.dataset import balance
 from zantara_exp.dataset.card import shares_of
-from zantara_exp.dataset.continued import CONTINUED
+from zantara_exp.dataset.growing_rows import CONTINUED
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.selection import Selection, cell_of
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.stage import StageResult, Table
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
 
 Dated = tuple[str, balance.Cell]
 """A UTC day, YYYY-MM-DD, and a cell."""

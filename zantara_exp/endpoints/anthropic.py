@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.cost.usage import Usage, completed, merged, usage_of
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.hearing import Pieces
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
-from zantara_exp.usage import Usage, completed, merged, usage_of
+from zantara_exp.endpoints.streaming import Pieces
 
 _VERSION = "2023-06-01"
 _BY_TYPE = {

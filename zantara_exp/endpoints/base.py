@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypedDict
 
-from zantara_exp.endpoints.hearing import Hearer
-from zantara_exp.usage import Billed, Usage
+from zantara_exp.cost.usage import Billed, Usage
+from zantara_exp.endpoints.streaming import Hearer
 
 
 class Message(TypedDict):

@@ -17,13 +17,13 @@ from urllib.parse import quote
 from yarl import URL
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.cost.usage import usage_of
 from zantara_exp.endpoints._sigv4 import Credentials, signed
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.hearing import Pieces
+from zantara_exp.endpoints.control_tokens import without_control_tokens
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields, text_of
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.usage import usage_of
+from zantara_exp.endpoints.streaming import Pieces
 
 _REGION = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 _FINISH = {

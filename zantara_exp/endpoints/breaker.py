@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from zantara_exp.config.traffic import Breaker as BreakerConfig
 from zantara_exp.endpoints.base import Answer, Endpoint, Message, Reason
-from zantara_exp.endpoints.hearing import Hearer, Listening
+from zantara_exp.endpoints.streaming import Hearer, Listening
 
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is probed all the same: its Retry-After may be wrong, and a probe costs one call."""

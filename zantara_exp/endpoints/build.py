@@ -10,6 +10,8 @@ from typing import Any
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core.errors import ConfigError, MissingRequirementError
+from zantara_exp.core.next_command import command
 from zantara_exp.endpoints.anthropic import Anthropic
 from zantara_exp.endpoints.azure import Azure
 from zantara_exp.endpoints.base import Endpoint
@@ -21,8 +23,6 @@ from zantara_exp.endpoints.local import LocalServer, local_server
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
-from zantara_exp.errors import ConfigError, MissingRequirementError
-from zantara_exp.hints import command
 
 CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], HttpEndpoint]] = {
     "openai": OpenAICompatible,

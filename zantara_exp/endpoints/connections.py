@@ -19,7 +19,7 @@ import aiohttp
 import certifi
 from yarl import URL
 
-from zantara_exp.errors import ConfigError
+from zantara_exp.core.errors import ConfigError
 
 _AT_ONCE_SECONDS = 0.5
 """In which a server that had closed a kept connection says so: a way there and back. A server that breaks off later may

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zantara_exp.billing import together
+from zantara_exp.cost.billing import together
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.breaker import Breaker, Guarded
-from zantara_exp.endpoints.hearing import Hearer, Listening
+from zantara_exp.endpoints.streaming import Hearer, Listening
 
 
 class Fallback:

@@ -19,13 +19,13 @@ import orjson
 from yarl import URL
 
 from zantara_exp import spans
-from zantara_exp.answers import broken_off
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.cost.usage import Billed, Usage, so_far, usage_of
 from zantara_exp.endpoints.base import Answer, EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.connections import Connections, certificates, proxy_of
-from zantara_exp.endpoints.hearing import Hearer, Pieces
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.usage import Billed, Usage, so_far, usage_of
+from zantara_exp.endpoints.streaming import Hearer, Pieces
+from zantara_exp.traffic.answers import broken_off
 
 _BY_STATUS = {
     400: Reason.BAD_REQUEST,

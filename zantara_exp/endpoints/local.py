@@ -20,9 +20,9 @@ from pathlib import Path
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.config.traffic import Server
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.endpoints.serving import environment, words
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
 
 _TETHER = Path(__file__).with_name("_tether.py")
 _STOP_SECONDS = 3.0

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.cost.usage import Usage, completed, merged, usage_of
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.hearing import Pieces
+from zantara_exp.endpoints.control_tokens import without_control_tokens
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parts, record, set_fields
-from zantara_exp.usage import Usage, completed, merged, usage_of
+from zantara_exp.endpoints.streaming import Pieces
 
 
 class OpenAICompatible(HttpEndpoint):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zantara_exp import clock
-from zantara_exp.billing import SECONDS, bill, usd_per_hour
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core import clock
+from zantara_exp.cost.billing import SECONDS, bill, usd_per_hour
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
-from zantara_exp.endpoints.hearing import Hearer
+from zantara_exp.endpoints.streaming import Hearer
 
 
 class Priced:

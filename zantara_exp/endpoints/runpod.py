@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.cost.usage import merged, usage_of
 from zantara_exp.endpoints.base import EndpointError, Message, Reason, Reply
-from zantara_exp.endpoints.control import without_control_tokens
-from zantara_exp.endpoints.hearing import Pieces
+from zantara_exp.endpoints.control_tokens import without_control_tokens
 from zantara_exp.endpoints.http import HttpEndpoint, key_from_environment, parsed, parts, record, set_fields
-from zantara_exp.usage import merged, usage_of
+from zantara_exp.endpoints.streaming import Pieces
 
 _RUNNING = ("IN_QUEUE", "IN_PROGRESS")
 _FAILED = {"FAILED": Reason.SERVER_ERROR, "CANCELLED": Reason.SERVER_ERROR, "TIMED_OUT": Reason.TIMEOUT}

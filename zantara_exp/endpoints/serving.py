@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from zantara_exp.config.traffic import Server
-from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.core.next_command import command
 
 _SECRETS = (
     *("DATABASE_URL", "LOG_DATABASE_URL", "ROLLOUT_DATABASE_URL"),

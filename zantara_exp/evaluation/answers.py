@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.stage import Context
 from zantara_exp.dataset.language import LanguageDetector, detector
-from zantara_exp.embedding import likeness
 from zantara_exp.evaluation.scores import chrf, exact_match, rouge_l
-from zantara_exp.flaws import Flaws
-from zantara_exp.stage import Context
+from zantara_exp.text.embedding import likeness
+from zantara_exp.text.flaws import Flaws
 from zantara_exp.training.data import Example
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import orjson
 from numpy.typing import NDArray
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.ownership import refusal
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Missing, Number, UserDays
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.others import refusal
 from zantara_exp.training.files import read_json
 
 Row = Mapping[str, Any]

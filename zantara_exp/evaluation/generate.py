@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.evaluation.keyed import KeyedLines
-from zantara_exp.stage import Progress
+from zantara_exp.core.stage import Progress
+from zantara_exp.evaluation.result_cache import KeyedLines
 from zantara_exp.training.data import Example
 from zantara_exp.training.encode import rendered
 

@@ -17,14 +17,14 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Judge
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.stage import Context, Progress
 from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.build import build, check
-from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.evaluation import rubric
-from zantara_exp.evaluation.keyed import KeyedLines
-from zantara_exp.evaluation.purse import Purse, Spent, estimated_tokens, usd
+from zantara_exp.evaluation.judge_budget import Purse, Spent, estimated_tokens, usd
+from zantara_exp.evaluation.result_cache import KeyedLines
 from zantara_exp.evaluation.rubric import OVERALL, Pair
-from zantara_exp.stage import Context, Progress
 
 Opinion = dict[str, str]
 """Criterion -> candidate, primary or tie; and the `reason`."""

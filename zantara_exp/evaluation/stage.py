@@ -19,23 +19,23 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.embedding import check_embedding
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.quiet_libraries import quiet_libraries
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.evaluation.answers import answer_rows, spread
 from zantara_exp.evaluation.judge import check_judge, judge_all, row_of, summary_of
 from zantara_exp.evaluation.rubric import Pair
-from zantara_exp.evaluation.show import NOT_FACTS, result_of
 from zantara_exp.evaluation.summary import Estimate, by_segment, estimates
-from zantara_exp.hints import command
-from zantara_exp.stage import Context, StageResult
+from zantara_exp.evaluation.tables import NOT_FACTS, result_of
+from zantara_exp.io.whole_files import write_whole
+from zantara_exp.text.embedding import check_embedding
 from zantara_exp.training.card import write_card
 from zantara_exp.training.data import Example, read_split, split_hash
 from zantara_exp.training.encode import encode_split
 from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.notes import notes_of
-from zantara_exp.training.quiet import quiet_libraries
 from zantara_exp.training.scoring import Score, score
-from zantara_exp.whole import write_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -20,7 +20,9 @@ import numpy as np
 from zantara_exp.config.candidates import names_of, shared
 from zantara_exp.config.gate import Gate, slots_of
 from zantara_exp.config.schema import Config
-from zantara_exp.cores import Spread, available, spread_over_cores
+from zantara_exp.core.next_command import command
+from zantara_exp.core.parallel import Spread, available, spread_over_cores
+from zantara_exp.core.stage import NO_GO, OK, Context, StageResult, Table
 from zantara_exp.gates.clusters.bursts import shown_minutes
 from zantara_exp.gates.collect import about_candidates
 from zantara_exp.gates.evidence import UserDays
@@ -44,10 +46,8 @@ from zantara_exp.gates.slice_rates import BAD, PLANTED, WORSE, confirmed_in
 from zantara_exp.gates.slices import Terms
 from zantara_exp.gates.table import markdown
 from zantara_exp.gates.threshold_rates import Drawn, moved_in
-from zantara_exp.hints import command
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.rollout.worse_rates import Ramp, alarm_on, days_of, judged_per_day
-from zantara_exp.stage import NO_GO, OK, Context, StageResult, Table
-from zantara_exp.whole import write_whole
 
 _SURE = 2.326
 """By how many standard errors a simulated rate must exceed alpha: this blames one sound gate in a hundred."""

@@ -18,7 +18,7 @@ from zantara_exp.gates.clusters.time import OverTime, over_time
 from zantara_exp.gates.eprocess import Counts, Floats
 from zantara_exp.gates.methods import FEW_USERS, NOW, OneLook, Outlook, grown
 from zantara_exp.gates.share_methods import GO_SIDE, ShareMethod, Side
-from zantara_exp.gates.visits import Measured
+from zantara_exp.gates.user_visits import Measured
 
 
 class ClusterSums(NamedTuple):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError, MissingInputError
+from zantara_exp.core.errors import ConfigError, MissingInputError
+from zantara_exp.core.layout import Layout
 from zantara_exp.gates.evidence import (
     Against,
     Beside,
@@ -25,7 +26,6 @@ from zantara_exp.gates.evidence import (
 from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
-from zantara_exp.layout import Layout
 
 LOG = "analysis"
 """The area that reads the comparison log."""

@@ -14,7 +14,7 @@ from zantara_exp.config.gate import Gate
 from zantara_exp.gates.decision import NOTHING, CriterionDecision, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.by_user import THIN_USERS
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
 
 
 @dataclass(frozen=True)

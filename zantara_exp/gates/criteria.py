@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from zantara_exp.gates.decision import CriterionDecision, missing
 from zantara_exp.gates.evidence import Evidence, Missing, Reviews, UserDays
 from zantara_exp.gates.kinds.kind import Rule, Seen
-from zantara_exp.gates.sound import unsound
+from zantara_exp.gates.user_visits import of_log
 from zantara_exp.gates.users import between
-from zantara_exp.gates.visits import of_log
+from zantara_exp.gates.wellformed import unsound
 
 
 def decide(rule: Rule, seen: Evidence | Seen, last: int | None = None) -> CriterionDecision:

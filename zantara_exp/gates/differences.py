@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.eprocess import Counts, mix
-from zantara_exp.gates.search import last
+from zantara_exp.gates.root_search import last
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zantara_exp.gates.search import last
+from zantara_exp.gates.root_search import last
 
 Floats = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from zantara_exp.config.business import BUSINESS_METRICS
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.gate_file import content_of, load_gate
 from zantara_exp.config.schema import Config
-from zantara_exp.config.where import shown
-from zantara_exp.errors import ConfigError
-from zantara_exp.hints import command
+from zantara_exp.config.yaml_files import shown
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.next_command import command
 
 _PERIODS: dict[str, Sequence[str]] = {"arm": ("baseline", "candidate")}
 """What a business metric is split by."""

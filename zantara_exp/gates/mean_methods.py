@@ -23,8 +23,8 @@ import numpy as np
 from zantara_exp.gates.clusters.time import OverTime, over_time
 from zantara_exp.gates.eprocess import mix, user_weights
 from zantara_exp.gates.methods import FEW_USERS, NOW, Method, Outlook, Student
-from zantara_exp.gates.search import last
-from zantara_exp.gates.visits import Floats, Measured, Visits
+from zantara_exp.gates.root_search import last
+from zantara_exp.gates.user_visits import Floats, Measured, Visits
 
 _COUNT = 12
 """Bets of either sort; as many as a share has would cost longer, and gain nothing that shows."""

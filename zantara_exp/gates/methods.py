@@ -19,7 +19,7 @@ import numpy as np
 from zantara_exp.config.gate import Criterion
 from zantara_exp.gates import intervals
 from zantara_exp.gates.eprocess import Counts
-from zantara_exp.gates.visits import Flags, Floats, Measured
+from zantara_exp.gates.user_visits import Flags, Floats, Measured
 
 SEQUENCE_USERS = 100
 """Users from which on an asymptotic confidence sequence is trusted; with 30 the false GO was 0.057 for 0.05."""

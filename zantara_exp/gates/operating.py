@@ -20,12 +20,12 @@ import numpy as np
 
 from zantara_exp.config.gate import Gate, Traffic
 from zantara_exp.config.kinds import METHODS
-from zantara_exp.cores import Spread
+from zantara_exp.core.parallel import Spread
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Planned, Rule
 from zantara_exp.gates.population import MEAN_REQUESTS, STAY_DAYS, chunks, resampled, visits
 from zantara_exp.gates.rules import resolve
-from zantara_exp.gates.visits import Floats, Visits, first_time
+from zantara_exp.gates.user_visits import Floats, Visits, first_time
 
 LOOKS = 60
 """Days looked at for error rates, where the horizon is not longer: a gate goes on being looked at after its horizon."""
@@ -119,7 +119,7 @@ def standard_error(share: float, simulations: int) -> float:
 
 
 def simulate(plan: Plan, cases: Sequence[Case], spread: Spread = map) -> list[Curve]:
-    """Decide each case on the same rollouts; `spread` (`zantara_exp.cores`) is used where it is worth its start."""
+    """Decide each case on the same rollouts; `spread` (`zantara_exp.core.parallel`) is used where it is worth its start."""
     requests = plan.traffic.comparisons_per_day * (plan.days + STAY_DAYS) * plan.simulations
     over = spread if requests * len(cases) > _WORTH_SPREADING else map
     found = list(over(partial(_first_days, plan, cases), plan.parts()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from zantara_exp.config.gate import Gate
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Curve
-from zantara_exp.whole import unfinished
+from zantara_exp.io.whole_files import unfinished
 
 
 def draw_power(

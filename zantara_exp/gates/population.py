@@ -25,7 +25,7 @@ import numpy as np
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.clusters.weeks import weekday
 from zantara_exp.gates.evidence import SLOTS, UserDays
-from zantara_exp.gates.visits import Flags, Floats, Ints, Visits, grouped
+from zantara_exp.gates.user_visits import Flags, Floats, Ints, Visits, grouped
 
 STAY_DAYS = 14
 MOST_REQUESTS = 100

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from zantara_exp.config.schema import Config
-from zantara_exp.cores import Spread, spread_over_cores
+from zantara_exp.core.next_command import command
+from zantara_exp.core.parallel import Spread, spread_over_cores
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.gates.collect import would_move
 from zantara_exp.gates.evidence import Moving
 from zantara_exp.gates.identity import gate_hash
@@ -41,9 +43,7 @@ from zantara_exp.gates.traffic import (
     intra_class_correlation,
     needed_traffic,
 )
-from zantara_exp.hints import command
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.whole import write_whole
+from zantara_exp.io.whole_files import write_whole
 
 SCHEMA_VERSION = 1
 

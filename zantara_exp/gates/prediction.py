@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln, xlog1py, xlogy
 
-from zantara_exp.gates import search
+from zantara_exp.gates import root_search
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def lower(of: Judged, alpha: float) -> float:
     Counts are whole, and so evidence falls along the shares in teeth, up to several hundredths wide with few labels.
     The first share that is not excluded ends the bound: it is looked for from the lowest on, then closely before it.
     """
-    found = search.last(lambda p0: float(log_evidence(of, p0).ravel()[0]) + math.log(alpha), 20)
+    found = root_search.last(lambda p0: float(log_evidence(of, p0).ravel()[0]) + math.log(alpha), 20)
     for reach in (1.0, _TEETH):
         if found <= 0:
             return 0.0

@@ -1,6 +1,6 @@
 """The record of looks: one line per look, only ever appended to, under `paths.state`.
 
-It says what had been seen when a gate was first used, what was looked at (gates/spent.py), and what else was said of a
+It says what had been seen when a gate was first used, what was looked at (gates/spent_looks.py), and what else was said of a
 candidate. Only a verdict whose look is here, with its hash, can open a rollout.
 """
 
@@ -15,8 +15,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.gates.witness import loaded, unrecorded
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.gates.verdict_record import loaded, unrecorded
 
 Look = dict[str, Any]
 _LOOK = {"gate", "gate_hash", "epoch", "as_of", "requests", "users", "exact"}

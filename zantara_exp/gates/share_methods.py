@@ -1,6 +1,6 @@
 """What every method for a share of good requests answers; and the two sides that evidence can be for.
 
-`zantara_exp.gates.clustered` takes users and blocks of time as clusters, `zantara_exp.gates.once` each user once.
+`zantara_exp.gates.clustered` takes users and blocks of time as clusters, `zantara_exp.gates.one_per_user` each user once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from zantara_exp.gates import eprocess, intervals
 from zantara_exp.gates.eprocess import Floats
 from zantara_exp.gates.methods import NOW, Method, Outlook
-from zantara_exp.gates.visits import Ints, Measured, Visits
+from zantara_exp.gates.user_visits import Ints, Measured, Visits
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from zantara_exp import clock
 from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.gates.beside import Together, together
+from zantara_exp.core import clock
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command, given, of_this_command
+from zantara_exp.core.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
+from zantara_exp.core.stage import NO_GO as NO_GO_STATUS
+from zantara_exp.core.stage import OK, Context, StageResult
+from zantara_exp.core.webhook import Notifier
 from zantara_exp.gates.collect import LOG, Collected, about_candidates, beside, collect, trained
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO
 from zantara_exp.gates.evidence import UserDays
@@ -27,7 +32,8 @@ from zantara_exp.gates.junit import junit_xml
 from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import FirstUse, Look, Looks
 from zantara_exp.gates.sample_ratio import UNTESTED as SAMPLE_UNTESTED
-from zantara_exp.gates.spent import as_begun, looked, refusals
+from zantara_exp.gates.several_candidates import Together, together
+from zantara_exp.gates.spent_looks import as_begun, looked, refusals
 from zantara_exp.gates.standing import Around, standing
 from zantara_exp.gates.table import (
     assumptions_table,
@@ -41,17 +47,11 @@ from zantara_exp.gates.table import (
     standing_table,
     summary,
 )
-from zantara_exp.gates.undeclared import shown
+from zantara_exp.gates.undeclared_parts import shown
 from zantara_exp.gates.verdict import Verdict, judge_gate
-from zantara_exp.gates.witness import look_of
-from zantara_exp.hints import command, given, of_this_command
-from zantara_exp.layout import Layout
+from zantara_exp.gates.verdict_record import look_of
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.signature import VERDICT, Keys
-from zantara_exp.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
-from zantara_exp.stage import NO_GO as NO_GO_STATUS
-from zantara_exp.stage import OK, Context, StageResult
-from zantara_exp.webhook import Notifier
-from zantara_exp.whole import write_whole
 
 STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zantara_exp.core.stage import Table
 from zantara_exp.gates.clusters.bursts import shown_minutes
 from zantara_exp.gates.decision import FAIL, GO, INCONCLUSIVE, PASS, CriterionDecision, Days, Outages, View
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Kind
 from zantara_exp.gates.sample_ratio import UNTESTED, SampleRatio, SampleStep, shown_p
-from zantara_exp.gates.undeclared import shown
+from zantara_exp.gates.undeclared_parts import shown
 from zantara_exp.gates.verdict import Verdict
-from zantara_exp.stage import Table
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
 
 _COUNTED = {"eval_loss": "token", "token_accuracy": "token"}
 """Metrics whose evidence is something else than requests."""

@@ -8,13 +8,13 @@ import numpy as np
 
 from zantara_exp.config.gate import Gate
 from zantara_exp.config.schema import Config
-from zantara_exp.cores import Spread
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.parallel import Spread
 from zantara_exp.gates import users as selecting
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.operating import Case, Plan, simulate
-from zantara_exp.gates.visits import of_log
-from zantara_exp.layout import Layout
+from zantara_exp.gates.user_visits import of_log
 
 _SIMULATIONS = 400
 _MOST = 16.0

@@ -36,10 +36,10 @@ from zantara_exp.gates.kinds.kind import Seen
 from zantara_exp.gates.record import FirstUse
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.sample_ratio import SampleRatio, sample_ratio
-from zantara_exp.gates.sound import unsound
 from zantara_exp.gates.standing import Standing
-from zantara_exp.gates.undeclared import Undeclared, undeclared
+from zantara_exp.gates.undeclared_parts import Undeclared, undeclared
 from zantara_exp.gates.users import last_day
+from zantara_exp.gates.wellformed import unsound
 
 SCHEMA_VERSION = 1
 _EPOCH = date(1970, 1, 1).toordinal()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from zantara_exp.terminal import forget_stdout
+from zantara_exp.core.terminal import forget_stdout
 
 _FLUSH_SECONDS = 0.25
 _LINES_KEPT = 10_000

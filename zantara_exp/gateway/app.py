@@ -21,17 +21,17 @@ from zantara_exp.config.candidates import one_of
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.gateway import is_loopback
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.gateway.access import AccessLog
 from zantara_exp.gateway.exchange import header_text
 from zantara_exp.gateway.metrics import Metrics, Page
 from zantara_exp.gateway.observed import UnobservableError, read_observed
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.page.same_site import from_elsewhere
 from zantara_exp.shadow.mirror import ShadowMirror
-from zantara_exp.sites import from_elsewhere
 from zantara_exp.spans import open_spans
-from zantara_exp.unmirrored import Seen, note
+from zantara_exp.traffic.not_mirrored import Seen, note
 
 _NOTE_SECONDS = 5.0
 _NOTHING_RUNS = {"content-security-policy": "default-src 'none'", "cache-control": "no-store"}
@@ -52,7 +52,7 @@ class Gateway:
         from zantara_exp.gateway.forward import Forwarder
         from zantara_exp.gateway.routes import Routes
         from zantara_exp.gateway.routing import Routing
-        from zantara_exp.gateway.sight import Sight
+        from zantara_exp.gateway.seen_exchange import Sight
 
         self.metrics = Metrics(config.gateway.timeout_seconds)
         self.ready = False

@@ -15,14 +15,14 @@ from dataclasses import replace
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.schema import Config
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.endpoints.base import Answer, Message, Reason
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.build import build, option, serving
 from zantara_exp.endpoints.fallback import Fallback
-from zantara_exp.endpoints.hearing import Hearer, Listening, Piece
 from zantara_exp.endpoints.local import LocalServer
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.endpoints.streaming import Hearer, Listening, Piece
 
 _GRACE_SECONDS = 0.1
 """Added to the endpoint's own limit, so that the endpoint times out first and its breaker counts the failure."""

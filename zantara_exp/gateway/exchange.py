@@ -16,10 +16,10 @@ from zantara_exp.shadow.mirror import ChatRequest
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.dialects import Dialect
-    from zantara_exp.gateway.first_text import FirstText
     from zantara_exp.gateway.routes import Route
     from zantara_exp.gateway.routing import Turn
     from zantara_exp.gateway.spans import RequestSpans
+    from zantara_exp.gateway.time_to_first_text import FirstText
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]

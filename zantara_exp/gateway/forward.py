@@ -33,15 +33,15 @@ from zantara_exp.gateway.exchange import (
     refuse,
     request_headers,
 )
-from zantara_exp.gateway.first_text import FirstText
 from zantara_exp.gateway.metrics import Metrics
 from zantara_exp.gateway.reply import Reply
 from zantara_exp.gateway.routes import Route, Routes
 from zantara_exp.gateway.routing import Routing
-from zantara_exp.gateway.sight import Sight
+from zantara_exp.gateway.seen_exchange import Sight
 from zantara_exp.gateway.target import target_of
+from zantara_exp.gateway.time_to_first_text import FirstText
 from zantara_exp.rollout.served import CANDIDATE
-from zantara_exp.unmirrored import TOO_LARGE
+from zantara_exp.traffic.not_mirrored import TOO_LARGE
 
 if TYPE_CHECKING:
     import ssl

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from zantara_exp import clock
+from zantara_exp.core import clock
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.endpoints.breaker import State
 from zantara_exp.gateway.dialects import CUT, DIALECTS
 from zantara_exp.gateway.routes import NOWHERE
-from zantara_exp.movable import IMPATIENT, REASONS, STORED_CHAT, WITHOUT_ANSWER
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.shadow.record import BUDGET
-from zantara_exp.unmirrored import OUTSIDE, Seen
-from zantara_exp.unmirrored import REASONS as UNMIRRORED
+from zantara_exp.traffic.movable import IMPATIENT, REASONS, STORED_CHAT, WITHOUT_ANSWER
+from zantara_exp.traffic.not_mirrored import OUTSIDE, Seen
+from zantara_exp.traffic.not_mirrored import REASONS as UNMIRRORED
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.routing import Routing

@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.answers import broken_off
 from zantara_exp.endpoints.base import Reason
 from zantara_exp.gateway.dialects import CUT
-from zantara_exp.movable import UNSHOWABLE
 from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer
+from zantara_exp.traffic.answers import broken_off
+from zantara_exp.traffic.movable import UNSHOWABLE
 
 _TEXT, _NUMBER, _TURNS, _OBJECT, _COUNT, _TOKENS = (
     "text",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from zantara_exp.endpoints.base import Answer
-from zantara_exp.endpoints.hearing import Piece
+from zantara_exp.endpoints.streaming import Piece
 from zantara_exp.gateway.dialects import Dialect
 from zantara_exp.gateway.exchange import Exchange, Send
 from zantara_exp.gateway.routing import Turn

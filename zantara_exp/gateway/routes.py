@@ -19,7 +19,7 @@ from zantara_exp.endpoints.connections import proxy_of
 from zantara_exp.gateway.dialects import BEDROCK_MESSAGES, BEDROCK_STREAM, COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from zantara_exp.gateway.exchange import Refused
 from zantara_exp.gateway.target import address
-from zantara_exp.sites import host_of
+from zantara_exp.page.same_site import host_of
 
 ANTHROPIC, OPENAI, AZURE, BEDROCK, VERTEX, OTHER = "anthropic", "openai", "azure", "bedrock", "vertex", "other"
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
-Only a movable request (`zantara_exp.movable`) of a named user, in a language that the rollout's GO covers, gets an arm.
+Only a movable request (`zantara_exp.traffic.movable`) of a named user, in a language that the rollout's GO covers, gets an arm.
 Everything else goes to the primary and is in no arm.
 """
 
@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from zantara_exp import clock, spans
+from zantara_exp import spans
 from zantara_exp.config.schema import Config
+from zantara_exp.core import clock
+from zantara_exp.core.ids import new_id
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.prices import charge_by_tokens
+from zantara_exp.cost.prices import load as load_prices
 from zantara_exp.dataset.category import classifier
 from zantara_exp.dataset.redact import Redactor, redactor_of
-from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.dataset.user_hash import hash_key, hash_user
 from zantara_exp.endpoints.base import Answer, Message
-from zantara_exp.endpoints.epoch import epoch_of
-from zantara_exp.endpoints.hearing import Hearer, Listening, Take
+from zantara_exp.endpoints.candidate_id import epoch_of
+from zantara_exp.endpoints.streaming import Hearer, Listening, Take
 from zantara_exp.gateway.candidate import Candidate
 from zantara_exp.gateway.dialects import CUT, Chat, Said
 from zantara_exp.gateway.exchange import CLIENT_GONE as CLIENT_GONE_STATUS
 from zantara_exp.gateway.exchange import Exchange
 from zantara_exp.gateway.metrics import Metrics
-from zantara_exp.ids import new_id
-from zantara_exp.layout import Layout
-from zantara_exp.movable import IMPATIENT, SCORE_BELOW, STORED_CHAT, Movable
-from zantara_exp.prices import charge_by_tokens
-from zantara_exp.prices import load as load_prices
 from zantara_exp.rollout.complaints import note_complaint
 from zantara_exp.rollout.router import BELOW, Router
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served, ServedLog
@@ -37,7 +37,8 @@ from zantara_exp.rollout.served_store import append_served, open_sink
 from zantara_exp.rollout.store import open_store
 from zantara_exp.routing.certificate import load as load_certificate
 from zantara_exp.routing.score import Known
-from zantara_exp.shadow.named import fit_id, known_category, known_language
+from zantara_exp.shadow.safe_labels import fit_id, known_category, known_language
+from zantara_exp.traffic.movable import IMPATIENT, SCORE_BELOW, STORED_CHAT, Movable
 
 _USERS_KEPT = 10_000
 

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 
 from zantara_exp.config.gateway import Gateway as GatewayConfig
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gateway.app import Gateway
 from zantara_exp.gateway.dialects import CUT
 from zantara_exp.gateway.target import keeping_targets
-from zantara_exp.hints import command
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY
 from zantara_exp.shadow.identity import only_here
 from zantara_exp.spans import collector
 from zantara_exp.spans import trouble as spans_trouble
-from zantara_exp.stage import Context, StageResult
 
 if TYPE_CHECKING:
     from types import FrameType

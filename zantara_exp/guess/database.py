@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.data import Columns
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import start
 from zantara_exp.dataset.messages import Message
-from zantara_exp.errors import ZantaraError
 from zantara_exp.guess.columns import Rows, by_message, id_of, in_order, others_of, time_of, user_of, where_of
 from zantara_exp.guess.speakers import Speech, chat_of, speech_of
-from zantara_exp.hints import start
 from zantara_exp.io.address import database_url
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from zantara_exp.dataset.exchange import NoChatError, items_of
+from zantara_exp.dataset.chat_items import ASSISTANT, SYSTEM, USER, NotSaidError, names_of, said_by, speakers_of
 from zantara_exp.dataset.messages import USUAL_KEYS, Keys, Malformed, Message, parse_json, parse_messages
-from zantara_exp.dataset.said import ASSISTANT, SYSTEM, USER, NotSaidError, names_of, said_by, speakers_of
+from zantara_exp.dataset.request_response import NoChatError, items_of
 
 TURNS = 0.7
 """Share of the neighbouring messages from which two names are said to take turns."""

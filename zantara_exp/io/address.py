@@ -11,7 +11,7 @@ import os
 import re
 from urllib.parse import parse_qsl, quote, urlencode
 
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core.errors import MissingRequirementError
 
 _SCHEME = re.compile(r"(postgres(?:ql)?)(?:\+\w+)?://", re.IGNORECASE)
 _NOTHING_HERE = frozenset(

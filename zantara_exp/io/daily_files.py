@@ -12,7 +12,7 @@ from typing import Protocol
 
 from zantara_exp.io.events import Kind, day_file
 from zantara_exp.io.lines import append_lines
-from zantara_exp.whole import sync
+from zantara_exp.io.whole_files import sync
 
 
 class Destination(Protocol):

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.io.events import Kind, day_of, event_files
 from zantara_exp.io.packed import reading
 from zantara_exp.io.spool import send_left_behind

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.io.packed import in_order
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 
 ROTATED = r"(?:\.(?P<turn>\d{1,4})|[-.](?P<date>\d{8}|\d{4}-\d{2}-\d{2}))?(?:\.(?:gz|bz2|xz))?"
 """What may stand behind a file's name."""

@@ -19,7 +19,7 @@ from itertools import accumulate
 from pathlib import Path
 from uuid import uuid4
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.io.daily_files import sync_file
 from zantara_exp.io.lines import append_lines
 from zantara_exp.io.table import Row, Table

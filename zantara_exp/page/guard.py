@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from zantara_exp.sites import host_of
+from zantara_exp.page.same_site import host_of
 
 COOKIE = "zantara-page"
 _MOST_BYTES = 65_536

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 from zantara_exp.privacy.reviews import samples
-from zantara_exp.privacy.whose import Whose
+from zantara_exp.privacy.what_goes import Whose
 from zantara_exp.tracking import Artifact, erase_artifacts, erase_traces, erase_waiting
 
 _TEXTS = (".html", ".csv", ".json", ".jsonl", ".md", ".txt", ".log")

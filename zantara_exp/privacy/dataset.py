@@ -9,13 +9,13 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import output, records, splits
 from zantara_exp.dataset.card import NAME as CARD
 from zantara_exp.dataset.records import Record
-from zantara_exp.dataset.users import hash_user
-from zantara_exp.layout import Layout
+from zantara_exp.dataset.user_hash import hash_user
 from zantara_exp.privacy.lines import edit_lines, on_records
-from zantara_exp.privacy.whose import Whose
+from zantara_exp.privacy.what_goes import Whose
 
 
 def files(layout: Layout) -> list[Path]:

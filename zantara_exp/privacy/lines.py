@@ -13,7 +13,7 @@ import orjson
 from zantara_exp.dataset.records import Record
 from zantara_exp.io.lines import open_locked
 from zantara_exp.io.packed import reading, writing
-from zantara_exp.whole import beside, remove_leftovers
+from zantara_exp.io.whole_files import beside, remove_leftovers
 
 Edit = Callable[[bytes], bytes | None]
 """From a line, without its newline, to what stands there from now on; None: nothing."""

@@ -15,15 +15,15 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.records import Record
 from zantara_exp.io.database import LOG, STATE
 from zantara_exp.io.events import COMPARISONS, COMPLAINTS, SERVED, Kind, event_files
 from zantara_exp.io.lines import QUARANTINE
 from zantara_exp.io.packed import reading
 from zantara_exp.io.table import Table
-from zantara_exp.layout import Layout
 from zantara_exp.privacy.lines import Edit, edit_lines, locked, on_records
-from zantara_exp.privacy.whose import Whose
+from zantara_exp.privacy.what_goes import Whose
 from zantara_exp.shadow.log import comparisons_of
 from zantara_exp.shadow.record import SCHEMA_VERSION
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import orjson
 
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.forgotten import mark_of
-from zantara_exp.layout import Layout
-from zantara_exp.privacy.whose import who
+from zantara_exp.privacy.what_goes import who
 
 
 def note(layout: Layout, kind: str, facts: Mapping[str, object]) -> None:

@@ -14,15 +14,16 @@ from itertools import chain
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset import splits
 from zantara_exp.dataset.forgotten import forgotten_users, mark_of, save
 from zantara_exp.dataset.records import Record
 from zantara_exp.dataset.sources import open_source
-from zantara_exp.dataset.users import KEY_VARIABLE, MIN_BYTES, hash_user
-from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.dataset.user_hash import KEY_VARIABLE, MIN_BYTES, hash_user
 from zantara_exp.io.events import COMPARISONS, COMPLAINTS, SERVED, event_files
-from zantara_exp.layout import Layout
 from zantara_exp.privacy import dataset, logs
 from zantara_exp.privacy.copies import forget_caches
 from zantara_exp.privacy.lines import edit_lines, locked, on_records
@@ -31,7 +32,6 @@ from zantara_exp.rollout.store import file_store
 from zantara_exp.shadow.record import REKEYED
 from zantara_exp.signature import VARIABLE as SIGNING_KEY
 from zantara_exp.signature import VERDICT, derived, signed_anew
-from zantara_exp.stage import Context, StageResult, Table
 
 _LOSES = (
     "gateways that run verify with the old key and serve the primary until restarted; not with ZANTARA_SIGNING_KEY set",

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.privacy.whose import Whose
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.io.whole_files import write_whole
+from zantara_exp.privacy.what_goes import Whose
 from zantara_exp.review import labels as labelled
 from zantara_exp.review import sample as sampled
 from zantara_exp.review.sample import Check, Item, Sample
 from zantara_exp.review.sheet import SEEN, sheet
-from zantara_exp.whole import write_whole
 
 REMOVED = "[removed]"
 

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset.forgotten import forgotten_users, save
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
 from zantara_exp.privacy import copies, dataset, logs, reviews
 from zantara_exp.privacy.record import earlier, note, proof
-from zantara_exp.privacy.whose import Whose, whose
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.wording import agreed, counted
+from zantara_exp.privacy.what_goes import Whose, whose
+from zantara_exp.text.wording import agreed, counted
 
 
 def forget(config: Config, context: Context) -> StageResult:

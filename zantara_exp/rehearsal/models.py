@@ -13,8 +13,8 @@ import numpy as np
 import orjson
 
 from zantara_exp.config.domain import Domain
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.rehearsal.scenarios import USUAL, Scenario
 
 if TYPE_CHECKING:

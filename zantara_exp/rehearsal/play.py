@@ -20,17 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
-from zantara_exp import clock
 from zantara_exp.config import looking_in
 from zantara_exp.config.decision import Checks
 from zantara_exp.config.project import Paths
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.evaluation.of_log import judge
+from zantara_exp.core import clock
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context
+from zantara_exp.core.webhook import Notifier
+from zantara_exp.evaluation.judge_log import judge
 from zantara_exp.gates.stage import gate
 from zantara_exp.gateway.app import Gateway
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
 from zantara_exp.rehearsal.models import Models, application, running
 from zantara_exp.rehearsal.played import Played
 from zantara_exp.rehearsal.scenarios import Scenario
@@ -39,11 +41,9 @@ from zantara_exp.review.stage import review
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.controller import Controller
 from zantara_exp.rollout.guardrails import look
-from zantara_exp.rollout.raising import raised
+from zantara_exp.rollout.increases import raised
 from zantara_exp.rollout.state import DONE, ROLLED_BACK, State
 from zantara_exp.rollout.store import open_store
-from zantara_exp.stage import Context
-from zantara_exp.webhook import Notifier
 
 _AFTERWARDS = timedelta(hours=12)
 """Played on after the end, to see that nobody is served who should not be."""

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.rehearsal.played import Played
 from zantara_exp.rollout.served import CANDIDATE, CLIENT_GONE, PRIMARY, Served
 from zantara_exp.rollout.served_store import read_served

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.rehearsal.play import play
 from zantara_exp.rehearsal.played import Played
 from zantara_exp.rehearsal.report import page
 from zantara_exp.rehearsal.scenarios import SCENARIOS
-from zantara_exp.stage import Context, StageResult, Table
 
 
 def rehearsal(config: Config, context: Context) -> StageResult:

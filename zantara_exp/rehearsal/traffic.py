@@ -12,10 +12,10 @@ import numpy as np
 from zantara_exp.config.domain import Domain
 from zantara_exp.config.gate import Traffic
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset.category import classifier
-from zantara_exp.errors import ConfigError
 from zantara_exp.gates.population import visits
-from zantara_exp.hints import command
 
 _OF_TEN = 10
 _MOVABLE = 7

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.domain import Domain
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.page import Guard, built, policy
-from zantara_exp.page.people import NAME, NAME_SAID
-from zantara_exp.review.closed import closed, stands, voids
-from zantara_exp.review.desk import Desk, Turn
+from zantara_exp.page.person_name import NAME, NAME_SAID
+from zantara_exp.review.assignment import Desk, Turn
 from zantara_exp.review.evidence import looks
 from zantara_exp.review.labels import CANNOT, blind, load, merge, unblinded, withdraw
+from zantara_exp.review.looked_at import closed, stands, voids
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import Answer
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zantara_exp.config.decision import Review
+from zantara_exp.review.adjudication import Panel, reads
 from zantara_exp.review.labels import Label, blind
-from zantara_exp.review.panel import Panel, reads
 from zantara_exp.review.sample import Item, Sample
 
 SETTLED = "settled"

@@ -15,21 +15,21 @@ from datetime import date
 
 from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.gates import evidence as letters
 from zantara_exp.gates.criteria import decide
 from zantara_exp.gates.decision import FAIL
 from zantara_exp.gates.evidence import Evidence, EvidenceRequest, Judgements, Missing, Number, Reviews, reviews_of
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.rules import resolve
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.review.judged import judgements
+from zantara_exp.review.adjudication import Panel, panel
+from zantara_exp.review.judge_verdicts import judgements
 from zantara_exp.review.labels import BETTER, CANNOT, EQUIVALENT, WORSE, Label, load
-from zantara_exp.review.panel import Panel, panel
+from zantara_exp.review.not_evidence import kept_samples
 from zantara_exp.review.sample import Sample, is_check
 from zantara_exp.review.sample import load as load_sample
-from zantara_exp.review.uncounted import kept_samples
 
 METRICS = frozenset({"review_equivalent", "critical_bugs"})
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.review.sample import Item, Sample
 from zantara_exp.review.sheet import Answer
-from zantara_exp.whole import write_whole
 
 BETTER, EQUIVALENT, WORSE, CANNOT = "better", "equivalent", "worse", "cannot_judge"
 

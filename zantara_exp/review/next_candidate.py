@@ -21,23 +21,23 @@ import orjson
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
-from zantara_exp.cores import spread_over_cores
-from zantara_exp.dataset.lost import Failure, failures, read_comparisons
+from zantara_exp.core.errors import MissingInputError, MissingRequirementError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command, quoted
+from zantara_exp.core.parallel import spread_over_cores
+from zantara_exp.core.stage import Context, StageResult, Table
+from zantara_exp.dataset.failed_requests import Failure, failures, read_comparisons
 from zantara_exp.dataset.splits import known_users
-from zantara_exp.errors import MissingInputError, MissingRequirementError, ZantaraError
 from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.operating import Plan, as_expected, simulate
 from zantara_exp.gates.rules import resolve
 from zantara_exp.gates.traffic import counts_of_log
-from zantara_exp.hints import command, quoted
-from zantara_exp.layout import Layout
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.review.preferences import pairs_in, write_preferences
-from zantara_exp.sliced import load as load_slices
-from zantara_exp.sliced import shown
-from zantara_exp.stage import Context, StageResult, Table
+from zantara_exp.text.wording import counted
+from zantara_exp.traffic.confirmed_slices import load as load_slices
+from zantara_exp.traffic.confirmed_slices import shown
 from zantara_exp.training.requirements import next_candidate as trained_on_pairs
-from zantara_exp.whole import write_whole
-from zantara_exp.wording import counted
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 

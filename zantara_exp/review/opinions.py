@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from zantara_exp.analysis.opinions import JUDGE, REVIEW, Opinion, Opinions
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.review.judged import calls_in
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.review.judge_verdicts import calls_in
 from zantara_exp.review.labels import Label, load
-from zantara_exp.review.uncounted import uncounted
+from zantara_exp.review.not_evidence import uncounted
 
 Said = Iterator[tuple[str, Opinion]]
 

@@ -19,16 +19,16 @@ from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.redact import redactor_of
 from zantara_exp.dataset.splits import known_users, reviewed_users
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.review.closed import closed
-from zantara_exp.review.judged import calls_in
+from zantara_exp.io.whole_files import write_whole
+from zantara_exp.review.adjudication import panel
+from zantara_exp.review.judge_verdicts import calls_in
 from zantara_exp.review.labels import WORSE, load
-from zantara_exp.review.panel import panel
+from zantara_exp.review.looked_at import closed
 from zantara_exp.review.sample import load as load_sample
-from zantara_exp.whole import write_whole
 
 JUDGE, REVIEW, LOG = "judge", "review", "log"
 _NEEDED = ("user", "comparison_id", "part", "place", "language", "category")

@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.whole import write_whole
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.io.whole_files import write_whole
 
 
 @dataclass(frozen=True)

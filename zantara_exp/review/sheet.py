@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.review.sample import Item, Sample
 
 SEEN = ("sample", "pair", "language", "category", "context", "question", "answer_a", "answer_b")

@@ -14,25 +14,25 @@ from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset.redact import redactor_of
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.io.whole_files import write_whole
+from zantara_exp.review.adjudication import Panel, Rater, agreement, panel, theirs
 from zantara_exp.review.assessments import assessed
 from zantara_exp.review.checks import made, placed, spare, wanted
-from zantara_exp.review.closed import stands, voids
 from zantara_exp.review.evidence import due, looks, of_epoch, parts_left_out, reviewed
-from zantara_exp.review.judged import judgements
+from zantara_exp.review.judge_verdicts import judgements
 from zantara_exp.review.labels import CANNOT, WORSE, Label, load, merge, unblinded
-from zantara_exp.review.panel import Panel, Rater, agreement, panel, theirs
+from zantara_exp.review.looked_at import stands, voids
 from zantara_exp.review.preferences import preferences_line, write_preferences
 from zantara_exp.review.sample import Item, Sample, blinded, draw
 from zantara_exp.review.sample import load as load_sample
 from zantara_exp.review.sample import save as save_sample
 from zantara_exp.review.sheet import read, sheet
-from zantara_exp.sliced import load_pairs
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.whole import write_whole
+from zantara_exp.traffic.confirmed_slices import load_pairs
 
 Row = Mapping[str, Any]
 

@@ -13,10 +13,10 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.io.database import STATE, Database, UnusableDatabaseError
-from zantara_exp.layout import Layout
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -11,12 +11,12 @@ import orjson
 
 from zantara_exp.config.rollout import part_name
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command, given
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.hints import command, given
-from zantara_exp.layout import Layout
-from zantara_exp.rollout.newest import NotNewestError, found_on_record, stands
+from zantara_exp.rollout.newest_evidence import NotNewestError, found_on_record, stands
 from zantara_exp.routing.certificate import Certificate, load
 from zantara_exp.signature import VARIABLE, Keys, experiment_of
 from zantara_exp.signature import VERDICT as SIGNED
@@ -52,7 +52,9 @@ class Authority:
 
 def serving_epoch(config: Config, layout: Layout) -> str:
     """The epoch of what would answer now. Raises MissingInputError if a local endpoint has no model."""
-    from zantara_exp.endpoints.epoch import epoch_of  # imported late: a status without a GO needs no client of HTTP
+    from zantara_exp.endpoints.candidate_id import (
+        epoch_of,  # imported late: a status without a GO needs no client of HTTP
+    )
 
     return epoch_of(config.endpoint, config.dataset.system_prompt, layout.model)
 

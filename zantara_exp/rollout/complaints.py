@@ -22,11 +22,11 @@ from uuid import uuid4
 import orjson
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.io.database import STATE
 from zantara_exp.io.events import COMPLAINTS, day_file
 from zantara_exp.io.lines import append_lines
 from zantara_exp.io.table import Row, Table
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.served_store import events_of
 from zantara_exp.shadow.identity import hash_user
 

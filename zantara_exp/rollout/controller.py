@@ -14,21 +14,21 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ConfigError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context
+from zantara_exp.core.webhook import Notifier
 from zantara_exp.rollout import ramp
 from zantara_exp.rollout.alone import Alone
-from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.guardrails import Look, look
 from zantara_exp.rollout.history import CONTROLLER, began_at, outages_of_week, paused_for_outage
+from zantara_exp.rollout.increases import raised
 from zantara_exp.rollout.moves import Clock, rolled_back
-from zantara_exp.rollout.raising import raised
+from zantara_exp.rollout.notify import announce
 from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.split import UNTESTED
 from zantara_exp.rollout.state import RUNNING, State
 from zantara_exp.rollout.store import Store
-from zantara_exp.stage import Context
-from zantara_exp.webhook import Notifier
 
 _TRY_AGAIN = timedelta(hours=1)
 _AT_ONCE_SECONDS = 1.0

@@ -14,10 +14,10 @@ import orjson
 
 from zantara_exp.config.rollout import Guardrail
 from zantara_exp.config.schema import Config
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.rollout.observed import Arm
-from zantara_exp.wording import counted
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.rollout.served_arrays import Arm
+from zantara_exp.text.wording import counted
 
 _log = logging.getLogger(__name__)
 

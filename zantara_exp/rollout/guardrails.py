@@ -14,22 +14,22 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from zantara_exp.analysis.incidents import KIND, Noted, noted
-from zantara_exp.billing import another_volume
 from zantara_exp.config.rollout import WORSE, Rollout
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.billing import another_volume
 from zantara_exp.gates.decision import FAIL, MISSING, PASS
-from zantara_exp.layout import Layout
-from zantara_exp.rollout import cells
-from zantara_exp.rollout.cells import CONTROL, DAY, DAY_STARTS, HOUR, OUTAGE, Cell, Evidence, Seen, cells_of
+from zantara_exp.rollout import alarm_levels
+from zantara_exp.rollout.alarm_levels import CONTROL, DAY, DAY_STARTS, HOUR, OUTAGE, Cell, Evidence, Seen, cells_of
 from zantara_exp.rollout.complaints import read_complaints
 from zantara_exp.rollout.found_worse import Progress, found_worse, progress, to_judge, unjudged
 from zantara_exp.rollout.history import began_at, served_since, steps_began
-from zantara_exp.rollout.observed import Arm, Observed, observe
+from zantara_exp.rollout.served_arrays import Arm, Observed, observe
 from zantara_exp.rollout.served_store import ServedReader
 from zantara_exp.rollout.split import Split, split_of
 from zantara_exp.rollout.state import State
-from zantara_exp.wording import counted, usd
+from zantara_exp.text.wording import counted, usd
 
 _READ_DAYS = DAY_STARTS + 1
 _DAYS_SEEN = 0.5
@@ -163,13 +163,15 @@ class _Judge:
         if cell.language is not None:
             ours, theirs = (arm.only(arm.language == cell.language) for arm in (ours, theirs))
         if cell.kind == OUTAGE:
-            return self._watched(cell, cells.outage(cell, ours.rows(cell.guardrail, HOUR)), ours, theirs)
+            return self._watched(cell, alarm_levels.outage(cell, ours.rows(cell.guardrail, HOUR)), ours, theirs)
         if cell.kind != CONTROL:
-            return self._watched(cell, cells.beyond_limit(cell, self._seen(ours, cell), self._begun), ours, theirs)
+            return self._watched(
+                cell, alarm_levels.beyond_limit(cell, self._seen(ours, cell), self._begun), ours, theirs
+            )
         if not theirs.users:
             why = "nobody has the primary: there is no control"
             return Watched(_name(cell), MISSING, _bound(cell), "-", "-", 0, why)
-        found = cells.beyond_control(cell, self._seen(ours, cell), self._seen(theirs, cell), self._begun)
+        found = alarm_levels.beyond_control(cell, self._seen(ours, cell), self._seen(theirs, cell), self._begun)
         return self._watched(cell, found, ours, theirs)
 
     def _seen(self, arm: Arm, cell: Cell) -> Seen:

@@ -17,9 +17,9 @@ from zantara_exp.config.decision import Cost
 from zantara_exp.config.domain import Domain
 from zantara_exp.config.rollout import Probe
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.endpoints.base import Answer, Endpoint, Message
 from zantara_exp.endpoints.build import build, serving
-from zantara_exp.layout import Layout
 
 _MONTH_SECONDS = 30 * 86400.0
 

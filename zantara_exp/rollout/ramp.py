@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.rollout.history import OUTAGE
 from zantara_exp.rollout.state import DONE, IDLE, PAUSED, ROLLED_BACK, RUNNING, Change, State
 

@@ -22,15 +22,15 @@ from typing import NamedTuple
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import given, of_this_command
-from zantara_exp.movable import SCORE_BELOW, Asked, Movable
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import given, of_this_command
 from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
 from zantara_exp.rollout.store import Store, open_store
 from zantara_exp.rollout.switch import VARIABLE, llama_enabled
 from zantara_exp.routing.certificate import Certificate, load
 from zantara_exp.routing.score import Known
 from zantara_exp.shadow.sampling import user_percentile
+from zantara_exp.traffic.movable import SCORE_BELOW, Asked, Movable
 
 
 class Route(NamedTuple):
@@ -92,7 +92,7 @@ class Router:
     def from_config(cls, *overrides: str) -> Router:
         """A router on `conf/` with overrides. Raises ConfigError, or MissingInputError without a local model."""
         from zantara_exp.config import compose
-        from zantara_exp.layout import Layout
+        from zantara_exp.core.layout import Layout
         from zantara_exp.rollout.authority import serving_epoch
 
         config: Config = compose(list(overrides))

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import orjson
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import given
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import given
 from zantara_exp.rollout.state import ROLLED_BACK, State, dump, load, unreadable
 from zantara_exp.signature import STATE, Keys, experiment_of
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.io.daily_files import DailyFiles, Destination
 from zantara_exp.io.database import STATE
 from zantara_exp.io.event_log import EventLog, lines_of
 from zantara_exp.io.events import SERVED, Kind
-from zantara_exp.layout import Layout
 from zantara_exp.rollout.served import Served, from_line, to_line
 
 _MEGABYTE = 1_000_000

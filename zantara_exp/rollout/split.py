@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zantara_exp.gates.sample_ratio import Ratio, ratio, share_of_alpha, shown_p
 from zantara_exp.rollout.history import times_of_shares
-from zantara_exp.rollout.observed import Observed
+from zantara_exp.rollout.served_arrays import Observed
 from zantara_exp.rollout.state import State
 
 SPAN = timedelta(days=14)

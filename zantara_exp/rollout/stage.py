@@ -13,15 +13,15 @@ from contextlib import closing
 
 from zantara_exp.config.rollout import Notify, Rollout
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Context, StageResult
+from zantara_exp.core.webhook import Notifier
 from zantara_exp.rollout import ramp
-from zantara_exp.rollout.announce import announce
 from zantara_exp.rollout.moves import Clock, rolled_back, seen_in, utc_now
-from zantara_exp.rollout.show import result
+from zantara_exp.rollout.notify import announce
 from zantara_exp.rollout.state import State
 from zantara_exp.rollout.store import Store, open_store
-from zantara_exp.stage import Context, StageResult
-from zantara_exp.webhook import Notifier
+from zantara_exp.rollout.tables import result
 
 
 def rollout(config: Config, context: Context, clock: Clock = utc_now) -> StageResult:
@@ -51,7 +51,7 @@ def _done(config: Config, context: Context, store: Store, notifier: Notifier, cl
     if action == "pause":
         state = store.swap(before, ramp.pause(before, order))
     else:
-        from zantara_exp.rollout.raising import raised
+        from zantara_exp.rollout.increases import raised
 
         state = raised(config, context, store, before, action, order)
     announce(notifier, state)

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
 
 IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE = "idle", "running", "paused", "rolled_back", "done"
 PHASES = (IDLE, RUNNING, PAUSED, ROLLED_BACK, DONE)

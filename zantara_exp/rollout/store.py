@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 from zantara_exp.config.rollout import Rollout
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.io.whole_files import sync, write_whole
 from zantara_exp.rollout.seal import Seal
 from zantara_exp.rollout.state import (
     State,
@@ -27,7 +28,6 @@ from zantara_exp.rollout.state import (
     unreadable,
 )
 from zantara_exp.signature import STATE, Keys, signed_anew
-from zantara_exp.whole import sync, write_whole
 
 _LOCK_SECONDS = 10.0
 

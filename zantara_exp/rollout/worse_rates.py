@@ -13,8 +13,8 @@ import numpy as np
 from zantara_exp.config.gate import Traffic
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.gates.population import probabilities, visits
-from zantara_exp.rollout import cells
-from zantara_exp.rollout.cells import Seen, cells_of
+from zantara_exp.rollout import alarm_levels
+from zantara_exp.rollout.alarm_levels import Seen, cells_of
 from zantara_exp.rollout.restarts import Rows
 
 
@@ -66,6 +66,6 @@ def alarm_on(ramp: Ramp) -> float:
             )
             for blocks in (1, 24 // cell.block_hours)
         ]
-        if cells.beyond_limit(cell, Seen(*rows), begun, only_alarms=True).alarm:
+        if alarm_levels.beyond_limit(cell, Seen(*rows), begun, only_alarms=True).alarm:
             return now
     return math.inf

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.routing.score import BUCKETS, FEATURES, Known, Score
-from zantara_exp.whole import write_whole
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,16 @@ from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.log import ComparisonLog
 from zantara_exp.analysis.texts import comparisons_at
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset.redact import redactor_of
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.review.judged import calls_in
+from zantara_exp.review.adjudication import panel
+from zantara_exp.review.judge_verdicts import calls_in
 from zantara_exp.review.labels import BETTER, EQUIVALENT
 from zantara_exp.review.labels import load as load_labels
-from zantara_exp.review.panel import panel
+from zantara_exp.review.not_evidence import kept_samples
 from zantara_exp.review.sample import load as load_sample
-from zantara_exp.review.uncounted import kept_samples
 from zantara_exp.routing.score import Known, features
 from zantara_exp.shadow.sampling import user_percentile
 

@@ -23,18 +23,18 @@ import orjson
 from zantara_exp import routed
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates import threshold as thresholds
 from zantara_exp.gates.threshold import Fresh, Order, Point
-from zantara_exp.hints import command
 from zantara_exp.io.lines import append_lines
-from zantara_exp.layout import Layout
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.routing import certificate
 from zantara_exp.routing.evidence import CERTIFY, FIT, Evidence, Row, read
 from zantara_exp.routing.learn import fitted, out_of_fold
 from zantara_exp.routing.score import FEATURES, Score
-from zantara_exp.stage import Context, StageResult
-from zantara_exp.whole import write_whole
 
 _FEWEST = 50
 """Requests with a verdict that the score needs at least."""

@@ -23,22 +23,22 @@ import orjson
 
 from zantara_exp import spans
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.prices import load
+from zantara_exp.cost.usage import Usage
 from zantara_exp.dataset.category import classifier
 from zantara_exp.endpoints.base import Endpoint, Message
 from zantara_exp.endpoints.breaker import Guarded
 from zantara_exp.endpoints.build import guarded, option, serving
 from zantara_exp.endpoints.fallback import Fallback
-from zantara_exp.layout import Layout
-from zantara_exp.movable import WITHOUT_ANSWER, Movable
-from zantara_exp.prices import load
 from zantara_exp.shadow.budget import budget_of
 from zantara_exp.shadow.compare import Comparer
+from zantara_exp.shadow.database_switch import RowSwitch
 from zantara_exp.shadow.log import ComparisonLog, log_of
 from zantara_exp.shadow.record import AA, BUDGET, CANDIDATE, MOVED, ONLY_PRIMARY, Sampling, Scope, Side
 from zantara_exp.shadow.replay import Request
-from zantara_exp.shadow.row_switch import RowSwitch
 from zantara_exp.shadow.sampling import repeated
-from zantara_exp.usage import Usage
+from zantara_exp.traffic.movable import WITHOUT_ANSWER, Movable
 
 if TYPE_CHECKING:
     from zantara_exp.spans.sdk import Spans

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zantara_exp import clock
-from zantara_exp.billing import SECONDS, TOKENS
 from zantara_exp.config.schema import Config
+from zantara_exp.core import clock
+from zantara_exp.core.layout import Layout
+from zantara_exp.cost.billing import SECONDS, TOKENS
 from zantara_exp.endpoints.build import option
 from zantara_exp.io.ledger import Ledger
-from zantara_exp.layout import Layout
 from zantara_exp.shadow.record import Comparison
 
 

@@ -1,6 +1,6 @@
 """Comparisons as columns, a block of lines at a time: only what facts are made of.
 
-Lines exactly as the writer writes them (`zantara_exp.shadow._form`), with values of the right kind, are read together.
+Lines exactly as the writer writes them (`zantara_exp.shadow._line_format`), with values of the right kind, are read together.
 Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which parses it. (DuckDB's
 JSON functions were tried: with the same checks they take two to three times the processor time, and without them wrong
 lines count.)
@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from zantara_exp.cost.usage import Billed, Usage
 from zantara_exp.io.event_log import Block, Part
-from zantara_exp.shadow._form import NAMES, NUMBERS, TEXTS, Form
+from zantara_exp.shadow._line_format import NAMES, NUMBERS, TEXTS, Form
 from zantara_exp.shadow.reader import HashUser, Quarantined, read_lines
 from zantara_exp.shadow.record import LONGEST_MS, Comparison, Side
-from zantara_exp.usage import Billed, Usage
 
 _TOO_LARGE = 2**31
 """Arrow's offsets into texts are 32-bit integers."""

@@ -10,8 +10,8 @@ from datetime import date
 from statistics import median
 
 from zantara_exp.config.decision import Cost
+from zantara_exp.cost.prices import charge_by_tokens
 from zantara_exp.endpoints.base import Answer, Endpoint, Reason
-from zantara_exp.prices import charge_by_tokens
 from zantara_exp.shadow.log import ComparisonLog
 from zantara_exp.shadow.record import CANDIDATE, ONLY_PRIMARY, Comparison, Sampling, Side, comparison_id
 from zantara_exp.shadow.replay import Request

@@ -7,10 +7,10 @@ import os
 from functools import cache
 
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.users import KEY_VARIABLE
-from zantara_exp.dataset.users import hash_user as hash_with
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.layout import Layout
+from zantara_exp.dataset.user_hash import KEY_VARIABLE
+from zantara_exp.dataset.user_hash import hash_user as hash_with
 from zantara_exp.shadow.reader import HashUser
 
 _log = logging.getLogger(__name__)

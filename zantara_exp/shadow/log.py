@@ -19,12 +19,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.io.daily_files import DailyFiles, Destination
 from zantara_exp.io.database import LOG
 from zantara_exp.io.event_log import EventLog
 from zantara_exp.io.events import COMPARISONS
-from zantara_exp.layout import Layout
 from zantara_exp.shadow.record import Comparison, Drops, to_line
 
 _BATCH = 256

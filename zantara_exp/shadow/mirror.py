@@ -19,24 +19,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from zantara_exp import clock, spans
+from zantara_exp import spans
 from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
+from zantara_exp.core import clock
+from zantara_exp.core.ids import new_id
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.category import examples_of
-from zantara_exp.dataset.users import hash_key, hash_user
+from zantara_exp.dataset.user_hash import hash_key, hash_user
 from zantara_exp.endpoints.build import check_primary
-from zantara_exp.ids import new_id
-from zantara_exp.layout import Layout
-from zantara_exp.movable import UNSHOWABLE, Asked, Movable
-from zantara_exp.shadow._link import Item, Link
-from zantara_exp.shadow.each import check_each
+from zantara_exp.shadow._app_side import Item, Link
 from zantara_exp.shadow.identity import only_here, warn_once
 from zantara_exp.shadow.log import check_log
-from zantara_exp.shadow.named import known_category
 from zantara_exp.shadow.record import MOVED, Sampling
+from zantara_exp.shadow.safe_labels import known_category
 from zantara_exp.shadow.sampling import Sampler, in_reverse
+from zantara_exp.shadow.several_candidates import check_each
 from zantara_exp.shadow.stats import Stats
 from zantara_exp.shadow.switch import Switch
+from zantara_exp.traffic.movable import UNSHOWABLE, Asked, Movable
 
 __all__ = ["ChatRequest", "PrimaryAnswer", "ShadowMirror", "Stats"]
 
@@ -84,7 +85,7 @@ class PrimaryAnswer:
     model: str | None = None
     provider: str | None = None
     usage: object = None
-    """As the API or its SDK reports it: `reply.usage`, a mapping, or `zantara_exp.usage.Usage`."""
+    """As the API or its SDK reports it: `reply.usage`, a mapping, or `zantara_exp.cost.usage.Usage`."""
     latency_ms: float | None = None
     error: str | None = None
     """Why there is no answer. With `client_gone`, `tool_use` and `not_text` nothing is compared."""

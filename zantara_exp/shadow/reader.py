@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.cost.usage import Billed, Usage
 from zantara_exp.io.event_log import EventLog, lines_of
 from zantara_exp.shadow.record import LONGEST_MS, UNVERSIONED, Comparison, Drops, Sampling, Scope, Side
-from zantara_exp.usage import Billed, Usage
 
 _TEXT_KEPT = 200
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from zantara_exp.usage import Billed, Usage
+from zantara_exp.cost.usage import Billed, Usage
 
 SCHEMA_VERSION = 3
 UNVERSIONED = "unversioned"
@@ -60,7 +60,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whether the rollout would send the request to the candidate (`zantara_exp.movable`); None: not known."""
+    """Whether the rollout would send the request to the candidate (`zantara_exp.traffic.movable`); None: not known."""
 
     movable: bool | None = None
     why_not: str | None = None

@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.cost.usage import Usage
 from zantara_exp.endpoints.base import Message
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.movable import Asked, Movable
 from zantara_exp.shadow.record import REPLAY, Scope, Side
-from zantara_exp.usage import Usage
+from zantara_exp.traffic.movable import Asked, Movable
 
 RECORDED_ERROR = "recorded_error"
 

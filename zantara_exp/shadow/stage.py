@@ -17,24 +17,24 @@ from typing import NamedTuple
 
 from zantara_exp.config.candidates import candidates
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, Progress, StageResult, Table
 from zantara_exp.endpoints.base import Answer, Endpoint, Reason
 from zantara_exp.endpoints.build import check_primary, guarded, option, serving
-from zantara_exp.endpoints.epoch import epoch_of
+from zantara_exp.endpoints.candidate_id import epoch_of
 from zantara_exp.endpoints.local import LocalServer
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.movable import Movable
 from zantara_exp.shadow.arrivals import starts
 from zantara_exp.shadow.budget import budget_of
 from zantara_exp.shadow.compare import Comparer, compare_all
-from zantara_exp.shadow.each import AskedOnce, check_each, together
 from zantara_exp.shadow.log import ComparisonLog, comparisons_of, log_of
 from zantara_exp.shadow.reader import read_log
 from zantara_exp.shadow.record import AA, CANDIDATE, ONLY_PRIMARY, REPLAY, Comparison, Sampling, comparison_id
 from zantara_exp.shadow.replay import Replay, Request
 from zantara_exp.shadow.sampling import Sampler, repeated
+from zantara_exp.shadow.several_candidates import AskedOnce, check_each, together
 from zantara_exp.shadow.tally import Tally
-from zantara_exp.stage import Context, Progress, StageResult, Table
+from zantara_exp.traffic.movable import Movable
 
 Sampled = list[tuple[Request, Sampling]]
 

@@ -57,10 +57,10 @@ def _warn(where: str, word: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Turn shadow mode off or on, or show it; returns the exit status."""
-    from zantara_exp import terminal
     from zantara_exp.config import compose
-    from zantara_exp.errors import ConfigError, ZantaraError
-    from zantara_exp.hints import command
+    from zantara_exp.core import terminal
+    from zantara_exp.core.errors import ConfigError, ZantaraError
+    from zantara_exp.core.next_command import command
 
     try:
         word, *overrides = arguments or [""]
@@ -78,11 +78,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def turned(word: str, config: Config) -> str:
     """Set the switch that the config names, unless the word is `show`; return its state as text."""
-    from zantara_exp.layout import Layout
+    from zantara_exp.core.layout import Layout
 
     if config.log.kind == "postgres":
         from zantara_exp.io.database import LOG, Database
-        from zantara_exp.shadow.row_switch import read_word, write_word
+        from zantara_exp.shadow.database_switch import read_word, write_word
 
         database = Database(config.log.url_env, LOG)
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 
-from zantara_exp.answers import is_placeholder
 from zantara_exp.shadow.record import Side
+from zantara_exp.traffic.answers import is_placeholder
 
 
 class Tally:

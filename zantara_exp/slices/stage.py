@@ -21,14 +21,14 @@ from zantara_exp.analysis.excluded import whole
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config.rollout import EXCLUDABLE, part_name
 from zantara_exp.config.schema import Config
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.gates.slices import Found, Requests, Slice, Terms, confirm, level, search
-from zantara_exp.hints import command
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.review.opinions import opinions
-from zantara_exp.sliced import COLUMNS, Confirmed, Sliced, load, save, shown
 from zantara_exp.slices.table import FAILED, Traffic, traffic
-from zantara_exp.stage import Context, StageResult, Table
-from zantara_exp.whole import write_whole
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
+from zantara_exp.traffic.confirmed_slices import COLUMNS, Confirmed, Sliced, load, save, shown
 
 _PAIRS = 200
 """Comparisons kept of each slice."""

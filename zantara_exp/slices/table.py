@@ -15,12 +15,12 @@ from zantara_exp.analysis.opinions import JUDGE, REVIEW, WORSE, Opinions, verdic
 from zantara_exp.analysis.page import latency_limit
 from zantara_exp.config.gate import slots_of
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.lost import failures, read_comparisons
+from zantara_exp.core.layout import Layout
+from zantara_exp.dataset.failed_requests import failures, read_comparisons
 from zantara_exp.dataset.redact import redactor_of
 from zantara_exp.gates.slices import Requests
-from zantara_exp.layout import Layout
-from zantara_exp.sliced import of_search_half
 from zantara_exp.slices.topics import topics
+from zantara_exp.traffic.confirmed_slices import of_search_half
 
 FAILED, FOUND_WORSE = "failed", "worse"
 """A request failed where there is no answer, or a late one, or one with a flaw; worse is what people or a judge say."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
-from zantara_exp.usage import Usage
+from zantara_exp.cost.usage import Usage
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zantara_exp.config.project import Tracking
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._moved import place_of
 from zantara_exp.tracking._store import Experiments, artifacts_of, connect

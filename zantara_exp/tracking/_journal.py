@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.whole import write_whole
+from zantara_exp.io.whole_files import write_whole
 
 
 class Journal:

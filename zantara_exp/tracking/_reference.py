@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-_LOADER = "zantara_exp.evaluation.served"
+_LOADER = "zantara_exp.evaluation.mlflow_model"
 
 
 @contextmanager

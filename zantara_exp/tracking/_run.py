@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from zantara_exp import terminal
 from zantara_exp.config.project import Tracking
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import ModelNotes
+from zantara_exp.core import terminal
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import ModelNotes
 from zantara_exp.tracking import _send
 from zantara_exp.tracking._journal import Journal
 from zantara_exp.tracking._store import OPERATIONS, Experiments, connect, shown, tracking_uri
@@ -130,7 +130,7 @@ class JournaledRun:
         self._do({"op": "register", "path": str(path), "name": name, "alias": alias, "tags": dict(tags), **noted})
 
     def traces(self, group: str, items: Sequence[Mapping[str, object]]) -> None:
-        """Record what was asked and answered, with what people said of it; see `zantara_exp.stage.RunRecord`."""
+        """Record what was asked and answered, with what people said of it; see `zantara_exp.core.stage.RunRecord`."""
         self._do({"op": "traces", "group": group, "traces": [dict(item) for item in items]})
 
     def end(self, status: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp import terminal
+from zantara_exp.core import terminal
 from zantara_exp.tracking import _sweep, _traces
 from zantara_exp.tracking._names import model_name, taken, text
 from zantara_exp.tracking._reference import reference

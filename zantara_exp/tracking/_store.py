@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zantara_exp import terminal
 from zantara_exp.config.project import Tracking
-from zantara_exp.errors import MissingRequirementError
+from zantara_exp.core import terminal
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.io.whole_files import unfinished
 from zantara_exp.tracking._moved import follow
-from zantara_exp.whole import unfinished
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -7,8 +7,8 @@ from typing import Any
 
 from zantara_exp.config import CONF
 from zantara_exp.config.schema import Config
-from zantara_exp.hints import command
-from zantara_exp.whole import write_whole
+from zantara_exp.core.next_command import command
+from zantara_exp.io.whole_files import write_whole
 
 _HEADER = """# The endpoint of {model}, written by stage=publish publish={way}; publishing again replaces it.
 #   {command}

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.training.estimate import duration, priced
 from zantara_exp.training.files import read_json
-from zantara_exp.whole import write_whole
 
 CARD, CURVES = "README.md", "curves.png"
 _SHOWN = ("loss", "token_accuracy", "exact_match", "chrf", "rouge_l", "language_match", "flawed")

@@ -14,9 +14,9 @@ from pathlib import Path
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
+from zantara_exp.io.whole_files import write_whole
 from zantara_exp.training.markers import MARKED
-from zantara_exp.whole import write_whole
 
 _MARK = "whole.json"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.next_command import command
 
 
 @dataclass(frozen=True)

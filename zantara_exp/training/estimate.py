@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zantara_exp import ranks
 from zantara_exp.config.schema import Config
+from zantara_exp.core import distributed
 from zantara_exp.training.encode import Encoded, EncodedSplit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def estimate(config: Config, loaded: Loaded, train: EncodedSplit, val: EncodedSp
     import torch
 
     gpus = gpus_used()
-    speed = ranks.processes() * _tokens_per_second(loaded.model, train.examples, config.trainer.batch_size)
+    speed = distributed.processes() * _tokens_per_second(loaded.model, train.examples, config.trainer.batch_size)
     checkpointed = config.trainer.gradient_checkpointing and torch.cuda.is_available()
     passes = {"full": 3, "lora": 2, "dpo": 3}[config.trainer.method] + int(checkpointed)
     tokens = round(config.trainer.epochs * train.tokens)
@@ -57,7 +57,7 @@ def gpus_used() -> int:
     """GPUs that this run trains on; 0 on a CPU."""
     import torch
 
-    return ranks.processes() if torch.cuda.is_available() else 0
+    return distributed.processes() if torch.cuda.is_available() else 0
 
 
 def eur_of(config: Config, seconds: float, gpus: int) -> float | None:

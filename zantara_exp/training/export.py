@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.model_loading import loading
+from zantara_exp.core.next_command import command
 from zantara_exp.training.base import base_of, pass_on_terms
 from zantara_exp.training.encode import Encoded
 from zantara_exp.training.files import read_json, write_json
-from zantara_exp.training.loading import loading
 from zantara_exp.training.markers import for_serving, restore_markers
 from zantara_exp.training.scoring import first_choices, score, total
 from zantara_exp.training.unsloth import merge_arguments

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from zantara_exp.whole import write_whole
+from zantara_exp.io.whole_files import write_whole
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

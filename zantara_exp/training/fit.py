@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp import ranks
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.stage import Context
+from zantara_exp.core import distributed
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Context
 from zantara_exp.training.checkpoints import last_whole, step_of
 from zantara_exp.training.encode import EncodedSplit
 from zantara_exp.training.model import Loaded, adapters, adapts_head, uses_bf16
@@ -60,7 +60,7 @@ def fit(
     checkpoint, cut_off = last_whole(work)
     for broken in cut_off:
         context.say(f"train: {broken.name} was cut off while it was written, or damaged since; it is not used")
-        if not ranks.helping():
+        if not distributed.helping():
             shutil.rmtree(broken)
     if checkpoint:
         context.say(f"train: going on from step {step_of(checkpoint)} of an earlier run with the same data and config")
@@ -70,7 +70,7 @@ def fit(
         trainer = _trainer(config, loaded, train, val, work, watch)
         with memory_explained(), disk_explained(work):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    ranks.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
+    distributed.wait_for_all()  # all have read the best weights by then; the first process removes the checkpoints
     model: PreTrainedModel = trainer.model
     return model, _outcome(trainer, watch, checkpoint)
 
@@ -226,7 +226,7 @@ def total_steps(config: Config, examples: int) -> int:
 
 def steps_per_epoch(config: Config, examples: int) -> int:
     """Updates per epoch; several processes share an epoch's batches."""
-    batches = math.ceil(examples / (config.trainer.batch_size * ranks.processes()))
+    batches = math.ceil(examples / (config.trainer.batch_size * distributed.processes()))
     return max(1, math.ceil(batches / config.trainer.gradient_accumulation))
 
 

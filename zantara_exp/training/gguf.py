@@ -6,8 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
 from zantara_exp.endpoints.serving import environment, program
-from zantara_exp.errors import MissingRequirementError, ZantaraError
 from zantara_exp.training.files import read_json
 
 _CONVERTERS = ("convert_hf_to_gguf.py", "convert-hf-to-gguf")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ConfigError, MissingRequirementError, ZantaraError
-from zantara_exp.stage import Context
+from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
+from zantara_exp.core.stage import Context
 from zantara_exp.training.files import read_json
 from zantara_exp.training.markers import MARKED
 

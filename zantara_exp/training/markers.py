@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.whole import write_whole
+from zantara_exp.io.whole_files import write_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

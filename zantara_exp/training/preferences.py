@@ -17,9 +17,9 @@ import orjson
 
 from zantara_exp.config.schema import Config
 from zantara_exp.config.training import Trainer
-from zantara_exp.errors import MissingInputError, ZantaraError
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.training.encode import Encoded, EncodedSplit, rendered, without_special_tokens
 from zantara_exp.training.files import read_json
 

@@ -23,12 +23,12 @@ from typing import Any
 
 from zantara_exp.config import folders
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingInputError, ZantaraError
+from zantara_exp.core.errors import MissingInputError, ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates.files import gate_named
 from zantara_exp.gates.identity import gate_hash
-from zantara_exp.hints import command
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Context, StageResult
 from zantara_exp.training import candidate, gguf, hub, runpod
 from zantara_exp.training.card import write_card
 from zantara_exp.training.export import weights_hash

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import MissingRequirementError, ZantaraError
-from zantara_exp.hints import command, quoted
+from zantara_exp.core.errors import MissingRequirementError, ZantaraError
+from zantara_exp.core.next_command import command, quoted
 from zantara_exp.training.packaged import gaps
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")

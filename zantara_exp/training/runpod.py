@@ -14,10 +14,10 @@ from typing import Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Context
 from zantara_exp.endpoints.base import Answer, Message
 from zantara_exp.endpoints.build import build
-from zantara_exp.errors import ZantaraError
-from zantara_exp.stage import Context
 from zantara_exp.training.candidate import endpoint_values
 from zantara_exp.training.files import write_json
 from zantara_exp.training.hub import hub_name

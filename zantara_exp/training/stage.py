@@ -16,12 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zantara_exp import ranks
 from zantara_exp.config import options
 from zantara_exp.config.gate_file import load_gate
 from zantara_exp.config.schema import Config
-from zantara_exp.hints import command
-from zantara_exp.stage import Context, StageResult
+from zantara_exp.core import distributed
+from zantara_exp.core.next_command import command
+from zantara_exp.core.quiet_libraries import quiet_libraries, set_environment
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.training.base import base_of
 from zantara_exp.training.card import CURVES, write_card
 from zantara_exp.training.checkpoints import work_folder
@@ -30,7 +31,6 @@ from zantara_exp.training.encode import Encoded, EncodedSplit, encode_split, sho
 from zantara_exp.training.estimate import duration, eur_of, gpus_used, priced
 from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.preferences import Pairs, PairSplit, encode_pairs, read_pairs
-from zantara_exp.training.quiet import quiet_libraries, set_environment
 from zantara_exp.training.reach import Reach, reach
 from zantara_exp.training.requirements import check_requirements
 from zantara_exp.training.scoring import Totals, score, total
@@ -190,7 +190,7 @@ def _fit_and_save(
         expected = estimate(config, loaded, timed[0], timed[1])
     context.say(f"train: {expected}, if it is not stopped early")
     model, outcome = fit(config, context, loaded, learnt[0], learnt[1], work)
-    if ranks.helping():
+    if distributed.helping():
         return None
     probes = encoded["val"].examples[:8]
     pad = int(loaded.tokenizer.pad_token_id or 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zantara_exp.config.training import Model
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
 from zantara_exp.training.data import Example
 from zantara_exp.training.templates import LLAMA3_SPECIAL_TOKENS, LLAMA3_SPLIT, SHIPPED
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from zantara_exp import ranks
-from zantara_exp.errors import ZantaraError
-from zantara_exp.stage import Progress, RunRecord
+from zantara_exp.core import distributed
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Progress, RunRecord
 from zantara_exp.training.checkpoints import mark_whole
 from zantara_exp.training.files import read_json, write_json
 from zantara_exp.training.system import System
@@ -99,8 +99,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A checkpoint has been written whole, by all processes."""
-        ranks.wait_for_all()
-        if not ranks.helping():
+        distributed.wait_for_all()
+        if not distributed.helping():
             write_json(_checkpoint(args, state) / _SPENT, {"seconds": self.seconds})
             mark_whole(_checkpoint(args, state))
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from zantara_exp.config.schema import Config
-from zantara_exp.page.people import NAME, NAME_SAID
+from zantara_exp.core.stage import Context
+from zantara_exp.page.person_name import NAME, NAME_SAID
 from zantara_exp.rollout.stage import rollout
 from zantara_exp.shadow.switch import turned
-from zantara_exp.stage import Context
 
 PAUSE, ROLLBACK, SHADOW_OFF = "pause", "rollback", "shadow_off"
 ACTIONS = (PAUSE, ROLLBACK, SHADOW_OFF)

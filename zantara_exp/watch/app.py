@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.stage import Context
 from zantara_exp.page import Guard, built, policy
 from zantara_exp.page.drawing import plots_script, plots_style
-from zantara_exp.stage import Context
 from zantara_exp.watch.acting import act
 from zantara_exp.watch.finding import asked, pairs
 from zantara_exp.watch.picture import rollout_now

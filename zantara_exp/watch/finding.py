@@ -15,7 +15,7 @@ from zantara_exp.analysis.tables import newest_epoch
 from zantara_exp.analysis.views import milliseconds
 from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
-from zantara_exp.layout import Layout
+from zantara_exp.core.layout import Layout
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

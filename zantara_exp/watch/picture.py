@@ -13,13 +13,13 @@ from zantara_exp.analysis import money, plots, views
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.page import day_plots, latencies, tiles
 from zantara_exp.analysis.summary import Summary, summary
+from zantara_exp.analysis.translation import Words
 from zantara_exp.analysis.verdict import evidence_path, shown_verdict
-from zantara_exp.analysis.words import Words
 from zantara_exp.config.candidates import one_of
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
-from zantara_exp.stage import Table
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
+from zantara_exp.core.stage import Table
 from zantara_exp.watch.finding import Asked, pairs
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ def rollout_now(config: Config, layout: Layout) -> dict[str, Any]:
     from contextlib import closing
 
     from zantara_exp.rollout.moves import seen_in
-    from zantara_exp.rollout.show import result
     from zantara_exp.rollout.store import open_store
+    from zantara_exp.rollout.tables import result
     from zantara_exp.shadow.switch import turned
 
     asking = copy.copy(config)

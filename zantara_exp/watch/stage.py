@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from zantara_exp.config.schema import Config
-from zantara_exp.hints import command
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.page import free_port, serve, token_of
-from zantara_exp.stage import Context, StageResult
+from zantara_exp.text.wording import counted
 from zantara_exp.watch.app import app
 from zantara_exp.watch.watcher import Watcher
-from zantara_exp.wording import counted
 
 
 def watch(config: Config, context: Context) -> StageResult:

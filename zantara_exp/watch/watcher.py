@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.watch.live import gateway_now
 from zantara_exp.watch.picture import measured, rollout_now, rollout_stamp, stamp
 

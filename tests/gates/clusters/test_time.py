@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zantara_exp.gates.clusters.time import TimeBlocks, in_blocks
 from zantara_exp.gates.evidence import SLOTS, UserDays
-from zantara_exp.gates.visits import Measured, of_log
+from zantara_exp.gates.user_visits import Measured, of_log
 
 HOUR = 6
 Rows = st.lists(

@@ -14,11 +14,11 @@ from tools.bench.report import Goal, Report, write_section
 from tools.bench.rollouts import Rollouts
 from tools.bench.rules import CLASSICAL, Seen, closed_form_evidence
 from tools.bench.shipped import ALONE, FOUR_HOURS, HOUR, P0, VARIANTS, rule_of
+from zantara_exp.core.stage import Table
 from zantara_exp.gates import decide
 from zantara_exp.gates.decision import PASS
 from zantara_exp.gates.kinds.kind import Planned
-from zantara_exp.gates.visits import first_time
-from zantara_exp.stage import Table
+from zantara_exp.gates.user_visits import first_time
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = next(population for population in FALSE_GO if population.label.startswith("users of 50"))

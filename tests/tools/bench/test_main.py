@@ -24,7 +24,7 @@ from tools.bench.rollouts import Found
 from tools.bench.rules import CLASSICAL
 from tools.bench.startup import Answered
 from tools.bench.train import Training
-from zantara_exp.stage import Table
+from zantara_exp.core.stage import Table
 
 TABLE = Table("measured", ["what"], [["one"]])
 TOOK = {name: Time(1.0, 1.0) for name in ("loop", "query", "compaction", "facts", "tables")}

@@ -16,9 +16,9 @@ import orjson
 
 from zantara_exp.config import folders
 from zantara_exp.config.domain import Domain
+from zantara_exp.core.errors import ConfigError, MissingInputError
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset.demo.forms import Form
-from zantara_exp.errors import ConfigError, MissingInputError
-from zantara_exp.hints import command
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import orjson
 from zantara_exp.dataset.duplicates import draw
 from zantara_exp.dataset.language import UNKNOWN
 from zantara_exp.dataset.records import Record
-from zantara_exp.whole import write_whole
+from zantara_exp.io.whole_files import write_whole
 
 UNSURE = "unsure"
 

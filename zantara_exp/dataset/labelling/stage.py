@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.next_command import command
+from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset import records
 from zantara_exp.dataset.labelling.rows import Item, checked, drawn, keep, load
 from zantara_exp.dataset.language import UNKNOWN
-from zantara_exp.errors import MissingInputError
-from zantara_exp.hints import command
-from zantara_exp.stage import Context, StageResult, Table
 
 if TYPE_CHECKING:
     from starlette.requests import Request

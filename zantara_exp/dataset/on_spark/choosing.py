@@ -20,20 +20,20 @@ import orjson
 
 from zantara_exp import spark
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import balance, records, same_answers
 from zantara_exp.dataset.choosing import DUPLICATE, MIX, Chosen, most_of, quotas_of
-from zantara_exp.dataset.continued import CONTINUED, Told, continued
 from zantara_exp.dataset.duplicates import draw, surplus
 from zantara_exp.dataset.findings import FEWEST_USERS
 from zantara_exp.dataset.forgotten import forgotten_users
+from zantara_exp.dataset.growing_rows import CONTINUED, Told, continued
 from zantara_exp.dataset.on_spark import reading
 from zantara_exp.dataset.on_spark.components import components
 from zantara_exp.dataset.on_spark.scratch import scratch
 from zantara_exp.dataset.same_answers import SAME_ANSWER
 from zantara_exp.dataset.selection import Before, Selection
 from zantara_exp.dataset.summary import Dated
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
 from zantara_exp.spark import Row
 
 _ORDER = ("time", "name", "at")

@@ -20,17 +20,17 @@ from typing import Any
 from zantara_exp import spark
 from zantara_exp.config.data import Source
 from zantara_exp.config.schema import Config
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.batches import Row
 from zantara_exp.dataset.exported import digest_of, place_of, require_conversations
 from zantara_exp.dataset.exports import Line, moment_of
 from zantara_exp.dataset.files import Given, Spread, in_scope, is_nobodys, newest_rows, path_of, placed_in_time
-from zantara_exp.dataset.joined import Joined
+from zantara_exp.dataset.joined_records import Joined
 from zantara_exp.dataset.messages import Unreadable
 from zantara_exp.dataset.period import newest_of
 from zantara_exp.dataset.reading import paths_of, placed
 from zantara_exp.dataset.usage import ModelUsage, Tallies
-from zantara_exp.errors import ZantaraError
-from zantara_exp.layout import Layout
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 

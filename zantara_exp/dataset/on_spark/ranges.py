@@ -12,14 +12,14 @@ from uuid import uuid4
 
 from zantara_exp import spark
 from zantara_exp.config.schema import Config
+from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.batches import Batch, Row, batches
+from zantara_exp.dataset.forgotten_users import Refusal
 from zantara_exp.dataset.on_spark import tables
 from zantara_exp.dataset.on_spark.files import SparkFiles
 from zantara_exp.dataset.on_spark.scratch import scratch
-from zantara_exp.dataset.refusal import Refusal
 from zantara_exp.dataset.sources import Database
 from zantara_exp.dataset.usage import Conversations
-from zantara_exp.layout import Layout
 
 _LEAST_ROWS = 1_000
 """For fewer rows the start of a task takes longer than it saves."""

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 import orjson
 
 from zantara_exp.config.schema import Config
-from zantara_exp.dataset.continued import told_by
+from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.next_command import command
 from zantara_exp.dataset.duplicates import Sketch, words_of
 from zantara_exp.dataset.filters import Filters, Sifted, left_of
+from zantara_exp.dataset.growing_rows import told_by
 from zantara_exp.dataset.records import Record, is_conversation
 from zantara_exp.dataset.same_answers import SAME_ANSWER, keys_in
 from zantara_exp.dataset.selection import Selection
 from zantara_exp.dataset.summary import dated
 from zantara_exp.dataset.turns import turns_of
-from zantara_exp.errors import ZantaraError
-from zantara_exp.hints import command
 from zantara_exp.spark import Row
 
 _LEAST_BYTES, _MOST_BYTES = 1_000_000, 256_000_000

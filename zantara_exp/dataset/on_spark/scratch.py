@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
-from zantara_exp.whole import beside, remove_leftovers
+from zantara_exp.io.whole_files import beside, remove_leftovers
 
 
 @contextmanager

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zantara_exp.gates.eprocess import GO_BETS, NO_GO_BETS, NO_GO_LOG_PRIOR, mix
-from zantara_exp.gates.search import last
+from zantara_exp.gates.root_search import last
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,7 +15,7 @@ import numpy as np
 from zantara_exp.gates.clusters import blocks as of_blocks
 from zantara_exp.gates.eprocess import NO_GO_LOG_PRIOR, mix
 from zantara_exp.gates.evidence import SLOTS
-from zantara_exp.gates.visits import Flags, Floats, Ints, Measured
+from zantara_exp.gates.user_visits import Flags, Floats, Ints, Measured
 
 
 class Blocks(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zantara_exp.wording import counted
+from zantara_exp.text.wording import counted
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]

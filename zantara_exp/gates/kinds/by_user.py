@@ -32,9 +32,9 @@ from zantara_exp.gates.kinds.hindrance import Compared, hindrance_of
 from zantara_exp.gates.kinds.kind import Estimate, Kind, Outcomes, Planned, Rule, Seen, Weighed, outcomes
 from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import NOW, Outlook
-from zantara_exp.gates.sound import unsound
-from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, of_log
-from zantara_exp.gates.visits import Window as Sums
+from zantara_exp.gates.user_visits import Flags, Floats, Ints, Measured, Visits, of_log
+from zantara_exp.gates.user_visits import Window as Sums
+from zantara_exp.gates.wellformed import unsound
 
 THIN_USERS = 30
 """A segment with fewer users is named as too thin to judge."""

@@ -9,7 +9,7 @@ import numpy as np
 from zantara_exp.gates.decision import GO, NO_GO, Days
 from zantara_exp.gates.kinds.kind import Rule, Weighed, outcomes
 from zantara_exp.gates.methods import Outlook
-from zantara_exp.gates.visits import Ints
+from zantara_exp.gates.user_visits import Ints
 
 _HORIZON = 365
 

@@ -9,8 +9,8 @@ import numpy as np
 from zantara_exp.gates.clusters import weeks
 from zantara_exp.gates.decision import Window
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.visits import Measured
-from zantara_exp.wording import counted
+from zantara_exp.gates.user_visits import Measured
+from zantara_exp.text.wording import counted
 
 
 class Compared(NamedTuple):

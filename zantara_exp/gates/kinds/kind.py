@@ -19,7 +19,7 @@ from zantara_exp.config.kinds import KINDS, METHODS, KindRow
 from zantara_exp.gates.decision import FAIL, PASS, UNDECIDED, CriterionDecision, View
 from zantara_exp.gates.evidence import Evidence
 from zantara_exp.gates.methods import Clusters, Method
-from zantara_exp.gates.visits import Flags, Floats, Ints, Visits
+from zantara_exp.gates.user_visits import Flags, Floats, Ints, Visits
 
 _SIGNS = {"above": ">", "below": "<", "at_least": ">=", "at_most": "<="}
 _WORDS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}

@@ -13,7 +13,7 @@ from zantara_exp.gates import intervals, prediction
 from zantara_exp.gates.evidence import CANNOT, GOOD, OPEN, WORSE, Judgements, Reviews
 from zantara_exp.gates.kinds.kind import Outcomes, Rule, Weighed, outcomes
 from zantara_exp.gates.looks import Bounds, bounds, schedule
-from zantara_exp.gates.visits import Floats, Ints
+from zantara_exp.gates.user_visits import Floats, Ints
 
 _MAY_BE_UNSEEN = 0.02
 """Share of the labelled pairs that a judge need not have seen; each counts as one that cannot be judged."""

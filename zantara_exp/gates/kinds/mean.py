@@ -13,14 +13,14 @@ import numpy as np
 
 from zantara_exp.config.gate import Criterion, Threshold, Traffic
 from zantara_exp.gates import users as selecting
-from zantara_exp.gates.amounts import amounts
 from zantara_exp.gates.decision import MISSING, CriterionDecision, Outages, View, missing
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Seen, Weighed
 from zantara_exp.gates.mean_methods import Bounded, MeanMethod, MeanSums, StudentMean
 from zantara_exp.gates.methods import NOW, Outlook
-from zantara_exp.gates.visits import Flags, Floats, Measured, Visits, Window
+from zantara_exp.gates.simulated_values import amounts
+from zantara_exp.gates.user_visits import Flags, Floats, Measured, Visits, Window
 
 
 class Mean(ByUser):

@@ -22,7 +22,7 @@ from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.methods import NOW, SEQUENCE_USERS, Outlook, grown
 from zantara_exp.gates.population import probabilities, successes, visits
-from zantara_exp.gates.visits import Floats, Ints, Measured, Visits, of_log
+from zantara_exp.gates.user_visits import Floats, Ints, Measured, Visits, of_log
 
 
 class TwoCounts(NamedTuple):

@@ -10,7 +10,7 @@ from zantara_exp.gates.clusters.time import in_blocks
 from zantara_exp.gates.decision import BurstSeen, Outages
 from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.kinds.kind import Rule
-from zantara_exp.gates.visits import Floats, Measured
+from zantara_exp.gates.user_visits import Floats, Measured
 
 _LONGER = 4
 """Times a block that is tried as well."""

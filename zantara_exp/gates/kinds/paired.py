@@ -15,7 +15,7 @@ from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.kinds.proportion import Proportion
 from zantara_exp.gates.population import probabilities, successes
-from zantara_exp.gates.visits import Measured, Visits
+from zantara_exp.gates.user_visits import Measured, Visits
 
 
 class Paired(Proportion):

@@ -20,10 +20,10 @@ from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.kinds.outages import outages
 from zantara_exp.gates.methods import NOW, Method, Outlook
-from zantara_exp.gates.once import Detector, Strict
+from zantara_exp.gates.one_per_user import Detector, Strict
 from zantara_exp.gates.population import served
 from zantara_exp.gates.share_methods import GO_SIDE, NO_GO_SIDE, ShareMethod
-from zantara_exp.gates.visits import Flags, Floats, Ints, Measured, Visits, Window
+from zantara_exp.gates.user_visits import Flags, Floats, Ints, Measured, Visits, Window
 
 SHARE_METHODS: Mapping[str, type[Method]] = {
     "weighted": Weighted,

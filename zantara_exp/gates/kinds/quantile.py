@@ -13,7 +13,7 @@ from zantara_exp.gates.decision import View
 from zantara_exp.gates.kinds.kind import Rule, worded
 from zantara_exp.gates.kinds.proportion import OF, Proportion, ShareSums
 from zantara_exp.gates.population import served
-from zantara_exp.gates.visits import Flags, Measured, Visits
+from zantara_exp.gates.user_visits import Flags, Measured, Visits
 
 
 class Quantile(Proportion):

@@ -16,13 +16,13 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from zantara_exp.config.gate import Threshold, Traffic
-from zantara_exp.gates.amounts import amounts
 from zantara_exp.gates.evidence import UserDays
 from zantara_exp.gates.kinds.by_user import ByUser
 from zantara_exp.gates.kinds.kind import Estimate, Rule, Weighed
 from zantara_exp.gates.mean_methods import errors_off
 from zantara_exp.gates.methods import NOW, AmountMethod, Outlook, Sequence, Student
-from zantara_exp.gates.visits import Flags, Floats, Measured, Visits, Window
+from zantara_exp.gates.simulated_values import amounts
+from zantara_exp.gates.user_visits import Flags, Floats, Measured, Visits, Window
 
 UNSEEN = 4
 """How many users more are taken to be like the one who is farthest on the other side."""

@@ -34,8 +34,8 @@ from zantara_exp.gates.kinds.labels import (
 )
 from zantara_exp.gates.kinds.words import reason_of
 from zantara_exp.gates.methods import OneLook
-from zantara_exp.gates.visits import Flags, Visits
-from zantara_exp.wording import agreed
+from zantara_exp.gates.user_visits import Flags, Visits
+from zantara_exp.text.wording import agreed
 
 
 class Review(Kind):

@@ -12,7 +12,7 @@ from zantara_exp.gates import intervals
 from zantara_exp.gates.kinds.kind import Rule
 from zantara_exp.gates.kinds.labels import Right, at_looks, drawn, looks_of, of_go, planned_judge
 from zantara_exp.gates.looks import crossed
-from zantara_exp.gates.visits import Floats
+from zantara_exp.gates.user_visits import Floats
 
 _LARGEST = 2000
 _JUDGES = {

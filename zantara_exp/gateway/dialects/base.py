@@ -15,12 +15,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
+from zantara_exp.core.ids import new_id
+from zantara_exp.cost.usage import Usage
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, text_of
 from zantara_exp.gateway.dialects.stream import Stream
-from zantara_exp.ids import new_id
-from zantara_exp.movable import NOT_TEXT, STORED_CHAT, UNREADABLE, Asked
-from zantara_exp.usage import Usage
+from zantara_exp.traffic.movable import NOT_TEXT, STORED_CHAT, UNREADABLE, Asked
 
 ANSWERED_BY = b"x-zantara-answered-by"
 """Response header that says `candidate`; the primary's answers pass as they are."""
@@ -58,13 +58,13 @@ class Chat:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The request's fields without the chat itself, which may hold large images."""
     unshowable: str = ""
-    """Why message and history are not read: one of `zantara_exp.movable.UNSHOWABLE`."""
+    """Why message and history are not read: one of `zantara_exp.traffic.movable.UNSHOWABLE`."""
     stored: bool = False
     """Whether the provider keeps the answer, so that a later request can refer to it."""
 
     @property
     def asked(self) -> Asked:
-        """What the request asks for, as `zantara_exp.movable` needs it."""
+        """What the request asks for, as `zantara_exp.traffic.movable` needs it."""
         characters = len(self.message) + sum(len(turn["content"]) for turn in self.history)
         return Asked(self.options, characters, self.unshowable)
 
@@ -78,7 +78,7 @@ class Said:
     usage: Usage
     finish_reason: str | None
     made: str | None = None
-    """What came instead of a text: one of `zantara_exp.movable.WITHOUT_ANSWER`."""
+    """What came instead of a text: one of `zantara_exp.traffic.movable.WITHOUT_ANSWER`."""
 
 
 class Dialect(ABC):

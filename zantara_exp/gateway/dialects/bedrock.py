@@ -19,7 +19,7 @@ import orjson
 from zantara_exp.gateway.dialects.base import CUT, Chat, NotText, json_object
 from zantara_exp.gateway.dialects.messages import Messages, MessagesStream
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
-from zantara_exp.movable import UNREADABLE
+from zantara_exp.traffic.movable import UNREADABLE
 
 _PRELUDE, _CRC = struct.Struct(">II"), struct.Struct(">I")
 _AROUND = 16

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.core.ids import new_id
+from zantara_exp.cost.usage import Usage, merged, usage_of
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record
 from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
-from zantara_exp.ids import new_id
-from zantara_exp.movable import NOT_TEXT, TOOL_USE, UNREADABLE
-from zantara_exp.usage import Usage, merged, usage_of
+from zantara_exp.traffic.movable import NOT_TEXT, TOOL_USE, UNREADABLE
 
 
 class Completions(Dialect):

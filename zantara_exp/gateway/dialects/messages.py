@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from zantara_exp.core.ids import new_id
+from zantara_exp.cost.usage import Usage, merged, usage_of
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
 from zantara_exp.gateway.dialects.base import CUT, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream
-from zantara_exp.ids import new_id
-from zantara_exp.movable import TOOL_USE
-from zantara_exp.usage import Usage, merged, usage_of
+from zantara_exp.traffic.movable import TOOL_USE
 
 
 class Messages(Dialect):

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
+from zantara_exp.core.ids import new_id
+from zantara_exp.cost.usage import Usage, usage_of
 from zantara_exp.endpoints.base import Answer
 from zantara_exp.endpoints.http import parts, record, text_of
 from zantara_exp.gateway.dialects.base import CUT, REFUSAL, Chat, Dialect, NotText, Said, Spoken, name, plain
 from zantara_exp.gateway.dialects.completions import openai_user, split_system
 from zantara_exp.gateway.dialects.stream import BROKEN_OFF, Stream, named_event
-from zantara_exp.ids import new_id
-from zantara_exp.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
-from zantara_exp.usage import Usage, usage_of
+from zantara_exp.traffic.movable import NOT_TEXT, STORED_CHAT, TOOL_USE, UNREADABLE
 
 STORED = ("previous_response_id", "conversation", "prompt")
 """Fields that refer to a part of the chat that the provider keeps."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from zantara_exp.cost.usage import Usage
 from zantara_exp.endpoints.base import Answer
-from zantara_exp.usage import Usage
 
 if TYPE_CHECKING:
     from zantara_exp.gateway.dialects.base import Chat
