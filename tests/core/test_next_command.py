@@ -20,7 +20,7 @@ from zantara_exp.core.next_command import Given, command, of_this_command
 
 PACKAGE = Path(zantara_exp.__file__).parent
 SOURCES = [*sorted(PACKAGE.rglob("*.py")), *sorted((PACKAGE.parent / "scripts").glob("*.py"))]
-NO_HINTS = ("hints.py", "help.py")
+NO_HINTS = ("next_command.py", "help.py")
 """Where a command is made, and the page that explains them."""
 
 

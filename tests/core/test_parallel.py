@@ -90,9 +90,9 @@ def test_a_killed_process_of_a_stream_says_what_it_did() -> None:
 def test_processes_end_with_the_one_that_asks() -> None:
     program = (
         "import time\n"
-        "from zantara_exp import cores\n"
-        "cores.available = lambda: 2\n"
-        "with cores.spread_over_cores() as spread:\n"
+        "from zantara_exp.core import parallel\n"
+        "parallel.available = lambda: 2\n"
+        "with parallel.spread_over_cores() as spread:\n"
         "    print(*spread(eval, ['__import__(\"os\").getpid()']), flush=True)\n"
         "    time.sleep(600)\n"
     )

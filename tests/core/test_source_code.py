@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import zantara_exp
 from zantara_exp.config import Config
 from zantara_exp.core import source_code
 from zantara_exp.core.layout import Layout
@@ -44,7 +45,7 @@ def test_the_digest_follows_imports(package: Path, changed: str, differs: bool) 
 
 def test_sources_reach_into_other_rooms() -> None:
     names = {
-        str(path.relative_to(Path(source_code.__file__).parent)) for path in source_code.sources_of("shadow.stage")
+        str(path.relative_to(Path(zantara_exp.__file__).parent)) for path in source_code.sources_of("shadow.stage")
     }
     assert {"shadow/stage.py", "shadow/log.py", "dataset/splits.py", "endpoints/local.py"} <= names
     assert not [name for name in names if name.startswith(("gates/", "training/", "tracking/", "config/"))]

@@ -15,7 +15,7 @@ import yaml
 
 from tests.analysis import logs
 from tests.deploy.support import ROOT
-from zantara_exp import ci
+from zantara_exp.cli import ci
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 GATE = """\

@@ -14,6 +14,7 @@ from tests.rollout.test_store import RUN
 from tests.shadow.examples import read_folder
 from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.core.layout import Layout
+from zantara_exp.core.signature import VERDICT, Keys
 from zantara_exp.dataset.extract import extract
 from zantara_exp.dataset.forgotten import forgotten_users, save
 from zantara_exp.dataset.prepare import prepare
@@ -22,7 +23,6 @@ from zantara_exp.privacy.rekey import rekey
 from zantara_exp.rollout.state import State, UnreadableStateError
 from zantara_exp.rollout.store import file_store
 from zantara_exp.shadow.record import Comparison
-from zantara_exp.signature import VERDICT, Keys
 
 NEW = "a-new-key-of-at-least-sixteen-characters"
 

@@ -14,6 +14,7 @@ import numpy as np
 from tests.gates.test_stage import Kept
 from zantara_exp.config import Config, compose
 from zantara_exp.core.layout import Layout
+from zantara_exp.core.signature import VERDICT, Keys
 from zantara_exp.core.stage import Context, StageResult
 from zantara_exp.gates.identity import gate_hash
 from zantara_exp.gates.verdict_record import verdict_hash
@@ -24,7 +25,6 @@ from zantara_exp.rollout.ramp import Order
 from zantara_exp.rollout.served import CANDIDATE, PRIMARY, Served
 from zantara_exp.rollout.served_store import append_served
 from zantara_exp.rollout.stage import rollout
-from zantara_exp.signature import VERDICT, Keys
 
 SERVED = (
     "endpoint=openai",

@@ -17,12 +17,12 @@ from zantara_exp.config.rollout import Rollout
 from zantara_exp.core.errors import ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.core.next_command import Given, of_this_command
+from zantara_exp.core.signature import Keys
 from zantara_exp.gates.verdict_record import verdict_hash
 from zantara_exp.rollout.router import Router
 from zantara_exp.rollout.seal import Seal
 from zantara_exp.rollout.state import ROLLED_BACK, UnreadableStateError, dump
 from zantara_exp.rollout.store import FileStore, file_store
-from zantara_exp.signature import Keys
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 

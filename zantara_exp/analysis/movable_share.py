@@ -1,6 +1,6 @@
 """What of the traffic would move: the sampled requests and their cost, by what keeps them with the primary.
 
-Counted over what each line notes (`zantara_exp.traffic.movable`): requests that were compared, and those that were set aside.
+Counted over what each line notes (`traffic/movable.py`): requests that were compared, and those that were set aside.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from zantara_exp import routed
 from zantara_exp.analysis import money, plots, views
 from zantara_exp.analysis.facts import BUCKET_RATIO
 from zantara_exp.analysis.metrics import Counts, Latencies, wilson
@@ -24,6 +23,7 @@ from zantara_exp.config.schema import Config
 from zantara_exp.core.stage import Table
 from zantara_exp.page.drawing import plots_data, plots_script, plots_style
 from zantara_exp.page.guard import policy
+from zantara_exp.traffic import certified_routing
 
 _TEXT_COLUMNS = ("kind", "reason", "meaning", "first", "what", "why", "decision", "segment", "model", "provider", "by")
 _TONES = {"pass": "passes", "fail": "fails", "undecided": "open", "missing": "open", "too thin": "open"}
@@ -221,7 +221,7 @@ def _routing(said: Mapping[str, Any], words: Words) -> tuple[str, plots.Plot | N
         if each["labels"]
     ]
     curve = plots.days(points, "quality", "%", [said["quality"]], words, "moved")
-    return routed.in_short(said), curve, _grid(words, routed.shown(said))
+    return certified_routing.in_short(said), curve, _grid(words, certified_routing.shown(said))
 
 
 def latencies(found: Summary, config: Config, words: Words) -> plots.Plot | None:

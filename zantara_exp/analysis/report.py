@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp import routed
 from zantara_exp.analysis import money, opinions, pairs, views
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.metrics import flat
@@ -22,6 +21,7 @@ from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.io.whole_files import write_whole
 from zantara_exp.review.opinions import opinions as opinions_of
 from zantara_exp.text.wording import counted
+from zantara_exp.traffic import certified_routing
 from zantara_exp.traffic.confirmed_slices import load as load_slices
 from zantara_exp.traffic.confirmed_slices import shown
 
@@ -47,11 +47,11 @@ def report(config: Config, context: Context) -> StageResult:
         facts = log.facts.filter((log.facts.epoch == found.epoch) & (log.facts.day >= found.first))
         said = opinions_of(config, context.layout, context.say)
         slices = shown(load_slices(context.layout.slices))
-        routing = routed.load(context.layout.routing, found.epoch)
+        routing = certified_routing.load(context.layout.routing, found.epoch)
         quality = opinions.table(facts, said)
         beside = _beside(several, log.until)
         tables = [] if beside is None else beside.tables()
-        more = [*filter(None, (quality, slices)), *([routed.shown(routing)] if routing else [])]
+        more = [*filter(None, (quality, slices)), *([certified_routing.shown(routing)] if routing else [])]
         worse = quality, slices, said
         seen = log, found, facts, worse, tables, routing
         written = [] if config.report.stats_only else _written(*seen, config, context)

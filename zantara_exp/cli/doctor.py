@@ -101,7 +101,7 @@ def _users(config: Config, _: Context) -> Iterator[Finding]:
 
 
 def _signing(config: Config, context: Context) -> Iterator[Finding]:
-    from zantara_exp.signature import Keys, signed_by
+    from zantara_exp.core.signature import Keys, signed_by
 
     key, file = signed_by(), context.layout.signing_key
     try:

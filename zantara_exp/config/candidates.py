@@ -105,7 +105,7 @@ def shared(gate: Gate, name: str, count: int) -> Gate:
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """What is wrong with `endpoints`, and with what names one of them: keys, and why."""
-    from zantara_exp.config import options
+    from zantara_exp.config.folders import options
     from zantara_exp.config.validation import problems_in, rule_problems, suggestion
 
     known, wrong = options("endpoint") if config.endpoints else {}, False
@@ -170,7 +170,7 @@ def _option(said: Any) -> Iterator[Any]:
     """The option that is named, where one is."""
     from omegaconf import OmegaConf
 
-    from zantara_exp.config import options
+    from zantara_exp.config.folders import options
 
     if name := said if isinstance(said, str) else said.get("use", ""):
         yield OmegaConf.load(options("endpoint")[name])

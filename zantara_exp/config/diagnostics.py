@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.config import CONF, folders
 from zantara_exp.config.candidates import of_candidate, resolved
+from zantara_exp.config.folders import CONF, folders
 from zantara_exp.config.schema import Config
 from zantara_exp.config.validation import NO_VALUE, Problem, problems_in, rule_problems, strangers, suggestion
 from zantara_exp.config.yaml_files import choices, chosen_by, experiment_file, files, holder, option_of, shown

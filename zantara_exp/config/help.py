@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zantara_exp.config import CONF, folders
 from zantara_exp.config.diagnostics import groups_in
+from zantara_exp.config.folders import CONF, folders
 
 _HEAD = """\
 zantara_exp: from production chats to a GO / NO-GO on a fine-tuned model, and through its rollout.

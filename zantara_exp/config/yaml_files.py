@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.config import CONF
+from zantara_exp.config.folders import CONF
 
 
 def choices(overrides: Sequence[str], searched: Sequence[Path]) -> dict[str, str]:

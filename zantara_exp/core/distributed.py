@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from zantara_exp.core.stage import RunRecord
+if TYPE_CHECKING:
+    from zantara_exp.core.stage import RunRecord
 
 
 def processes() -> int:
@@ -55,4 +56,4 @@ class _Unrecorded:
 
 def unrecorded() -> RunRecord:
     """The run record of a helping process, or of a stage that leaves none."""
-    return cast(RunRecord, _Unrecorded())
+    return cast("RunRecord", _Unrecorded())

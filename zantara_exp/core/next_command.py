@@ -19,6 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROGRAM = "python -m zantara_exp"
+OWN_FOLDER = "ZANTARA_CONFIG_DIR"
+"""Environment variable with the folder of one's own config groups, for what no command line starts."""
+EXPERIMENT = "ZANTARA_EXPERIMENT"
+"""Environment variable that names the experiment of all commands."""
 _ONCE = frozenset(
     ["stage", "stage.name", "force", "rollout.action", "rollout.reason", "rollout.watch", "review.serve"]
     + ["review.labels", "review.reviewer", "report.stats_only", "source.stats_only"]
@@ -57,8 +61,6 @@ _now: Given | None = None
 
 def given() -> Given:
     """What the command that runs now was given; in a program that is none of ours, what the environment names."""
-    from zantara_exp.config import EXPERIMENT, OWN_FOLDER
-
     if _now is not None:
         return _now
     named = os.environ.get(EXPERIMENT, "").strip()
@@ -103,8 +105,6 @@ def command(
     `without` names keys and nodes whose overrides are left out, `alone` leaves all of them out. An override that may
     hold a secret is not shown, and the note says so.
     """
-    from zantara_exp.config import OWN_FOLDER
-
     now = given()
     folder = str(now.config_dir if config_dir is None else config_dir)
     before = [f"{OWN_FOLDER}="] if now.by_variable and not folder else []
@@ -121,8 +121,6 @@ def command(
 
 def kept(*overrides: str, without: Sequence[str] = ()) -> list[str]:
     """What goes on into the next command of what this one was given, where that one says `overrides` itself."""
-    from zantara_exp.config import EXPERIMENT
-
     now = given()
     going_on = [text for text in now.overrides if _goes_on(text, overrides, now.choices, without)]
     if os.environ.get(EXPERIMENT) and "experiment" not in map(key_of, (*overrides, *going_on)):

@@ -7,9 +7,9 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _NAME = _PACKAGE.name
-_NO_OUTCOME = ("config", "tracking", "terminal", "errors", "hints")
+_NO_OUTCOME = ("config.", "tracking.", "core.terminal.", "core.errors.", "core.next_command.")
 """Imported, but no outcome depends on their code: config values are hashed themselves, the others show and record."""
 
 
@@ -49,7 +49,7 @@ def _imported(path: Path) -> tuple[str, ...]:
 
 def _file(name: str) -> Path | None:
     parts = name.split(".")[1:]
-    if not parts or parts[0] in _NO_OUTCOME:
+    if not parts or f"{'.'.join(parts)}.".startswith(_NO_OUTCOME):
         return None
     for path in (_PACKAGE.joinpath(*parts).with_suffix(".py"), _PACKAGE.joinpath(*parts, "__init__.py")):
         if path.is_file():

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import TextWrapper
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,7 +20,9 @@ from rich.progress import Progress as Bar
 from rich.table import Table as RichTable
 
 from zantara_exp.core import distributed
-from zantara_exp.core.stage import Progress, Table
+
+if TYPE_CHECKING:
+    from zantara_exp.core.stage import Progress, Table
 
 _PLAIN_LINE_SECONDS = 5.0
 _PIPE_COLUMNS = 140

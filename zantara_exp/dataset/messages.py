@@ -1,6 +1,6 @@
 """Reads a chat from JSON, or text of JSON, in the shapes of the common libraries.
 
-`zantara_exp.dataset.request_response` finds the messages, `zantara_exp.dataset.chat_items` reads one of them. System prompts and
+`request_response.py` finds the messages, `chat_items.py` reads one of them. System prompts and
 steps of tools (calls, results, thoughts, images) are left out. A message without text, such as an image alone, is left
 out together with its answer.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import MissingRequirementError, ZantaraError
-from zantara_exp.own_key import own_key
+from zantara_exp.core.own_key import own_key
 
 KEY_VARIABLE = "ZANTARA_HASH_KEY"
 MIN_BYTES = 16

@@ -12,6 +12,7 @@ from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import ConfigError, MissingInputError
 from zantara_exp.core.layout import Layout
+from zantara_exp.core.next_command import command
 from zantara_exp.gates.evidence import (
     Against,
     Beside,
@@ -23,7 +24,6 @@ from zantara_exp.gates.evidence import (
     Moving,
     Sampled,
 )
-from zantara_exp.gates.files import to_check
 from zantara_exp.gates.kinds import kind_named
 from zantara_exp.gates.kinds.kind import Seen
 
@@ -69,6 +69,11 @@ class Collected(NamedTuple):
     """Languages and categories of the comparisons; None in the same cases."""
 
 
+def to_check() -> str:
+    """The command that checks gates, for a mistake in one."""
+    return command("stage=check", note="once it is mended")
+
+
 def metrics() -> dict[str, str]:
     """Every metric a criterion can name, and the area that measures it."""
     return {metric: area for area in AREAS for metric in _provider(area).METRICS}
@@ -94,7 +99,7 @@ def would_move(config: Config, layout: Layout) -> Moving | None:
 
 def beside(config: Config, until: date | None) -> list[Beside | Against]:
     """The log's numbers for several candidates, and for each two on the same requests."""
-    found: list[Beside | Against] = import_module(f"zantara_exp.{LOG}.beside").beside(config, until)
+    found: list[Beside | Against] = import_module(f"zantara_exp.{LOG}.several_candidates").beside(config, until)
     return found
 
 

@@ -13,7 +13,7 @@ from zantara_exp.config.gate_file import content_of, load_gate
 from zantara_exp.config.schema import Config
 from zantara_exp.config.yaml_files import shown
 from zantara_exp.core.errors import ConfigError
-from zantara_exp.core.next_command import command
+from zantara_exp.gates.collect import metrics, misfit, to_check
 
 _PERIODS: dict[str, Sequence[str]] = {"arm": ("baseline", "candidate")}
 """What a business metric is split by."""
@@ -43,11 +43,6 @@ def gate_named(name: str, config: Config) -> Gate:
         raise ConfigError(f"gate={name}: no such gate in conf/ or --config-dir; {_meant(name, files)}", to_check())
     gate, problems = _checked(files[name], config)
     return _unless(problems, [gate] if gate else [])[0]
-
-
-def to_check() -> str:
-    """The command that checks gates, for a mistake in one."""
-    return command("stage=check", note="once it is mended")
 
 
 def _checked(path: Path, config: Config) -> tuple[Gate | None, list[str]]:
@@ -102,8 +97,6 @@ def _broken_rules(gate: Gate, where: str) -> Iterator[str]:
 
 
 def _not_measured(gate: Gate, config: Config, where: str) -> Iterator[str]:
-    from zantara_exp.gates.collect import misfit
-
     yield from _unknown_metrics(gate, where)
     for name, criterion in gate.criteria.items():
         if problem := misfit(criterion):
@@ -138,8 +131,6 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 
 def _unknown_metrics(gate: Gate, where: str) -> Iterator[str]:
-    from zantara_exp.gates.collect import metrics
-
     known = metrics()
     for name, criterion in gate.criteria.items():
         if criterion.metric and criterion.metric not in known:

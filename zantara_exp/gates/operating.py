@@ -119,7 +119,7 @@ def standard_error(share: float, simulations: int) -> float:
 
 
 def simulate(plan: Plan, cases: Sequence[Case], spread: Spread = map) -> list[Curve]:
-    """Decide each case on the same rollouts; `spread` (`zantara_exp.core.parallel`) is used where it is worth its start."""
+    """Decide each case on the same rollouts; `spread` (`core/parallel.py`) is used where it is worth its start."""
     requests = plan.traffic.comparisons_per_day * (plan.days + STAY_DAYS) * plan.simulations
     over = spread if requests * len(cases) > _WORTH_SPREADING else map
     found = list(over(partial(_first_days, plan, cases), plan.parts()))

@@ -1,7 +1,7 @@
 """The record of looks: one line per look, only ever appended to, under `paths.state`.
 
-It says what had been seen when a gate was first used, what was looked at (gates/spent_looks.py), and what else was said of a
-candidate. Only a verdict whose look is here, with its hash, can open a rollout.
+It says what had been seen when a gate was first used, what was looked at (`spent_looks.py`), and what else was said of
+a candidate. Only a verdict whose look is here, with its hash, can open a rollout.
 """
 
 from __future__ import annotations

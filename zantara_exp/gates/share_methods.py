@@ -1,6 +1,6 @@
 """What every method for a share of good requests answers; and the two sides that evidence can be for.
 
-`zantara_exp.gates.clustered` takes users and blocks of time as clusters, `zantara_exp.gates.one_per_user` each user once.
+`clustered.py` takes users and blocks of time as clusters, `one_per_user.py` each user once.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from zantara_exp.core import clock
 from zantara_exp.core.errors import ConfigError, ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.core.next_command import command, given, of_this_command
+from zantara_exp.core.signature import VERDICT, Keys
 from zantara_exp.core.stage import INCONCLUSIVE as INCONCLUSIVE_STATUS
 from zantara_exp.core.stage import NO_GO as NO_GO_STATUS
 from zantara_exp.core.stage import OK, Context, StageResult
@@ -51,7 +52,6 @@ from zantara_exp.gates.undeclared_parts import shown
 from zantara_exp.gates.verdict import Verdict, judge_gate
 from zantara_exp.gates.verdict_record import look_of
 from zantara_exp.io.whole_files import write_whole
-from zantara_exp.signature import VERDICT, Keys
 
 STATUS = {GO: OK, NO_GO: NO_GO_STATUS, INCONCLUSIVE: INCONCLUSIVE_STATUS}
 

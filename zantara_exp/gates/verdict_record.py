@@ -9,8 +9,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zantara_exp.core.signature import FIELD
 from zantara_exp.gates.standing import through
-from zantara_exp.signature import FIELD
 
 if TYPE_CHECKING:
     from zantara_exp.gates.evidence import Logged

@@ -1,6 +1,6 @@
 """Who answers a request while a rollout runs, and the line about it that the guardrails read.
 
-Only a movable request (`zantara_exp.traffic.movable`) of a named user, in a language that the rollout's GO covers, gets an arm.
+Only a movable request (`traffic/movable.py`) of a named user, in a language that the rollout's GO covers, gets an arm.
 Everything else goes to the primary and is in no arm.
 """
 

@@ -17,6 +17,8 @@ from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.core.next_command import command
+from zantara_exp.core.signature import VARIABLE as SIGNING_KEY
+from zantara_exp.core.signature import VERDICT, derived, signed_anew
 from zantara_exp.core.stage import Context, StageResult, Table
 from zantara_exp.dataset import splits
 from zantara_exp.dataset.forgotten import forgotten_users, mark_of, save
@@ -30,8 +32,6 @@ from zantara_exp.privacy.lines import edit_lines, locked, on_records
 from zantara_exp.privacy.record import note
 from zantara_exp.rollout.store import file_store
 from zantara_exp.shadow.record import REKEYED
-from zantara_exp.signature import VARIABLE as SIGNING_KEY
-from zantara_exp.signature import VERDICT, derived, signed_anew
 
 _LOSES = (
     "gateways that run verify with the old key and serve the primary until restarted; not with ZANTARA_SIGNING_KEY set",

@@ -14,12 +14,12 @@ from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.core.next_command import command, given
+from zantara_exp.core.signature import VARIABLE, Keys, experiment_of
+from zantara_exp.core.signature import VERDICT as SIGNED
 from zantara_exp.gates.decision import GO, INCONCLUSIVE, MISSING, NO_GO, PASS
 from zantara_exp.gates.identity import gate_hash
 from zantara_exp.rollout.newest_evidence import NotNewestError, found_on_record, stands
 from zantara_exp.routing.certificate import Certificate, load
-from zantara_exp.signature import VARIABLE, Keys, experiment_of
-from zantara_exp.signature import VERDICT as SIGNED
 
 Verdict = dict[str, Any]
 """The content of a verdict file."""

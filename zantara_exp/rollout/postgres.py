@@ -12,11 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from zantara_exp.core.signature import Keys
 from zantara_exp.io.database import STATE, Database, UnusableDatabaseError
 from zantara_exp.rollout.seal import Seal
-from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError
-from zantara_exp.rollout.store import changed_meanwhile
-from zantara_exp.signature import Keys
+from zantara_exp.rollout.state import State, UnreachableStateError, UnreadableStateError, changed_meanwhile
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -13,8 +13,8 @@ import orjson
 
 from zantara_exp.core.errors import ZantaraError
 from zantara_exp.core.next_command import given
+from zantara_exp.core.signature import STATE, Keys, experiment_of
 from zantara_exp.rollout.state import ROLLED_BACK, State, dump, load, unreadable
-from zantara_exp.signature import STATE, Keys, experiment_of
 
 _MOST_VERSIONS = 2**53
 

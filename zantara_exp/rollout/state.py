@@ -34,6 +34,14 @@ class StateChangedError(ZantaraError):
     """Somebody else changed the state in between; nothing was written."""
 
 
+def changed_meanwhile() -> StateChangedError:
+    """What a controller is told that comes too late."""
+    return StateChangedError(
+        "the rollout was changed by somebody else in between; nothing was written",
+        command("stage=rollout", "rollout.action=status"),
+    )
+
+
 @dataclass(frozen=True)
 class Change:
     """One line of the history."""

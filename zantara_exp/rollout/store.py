@@ -17,17 +17,16 @@ from typing import Protocol
 
 from zantara_exp.config.rollout import Rollout
 from zantara_exp.core.layout import Layout
-from zantara_exp.core.next_command import command
+from zantara_exp.core.signature import STATE, Keys, signed_anew
 from zantara_exp.io.whole_files import sync, write_whole
 from zantara_exp.rollout.seal import Seal
 from zantara_exp.rollout.state import (
     State,
-    StateChangedError,
     UnreachableStateError,
     UnreadableStateError,
+    changed_meanwhile,
     unreadable,
 )
-from zantara_exp.signature import STATE, Keys, signed_anew
 
 _LOCK_SECONDS = 10.0
 
@@ -147,14 +146,6 @@ def _unreachable(file: Path, error: OSError) -> UnreachableStateError:
     return UnreachableStateError(
         f"the state of the rollout, {file.name} under paths.state, cannot be reached: {error.strerror or error}",
         "check paths.state and its rights; LLAMA_ENABLED=false serves the primary only meanwhile",
-    )
-
-
-def changed_meanwhile() -> StateChangedError:
-    """The error for a controller that comes too late."""
-    return StateChangedError(
-        "the rollout was changed by somebody else in between; nothing was written",
-        command("stage=rollout", "rollout.action=status"),
     )
 
 

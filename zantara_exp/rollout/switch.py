@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from zantara_exp.shadow.switch import means_on
+from zantara_exp.core.on_off import means_on
 
 VARIABLE = "LLAMA_ENABLED"
 

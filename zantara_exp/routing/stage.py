@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from zantara_exp import routed
 from zantara_exp.analysis.log import open_log
 from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import MissingInputError, ZantaraError
@@ -35,6 +34,7 @@ from zantara_exp.routing import certificate
 from zantara_exp.routing.evidence import CERTIFY, FIT, Evidence, Row, read
 from zantara_exp.routing.learn import fitted, out_of_fold
 from zantara_exp.routing.score import FEATURES, Score
+from zantara_exp.traffic import certified_routing
 
 _FEWEST = 50
 """Requests with a verdict that the score needs at least."""
@@ -161,14 +161,14 @@ def _bill(rows: Sequence[Row], of: Fresh, point: Point) -> float:
 
 
 def _result(said: Mapping[str, Any], layout: Layout) -> StageResult:
-    best = routed.best(said)
-    found = routed.in_short(said) + (_more(said) if best is None else "")
+    best = certified_routing.best(said)
+    found = certified_routing.in_short(said) + (_more(said) if best is None else "")
     about = f"{said['labels']} labels, look {said['look']}, alpha {said['alpha']:.3g}"
     return StageResult(
         summary={"candidate": f"epoch {said['candidate']}", "certified": found, "by": about},
         metrics={f"routing/{name}": best[name] if best else 0.0 for name in ("moved", "bill", "lower")},
         tags={"epoch": said["candidate"], "certified": "yes" if best else "no"},
-        tables=[routed.shown(said)],
+        tables=[certified_routing.shown(said)],
         artifacts=[layout.routing, *([layout.certificate] if best else [])],
         next_command=command("stage=rollout", "rollout.route=learned", "rollout.action=start") if best else "",
     )

@@ -1,6 +1,6 @@
 """Comparisons as columns, a block of lines at a time: only what facts are made of.
 
-Lines exactly as the writer writes them (`zantara_exp.shadow._line_format`), with values of the right kind, are read together.
+Lines exactly as the writer writes them (`_line_format.py`), with values of the right kind, are read together.
 Any other line, wrong or only written in another way, is left to `zantara_exp.shadow.reader`, which parses it. (DuckDB's
 JSON functions were tried: with the same checks they take two to three times the processor time, and without them wrong
 lines count.)

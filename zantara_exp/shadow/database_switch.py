@@ -10,8 +10,8 @@ import logging
 import threading
 
 from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.on_off import means_on
 from zantara_exp.io.database import LOG, Database
-from zantara_exp.shadow.switch import means_on
 
 _LOOK_SECONDS = 0.25
 _IS_THERE = "select to_regclass('zantara_shadow_mode')"

@@ -7,19 +7,15 @@ python -m zantara_exp.shadow.switch off log=postgres   a row, for replicas on al
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from zantara_exp.config.schema import Config
+from zantara_exp.core.on_off import means_on
 
 VARIABLE = "SHADOW_MODE_ENABLED"
-_ON = frozenset(("", "true", "on", "1", "yes", "enabled"))
-_OFF = frozenset(("false", "off", "0", "no", "disabled"))
-_log = logging.getLogger(__name__)
 
 
 class Switch:
@@ -39,20 +35,6 @@ class Switch:
             return ""
         except (OSError, UnicodeDecodeError):
             return "unreadable"
-
-
-def means_on(word: str, where: str) -> bool:
-    """Whether a switch's word means on. No word means on; an unknown word means off."""
-    plain = word if word in _ON else word.strip().lower()
-    if plain not in _ON and plain not in _OFF:
-        _warn(where, word)
-    return plain in _ON
-
-
-@lru_cache(maxsize=64)
-def _warn(where: str, word: str) -> None:
-    """Warn once for each word and place: switches are read again and again."""
-    _log.warning("%s says neither on nor off (%.20r), which is taken as off", where, word)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -78,7 +78,7 @@ class Said:
     usage: Usage
     finish_reason: str | None
     made: str | None = None
-    """What came instead of a text: one of `zantara_exp.traffic.movable.WITHOUT_ANSWER`."""
+    """What came instead of a text: one of `movable.WITHOUT_ANSWER`."""
 
 
 class Dialect(ABC):

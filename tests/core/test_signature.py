@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zantara_exp.core.errors import ZantaraError
-from zantara_exp.signature import STATE, VERDICT, Keys, derived, fits, signed_with
+from zantara_exp.core.signature import STATE, VERDICT, Keys, derived, fits, signed_with
 
 KEY = b"0123456789abcdef"
 SAID: dict[str, Any] = {"verdict": "INCONCLUSIVE", "epoch": "e1", "criteria": [{"name": "success", "estimate": 0.98}]}

@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 
 from zantara_exp.core.errors import ZantaraError
+from zantara_exp.core.own_key import own_key
 from zantara_exp.io.whole_files import write_whole
-from zantara_exp.own_key import own_key
 
 VARIABLE, OLD_VARIABLE = "ZANTARA_SIGNING_KEY", "ZANTARA_SIGNING_KEY_OLD"
 _HASH_KEY = "ZANTARA_HASH_KEY"

@@ -1,6 +1,6 @@
 """A gate in somebody's CI, as `action.yml` runs it: one stage, then the job's summary and outputs.
 
-    ZANTARA_CI_STAGE=check python -m zantara_exp.ci
+    ZANTARA_CI_STAGE=check python -m zantara_exp.cli.ci
 
 Everything is told by the environment, nothing by a line that a shell puts together: ZANTARA_CI_STAGE is check or
 gate, ZANTARA_CI_OVERRIDES has one a line, ZANTARA_CI_CONFIG_DIR is a folder or empty. The files that GITHUB_OUTPUT and
