@@ -57,7 +57,7 @@ def test_days_and_sampling_that_change(layout: Layout, config: Config) -> None:
     logs.write(layout.logs, replace(CLEAN, days=1, extra={"sampling": {"percent": 10.0, "reason": "imported"}}))
     logs.write(layout.logs, replace(CLEAN, days=1, start=3, seed=9))
     said = found(layout, config)
-    assert said == ["the sampled share changed within the epoch: 10 %, 100 %", "2 days without a comparison"]
+    assert said == ["the sampled share changed for one candidate: 10 %, 100 %", "2 days without a comparison"]
 
 
 def test_users_who_are_not_in_the_sampled_share(layout: Layout, config: Config) -> None:

@@ -134,7 +134,7 @@ def test_epochs_of_one_source_are_not_mixed():
     evidence = {"a": crowd(500, 5, 1.0, epoch="e1"), "b": crowd(500, 5, 1.0, epoch="e2")}
     judged = judge_gate(gate_of(a=above(0.98), b=above(0.98)), evidence)
     assert judged.verdict == "INCONCLUSIVE"
-    assert "epochs are not mixed" in judged.criteria[1].reason
+    assert "candidates are not mixed" in judged.criteria[1].reason
 
 
 def test_the_two_limits_of_one_quantile_are_of_one_epoch():
@@ -142,4 +142,4 @@ def test_the_two_limits_of_one_quantile_are_of_one_epoch():
     seen = Seen(crowd(300, 2, 1.0, epoch="new"), crowd(300, 2, 0.2, epoch="old"))
     judged = judge_gate(gate_of(latency=latency), {"latency": seen})
     assert judged.verdict == "INCONCLUSIVE"
-    assert "epochs are not mixed" in judged.criteria[0].reason
+    assert "candidates are not mixed" in judged.criteria[0].reason

@@ -134,7 +134,7 @@ def test_another_epoch_draws_another_sample(config: Config, layout: Layout) -> N
     drawn(config, layout)
     labelled(config, all_same, layout)
     logs.write(layout.logs, replace(PLAN, start=3, seed=9, epoch="e3"))
-    assert "review is of epoch e2, the log is at e3" in reason(said(config, layout))
+    assert "review is of candidate e2, the log is at e3" in reason(said(config, layout))
     assert drawn(config, layout).epoch == "e3"
     assert "no review" in reason(said(config, layout))
 
@@ -216,7 +216,7 @@ def test_drawing_again_does_not_undo_a_bad_review(
     monkeypatch.setattr(config, "force", True)
     monkeypatch.setattr(config, "seed", 8)
     run(config)
-    assert "another sample of this epoch has 20 labels" in " ".join("".join(capsys.readouterr()).split())
+    assert "another sample of this candidate has 20 labels" in " ".join("".join(capsys.readouterr()).split())
     assert "what was drawn first counts" in reason(said(config, layout))
     assert said(config, layout, "critical_bugs") == Number(1.0)
     monkeypatch.setattr(config, "force", False)

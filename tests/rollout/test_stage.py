@@ -60,8 +60,8 @@ def test_without_a_verdict_nothing_starts(workdir: Path):
         ({"verdict": None}, "holds no verdict"),
         ({"authorises": False}, "only watches, or looked back"),
         ({"gate_hash": "0" * 16}, "its criteria are others"),
-        ({"epoch": "f" * 16}, "the GO is about epoch ffffffffffffffff"),
-        ({"epoch": ""}, "the GO is about epoch"),
+        ({"epoch": "f" * 16}, "the GO is about candidate ffffffffffffffff"),
+        ({"epoch": ""}, "the GO is about candidate"),
     ],
 )
 def test_what_is_no_go_for_what_would_serve_is_refused(workdir: Path, changed, message: str):
@@ -131,7 +131,7 @@ def test_another_candidate_than_the_judged_one_gets_no_share(at: Path, other: st
     if action == "resume":
         act("pause")
     before = state()
-    with pytest.raises(ZantaraError, match="are epoch"):
+    with pytest.raises(ZantaraError, match="are candidate"):
         act(action, other, days=8)
     assert state() == before
 

@@ -80,7 +80,7 @@ def test_labels_of_another_candidate_are_none(config: Config, layout: Layout) ->
     write(layout, epoch="e2")
     layout.review_sample.write_bytes(sample)
     layout.review_labels.write_bytes(labels)
-    with pytest.raises(MissingInputError, match="the sample is of epoch e1"):
+    with pytest.raises(MissingInputError, match="the sample is of candidate e1"):
         run(config)
 
 

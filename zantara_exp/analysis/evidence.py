@@ -168,7 +168,7 @@ def _days(log: ComparisonLog, epoch: str) -> Logged:
         row["day"]: int(row["count"]) for row in fetched(facts.group_by("day").agg(count=facts.count())).to_pylist()
     }
     if not days:
-        raise MissingInputError(f"the log holds no comparison of epoch {epoch}", command("stage=shadow"))
+        raise MissingInputError(f"the log holds no comparison of candidate {epoch}", command("stage=shadow"))
     return Logged({**dict.fromkeys(log.lost(epoch, min(days)), 0), **days})
 
 
@@ -236,7 +236,7 @@ def _user_days(found: _Measured, lost: Mapping[int, float], epoch: str, metric: 
     measures |= {name: value for name, value in others.items() if value is not None}
     rows = user_days(found.facts, **measures)
     if not rows.num_rows:
-        return Missing(f"no comparison of epoch {epoch} has what {metric} is measured on{found.lacks}")
+        return Missing(f"no comparison of candidate {epoch} has what {metric} is measured on{found.lacks}")
     return _as_user_days(rows, found, lost, epoch)
 
 

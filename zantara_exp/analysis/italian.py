@@ -174,7 +174,6 @@ PHRASES = {
     "category": "categoria",
     "primary": "primario",
     "candidate": "candidato",
-    "epoch": "epoca",
     "arm": "braccio",
     "week": "settimana",
     "requests": "richieste",
@@ -203,7 +202,7 @@ PHRASES = {
     "By category": "Per categoria",
     "By the model that answered": "Per modello che ha risposto",
     "By candidate and endpoint": "Per candidato ed endpoint",
-    "By epoch (only the newest is evidence)": "Per epoca (solo l'ultima è evidenza)",
+    "By candidate (only the newest is evidence)": "Per candidato (solo l'ultimo è evidenza)",
     "Noise floor: the primary against itself": "Rumore di fondo: il primario contro sé stesso",
     "Last days": "Ultimi giorni",
     "This week beside the week before": "Questa settimana e la precedente",
@@ -235,8 +234,8 @@ PHRASES = {
     "beside": "accanto a",
     "What the verdict stands on": "Su cosa poggia il verdetto",
     "Evidence towards GO": "Evidenza verso il GO",
-    "0 is none, 1 is enough to pass at this gate's alpha. Evidence adds up over the epoch and may fall.": (
-        "0 è nessuna, 1 basta per superare con l'alfa di questo gate. L'evidenza si accumula nell'epoca e può calare."
+    "0 is none, 1 is enough to pass at this gate's alpha. Evidence adds up and may fall.": (
+        "0 è nessuna, 1 basta per superare con l'alfa di questo gate. L'evidenza si accumula e può calare."
     ),
     "Day by day": "Giorno per giorno",
     "95th percentile of latency": "95º percentile della latenza",
@@ -484,8 +483,8 @@ SENTENCES = (
         "{} Primo uso di questo gate: {}, dopo {} richieste di {} utenti.",
     ),
     (
-        r"Gate (\S+) \((\w+)\), alpha (\S+) over all daily looks, evidence of epoch (\S+) up to (.*?)\. (A .*\.)",
-        "Gate {} ({}), alfa {} su tutti gli sguardi giornalieri, evidenza dell'epoca {} fino al {}. {}",
+        r"Gate (\S+) \((\w+)\), alpha (\S+) over all daily looks, evidence of candidate (\S+) up to (.*?)\. (A .*\.)",
+        "Gate {} ({}), alfa {} su tutti gli sguardi giornalieri, evidenza del candidato {} fino al {}. {}",
     ),
     # what a verdict opens, and what stands against it
     (r"Opens nothing: (.*)\.", "Non apre nulla: {}."),
@@ -709,7 +708,10 @@ SENTENCES = (
         r"(\S+) comparisons are dated more than (\S+) h before one logged before them",
         "{} confronti hanno una data di oltre {} h anteriore a uno scritto prima",
     ),
-    (r"the sampled share changed within the epoch: (.*)", "la quota campionata è cambiata nell'epoca: {}"),
+    (
+        r"the sampled share changed for one candidate: (.*)",
+        "la quota campionata è cambiata per lo stesso candidato: {}",
+    ),
     (r"([\d,]+) days? without a comparison", "{} giorni senza confronti"),
     # terminal and provenance
     (r"([\d,]+) of ([\d,]+) users?, (\S+) to (\S+)", "{} di {} utenti, dal {} al {}"),

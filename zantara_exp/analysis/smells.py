@@ -173,7 +173,7 @@ def _percent(facts: ir.Table) -> Smell | None:
     if len(known) < 2:
         return None
     listed = ", ".join(f"{value:g} %" for value in known)
-    return Smell(f"the sampled share changed within the epoch: {listed}", "days are not drawn alike")
+    return Smell(f"the sampled share changed for one candidate: {listed}", "days are not drawn alike")
 
 
 def _silent(facts: ir.Table, first: date, last: date) -> Smell | None:

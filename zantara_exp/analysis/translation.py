@@ -25,7 +25,6 @@ _NAMES = frozenset(
         "category",
         "primary",
         "candidate",
-        "epoch",
         "kind",
         "day",
         "model",

@@ -192,7 +192,7 @@ def _segments(criteria: Sequence[CriterionDecision]) -> Table | None:
 def _note(verdict: Verdict) -> str:
     text = (
         f"Gate {verdict.gate} ({verdict.gate_hash}), alpha {verdict.alpha:g} over all daily looks, "
-        f"evidence of epoch {verdict.epoch or 'none'} up to {verdict.as_of or 'no day'}. "
+        f"evidence of candidate {verdict.epoch or 'none'} up to {verdict.as_of or 'no day'}. "
         "A latency quantile is judged as the share of requests that keep its limit; a failed request does not."
     )
     if verdict.first_use is not None:

@@ -75,7 +75,7 @@ def candidates(found: Summary) -> Table | None:
     if found.previous is None:
         return None
     name, counts = found.previous
-    return table("This candidate beside the last one", "epoch", {found.epoch: found.whole, name: counts})
+    return table("This candidate beside the last one", "candidate", {found.epoch: found.whole, name: counts})
 
 
 def similar_note(found: Summary, config: Config) -> str:
@@ -122,7 +122,7 @@ def segments(found: Summary) -> list[Table]:
     if len(found.candidates) > 1:
         tables.append(table("By candidate and endpoint", "candidate", found.candidates))
     if len(found.epochs) > 1:
-        tables.append(table("By epoch (only the newest is evidence)", "epoch", found.epochs))
+        tables.append(table("By candidate (only the newest is evidence)", "candidate", found.epochs))
     if found.noise.requests:
         tables.append(table("Noise floor: the primary against itself", "arm", {"A/A": found.noise}))
     return tables

@@ -21,7 +21,7 @@ class Business:
         "trials and total, from %(first)s to before %(end)s; %(last)s is the last day. Your own % is written %%.",
     )
     since: str | None = setting(
-        None, "First UTC day of `now`, YYYY-MM-DD; default: the first day of the comparison log's newest epoch."
+        None, "First UTC day of `now`, YYYY-MM-DD; default: the first day of the comparison log's newest candidate."
     )
     baseline_days: int = setting(28, "Days before `since` that now is compared with.", ge=1, le=3650)
 

@@ -30,13 +30,13 @@ class Report:
 
     name: str = setting(
         "daily",
-        "daily: all days of the epoch; weekly: the last seven, beside the seven before.",
+        "daily: all days of the candidate; weekly: the last seven, beside the seven before.",
         choices=["daily", "weekly"],
     )
     language: str = setting("en", "Language of the page and of the terminal's tables.", choices=["en", "it"])
     days: int = setting(14, "Days drawn and listed one by one, up to the last.", ge=1, le=400)
     since: str | None = setting(
-        None, "First UTC day looked at, YYYY-MM-DD; default: the epoch's first, for weekly the last seven days."
+        None, "First UTC day looked at, YYYY-MM-DD; default: the candidate's first, for weekly the last seven days."
     )
     pairs: int = setting(6, "Pairs of answers shown side by side.", ge=0, le=100)
     stats_only: bool = setting(False, "Print the tables, write no page.")

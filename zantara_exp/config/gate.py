@@ -93,7 +93,7 @@ class Criterion:
         gt=0,
     )
     margin: float = setting(0.0, "For kind=non_inferiority: how much worse than the baseline is tolerated.", ge=0, lt=1)
-    looks: int = setting(1, "For method=exact: looks planned per epoch; alpha is divided by them.", ge=1, le=100)
+    looks: int = setting(1, "For method=exact: looks planned per candidate; alpha is divided by them.", ge=1, le=100)
     look_at: list[int] = setting(
         [], "For method=sequential: the numbers of labelled pairs at which a review is looked at, such as [50, 100]."
     )

@@ -109,7 +109,7 @@ def _chosen(log: ComparisonLog, epoch: str, config: Config, layout: Layout) -> l
     rows = fetched(facts.filter(facts.primary_ok & facts.candidate_ok).select(*_NEEDED)).to_pylist()
     if not rows:
         wanted = ", ".join(config.review.categories)
-        raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
+        raise MissingInputError(f"candidate {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
     reviewed = _reviewed(layout, epoch)
     by_id = sorted(rows, key=lambda row: str(row["comparison_id"]))
     first = [row for row in by_id if row["comparison_id"] in reviewed]
@@ -185,7 +185,7 @@ def _result(
     if real_noise:
         said["noise floor"] = said["noise floor"].replace("against itself", "against its own second answer", 1)
     return StageResult(
-        summary={"candidate": f"epoch {epoch}", **said, **preferences_line(preferences, layout)},
+        summary={"candidate": f"{epoch}", **said, **preferences_line(preferences, layout)},
         metrics=_metrics(outcome, segments),
         tags={"epoch": epoch, "judge": str(config.judge.endpoint.model)},
         tables=[_table(segments), *judge_tables(outcome)],

@@ -43,7 +43,7 @@ def result_of(outcome: Mapping[str, Any], splits: Segments, test: Segments, file
 
 def _summary(outcome: Mapping[str, Any], splits: Segments, test: Mapping[str, Estimate]) -> dict[str, str]:
     lines = {
-        "model": f"{outcome['model']}, epoch {str(outcome['epoch'])[:12]}",
+        "model": f"{outcome['model']}, candidate {str(outcome['epoch'])[:12]}",
         "validation loss": f"{splits['val']['loss'].value:.3f}",
         "train loss": f"{splits['train']['loss'].value:.3f} (gap {outcome['generalization_gap']:+.3f})",
         "test loss": f"{test['loss'].value:.3f}, perplexity {_perplexity(test['loss'].value):.2f}",

@@ -170,7 +170,8 @@ def _one_epoch(seen: dict[str, Seen]) -> dict[str, Seen]:
     for name, item in seen.items():
         for evidence in (item.go, item.no_go):
             if isinstance(evidence, UserDays) and evidence.epoch != first.setdefault(item.source, evidence.epoch):
-                wrong = f"it is of epoch {evidence.epoch}, other evidence of {first[item.source]}: epochs are not mixed"
+                other = f"other evidence of {first[item.source]}: candidates are not mixed"
+                wrong = f"it is of candidate {evidence.epoch}, {other}"
                 item = replace(item, refused=wrong)
         checked[name] = item
     return checked

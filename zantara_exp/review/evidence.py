@@ -138,7 +138,7 @@ def _drawn_again(known: Sequence[Label], sample: Sample, config: Config, layout:
     if order.index(sample.hash) < min(terms, default=1):
         return ""
     return (
-        f"another sample of this epoch has labels: review.jsonl holds {drawn[order[0]]} of {order[0]}; "
+        f"another sample of this candidate has labels: review.jsonl holds {drawn[order[0]]} of {order[0]}; "
         "what was drawn first counts"
     )
 
@@ -184,4 +184,8 @@ def _other_epoch(sample: Sample, until: date | None, config: Config, layout: Lay
             epoch, _ = log.newest()
     except MissingInputError:
         return ""
-    return "" if epoch == sample.epoch else f"the review is of epoch {sample.epoch}, the log is at {epoch}: review anew"
+    return (
+        ""
+        if epoch == sample.epoch
+        else f"the review is of candidate {sample.epoch}, the log is at {epoch}: review anew"
+    )

@@ -164,7 +164,7 @@ def _summary(
     dpo = "enough for trainer=dpo" if enough else f"trainer=dpo asks for {least} (trainer.dpo.min_pairs)"
     by = ", ".join(f"{source} {count}" for source, count in outcome["pairs"].items())
     return {
-        "candidate": f"epoch {outcome['epoch']}, {counted(compared, 'comparison')} that would move",
+        "candidate": f"{outcome['epoch']}, {counted(compared, 'comparison')} that would move",
         "failed": f"{counted(failed, 'request')}{share}: examples for the next one (source=shadow_log)",
         "pairs": f"{counted(len(usable), 'pair')} of {counted(users, 'user')}"
         + (f" ({by})" if by else "")

@@ -78,7 +78,7 @@ def _kept(config: Config, context: Context) -> Sample | None:
     with open_log(config, context.layout, _until(config)) as log:
         epoch, _ = log.newest()
     if sample.epoch != epoch:
-        context.say(f"the log has moved on to epoch {epoch}: a new sample is drawn, the old one is kept beside it")
+        context.say(f"the log has moved on to candidate {epoch}: a new sample is drawn, the old one is kept beside it")
         return None
     if sample.exclude != parts_left_out(config):
         context.say("rollout.exclude leaves out other parts than the sample: a new one is drawn, the old one is kept")
@@ -100,7 +100,9 @@ def _drawn(config: Config, context: Context) -> Sample:
     _write_sheet(layout.review_sheet, sample, config)
     earlier = [label for label in of_epoch(known, sample, layout) if label.sample != sample.hash]
     if earlier:
-        context.say(f"another sample of this epoch has {len(earlier)} labels: for a gate, what was drawn first counts")
+        context.say(
+            f"another sample of this candidate has {len(earlier)} labels: for a gate, what was drawn first counts"
+        )
     return sample
 
 
@@ -112,7 +114,7 @@ def _sample(log: ComparisonLog, config: Config, layout: Layout) -> Sample:
     rows = fetched(both.select("user", "comparison_id", "part", "place", "language", "category")).to_pylist()
     if not rows:
         wanted = ", ".join(config.review.categories)
-        raise MissingInputError(f"epoch {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
+        raise MissingInputError(f"candidate {epoch} has no answered comparison in {wanted}", command("stage=shadow"))
     chosen = draw(rows, config.review.size, config.seed)
     more = _for_checks(rows, chosen, config)
     read = texts(log, [*chosen, *more], redactor_of(config.dataset))
@@ -175,7 +177,7 @@ def _drawn_result(sample: Sample, config: Config, context: Context) -> StageResu
             "sample": f"{len(sample.items)} pairs{fewer}, one per user, {sample.hash}",
             "hidden checks": _checks(sample, config),
             **({"of worse slices": f"{len(sample.beside)} pairs more, no evidence"} if sample.beside else {}),
-            "drawn from": f"epoch {sample.epoch}, up to {sample.until}, seed {sample.seed}",
+            "drawn from": f"candidate {sample.epoch}, up to {sample.until}, seed {sample.seed}",
             "worksheet": f"{shown}: fill in `better` (A, B, same, cannot) and `critical_bug` (A, B, both), "
             f"then review.labels={shown}; or judge on a page",
         },

@@ -93,8 +93,8 @@ def authority(config: Config, layout: Layout, now: datetime, opening: bool = Tru
     epoch = serving_epoch(config, layout)
     if said.get("epoch") != epoch:
         raise NotAuthorisedError(
-            f"the GO is about epoch {said.get('epoch')}, but model={config.model.name} and endpoint="
-            f"{config.endpoint.name} with the configured prompt are epoch {epoch}",
+            f"the GO is about candidate {said.get('epoch')}, but model={config.model.name} and endpoint="
+            f"{config.endpoint.name} with the configured prompt are candidate {epoch}",
             f"serve what was judged, or judge this one: {command('stage=shadow')} && {command('stage=gate')}",
         )
     if verdict == GO:

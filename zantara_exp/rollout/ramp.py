@@ -195,7 +195,7 @@ def due_at(state: State, plan: Rollout) -> datetime | None:
 def _same(state: State, granted: Authority) -> None:
     """Refuse to go on with another candidate or by another gate than the rollout began with."""
     for what, ours, theirs in (
-        ("epoch", state.epoch, granted.epoch),
+        ("candidate", state.epoch, granted.epoch),
         ("gate", state.gate_hash, granted.gate_hash),
         ("certificate", state.certificate or "none", granted.certificate or "none"),
     ):

@@ -80,7 +80,7 @@ def read(config: Config, layout: Layout, log: ComparisonLog, looked_at: frozense
     first = takewhile(lambda item: item.number in settled, sample.items)
     labels = {item.comparison_id: settled[item.number] in _GOOD for item in first}
     if sample.epoch != epoch or not labels:
-        what = f"the sample is of epoch {sample.epoch}" if labels else "its first pair has no label"
+        what = f"the sample is of candidate {sample.epoch}" if labels else "its first pair has no label"
         raise MissingInputError(
             f"nobody has said how good candidate {epoch} is ({what}): a judge alone vouches for nothing",
             command("stage=review", "review.serve=true"),

@@ -165,7 +165,7 @@ def _result(said: Mapping[str, Any], layout: Layout) -> StageResult:
     found = certified_routing.in_short(said) + (_more(said) if best is None else "")
     about = f"{said['labels']} labels, look {said['look']}, alpha {said['alpha']:.3g}"
     return StageResult(
-        summary={"candidate": f"epoch {said['candidate']}", "certified": found, "by": about},
+        summary={"candidate": f"{said['candidate']}", "certified": found, "by": about},
         metrics={f"routing/{name}": best[name] if best else 0.0 for name in ("moved", "bill", "lower")},
         tags={"epoch": said["candidate"], "certified": "yes" if best else "no"},
         tables=[certified_routing.shown(said)],

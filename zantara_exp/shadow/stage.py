@@ -270,7 +270,7 @@ def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally
     p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
     days = {request.timestamp.date() for request, _ in sampled}
     summary = {
-        "comparisons": f"{tally.total} in the log for this epoch ({new} new)",
+        "comparisons": f"{tally.total} in the log for this candidate ({new} new)",
         "epoch": epoch,
         "requests": f"{len(sampled)} of {len({request.user for request, _ in sampled})} users over {len(days)} days",
         **({"not asked": unasked} if left else {}),

@@ -104,7 +104,7 @@ def _measured(config: Config, layout: Layout) -> Picture:
         "verdict": verdict.word,
         "sentence": verdict.sentence,
         "reasons": [[names, why] for names, why in verdict.reasons],
-        "about": f"{', '.join(found.candidates)} beside {', '.join(found.models)} · epoch {found.epoch} · "
+        "about": f"{', '.join(found.candidates)} beside {', '.join(found.models)} · candidate {found.epoch} · "
         f"{found.first} – {found.last}",
         "tiles": [*map(asdict, tiles(found, verdict.spread)), *_more_tiles(found)],
         "strips": [
