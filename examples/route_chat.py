@@ -15,7 +15,7 @@ import time
 
 from anthropic import AsyncAnthropic
 
-from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
+from zantara_exp import ChatRequest, PrimaryAnswer, ShadowMirror
 
 SYSTEM = "You are ZANTARA, a warm and helpful colleague at Bali Zero."
 

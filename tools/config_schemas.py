@@ -87,6 +87,9 @@ def _kind(plain: Any, field: Any = None) -> dict[str, Any]:
         return found
     limits = limits_of(field)
     if limits.choices and plain is str:
-        return {"enum": list(limits.choices)}
+        # An installed package may add some: an editor offers ours, and refuses none.
+        return (
+            {"type": "string", "examples": list(limits.choices)} if limits.added_by else {"enum": list(limits.choices)}
+        )
     bounds = {said: getattr(limits, name) for name, said in _LIMITS.items() if getattr(limits, name) is not None}
     return {**found, **bounds}

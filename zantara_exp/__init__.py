@@ -4,6 +4,7 @@ What a program imports, each loaded when it is first asked for:
 
     from zantara_exp import ShadowMirror, ChatRequest, PrimaryAnswer   # the mirror, in an app (docs/shadow-mode.md)
     from zantara_exp import Router                                     # the rollout, in an app (docs/rollout.md)
+    from zantara_exp import Answered, HttpEndpoint                     # what extensions build on (docs/extending.md)
     from zantara_exp import compose, run                               # the config, and a command line of stages
 """
 
@@ -13,14 +14,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zantara_exp.analysis.own_metrics import Answered
     from zantara_exp.cli.main import run_overrides as run
     from zantara_exp.config import Config, compose
+    from zantara_exp.endpoints.http import HttpEndpoint
     from zantara_exp.rollout.router import Router
     from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 
 __version__ = "0.1.0"
-__all__ = ["ChatRequest", "Config", "PrimaryAnswer", "Router", "ShadowMirror", "__version__", "compose", "run"]
+__all__ = [
+    "Answered",
+    "ChatRequest",
+    "HttpEndpoint",
+    "Config",
+    "PrimaryAnswer",
+    "Router",
+    "ShadowMirror",
+    "__version__",
+    "compose",
+    "run",
+]
 _FROM = {
+    "Answered": "analysis.own_metrics:Answered",
+    "HttpEndpoint": "endpoints.http:HttpEndpoint",
     "ChatRequest": "shadow.mirror:ChatRequest",
     "Config": "config:Config",
     "PrimaryAnswer": "shadow.mirror:PrimaryAnswer",

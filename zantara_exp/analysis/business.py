@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zantara_exp.analysis.log import ComparisonLog
+from zantara_exp.config.data import DATABASES
 from zantara_exp.config.schema import Config
 from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.core.layout import Layout
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 COLUMNS = ("user_id", "day", "trials", "total")
-_DATABASES = ("embedded", "postgres")
 _EPOCH_START = date(1970, 1, 1).toordinal()
 
 
@@ -59,7 +59,7 @@ def business(
     query = config.source.business.queries.get(metric)
     if query is None:
         return Missing(f"no business metrics source is configured: set {key}")
-    if config.source.kind not in _DATABASES:
+    if config.source.kind not in DATABASES:
         return Missing(f"source={config.source.kind} has no database that {key} could be asked of")
     try:
         periods = _periods(until, log, config)

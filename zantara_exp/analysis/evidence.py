@@ -10,6 +10,7 @@ timeout     timeouts among all sampled requests
 savings     what the candidate is billed, with the primary's cost of the same requests as baseline, in US dollars,
             over `rollout.categories`; by the volume that the log does not contradict (`zantara_exp.analysis.volume`)
 comparisons how many there are
+<any other> what a function of an installed package says of the answers (`zantara_exp.analysis.own_metrics`)
 
 Support tickets, completion and return rate are no part of the log: `zantara_exp.analysis.business`.
 """
@@ -33,6 +34,7 @@ from zantara_exp.analysis.excluded import whole
 from zantara_exp.analysis.incidents import blocking_errors
 from zantara_exp.analysis.log import ComparisonLog, open_log
 from zantara_exp.analysis.movable_share import moving, parts
+from zantara_exp.analysis.own_metrics import with_own
 from zantara_exp.analysis.sample import sampled
 from zantara_exp.analysis.tables import newest_epoch, user_days
 from zantara_exp.analysis.volume import volume
@@ -116,6 +118,13 @@ def _savings(facts: ir.Table, request: EvidenceRequest, config: Config) -> _Meas
     return _Measured(known, known.count(), known.candidate_usd.sum(), known.primary_usd.sum(), blind=blind, lacks=lacks)
 
 
+def _own(scored: ir.Table, request: EvidenceRequest) -> _Measured:
+    if request.bound is None:
+        return _Measured(scored, scored.count(), scored.own.sum())
+    beyond = (scored.own > request.bound).sum()
+    return _Measured(scored, scored.count(), scored.own.clip(upper=request.bound).sum(), capped=beyond)
+
+
 _MEASURES: Mapping[str, _Measure] = {
     "success": _success,
     "latency_ms": _latency,
@@ -124,6 +133,7 @@ _MEASURES: Mapping[str, _Measure] = {
     "savings": _savings,
 }
 METRICS = frozenset(_MEASURES) | frozenset(BUSINESS_METRICS) | {"comparisons", "blocking_errors"}
+"""What is built in; a metric that is not is an installed package's (`analysis.own_metrics`)."""
 
 
 def evidence(requests: Sequence[EvidenceRequest], until: date | None, config: Config, layout: Layout) -> list[Evidence]:
@@ -204,7 +214,10 @@ class _Newest:
         if request.metric == "comparisons":
             return Number(float(first_value(self._facts.count())))
         by = volume(self._log, config) if request.metric == "savings" else None
-        found = _MEASURES[request.metric](self._facts, request, config if by is None else by.config(config))
+        if request.metric in _MEASURES:
+            found = _MEASURES[request.metric](self._facts, request, config if by is None else by.config(config))
+        else:
+            found = _own(with_own(self._facts, request.metric, self._log.parts, layout.state), request)
         lost = _lost(found, self._log.lost(self.epoch, self._first))
         measured = _user_days(found, lost, self.epoch, request.metric)
         if by is None or not isinstance(measured, UserDays):

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from zantara_exp.config.business import Business
 from zantara_exp.config.fields import setting
 
-FILES = ("files", "jsonl")
+FILES, DATABASES, SHADOW_LOG = ("files", "jsonl"), ("embedded", "postgres"), "shadow_log"
 """Kinds of source that read files; the second is the name of old."""
 COUNTRIES = {
     "DE": "Germany",
@@ -103,7 +103,8 @@ class Source:
         "embedded",
         "embedded: a real PostgreSQL under paths.state; postgres: the database of url_env; files (or jsonl): path; "
         "shadow_log: what the candidate failed or lost, with the primary's answer.",
-        choices=["embedded", "postgres", *FILES, "shadow_log"],
+        choices=[*DATABASES, *FILES, SHADOW_LOG],
+        added_by="sources",
     )
     path: str | None = setting(
         None, "files: exported chats, a file, a folder or a glob of JSON lines, JSON, CSV or Parquet, packed or not."
@@ -145,7 +146,7 @@ class Source:
             yield "where", "must be one condition, without `;`"
         if self.encoding and not _is_encoding(self.encoding):
             yield "encoding", "no such encoding; name one that Python knows, such as cp1250, iso-8859-2 or utf-16"
-        if self.where and self.kind not in ("postgres", "embedded"):
+        if self.where and self.kind not in DATABASES:
             yield "where", f"is asked of a database; source.kind={self.kind} has none"
 
 

@@ -25,11 +25,13 @@ class Limits(NamedTuple):
     lt: float | None = None
     le: float | None = None
     choices: tuple[str, ...] = ()
+    added_by: str = ""
+    """The group of `core.extensions` by which installed packages add further choices."""
 
     def broken_by(self, value: object) -> bool:
         """Whether `value` lies outside; None and values of another type are never outside."""
         if isinstance(value, str):
-            return bool(self.choices) and value not in self.choices
+            return bool(self.choices) and value not in self.choices and value not in self._added()
         if isinstance(value, list):
             return any(self.broken_by(item) for item in value)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -43,9 +45,16 @@ class Limits(NamedTuple):
 
     def __str__(self) -> str:
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join([*self.choices, *self._added()])
         words = [("above", self.gt), ("at least", self.ge), ("below", self.lt), ("at most", self.le)]
         return " and ".join(f"{word} {bound:g}" for word, bound in words if bound is not None)
+
+    def _added(self) -> list[str]:
+        if not self.added_by:
+            return []
+        from zantara_exp.core import extensions
+
+        return extensions.names(self.added_by)
 
 
 def setting(
@@ -57,9 +66,10 @@ def setting(
     lt: float | None = None,
     le: float | None = None,
     choices: Sequence[str] = (),
+    added_by: str = "",
 ) -> T:
     """Declare one field of a schema dataclass; `doc` is its line in the config reference."""
-    metadata = {"doc": doc, "limits": Limits(gt, ge, lt, le, tuple(choices))}
+    metadata = {"doc": doc, "limits": Limits(gt, ge, lt, le, tuple(choices), added_by)}
     if isinstance(default, list | dict) or is_dataclass(default):
         return cast(T, field(default_factory=lambda: copy.deepcopy(default), metadata=metadata))
     return field(default=default, metadata=metadata)

@@ -109,7 +109,9 @@ class Endpoint:
     """Config group `endpoint`: the candidate, something that answers a chat over HTTP."""
 
     name: str = setting("local", "Short name, used in the log, in tables and as provider.")
-    kind: str = setting("local", "Protocol; local: the trained model, served on loopback.", choices=KINDS)
+    kind: str = setting(
+        "local", "Protocol; local: the trained model, served on loopback.", choices=KINDS, added_by="endpoints"
+    )
     base_url: str | None = setting(None, "Address up to and without the last part, such as https://host/v1.")
     model: str | None = setting(None, "Model name sent to the server; null: the trained model's folder.")
     base_url_env: str | None = setting(None, "Environment variable with the address (runpod: or the endpoint's id).")

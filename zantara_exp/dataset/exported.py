@@ -26,7 +26,7 @@ class Exported:
 
         Raises MissingInputError where there is nothing, ZantaraError where nothing of it is a conversation.
         """
-        self.paths = paths_of(named)
+        self.named, self.paths = named, self._found(named)
         self._encoding = encoding
         self._joined = Joined(columns)
         for each in self._placed():
@@ -61,9 +61,31 @@ class Exported:
         """Records that are no conversations of their own, in words; "" where there are none."""
         return ", ".join(f"{count} {what}" for what, count in self._joined.left.items())
 
+    def _found(self, named: str) -> list[Path]:
+        return paths_of(named)
+
     def _placed(self) -> Iterator[Placed]:
         for path in self.paths:
             yield from placed(path, self._encoding)
+
+
+class Given(Exported):
+    """Records that an installed package gives (`core.extensions`), of the shapes that exported files have."""
+
+    def __init__(self, named: str, columns: Columns, records: Sequence[object]) -> None:
+        """Raises like Exported."""
+        self._records = records
+        super().__init__(named, columns)
+
+    def digest(self) -> str:
+        """A hash of the records."""
+        return sha256(repr(self._records).encode()).hexdigest()
+
+    def _found(self, named: str) -> list[Path]:
+        return []
+
+    def _placed(self) -> Iterator[Placed]:
+        yield from (Placed(Path(self.named), number, record) for number, record in enumerate(self._records, 1))
 
 
 def require_conversations(named: str, total: int, unreadable: int, first: str) -> None:

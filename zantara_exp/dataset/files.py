@@ -99,7 +99,11 @@ def open_file(config: Config) -> FileSource:
 
     Raises MissingInputError where it is not there or empty, ZantaraError where it holds no chat.
     """
-    exported = Exported(path_of(config), config.source.columns, config.source.encoding)
+    return opened(config, Exported(path_of(config), config.source.columns, config.source.encoding))
+
+
+def opened(config: Config, exported: Exported) -> FileSource:
+    """What was exported, as a source. Raises MissingInputError where all of it lies in the future."""
     moments, nobodys = list[datetime | None](), 0
     for line in exported.lines():
         moments.append(moment_of(line.facts.get("created_at")))
@@ -107,7 +111,7 @@ def open_file(config: Config) -> FileSource:
     newest, later, _ = newest_of(filter(None, moments), config)
     undated = sum(moment is None for moment in moments)
     given = Given(len(moments), undated, newest, later, exported.unreadable, exported.first_unreadable, nobodys)
-    first, end, spread, note = placed_in_time(config, given, exported.paths, exported.left)
+    first, end, spread, note = placed_in_time(config, given, exported.named, exported.paths, exported.left)
     times = [moment or spread.at(place) for place, moment in enumerate(moments)]
     return FileSource(config, exported, first, end, times, note)
 
@@ -130,14 +134,15 @@ def path_of(config: Config) -> str:
 
 
 def placed_in_time(
-    config: Config, given: Given, paths: Sequence[Path], left: str = ""
+    config: Config, given: Given, named: str, paths: Sequence[Path], left: str = ""
 ) -> tuple[datetime, datetime, Spread, str]:
     """The period's first moment and end, when what has no time was, and what a user should know; `left` is of Exported.
 
     Raises like `period`.
     """
-    named, bad = path_of(config), given.unreadable
-    modified = min(datetime.fromtimestamp(max(path.stat().st_mtime for path in paths), UTC), latest())
+    bad = given.unreadable
+    written = [datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in paths]
+    modified = min(max(written, default=datetime.now(UTC)), latest())
     step = timedelta(days=_SPREAD_DAYS) / given.conversations
     assumed = given.undated - bad.total()
     first, end = period(config, given.newest or (modified if assumed else None), given.later, named)

@@ -14,9 +14,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.config.data import FILES
+from zantara_exp.config.data import DATABASES, FILES
 from zantara_exp.config.schema import Config
-from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core import extensions
+from zantara_exp.core.errors import ConfigError, MissingInputError, ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import connect, query, row_security
 from zantara_exp.dataset.connect import Link
@@ -178,8 +179,29 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
 
         yield open_log(config, layout)
         return
+    if config.source.kind not in DATABASES:
+        yield _added(config)
+        return
     with open_database(config, layout) as database:
         yield database
+
+
+def _added(config: Config) -> Conversations:
+    """What a source of an installed package gives: records of any shape that `source=files` reads."""
+    from zantara_exp.dataset.exported import Given
+    from zantara_exp.dataset.files import opened
+
+    kind = config.source.kind
+    give = extensions.load(extensions.SOURCES, kind)
+    if not callable(give):
+        raise ConfigError(f"source.kind={kind}: {give!r} is no function from a config to records", "mend its package")
+    try:
+        records = list(give(config))
+    except ZantaraError:
+        raise
+    except Exception as error:  # whatever another package's code may raise
+        raise ZantaraError(f"source.kind={kind}: {type(error).__name__}: {error}", "mend its package") from error
+    return opened(config, Given(f"source.kind={kind}", config.source.columns, records))
 
 
 def _files(config: Config, layout: Layout) -> Conversations:

@@ -10,6 +10,7 @@ from typing import Any
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core import extensions
 from zantara_exp.core.errors import ConfigError, MissingRequirementError
 from zantara_exp.core.next_command import command
 from zantara_exp.endpoints.anthropic import Anthropic
@@ -24,7 +25,8 @@ from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
 
-CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], HttpEndpoint]] = {
+Client = Callable[[EndpointConfig, str, str], HttpEndpoint]
+CLIENTS: Mapping[str, Client] = {
     "openai": OpenAICompatible,
     "huggingface": OpenAICompatible,
     "azure": Azure,
@@ -32,7 +34,7 @@ CLIENTS: Mapping[str, Callable[[EndpointConfig, str, str], HttpEndpoint]] = {
     "bedrock": Bedrock,
     "runpod": RunPod,
 }
-"""By `endpoint.kind`. Another one is a file with its class, a row here, and its name in KINDS of `config.traffic`."""
+"""By `endpoint.kind`, what is built in; installed packages add to it (`core.extensions`)."""
 
 
 def build(
@@ -60,7 +62,17 @@ def _client(config: EndpointConfig, server: LocalServer | None, shown_as: str | 
                 "endpoint=openai endpoint.base_url=... for a server that runs already",
             )
         return OpenAICompatible(config, server.base_url, server.model, shown_as)
-    return CLIENTS[config.kind](config, base_url_of(config), config.model or "")
+    return client_of(config.kind)(config, base_url_of(config), config.model or "")
+
+
+def client_of(kind: str) -> Client:
+    """The class of a kind, ours or an installed package's. Raises ConfigError where that cannot be used."""
+    if kind in CLIENTS:
+        return CLIENTS[kind]
+    found = extensions.load(extensions.ENDPOINTS, kind)
+    if not (isinstance(found, type) and issubclass(found, HttpEndpoint)):
+        raise ConfigError(f"endpoint.kind={kind}: {found!r} is no subclass of HttpEndpoint", "mend its package")
+    return found
 
 
 def guarded(

@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 
+from zantara_exp.config.traffic import KINDS
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
+from zantara_exp.core import extensions
 from zantara_exp.endpoints.local import checked_model
 from zantara_exp.endpoints.serving import served_as
 
@@ -54,6 +56,7 @@ def epoch_of(config: EndpointConfig, system_prompt: str, model: Path) -> str:
     more = (config.max_completion_tokens, config.reasoning_effort, config.thinking, config.api_version)
     facts += [more] if any(each is not None for each in more) else []  # as it was for who sets none of them
     facts += served_as(config.server, model) if config.kind == "local" else []
+    facts += [] if config.kind in KINDS else [extensions.version(extensions.ENDPOINTS, config.kind)]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()[:16]
 
 

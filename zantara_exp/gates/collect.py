@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from zantara_exp.config.gate import Criterion, Gate
 from zantara_exp.config.schema import Config
+from zantara_exp.core import extensions
 from zantara_exp.core.errors import ConfigError, MissingInputError
 from zantara_exp.core.layout import Layout
 from zantara_exp.core.next_command import command
@@ -76,12 +77,15 @@ def to_check() -> str:
 
 def metrics() -> dict[str, str]:
     """Every metric a criterion can name, and the area that measures it."""
-    return {metric: area for area in AREAS for metric in _provider(area).METRICS}
+    known = {metric: area for area in AREAS for metric in _provider(area).METRICS}
+    return {**dict.fromkeys(extensions.names(extensions.METRICS), LOG), **known}
 
 
 def misfit(criterion: Criterion) -> str:
     """Why a criterion's kind does not fit its metric; empty if it fits, or if the metric is unknown."""
     kinds = KINDS.get(criterion.metric, (criterion.kind,))
+    if criterion.metric not in KINDS and criterion.metric in extensions.names(extensions.METRICS):
+        kinds = (import_module(f"zantara_exp.{LOG}.own_metrics").kind_of(criterion.metric),)
     return "" if criterion.kind in kinds else f"{criterion.metric} is judged as kind={' or kind='.join(kinds)}"
 
 

@@ -73,7 +73,7 @@ class SparkFiles:
     def __init__(self, config: Config, session: Any, paths: Sequence[Path], seen: Sequence[Given]) -> None:
         """`seen` says of each path what it holds."""
         self.config, self._session, self._paths = config, session, paths
-        self.first, self.end, spread, self.note = placed_in_time(config, _together(seen), paths)
+        self.first, self.end, spread, self.note = placed_in_time(config, _together(seen), path_of(config), paths)
         before = accumulate((each.conversations for each in seen), initial=0)
         self._all = [
             FileRange(config, Path.cwd(), path, behind, spread, self.first, self.end)
