@@ -250,6 +250,7 @@ def test_a_list_within_a_list_of_names_is_named(override: str) -> None:
     ("override", "says"),
     [
         ("+dataset.patterns={casual: [a]}", "dataset.patterns: is domain.categories.NAME.patterns now"),
+        ("+cost.moved_categories=[a]", "cost.moved_categories: is domain.moves now"),
         ("+dataset.leak_patterns=[a]", "dataset.leak_patterns: is domain.leak_patterns now"),
         ("domain.moves=[busines]", "domain.moves=['busines']: no such category: busines (valid: greeting, casual, "),
         ("shadow.categories=[greting]", "not among domain.categories: greting; did you mean greeting?"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _MOVED = {
+    "cost.moved_categories": "domain.moves",
     "dataset.patterns": "domain.categories.NAME.patterns",
     "dataset.greeting_max_words": "domain.categories.NAME.other_words",
     "dataset.language_words": "domain.languages.CODE.words",
