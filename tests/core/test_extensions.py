@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import linecache
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.analysis import logs
 from tests.endpoints.asking import asked
+from zantara_exp.analysis import own_metrics
 from zantara_exp.analysis.evidence import evidence
 from zantara_exp.cli.main import run_overrides
 from zantara_exp.config import Config, compose
 from zantara_exp.config.gate import Criterion, Threshold
 from zantara_exp.config.traffic import Endpoint
 from zantara_exp.core import extensions
-from zantara_exp.core.errors import ConfigError
+from zantara_exp.core.errors import ConfigError, ZantaraError
 from zantara_exp.core.layout import Layout
+from zantara_exp.dataset.sources import open_source
+from zantara_exp.endpoints.base import Reason
+from zantara_exp.endpoints.build import build, client_of
 from zantara_exp.endpoints.candidate_id import epoch_of
-from zantara_exp.gates.collect import misfit
+from zantara_exp.endpoints.http import HttpEndpoint
+from zantara_exp.endpoints.openai_compatible import OpenAICompatible
+from zantara_exp.gates.collect import metrics, misfit
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, UserDays
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/extension"
@@ -142,7 +152,7 @@ def test_a_metric_that_fails_is_missing_evidence(config: Config, log: Layout, in
     our_extension.re = None
     found = of_metric("keeps_link", config, log)
     assert isinstance(found, Missing)
-    assert "the metric keeps_link of an installed package AttributeError" in found.reason
+    assert "the metric keeps_link of an installed package failed: AttributeError at our_extension.py" in found.reason
 
 
 def test_a_metric_is_judged_as_its_kind(installed: Path) -> None:
@@ -168,3 +178,137 @@ def test_nothing_is_looked_up_for_what_is_built_in(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(extensions, "entry_points", lambda **_: pytest.fail("installed packages were looked through"))
     extensions._installed.cache_clear()
     compose(["endpoint=openai", "source=files"])
+
+
+def _exits(_: object) -> Any:
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (lambda answered: [True], "gave 1 values for"),
+        (lambda answered: iter(lambda: True, False), "gave more values for"),
+        (lambda answered: [float("nan")] * len(answered), "gave nan, and kind=proportion takes 0 or 1"),
+        (lambda answered: ["1"] * len(answered), "str is no value"),
+        (lambda answered: {True, False}, "gave a set, and no list"),
+        (lambda answered: answered.sort(), "'tuple' object has no attribute 'sort'"),
+        (lambda answered: __import__("not_there"), "No module named 'not_there'"),
+        (_exits, "failed: SystemExit"),
+        (5, "'int' object is not callable"),
+    ],
+)
+def test_what_a_metric_gives_wrongly_is_missing_evidence(
+    metric: object, told: str, config: Config, log: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import our_extension
+
+    monkeypatch.setattr(our_extension, "keeps_link", metric)
+    found = of_metric("keeps_link", config, log)
+    assert isinstance(found, Missing)
+    assert told in found.reason
+
+
+def test_a_metric_is_a_proportion_or_a_mean(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import our_extension
+
+    monkeypatch.setattr(our_extension.words_more, "kind", "quantile")
+    with pytest.raises(ConfigError, match="has kind = 'quantile', and not 'proportion' or 'mean'"):
+        own_metrics.kind_of("words_more")
+
+
+def _added(kind: str, give: Callable[[Config], Any], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    import our_extension
+
+    monkeypatch.setattr(our_extension, "tickets", give)
+    config = compose(["source=files", f"source.kind={kind}", "source.path=x"])
+    with open_source(config, Layout(config)) as source:
+        return list(source.rows())
+
+
+@pytest.mark.parametrize(
+    ("give", "told"),
+    [
+        (lambda config: None, "gave NoneType, which is no list of records"),
+        (lambda config: [int("a user's words")], r"failed: ValueError at test_extensions.py, line \d+\n"),
+        (_exits, "failed: SystemExit at"),
+        (lambda config: [], "holds no conversation"),
+    ],
+)
+def test_a_source_that_fails_is_told_without_its_words(
+    give: Callable[[Config], Any], told: str, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ZantaraError, match=told) as refused:
+        _added("tickets", give, monkeypatch)
+    assert "a user's words" not in str(refused.value)
+
+
+def test_records_of_a_source_are_what_a_line_of_json_would_be(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2025, 10, 20, 10, tzinfo=UTC)
+    said = ({"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "On its way."})
+    good = {"id": 1, "user_id": Decimal(7), "created_at": at, "messages": said}
+    circle: dict[str, Any] = dict(good)
+    circle["more"] = circle
+    rows = _added("tickets", lambda config: [good, circle, good | {"more": object()}, b"x"], monkeypatch)
+    assert [row["messages"] is not None and "On its way." in str(row["messages"]) for row in rows].count(True) == 1
+    assert len(rows) == 4
+
+
+def _asked_for(given: object) -> Any:
+    async def _ask(self: object, messages: object, pieces: object) -> object:
+        if isinstance(given, BaseException):
+            raise given
+        return given
+
+    return _ask
+
+
+@pytest.mark.parametrize("given", [KeyError("message"), SystemExit(0), "no Reply", None])
+def test_an_endpoint_that_fails_otherwise_is_a_failed_answer(
+    given: object, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("our_extension.Ollama._ask", _asked_for(given))
+    endpoint = build(Endpoint(name="ours", kind="ollama", model="m", base_url="http://127.0.0.1:1", stream=False))
+    answer = asyncio.run(endpoint.chat([{"role": "user", "content": "ciao"}]))
+    assert answer.error is Reason.BAD_ANSWER
+
+
+def _no(*_: object) -> None:
+    raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("Ollama", 5, "5 is no subclass of HttpEndpoint"),
+        ("Ollama", HttpEndpoint, "is no subclass of HttpEndpoint with a method _ask"),
+        ("Ollama.__init__", _no, "its class cannot be made: RuntimeError at"),
+    ],
+)
+def test_a_class_that_is_none_is_refused(
+    name: str, value: object, told: str, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"our_extension.{name}", value)
+    with pytest.raises(ConfigError, match=told):
+        build(Endpoint(name="ours", kind="ollama", model="m", base_url="http://127.0.0.1:1"))
+
+
+def test_an_import_that_exits_is_named(installed: Path) -> None:
+    (installed / "our_extension.py").write_text("raise SystemExit(0)\n")
+    with pytest.raises(ConfigError, match="cannot be imported: SystemExit: 0"):
+        extensions.load(extensions.METRICS, "keeps_link")
+
+
+def test_a_name_of_two_packages_is_refused_and_one_that_is_built_in_stays_ours(installed: Path) -> None:
+    about = installed / "other-1.0.dist-info"
+    about.mkdir()
+    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    points = "[zantara_exp.metrics]\nkeeps_link = json:loads\nsuccess = json:loads\nof_c = math:sqrt\n"
+    about.joinpath("entry_points.txt").write_text(points + "[zantara_exp.endpoints]\nopenai = json:loads\n")
+    extensions._installed.cache_clear()
+    with pytest.raises(ConfigError, match="keeps_link is added by 2 installed packages: other, our-extension"):
+        extensions.load(extensions.METRICS, "keeps_link")
+    assert metrics()["success"] == "analysis"
+    assert misfit(Criterion(metric="success", kind="quantile", go=Threshold(above=0.9)))
+    assert client_of("openai") is OpenAICompatible
+    assert extensions.version(extensions.METRICS, "of_c")  # which has no text

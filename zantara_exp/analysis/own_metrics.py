@@ -9,15 +9,16 @@ are kept beside the facts, so that a log that has grown is scored where it is ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zantara_exp.analysis.engine import fetched
 from zantara_exp.analysis.texts import comparisons_at
 from zantara_exp.core import extensions
-from zantara_exp.core.errors import MissingInputError
+from zantara_exp.core.errors import ConfigError, MissingInputError
 from zantara_exp.core.next_command import command
 from zantara_exp.io.event_log import Part
 from zantara_exp.io.whole_files import unfinished
@@ -52,8 +53,14 @@ def own_metrics() -> list[str]:
 
 
 def kind_of(metric: str) -> str:
-    """How a metric is judged. Raises ConfigError where its package cannot be imported."""
-    return str(getattr(extensions.load(extensions.METRICS, metric), "kind", PROPORTION))
+    """How a metric is judged. Raises ConfigError where its package cannot be imported, or says another kind."""
+    kind = getattr(extensions.load(extensions.METRICS, metric), "kind", PROPORTION)
+    if kind not in (PROPORTION, MEAN):
+        raise ConfigError(
+            f"the metric {metric} of an installed package has kind = {kind!r}, and not {PROPORTION!r} or {MEAN!r}",
+            "mend its package",
+        )
+    return str(kind)
 
 
 def with_own(facts: ir.Table, metric: str, parts: Sequence[Part], state: Path) -> ir.Table:
@@ -104,16 +111,32 @@ def _values(rows: Sequence[Mapping[str, Any]], metric: str, kind: str, parts: Se
         answers = item.primary.response, item.candidate.response
         asked.append(Answered(item.query, item.messages, *answers, row["language"], row["category"]))
     try:
-        given = list(cast(Function, extensions.load(extensions.METRICS, metric))(asked))
-        values = [None if each is None else float(each) for each in given]
-    except Exception as error:  # whatever another package's code may raise
-        raise _refused(metric, f"{type(error).__name__}: {error}") from error
+        given = cast(Function, extensions.load(extensions.METRICS, metric))(tuple(asked))
+        if isinstance(given, str | bytes | Set | Mapping):
+            raise _refused(metric, f"gave a {type(given).__name__}, and no list of values in the order of the requests")
+        values = [None if each is None else _number(each) for each in islice(given, len(asked) + 1)]
+    except MissingInputError:
+        raise
+    except extensions.FAILURES as error:
+        raise _refused(metric, f"failed: {extensions.place(error)}: {_short(error)}") from error
     if len(values) != len(asked):
-        raise _refused(metric, f"gave {len(values)} values for {len(asked)} requests")
+        count = "more" if len(values) > len(asked) else f"{len(values)}"
+        raise _refused(metric, f"gave {count} values for {len(asked)} requests")
     odd = next((each for each in values if each is not None and not _judged(each, kind)), None)
     if odd is not None:
         raise _refused(metric, f"gave {odd:g}, and kind={kind} takes {'0 or 1' if kind == PROPORTION else '0 or more'}")
     return values
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{type(value).__name__} is no value")
+    return float(cast(float, value))
+
+
+def _short(error: BaseException) -> str:
+    """Its words in one line; the texts that they may quote are redacted."""
+    return " ".join(str(error).split())[:200]
 
 
 def _judged(value: float, kind: str) -> bool:

@@ -11,20 +11,27 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from traceback import extract_tb
 
 from zantara_exp.core.errors import ConfigError
 
 ENDPOINTS, SOURCES, METRICS = "endpoints", "sources", "metrics"
-"""The groups, each `zantara_exp.<group>`: a subclass of `HttpEndpoint`; a function from (config, layout) to
-`Conversations`; a function from answered requests to scores."""
+"""The groups, each `zantara_exp.<group>`: a subclass of `HttpEndpoint`; a function from the config to records; a
+function from answered requests to scores."""
+FAILURES = (Exception, SystemExit)
+"""Whatever another package's code may raise: an exit of its own would end a gate with status 0, which means GO."""
 
 
 @cache
-def _installed(group: str) -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"zantara_exp.{group}")}
+def _installed(group: str) -> Mapping[str, Sequence[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"zantara_exp.{group}"):
+        found.setdefault(point.name, []).append(point)
+    return found
 
 
 def names(group: str) -> list[str]:
@@ -33,11 +40,11 @@ def names(group: str) -> list[str]:
 
 
 def load(group: str, name: str) -> object:
-    """The object that a package adds by this name. Raises ConfigError where its package cannot be imported."""
-    point = _installed(group)[name]
+    """The object that a package adds by this name. Raises ConfigError where it cannot be imported, or two add it."""
+    point = _point(group, name)
     try:
         return point.load()
-    except Exception as error:  # whatever another package's import may raise
+    except FAILURES as error:
         raise ConfigError(
             f"{name} of {_package(point)} ({point.value}) cannot be imported: {type(error).__name__}: {error}",
             f"mend or reinstall {_package(point)}",
@@ -45,13 +52,32 @@ def load(group: str, name: str) -> object:
 
 
 def version(group: str, name: str) -> str:
-    """A hash of what the object is: its package's version, and the text of its module."""
-    point, found = _installed(group)[name], load(group, name)
-    module = inspect.getmodule(found)
-    text = inspect.getsource(module) if module is not None else ""
+    """A hash of what the object is: its package's version, and the text of its module. Raises as `load`."""
+    point, text = _point(group, name), ""
+    module = inspect.getmodule(load(group, name))
+    try:
+        text = inspect.getsource(module) if module is not None else ""
+    except (OSError, TypeError):  # a compiled module, or an empty one
+        file = getattr(module, "__file__", None)
+        text = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
     of = point.dist.version if point.dist is not None else ""
     return hashlib.sha256(f"{point.value} {of}\n{text}".encode()).hexdigest()[:16]
 
 
+def place(error: BaseException) -> str:
+    """What failed and where, without its words: these may quote what a user wrote."""
+    frames = extract_tb(error.__traceback__)
+    at = f" at {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + at
+
+
+def _point(group: str, name: str) -> EntryPoint:
+    points = _installed(group)[name]
+    if len(points) > 1:
+        packages = ", ".join(sorted(map(_package, points)))
+        raise ConfigError(f"{name} is added by {len(points)} installed packages: {packages}", "uninstall all but one")
+    return points[0]
+
+
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.module
+    return point.dist.name if point.dist is not None else point.value.partition(":")[0]

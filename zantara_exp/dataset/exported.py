@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+
+import orjson
 
 from zantara_exp.config.data import Columns
 from zantara_exp.core.errors import MissingInputError, ZantaraError
@@ -13,7 +16,7 @@ from zantara_exp.dataset import records
 from zantara_exp.dataset.exports import Line
 from zantara_exp.dataset.joined_records import Joined
 from zantara_exp.dataset.messages import Unreadable
-from zantara_exp.dataset.reading import Placed, paths_of, placed
+from zantara_exp.dataset.reading import Placed, parsed, paths_of, placed
 
 _HOW = 'write one JSON object a line, {"messages": [{"role", "content"}]}, or take an export of docs/dataset.md'
 
@@ -72,20 +75,37 @@ class Exported:
 class Given(Exported):
     """Records that an installed package gives (`core.extensions`), of the shapes that exported files have."""
 
-    def __init__(self, named: str, columns: Columns, records: Sequence[object]) -> None:
-        """Raises like Exported."""
-        self._records = records
+    def __init__(self, named: str, columns: Columns, lines: Sequence[bytes]) -> None:
+        """`lines` are records by `as_json`. Raises like Exported."""
+        self._lines = lines
         super().__init__(named, columns)
 
     def digest(self) -> str:
         """A hash of the records."""
-        return sha256(repr(self._records).encode()).hexdigest()
+        return sha256(b"\n".join(self._lines)).hexdigest()
 
     def _found(self, named: str) -> list[Path]:
         return []
 
     def _placed(self) -> Iterator[Placed]:
-        yield from (Placed(Path(self.named), number, record) for number, record in enumerate(self._records, 1))
+        for number, line in enumerate(self._lines, 1):
+            yield Placed(Path(self.named), number, parsed(line))
+
+
+def as_json(record: object) -> bytes:
+    """The line that a file would hold; an empty one, which is no JSON, where a record cannot be written as JSON."""
+    try:
+        return orjson.dumps(record, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        return b""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
 
 
 def require_conversations(named: str, total: int, unreadable: int, first: str) -> None:

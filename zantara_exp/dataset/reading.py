@@ -185,6 +185,12 @@ def _lines(path: Path, encoding: str = "") -> Iterator[tuple[int, Any]]:
                 yield number, _value(text)
 
 
+def parsed(line: bytes) -> Any:
+    """The record in a line of JSON, or Unreadable."""
+    value = _value(line)
+    return value if _is_shallow(value) else Unreadable("too_deep")
+
+
 def _value(text: bytes) -> Any:
     try:
         return parse_json(text.removeprefix(b"\xef\xbb\xbf"))

@@ -7,7 +7,7 @@ with open_source(config, layout) as source:
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -188,7 +188,7 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
 
 def _added(config: Config) -> Conversations:
     """What a source of an installed package gives: records of any shape that `source=files` reads."""
-    from zantara_exp.dataset.exported import Given
+    from zantara_exp.dataset.exported import Given, as_json
     from zantara_exp.dataset.files import opened
 
     kind = config.source.kind
@@ -196,12 +196,17 @@ def _added(config: Config) -> Conversations:
     if not callable(give):
         raise ConfigError(f"source.kind={kind}: {give!r} is no function from a config to records", "mend its package")
     try:
-        records = list(give(config))
+        found = give(config)
+        if not isinstance(found, Iterable):
+            what = type(found).__name__
+            raise ZantaraError(f"source.kind={kind} gave {what}, which is no list of records", "mend its package")
+        lines = list(map(as_json, found))
     except ZantaraError:
         raise
-    except Exception as error:  # whatever another package's code may raise
-        raise ZantaraError(f"source.kind={kind}: {type(error).__name__}: {error}", "mend its package") from error
-    return opened(config, Given(f"source.kind={kind}", config.source.columns, records))
+    except extensions.FAILURES as error:  # its words may quote what a record holds
+        why = f"source.kind={kind} failed: {extensions.place(error)}"
+        raise ZantaraError(why, "mend its package, or what it reads") from None
+    return opened(config, Given(f"source.kind={kind}", config.source.columns, lines))
 
 
 def _files(config: Config, layout: Layout) -> Conversations:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from zantara_exp.config.decision import Cost
 from zantara_exp.config.traffic import Endpoint as EndpointConfig
 from zantara_exp.core import extensions
-from zantara_exp.core.errors import ConfigError, MissingRequirementError
+from zantara_exp.core.errors import ConfigError, MissingRequirementError, ZantaraError
 from zantara_exp.core.next_command import command
 from zantara_exp.endpoints.anthropic import Anthropic
 from zantara_exp.endpoints.azure import Azure
-from zantara_exp.endpoints.base import Endpoint
+from zantara_exp.endpoints.base import Endpoint, EndpointError, Message, Reason, Reply
 from zantara_exp.endpoints.bedrock import Bedrock, check_signing
 from zantara_exp.endpoints.breaker import Breaker, Guarded
 from zantara_exp.endpoints.fallback import Fallback
@@ -24,6 +27,7 @@ from zantara_exp.endpoints.local import LocalServer, local_server
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
 from zantara_exp.endpoints.priced import Priced
 from zantara_exp.endpoints.runpod import RunPod
+from zantara_exp.endpoints.streaming import Pieces
 
 Client = Callable[[EndpointConfig, str, str], HttpEndpoint]
 CLIENTS: Mapping[str, Client] = {
@@ -70,9 +74,38 @@ def client_of(kind: str) -> Client:
     if kind in CLIENTS:
         return CLIENTS[kind]
     found = extensions.load(extensions.ENDPOINTS, kind)
-    if not (isinstance(found, type) and issubclass(found, HttpEndpoint)):
-        raise ConfigError(f"endpoint.kind={kind}: {found!r} is no subclass of HttpEndpoint", "mend its package")
-    return found
+    if not (isinstance(found, type) and issubclass(found, HttpEndpoint)) or isabstract(found):
+        why = f"endpoint.kind={kind}: {found!r} is no subclass of HttpEndpoint with a method _ask"
+        raise ConfigError(why, "mend its package")
+    return _careful(kind, found)
+
+
+def _careful(kind: str, found: type[HttpEndpoint]) -> Client:
+    """An installed package's class, whose mistakes are a config's error or a failed answer."""
+
+    class Careful(found):  # type: ignore[valid-type, misc]
+        async def _ask(self, messages: Sequence[Message], pieces: Pieces) -> Reply:
+            try:
+                reply = await super()._ask(messages, pieces)
+            except (EndpointError, aiohttp.ClientError, OSError):
+                raise
+            except extensions.FAILURES as error:
+                raise EndpointError(Reason.BAD_ANSWER, extensions.place(error)) from error
+            if not (isinstance(reply, Reply) and isinstance(reply.text, str)):
+                raise EndpointError(Reason.BAD_ANSWER, f"endpoint.kind={kind} gave no Reply with a text")
+            return reply
+
+    def client(config: EndpointConfig, base_url: str, model: str) -> HttpEndpoint:
+        try:
+            made: HttpEndpoint = Careful(config, base_url, model)
+        except ZantaraError:
+            raise
+        except extensions.FAILURES as error:
+            why = f"endpoint.kind={kind}: its class cannot be made: {extensions.place(error)}"
+            raise ConfigError(why, "mend its package") from error
+        return made
+
+    return client
 
 
 def guarded(
