@@ -36,10 +36,12 @@ demo: $(READY)
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 3 ? n + 2 : 4)))
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# mypy takes a minute of one core, in which the tests may have begun.
+# mypy takes a minute of one core, in which the tests may have begun. What failed is named in the last line:
+# what scripts/check said of it stands before the tests' output.
 test: $(READY)
-	@scripts/check & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; \
-	wait $$checking || { echo "make test: scripts/check FAILED, see above or run it again"; exit 1; }; exit $$tested
+	@told=$$(mktemp); scripts/check "$$told" & checking=$$!; $(PYTEST) -m 'not slow'; tested=$$?; \
+	wait $$checking || [ -s "$$told" ] || echo scripts/check >"$$told"; [ $$tested = 0 ] || echo tests >>"$$told"; \
+	failed=$$(echo $$(cat "$$told")); rm -f "$$told"; [ -z "$$failed" ] || { echo "make test: FAILED: $$failed"; exit 1; }
 
 # What needs Spark, RunPod's worker SDK, Unsloth's source. Each has an environment of its own, made here; `make test-all`
 # makes those of the apps and the clients as well.

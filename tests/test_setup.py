@@ -308,6 +308,31 @@ def test_the_demo_of_another_product_has_folders_of_its_own(tmp_path: Path) -> N
     assert told[1].split() == [*told[0].split(), "domain=helpdesk", *own]
 
 
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ((), None),
+        (("ruff",), "ruff"),
+        (("mypy", "python"), "mypy tests"),
+        (("python",), "tests"),
+        (("ruff", "lint-imports", "mypy"), "ruff lint-imports mypy"),
+    ],
+)
+def test_the_last_line_names_what_failed(tmp_path: Path, broken: tuple[str, ...], says: str | None) -> None:
+    place = checkout(tmp_path)
+    tools = place / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for name in ("ruff", "lint-imports", "mypy", "python"):
+        (tools / name).write_text(f"#!/bin/sh\nexit {int(name in broken)}\n")
+        (tools / name).chmod(0o755)
+    (place / ".venv" / ".ready").touch()
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHON", "TORCH")}
+    ended = subprocess.run(["make", "test"], cwd=place, env=environment, capture_output=True, text=True)
+    assert (ended.returncode == 0) == (says is None)
+    last = ended.stdout.splitlines()[-1]
+    assert last == f"make test: FAILED: {says}" if says else "FAILED" not in ended.stdout
+
+
 def test_a_python_without_venv_is_said(tmp_path: Path) -> None:
     (tmp_path / "none" / "venv").mkdir(parents=True)
     (tmp_path / "none" / "venv" / "__init__.py").write_text("raise ImportError('no module ensurepip')")
