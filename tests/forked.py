@@ -143,7 +143,7 @@ def _is_ours(args: Any) -> bool:
     """Whether it is this Python, asked for something that does not become another program by itself."""
     if isinstance(args, str | bytes | os.PathLike) or os.fsdecode(args[0]) != sys.executable:
         return False
-    return not any(os.fsdecode(each).endswith("_tether.py") for each in args)
+    return not any(os.fsdecode(each).endswith("_dies_with_parent.py") for each in args)
 
 
 def _become(

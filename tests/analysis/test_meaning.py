@@ -9,7 +9,7 @@ import pytest
 
 from tests.analysis import logs
 from tests.analysis.test_report import run
-from tests.test_embedding import folder
+from tests.text.test_embedding import folder
 from zantara_exp.analysis.log import open_log
 from zantara_exp.analysis.pairs import texts
 from zantara_exp.config import Config

@@ -274,3 +274,9 @@ def test_a_mistake_in_an_option_of_ones_own_is_its_files(workdir: Path) -> None:
         message = refused(*chosen, config_dir="conf-x")
         assert "domain/ours.yaml: domain.otherwise" in message
     assert "command line: domain.otherwise" in refused("domain=ours", "domain.otherwise=smalltalk", config_dir="conf-x")
+
+
+@pytest.mark.parametrize("key", ["domain.categories", "dataset.targets", "domain.moves", "endpoints", "gate.criteria"])
+def test_another_part_of_the_config_in_a_place_is_told(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key}: holds another part of the config"):
+        compose([f"++{key}=${{model}}"])

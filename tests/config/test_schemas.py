@@ -55,7 +55,7 @@ def test_what_init_writes_keeps_to_them_too(workdir: Path) -> None:
         ("domain/bali.yaml", {"langauges": {}}, "'langauges' was unexpected"),
         ("domain/bali.yaml", {"moves": "greeting"}, "'greeting' is not valid"),
         ("rollout/default.yaml", {"longest_chat": 0}, "0 is not valid"),
-        ("source/embedded.yaml", {"kind": "sqlite"}, "'sqlite' is not valid"),
+        ("engine/duckdb.yaml", {"name": "sqlite"}, "'sqlite' is not valid"),
     ],
 )
 def test_a_mistake_is_marked(name: str, changed: dict[str, Any], says: str) -> None:

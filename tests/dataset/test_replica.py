@@ -10,7 +10,7 @@ import pytest
 
 from tests.dataset.conftest import open_folder
 from tests.dataset.support import config_of
-from tests.dataset.test_stream import FILL, WIDE
+from tests.dataset.test_row_stream import FILL, WIDE
 from zantara_exp.core.layout import Layout
 from zantara_exp.dataset import connect
 from zantara_exp.dataset._postgres import Home, home

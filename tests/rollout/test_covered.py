@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.rollout.support import GRANTED, act, config_of, order, write_verdict
-from tests.rollout.test_newest import days, judged, moved, refused, verdict
+from tests.rollout.test_newest_evidence import days, judged, moved, refused, verdict
 from zantara_exp.core.errors import ZantaraError
 from zantara_exp.core.layout import Layout
 from zantara_exp.rollout import ramp

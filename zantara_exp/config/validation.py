@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin, get_type_hints
 
 from zantara_exp.config.fields import limits_of
 from zantara_exp.config.secrets import misplaced
@@ -178,33 +178,48 @@ def rule_problems(instance: Any, prefix: str = "") -> Iterator[Problem]:
     for declared in fields(instance):
         value = getattr(instance, declared.name)
         key = f"{prefix}{declared.name}"
-        if _is_nested(hints[declared.name], value):
+        if other := _of_another_kind(hints[declared.name], value):
             nested = True
-            yield Problem(key, value, "holds a list or a group of keys where it should hold a single value")
+            yield Problem(key, NO_VALUE if other == _ANOTHER_NODE else value, other)
+            continue
         limits = limits_of(declared)
         if limits.broken_by(value):
             yield Problem(key, value, f"must be {limits}")
         if why := misplaced(declared.name, value):
             yield Problem(key, NO_VALUE, why)
-        if is_dataclass(value):
-            yield from rule_problems(value, f"{key}.")
-        elif isinstance(value, dict):
-            for child, inner in value.items():
-                if is_dataclass(inner):
-                    yield from rule_problems(inner, f"{key}.{child}.")
+        below = {f"{key}.": value} if is_dataclass(value) else {}
+        if isinstance(value, dict):
+            below = {f"{key}.{child}.": inner for child, inner in value.items() if is_dataclass(inner)}
+        for inside, inner in below.items():
+            for problem in rule_problems(inner, inside):
+                nested |= problem.what in (_ANOTHER_NODE, _NO_SINGLE_VALUE)
+                yield problem
     if hasattr(instance, "rules") and not nested:
         for name, message in instance.rules():
             yield Problem(f"{prefix}{name}", _look_up(instance, name), message)
 
 
-def _is_nested(annotation: Any, value: object) -> bool:
-    """Whether a list or a group stands where a single value should: omegaconf looks no deeper than one level."""
+_ANOTHER_NODE = "holds another part of the config, of other keys than it has"
+_NO_SINGLE_VALUE = "holds a list or a group of keys where it should hold a single value"
+"""Of a node with such a value, and of all above it, no rule between keys is asked."""
+
+
+def _of_another_kind(annotation: Any, value: object) -> str:
+    """What is wrong where a list or a group of keys stands for another; omegaconf looks no deeper than one level."""
     plain = unwrapped(annotation)
-    if get_origin(plain) is list and isinstance(value, list):
-        return any(_is_nested(get_args(plain)[0], each) for each in value)
-    if get_origin(plain) is dict and isinstance(value, dict):
-        return any(_is_nested(get_args(plain)[1], each) for each in value.values())
-    return plain in (str, int, float, bool) and isinstance(value, list | dict)
+    origin, inner = get_origin(plain), get_args(plain)
+    if value is None:
+        return ""
+    if origin in (list, dict):
+        if not isinstance(value, origin):
+            return _ANOTHER_NODE
+        each = value.values() if isinstance(value, dict) else cast("list[object]", value)
+        return next(filter(None, (_of_another_kind(inner[-1], item) for item in each)), "")
+    if is_dataclass(plain) and isinstance(plain, type):
+        return "" if isinstance(value, plain) else _ANOTHER_NODE
+    single = plain in (str, int, float, bool)
+    wrong = single and (isinstance(value, list | dict) or is_dataclass(value))
+    return _NO_SINGLE_VALUE if wrong else ""
 
 
 def _look_up(instance: Any, dotted: str) -> object:

@@ -1,6 +1,6 @@
 """Becomes another program that dies with its parent, even when the parent is killed -9.
 
-Run as: python _tether.py PARENT_PID PROGRAM ARGUMENT...
+Run as: python _dies_with_parent.py PARENT_PID PROGRAM ARGUMENT...
 """
 
 import ctypes

@@ -24,7 +24,7 @@ from zantara_exp.core.errors import MissingInputError, ZantaraError
 from zantara_exp.core.next_command import command
 from zantara_exp.endpoints.serving import environment, words
 
-_TETHER = Path(__file__).with_name("_tether.py")
+_TETHER = Path(__file__).with_name("_dies_with_parent.py")
 _STOP_SECONDS = 3.0
 _LOG_LINES = 5
 _ATTEMPTS = 3

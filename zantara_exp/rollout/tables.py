@@ -92,7 +92,7 @@ def _described(config: Config, state: State, now: datetime) -> dict[str, str]:
         last = state.history[-1]
         rows["last change"] = f"{last.action} by {last.actor}" + (f": {last.reason}" if last.reason else "")
     if state.epoch:
-        rows["candidate"] = state.epoch
+        rows["candidate id"] = state.epoch
     if state.covers and state.step >= 0:
         rows["moves"] = f"{ramp.shown_parts(state.covers)}; what is not named stays with the primary"
     if state.exclude and state.step >= 0:
