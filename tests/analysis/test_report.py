@@ -227,14 +227,17 @@ def test_the_page_is_italian_where_asked(layout: Layout, config: Config) -> None
     ("overrides", "plan", "said"),
     [
         ([], TRAFFIC, "il verdetto e tutto ciò che qui riguarda il mese contano"),
-        (["cost.monthly_requests=1850"], TRAFFIC, "Le 1.850 dichiarate concordano."),
-        (["endpoint=huggingface"], TRAFFIC, "Conviene davvero"),
+        pytest.param(
+            ["cost.monthly_requests=1850"], TRAFFIC, "Le 1.850 dichiarate concordano.", marks=pytest.mark.slow
+        ),
+        pytest.param(["endpoint=huggingface"], TRAFFIC, "Conviene davvero", marks=pytest.mark.slow),
         ([], replace(TRAFFIC, days=3), "1 dei 7 giorni della settimana"),
         ([], replace(TRAFFIC, version=1, extra={}), "non dicono quale quota degli utenti è campionata"),
-        (
+        pytest.param(
             ["cost.candidate_monthly_eur=0", "cost.providers=[anthropic]"],
             TRAFFIC,
             "Nessun modello a listino di anthropic",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -270,7 +270,9 @@ def test_what_waits_is_sent_at_the_end(collector: Collector, monkeypatch: pytest
     assert (gateway.spans.sent, gateway.spans.lost) == (2, 0)
 
 
-@pytest.mark.parametrize("kind", ["dead", "silent", "refusing"])
+@pytest.mark.parametrize(
+    "kind", ["dead", pytest.param("silent", marks=pytest.mark.slow), pytest.param("refusing", marks=pytest.mark.slow)]
+)
 def test_a_collector_that_takes_nothing_delays_nobody_and_is_said_once(
     kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
