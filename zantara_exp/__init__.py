@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zantara_exp.rollout.router import Router
     from zantara_exp.shadow.mirror import ChatRequest, PrimaryAnswer, ShadowMirror
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Answered",
     "ChatRequest",
