@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zantara_exp.config.gate import Traffic
 from zantara_exp.gates.eprocess import log_evidence_go
 from zantara_exp.gates.slice_rates import PLANTED, WORSE, confirmed, drawn
-from zantara_exp.gates.slices import Requests, Terms, confirm, level, search
+from zantara_exp.gates.slices import HOUR, Requests, Slice, Terms, confirm, level, search
 
 TERMS = Terms(alpha=0.05, carried=3, min_users=10, rho0=0.2)
 ALONE = replace(TERMS, carried=1)
@@ -79,6 +79,30 @@ def test_an_hour_in_which_everybody_fails_is_one_failure():
     by_user = confirm(replace(at, block=user), [(("language", "a"),)], TERMS)[0]
     assert by_user is not None
     assert by_user.log_evidence > 10
+
+
+def by_the_hour(failing: np.ndarray) -> Requests:
+    """28 days of 20 requests in each of four parts of the day, a user each; `failing`: of shape (days, parts)."""
+    day, part = np.repeat(np.arange(28), 80), np.tile(np.repeat(np.arange(4), 20), 28)
+    user = np.arange(day.size)
+    block = day * 24 + part * 6 + user % 6
+    hours = np.array(["00-06", "06-12", "12-18", "18-24"])[part]
+    return Requests(user, block, failing[day, part] & (user % 5 > 0), np.zeros(day.size, bool), {HOUR: hours}, day)
+
+
+def test_nights_that_fail_are_worse_and_one_long_outage_is_not_its_hours():
+    night: Slice = ((HOUR, "00-06"),)
+    failing = np.zeros((28, 4), bool)
+    failing[3] = [True, False, False, False]
+    failing[4] = [True, False, False, False]
+    outage, nights = by_the_hour(failing), by_the_hour(np.tile([True, False, False, False], (28, 1)))
+    once, always = confirm(outage, [night], TERMS)[0], confirm(nights, [night], TERMS)[0]
+    assert once is not None
+    assert always is not None
+    assert once.log_evidence < -math.log(level(1, TERMS.alpha)) < always.log_evidence
+    by_blocks = confirm(replace(outage, day=None), [night], TERMS)[0]
+    assert by_blocks is not None
+    assert by_blocks.log_evidence > -math.log(level(1, TERMS.alpha))
 
 
 def test_each_next_slice_is_tested_outside_of_those_before_it():

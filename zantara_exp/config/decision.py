@@ -163,13 +163,21 @@ class Slices:
     lengths: list[int] = setting(
         [40, 160], "Characters of a message from which on it is medium, and long.", ge=1, le=1_000_000
     )
+    hours: int = setting(
+        6,
+        "Length of a part of the day (UTC), such as 06-12; divides 24. 0: the time of day is no dimension.",
+        ge=0,
+        le=12,
+    )
     topics: int = setting(6, "Topics into which the messages of each language are sorted; 0: none.", ge=0, le=50)
     pairs: int = setting(20, "Pairs of each confirmed slice that the next review's sample has more.", ge=0, le=200)
 
     def rules(self) -> Iterator[tuple[str, str]]:
-        """Two lengths that grow."""
+        """Two lengths that grow, parts that make a day."""
         if len(self.lengths) != 2 or self.lengths[0] >= self.lengths[1]:
             yield "lengths", f"{self.lengths} must be two that grow, such as [40, 160]"
+        if self.hours and 24 % self.hours:
+            yield "hours", f"{self.hours} does not divide a day: 1, 2, 3, 4, 6, 8, 12, or 0 for none"
 
 
 @dataclass

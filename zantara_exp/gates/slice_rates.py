@@ -1,7 +1,8 @@
 """How often `slices` confirms where nothing is worse, and how often it finds what is: simulated with a gate's traffic.
 
 Users' failures come as the traffic declares them, in users and in outages. A user speaks one of three languages and
-asks about three categories, at three lengths, on six topics: 15 slices of one dimension and 81 of two.
+asks about three categories, at three lengths, on six topics, in four parts of the day: 19 slices of one dimension
+and 141 of two.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import math
 import numpy as np
 
 from zantara_exp.config.gate import Traffic
+from zantara_exp.gates.evidence import SLOTS
 from zantara_exp.gates.population import probabilities, served, visits
-from zantara_exp.gates.slices import Requests, Slice, Terms, confirm, level, search
+from zantara_exp.gates.slices import HOUR, Requests, Slice, Terms, confirm, level, search
 
 BAD = 0.02
 """Share of failures in the rest."""
@@ -42,13 +44,15 @@ def drawn(traffic: Traffic, days: int, worse: float, rng: np.random.Generator, b
     """One log."""
     at = visits(traffic, days, 1, rng)
     asked, good = at.trials.astype(np.int64), served(at, 1.0 - bad, traffic, rng).astype(np.int64)
-    user, slot = np.repeat(at.user, asked), np.repeat(at.day if at.slot is None else at.slot, asked)
+    user, slot = np.repeat(at.user, asked), np.repeat(at.day * SLOTS if at.slot is None else at.slot, asked)
     number = np.arange(user.size) - np.repeat(np.cumsum(asked) - asked, asked)
     failed = number >= np.repeat(good, asked)
     of_user = rng.choice(3, at.users, p=_SHARES["language"])[user]
     parts = {name: _named(rng.choice(len(shares), user.size, p=shares)) for name, shares in _SHARES.items()}
     parts["language"] = _named(of_user)
-    found = Requests(user, slot // 6, failed, (rng.random(at.users) < 0.5)[user], parts)
+    if at.slot is not None:
+        parts[HOUR] = _named(slot % SLOTS // (SLOTS // 4))
+    found = Requests(user, slot // 6, failed, (rng.random(at.users) < 0.5)[user], parts, slot // SLOTS)
     if worse:
         more = probabilities(worse / (1.0 - bad), traffic, at.users, rng)[user]
         failed |= found.inside(PLANTED) & (rng.random(user.size) < more)

@@ -8,7 +8,9 @@ errors, and their control: Chung et al. 2019).
 
 If a slice is no worse than the rest, a failure lies in it with the probability of its share of the requests: that share
 is bet against, as a gate bets against a threshold (`eprocess`). A user's requests count for an effective number, and so
-do those of an hour, which fail together; the smaller evidence counts. It may be looked at again as traffic comes.
+do those of an hour, which fail together; the smaller evidence counts. Of a slice by the hour of the day, each day is
+one voice as well: an afternoon without the candidate says nothing of afternoons. It may be looked at again as traffic
+comes.
 
 Each next slice is looked for, and tested, outside of those before it, so that one bad part is named once. The k-th
 slice that a candidate's log ever carries over is confirmed at alpha / (k (k + 1)), which adds up to alpha however often
@@ -31,6 +33,8 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Slice = tuple[tuple[str, str], ...]
 """Dimensions with their values, such as (("language", "id"), ("category", "NAME"))."""
+HOUR = "hour"
+"""The dimension whose values are parts of the day."""
 _EDGE = 1e-9
 
 
@@ -59,6 +63,8 @@ class Requests:
     """Whether its user is of the search half."""
     parts: Mapping[str, NDArray[np.str_]]
     """Values by dimension; empty where a request has none."""
+    day: Ints | None = None
+    """Asked for where HOUR is a dimension."""
 
     def inside(self, part: Slice) -> Flags:
         """Which of them are in the slice."""
@@ -145,6 +151,8 @@ def _measured(at: Requests, among: Flags, code: Ints, parts: Mapping[int, Slice]
         _Sums.of(cluster[among], bad, code, rho) for cluster, rho in ((at.user, terms.rho0), (at.block, 1.0))
     )
     evidence = np.minimum(by_user.log_evidence, by_block.log_evidence)
+    if at.day is not None and any(name == HOUR for part in parts.values() for name, _ in part):
+        evidence = np.minimum(evidence, _Sums.of(at.day[among], bad, code, 1.0).log_evidence)
     enough = np.minimum(by_user.here, by_user.elsewhere) >= terms.min_users
     requests = np.bincount(code, minlength=enough.size)
     return [

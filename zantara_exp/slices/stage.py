@@ -2,7 +2,7 @@
 
     python -m zantara_exp stage=slices
 
-Searches language x category x length x topic on one half of the users and confirms the worst on the other, at
+Searches language x category x length x hour x topic on one half of the users and confirms the worst on the other, at
 `slices.alpha` over all searches of a candidate's log. Writes slices.json under `paths.reports`, from which report,
 review and next take what was confirmed, and prints the `rollout.exclude` that leaves it with the primary.
 """

@@ -18,7 +18,8 @@ from zantara_exp.config.schema import Config
 from zantara_exp.core.layout import Layout
 from zantara_exp.dataset.failed_requests import failures, read_comparisons
 from zantara_exp.dataset.redact import redactor_of
-from zantara_exp.gates.slices import Requests
+from zantara_exp.gates.evidence import SLOTS
+from zantara_exp.gates.slices import HOUR, Requests
 from zantara_exp.slices.topics import topics
 from zantara_exp.traffic.confirmed_slices import of_search_half
 
@@ -72,10 +73,20 @@ def _requests(rows: Mapping[str, list[Any]], queries: list[str], failed: NDArray
         "length": np.where(sizes < medium, "short", np.where(sizes < long, "medium", "long")),
         "topic": topics(texts, language, user, searched, terms.topics, terms.min_users, config.seed),
     }
-    block = np.array(rows["slot"], dtype=np.int64) // max(slots_of(config.gate.time_block), 1)
-    return Requests(user.astype(np.int64), block, failed, searched, parts)
+    slot = np.array(rows["slot"], dtype=np.int64)
+    if terms.hours:
+        parts[HOUR] = _parts_of_day(slot % SLOTS // (SLOTS // 24), terms.hours)
+    block = slot // max(slots_of(config.gate.time_block), 1)
+    return Requests(user.astype(np.int64), block, failed, searched, parts, slot // SLOTS)
+
+
+def _parts_of_day(hour: NDArray[np.int64], length: int) -> NDArray[np.str_]:
+    """`06-12` and the like, UTC."""
+    begun = hour // length * length
+    return np.array([f"{each:02d}-{each + length:02d}" for each in range(24)], dtype=np.str_)[begun]
 
 
 def _only(at: Requests, kept: NDArray[np.bool_]) -> Requests:
     parts = {name: column[kept] for name, column in at.parts.items()}
-    return Requests(at.user[kept], at.block[kept], at.bad[kept], at.searched[kept], parts)
+    day = None if at.day is None else at.day[kept]
+    return Requests(at.user[kept], at.block[kept], at.bad[kept], at.searched[kept], parts, day)
