@@ -105,7 +105,7 @@ def test_a_mirrored_request_is_one_trace_with_the_candidate_beside_the_primary(c
     assert (whole.name, whole.kind, whole.failed) == ("chat claude-haiku-4-5", "client", False)
     assert whole.attributes == {**common, "gen_ai.response.finish_reasons": ["end_turn"]}
     first = streamed.attributes.pop("gen_ai.response.time_to_first_chunk")
-    assert 0 < first < streamed.seconds
+    assert 0 < first < streamed.seconds + 0.1  # told by another clock than the span
     assert streamed.attributes == {**whole.attributes, "gen_ai.request.stream": True}
     for span in mirrored:
         assert (span.service, span.name, span.kind) == ("zantara-mirror", "chat m", "client")
