@@ -29,7 +29,7 @@ def shown(table):
     if not os.path.exists({out!r}):
         answered()
 atexit.register(lambda: os.path.exists({out!r}) or answered())
-from zantara_exp import terminal
+from zantara_exp.core import terminal
 from zantara_exp.cli.main import run_overrides
 show, terminal.show = terminal.show, shown
 sys.exit(run_overrides({arguments!r}))
@@ -111,5 +111,7 @@ def timed(arguments: list[str], folder: Path, repeats: int, seed: int) -> list[A
 
 def _seconds(command: list[str], folder: Path) -> float:
     began = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment(), capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode == 1:  # every command here answers, be it with NO_GO: a program that broke is soon done
+        raise RuntimeError(done.stderr[-500:])
     return time.perf_counter() - began
