@@ -33,7 +33,7 @@ from zantara_exp.endpoints.build import build, client_of
 from zantara_exp.endpoints.candidate_id import epoch_of
 from zantara_exp.endpoints.http import HttpEndpoint
 from zantara_exp.endpoints.openai_compatible import OpenAICompatible
-from zantara_exp.gates.collect import metrics, misfit
+from zantara_exp.gates.collect import asked_by, metrics, misfit
 from zantara_exp.gates.evidence import EvidenceRequest, Missing, UserDays
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/extension"
@@ -177,7 +177,8 @@ def test_a_package_that_cannot_be_imported_is_named(installed: Path) -> None:
 def test_nothing_is_looked_up_for_what_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extensions, "entry_points", lambda **_: pytest.fail("installed packages were looked through"))
     extensions._installed.cache_clear()
-    compose(["endpoint=openai", "source=files"])
+    config = compose(["endpoint=openai", "source=files"])
+    assert "success" in metrics(asked_by(config.gate))
 
 
 def _exits(_: object) -> Any:

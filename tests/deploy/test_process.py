@@ -23,6 +23,7 @@ import pytest
 from tests.dataset.conftest import open_folder
 from tests.deploy.support import ROOT, compose_file, image_environment
 from tests.endpoints.servers import raw_server
+from tests.listening import hears
 from tests.shadow.primary import Primary, primary_at
 from tests.shadow.recorded import Candidate
 from zantara_exp.dataset import embedded
@@ -105,16 +106,6 @@ class Container:
                 yield process
             finally:
                 process.kill()
-
-
-def hears(process: subprocess.Popen[str], what: str) -> str:
-    assert process.stdout is not None
-    heard = []
-    for line in process.stdout:
-        heard.append(line)
-        if what in line:
-            return line
-    raise AssertionError("".join(heard))
 
 
 def asked(address: str, token: str = "a-token") -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.listening import hears
 from tests.rollout.support import SERVED, config_of, traffic, write_verdict
 from zantara_exp.config import Config, compose
 from zantara_exp.core.errors import ZantaraError
@@ -86,17 +87,6 @@ def controllers(count: int, *overrides: str) -> Iterator[list[subprocess.Popen[s
         for each in started:
             each.kill()
             each.communicate()
-
-
-def hears(process: subprocess.Popen[str], what: str) -> str:
-    """Read on until a line says it."""
-    assert process.stdout is not None
-    heard = []
-    for line in process.stdout:
-        heard.append(line)
-        if what in line:
-            return line
-    raise AssertionError(f"never said {what!r}: {''.join(heard)}")
 
 
 @pytest.mark.slow

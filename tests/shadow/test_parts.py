@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zantara_exp.config.traffic import Endpoint, Server, Shadow
+from zantara_exp.core.on_off import means_on
 from zantara_exp.endpoints.candidate_id import epoch_of, weights_hash
 from zantara_exp.shadow.record import Sampling, Side
 from zantara_exp.shadow.safe_labels import fit_id
 from zantara_exp.shadow.sampling import Sampler, user_percentile
-from zantara_exp.shadow.switch import Switch, means_on
+from zantara_exp.shadow.switch import Switch
 from zantara_exp.shadow.switch import main as turn
 from zantara_exp.shadow.tally import Tally
 

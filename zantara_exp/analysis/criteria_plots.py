@@ -98,5 +98,5 @@ def history(looks: Sequence[Look]) -> Table | None:
         for look in reversed(looks[-_SHOWN_LOOKS:])
         if look.get("verdict")
     ]
-    columns = ["time (UTC)", "gate", "verdict", "as of", "epoch", "requests", "users"]
+    columns = ["time (UTC)", "gate", "verdict", "as of", "candidate id", "requests", "users"]
     return Table("Verdicts so far", columns, rows) if rows else None

@@ -185,6 +185,7 @@ PHRASES = {
     "p99": "p99",
     "similar": "simili",
     "chrF": "chrF",
+    "candidate id": "id del candidato",
     "embedding": "embedding",
     "kind": "tipo",
     "share": "quota",

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zantara_exp.analysis.kept_scores import keep, kept
 from zantara_exp.analysis.texts import pairs_at
 from zantara_exp.io.event_log import Part
-from zantara_exp.io.whole_files import unfinished
 from zantara_exp.text.embedding import likeness
 
 if TYPE_CHECKING:
@@ -42,25 +42,19 @@ def with_embedding(
 
 
 def _scored(facts: Path, parts: Sequence[Part], target: Path, model: str) -> Path:
-    """The file of scores for one file of facts; a kill leaves the old one or the new one."""
-    import pyarrow as pa
+    """The file of scores for one file of facts."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(facts, columns=["comparison_id", "chrf", "candidate_ok", "part", "place"])
     drawn = {row["comparison_id"]: row for row in table.filter(table["chrf"].is_valid()).to_pylist()}
-    known: dict[str, float] = {}
-    if target.is_file():
-        old = pq.read_table(target)
-        known = dict(zip(old["comparison_id"].to_pylist(), old["embedding"].to_pylist(), strict=True))
-    if drawn.keys() == known.keys():
+    known = kept(target, "embedding")
+    if target.is_file() and drawn.keys() == known.keys():
         return target
     # as with chrF: who got no answer where the primary gave one read nothing alike
     scores = {key: known.get(key, 0.0) for key, row in drawn.items() if key in known or not row["candidate_ok"]}
     new = [row for key, row in drawn.items() if key not in scores]
     scores |= dict(zip((row["comparison_id"] for row in new), _measured(pairs_at(parts, new), model), strict=True))
-    columns = {"comparison_id": pa.array(scores, pa.string()), "embedding": pa.array(scores.values(), pa.float64())}
-    with unfinished(target) as waiting:
-        pq.write_table(pa.table(columns), waiting)
+    keep(target, "embedding", scores)
     return target
 
 

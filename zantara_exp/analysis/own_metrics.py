@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zantara_exp.analysis.engine import fetched
+from zantara_exp.analysis.kept_scores import keep, kept
 from zantara_exp.analysis.texts import comparisons_at
 from zantara_exp.core import extensions
 from zantara_exp.core.errors import ConfigError, MissingInputError
 from zantara_exp.core.next_command import command
 from zantara_exp.io.event_log import Part
-from zantara_exp.io.whole_files import unfinished
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -45,11 +45,6 @@ class Answered:
 
 
 Function = Callable[[Sequence[Answered]], Sequence[bool | float | None]]
-
-
-def own_metrics() -> list[str]:
-    """The metrics that installed packages add."""
-    return extensions.names(extensions.METRICS)
 
 
 def kind_of(metric: str) -> str:
@@ -78,16 +73,8 @@ def with_own(facts: ir.Table, metric: str, parts: Sequence[Part], state: Path) -
 
 
 def _score(rows: Sequence[Mapping[str, Any]], metric: str, parts: Sequence[Part], target: Path) -> None:
-    """Bring the file of scores up to date; a kill leaves the old one or the new one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    known: dict[str, float | None] = {}
-    if target.is_file():
-        old = pq.read_table(target)
-        known = dict(zip(old["comparison_id"].to_pylist(), old["own"].to_pylist(), strict=True))
-    elif not rows:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    """Bring the file of scores up to date."""
+    known = kept(target, "own")
     kind, new = kind_of(metric), [row for row in rows if row["comparison_id"] not in known]
     if target.is_file() and not new:
         return
@@ -97,10 +84,7 @@ def _score(rows: Sequence[Mapping[str, Any]], metric: str, parts: Sequence[Part]
     for start in range(0, len(answered), _AT_ONCE):
         some = answered[start : start + _AT_ONCE]
         known |= dict(zip((row["comparison_id"] for row in some), _values(some, metric, kind, parts), strict=True))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    columns = {"comparison_id": pa.array(known, pa.string()), "own": pa.array(known.values(), pa.float64())}
-    with unfinished(target) as waiting:
-        pq.write_table(pa.table(columns), waiting)
+    keep(target, "own", known)
 
 
 def _values(rows: Sequence[Mapping[str, Any]], metric: str, kind: str, parts: Sequence[Part]) -> Sequence[float | None]:

@@ -170,7 +170,7 @@ def _provenance(log: ComparisonLog, found: Summary, config: Config, context: Con
     next_day, scored = found.last + timedelta(days=1), counted(found.whole.scored, "comparison")
     return {
         "log": f"{_shown(context.layout.logs)}, {counted(len(log.parts), 'file')}, read to {next_day} 00:00 UTC",
-        "candidate_id": f"{found.epoch}, since {found.first}",
+        "candidate id": f"{found.epoch}, since {found.first}",
         "gate": f"{config.gate.name}",
         "similar": f"chrF at or above {config.engine.similar_chrf:g}; {scored} scored",
         **_embedding(found, config),

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zantara_exp.config.data import FILES
+from zantara_exp.config.data import DATABASES, FILES, SHADOW_LOG
 from zantara_exp.config.schema import Config
 from zantara_exp.core.layout import Layout
 from zantara_exp.io.address import for_libpq
@@ -38,11 +38,11 @@ def identity(config: Config, layout: Layout) -> dict[str, Any]:
         known = {"database": source.database}
         if source.database != "demo":
             known["state"] = _seen_from(layout.dataset, layout.state)
-    elif source.kind == "shadow_log":
+    elif source.kind == SHADOW_LOG:
         known = {"log": _seen_from(layout.dataset, layout.logs)}
     elif source.path:
         known = {"file": _seen_from(layout.dataset, Path(source.path).absolute())}
-    if source.kind in ("postgres", "embedded"):
+    if source.kind in DATABASES:
         mapped = {name: path for name, path in asdict(source.columns).items() if path or name not in _BY_MESSAGE}
         known |= {"table": source.table.removeprefix("public."), "columns": mapped}
         known |= {"where": source.where} if source.where else {}

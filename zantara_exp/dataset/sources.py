@@ -14,7 +14,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from zantara_exp.config.data import DATABASES, FILES
+from zantara_exp.config.data import DATABASES, FILES, SHADOW_LOG
 from zantara_exp.config.schema import Config
 from zantara_exp.core import extensions
 from zantara_exp.core.errors import ConfigError, MissingInputError, ZantaraError
@@ -174,7 +174,7 @@ def open_source(config: Config, layout: Layout) -> Iterator[Conversations]:
     if config.source.kind in FILES:
         yield _files(config, layout)
         return
-    if config.source.kind == "shadow_log":
+    if config.source.kind == SHADOW_LOG:
         from zantara_exp.dataset.failed_requests import open_log
 
         yield open_log(config, layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from importlib import import_module
@@ -75,10 +76,17 @@ def to_check() -> str:
     return command("stage=check", note="once it is mended")
 
 
-def metrics() -> dict[str, str]:
-    """Every metric a criterion can name, and the area that measures it."""
+def metrics(asked: Iterable[str] = ()) -> dict[str, str]:
+    """Every metric that is built in, and the area that measures it; where another is asked, installed packages' too."""
     known = {metric: area for area in AREAS for metric in _provider(area).METRICS}
+    if all(metric in known for metric in asked):
+        return known
     return {**dict.fromkeys(extensions.names(extensions.METRICS), LOG), **known}
+
+
+def asked_by(gate: Gate) -> list[str]:
+    """The metrics that a gate's criteria name."""
+    return [criterion.metric for criterion in gate.criteria.values() if criterion.metric]
 
 
 def misfit(criterion: Criterion) -> str:
@@ -109,7 +117,7 @@ def beside(config: Config, until: date | None) -> list[Beside | Against]:
 
 def about_candidates(gate: Gate) -> bool:
     """Whether a gate uses the log or its review, so that it says something about each candidate."""
-    known = metrics()
+    known = metrics(asked_by(gate))
     return any(known.get(criterion.metric) in (LOG, "review") for criterion in gate.criteria.values())
 
 
@@ -128,7 +136,7 @@ def collect(config: Config, layout: Layout, until: date | None) -> Collected:
     An input that is not there makes a criterion's evidence Missing. Raises ConfigError when a criterion names a metric
     that no area measures, or judges one as a kind that it is not.
     """
-    known = metrics()
+    known = metrics(asked_by(config.gate))
     areas: dict[str, str] = {}
     wanted: dict[str, dict[EvidenceRequest, None]] = {}  # by area, which looks once for all it is asked for
     for name, criterion in config.gate.criteria.items():

@@ -13,7 +13,7 @@ from zantara_exp.config.gate_file import content_of, load_gate
 from zantara_exp.config.schema import Config
 from zantara_exp.config.yaml_files import shown
 from zantara_exp.core.errors import ConfigError
-from zantara_exp.gates.collect import metrics, misfit, to_check
+from zantara_exp.gates.collect import asked_by, metrics, misfit, to_check
 
 _PERIODS: dict[str, Sequence[str]] = {"arm": ("baseline", "candidate")}
 """What a business metric is split by."""
@@ -131,7 +131,7 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 
 def _unknown_metrics(gate: Gate, where: str) -> Iterator[str]:
-    known = metrics()
+    known = metrics(asked_by(gate))
     for name, criterion in gate.criteria.items():
         if criterion.metric and criterion.metric not in known:
             ask = _meant(criterion.metric, known)

@@ -23,7 +23,7 @@ def summary(verdict: Verdict) -> dict[str, str]:
     lines = {"verdict": verdict.verdict, "why": verdict.reason}
     seen = f"{counted(verdict.requests, _counted(verdict))} of {counted(verdict.users, 'user')}"
     lines["evidence"] = f"{seen} up to {verdict.as_of or '-'}"
-    lines["candidate"] = verdict.epoch or "-"
+    lines["candidate id"] = verdict.epoch or "-"
     lines["gate"] = f"{verdict.gate}, {verdict.gate_hash}"
     if verdict.first_use:
         first = verdict.first_use

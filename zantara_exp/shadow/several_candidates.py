@@ -75,7 +75,7 @@ class AskedOnce:
 def together(found: Mapping[str, StageResult]) -> StageResult:
     """The result of the first candidate, with the others' results added."""
     first = next(iter(found.values()))
-    columns = ("candidate", *("comparisons", "success rate", "candidate latency", "not asked", "epoch"))
+    columns = ("candidate", *("comparisons", "success rate", "candidate latency", "not asked", "candidate id"))
     rows = [[name, *(result.summary.get(column, "") for column in columns[1:])] for name, result in found.items()]
     metrics = {f"{name}/{key.split('/')[1]}": value for name, of in found.items() for key, value in of.metrics.items()}
     return replace(

@@ -271,7 +271,7 @@ def _result(config: Config, context: Context, epoch: str, sample: _Sample, tally
     days = {request.timestamp.date() for request, _ in sampled}
     summary = {
         "comparisons": f"{tally.total} in the log for this candidate ({new} new)",
-        "epoch": epoch,
+        "candidate id": epoch,
         "requests": f"{len(sampled)} of {len({request.user for request, _ in sampled})} users over {len(days)} days",
         **({"not asked": unasked} if left else {}),
         **({"out of scope": ", ".join(f"{why}: {count}" for why, count in whys)} if whys else {}),
